@@ -1,0 +1,131 @@
+//! What is kept of input that could not be processed.
+//!
+//! Every dead letter names its reason and holds what is needed to send the
+//! input again; it is the body of one message on the dead-letter queue.
+
+use serde::{Deserialize, Serialize};
+
+/// Version written by this build.
+pub const VERSION: u32 = 1;
+
+/// Largest message body that SQS takes, in bytes (1 MiB since August 2025).
+pub const MAX_BODY_BYTES: usize = 1_048_576;
+
+/// One message on the dead-letter queue.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeadLetter {
+    /// Version of this shape; see [`VERSION`].
+    pub v: u32,
+    /// Short name of the reason, e.g. `damaged_object`.
+    pub reason: String,
+    /// What was wrong, for a person; never an event's content.
+    pub detail: String,
+    /// What could not be processed.
+    pub input: Input,
+}
+
+/// The input that was given up.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Input {
+    /// An object that could not be read to its end.
+    Object {
+        /// Bucket of the object.
+        bucket: String,
+        /// Key of the object, decoded.
+        key: String,
+        /// Bytes read before the damage showed.
+        offset_bytes: u64,
+        /// Events delivered before the damage.
+        events_delivered: u64,
+    },
+    /// A notification that names no object.
+    Notification {
+        /// The notification as it came, cut to fit the queue.
+        body: String,
+    },
+    /// A stream record that could not be decoded.
+    StreamRecord {
+        /// Sequence number in its shard.
+        sequence_number: String,
+        /// Partition key of the record.
+        partition_key: String,
+        /// The bytes in base64; `None` when they would not fit in a message.
+        data_base64: Option<String>,
+    },
+    /// A user's events for which no valid content could be made.
+    Unit {
+        /// Campaign that asked for content.
+        campaign: String,
+        /// The user's Braze id.
+        user_id: String,
+        /// Event that would have been answered.
+        event_id: String,
+        /// Sequence numbers that carried the events.
+        sequence_numbers: Vec<String>,
+    },
+}
+
+impl DeadLetter {
+    /// Describes input that was given up.
+    pub fn new(reason: &str, detail: impl Into<String>, input: Input) -> Self {
+        Self { v: VERSION, reason: reason.to_owned(), detail: detail.into(), input }
+    }
+
+    /// Encodes the letter, leaving the payload out where the queue would refuse it.
+    pub fn encode(&self) -> String {
+        let body = to_json(self);
+        if body.len() <= MAX_BODY_BYTES {
+            return body;
+        }
+        let mut without_payload = self.clone();
+        match &mut without_payload.input {
+            Input::StreamRecord { data_base64, .. } => *data_base64 = None,
+            Input::Notification { body } => body.clear(),
+            Input::Unit { sequence_numbers, .. } => sequence_numbers.truncate(1),
+            Input::Object { .. } => {}
+        }
+        to_json(&without_payload)
+    }
+}
+
+fn to_json(letter: &DeadLetter) -> String {
+    #[expect(clippy::expect_used, reason = "strings and numbers only")]
+    serde_json::to_string(letter).expect("a dead letter is always JSON")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn letter(data: String) -> DeadLetter {
+        DeadLetter::new(
+            "poison",
+            "user record does not parse",
+            Input::StreamRecord {
+                sequence_number: "49".to_owned(),
+                partition_key: "p".to_owned(),
+                data_base64: Some(data),
+            },
+        )
+    }
+
+    #[test]
+    fn the_message_is_that_of_the_golden_file() {
+        let golden: serde_json::Value =
+            serde_json::from_str(include_str!("../golden/dead-letter.json")).expect("is JSON");
+
+        let written: serde_json::Value =
+            serde_json::from_str(&letter("eA==".to_owned()).encode()).expect("is JSON");
+
+        assert_eq!(written, golden);
+    }
+
+    #[test]
+    fn a_payload_too_large_for_the_queue_is_left_out() {
+        let body = letter("x".repeat(MAX_BODY_BYTES)).encode();
+
+        assert!(body.len() < 1_000);
+        assert!(body.contains("\"data_base64\":null"));
+    }
+}

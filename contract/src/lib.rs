@@ -1,0 +1,19 @@
+//! What two programs must agree on.
+//!
+//! Everything here is pure: no AWS client, no clock, no task. If a change in
+//! this crate compiles but alters bytes on the stream or in the table, a golden
+//! file in `contract/golden/` must change with it.
+//!
+//! - [`user_record`] — what `ingest` puts on the stream and `processor` takes off.
+//! - [`content`] — what `processor` stores and `api` serves.
+//! - [`campaign`] — what a campaign's folder says to all three Lambdas.
+//! - [`dead_letter`] — what is kept of input that could not be processed.
+//! - [`env`] — how a program reads its settings from the environment.
+//! - [`metrics`] — the names of all counters, and the sum they must add up to.
+
+pub mod campaign;
+pub mod content;
+pub mod dead_letter;
+pub mod env;
+pub mod metrics;
+pub mod user_record;

@@ -1,0 +1,164 @@
+//! The names of all counters, and the sum they must add up to.
+//!
+//! Every invocation logs its [`Counts`] in one line. For `processor`,
+//! [`EVENTS_RECEIVED`] equals the sum of all [`Fate`] counters: no event leaves
+//! without one.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+/// Objects read to their end.
+pub const OBJECTS_READ: &str = "objects_read";
+/// Objects that are not Avro files by name, and ignored.
+pub const OBJECTS_IGNORED: &str = "objects_ignored";
+/// Objects that no longer exist.
+pub const OBJECTS_GONE: &str = "objects_gone";
+/// Objects that could not be read to their end; each is a dead letter.
+pub const OBJECTS_DAMAGED: &str = "objects_damaged";
+/// Events decoded from objects.
+pub const EVENTS_READ: &str = "events_read";
+/// Events without a user id (or with one that no table takes), which are not
+/// put on the stream.
+pub const EVENTS_WITHOUT_USER: &str = "events_without_user";
+/// User records put on the stream.
+pub const USER_RECORDS: &str = "user_records";
+/// Stream records that Kinesis acknowledged.
+pub const STREAM_RECORDS: &str = "stream_records";
+/// Entries that Kinesis refused and that were sent again.
+pub const ENTRIES_RESENT: &str = "entries_resent";
+
+/// Events taken off the stream, every delivery counted.
+pub const EVENTS_RECEIVED: &str = "events_received";
+/// Stream records that could not be decoded; each is a dead letter.
+pub const POISON_RECORDS: &str = "poison_records";
+/// Calls of the model that returned an answer.
+pub const GENERATIONS: &str = "generations";
+/// Content items written.
+pub const CONTENTS_STORED: &str = "contents_stored";
+/// Times the model's service said no for reasons of quota.
+pub const THROTTLES: &str = "throttles";
+/// Input tokens that the service counted.
+pub const INPUT_TOKENS: &str = "input_tokens";
+/// Output tokens that the service counted.
+pub const OUTPUT_TOKENS: &str = "output_tokens";
+/// Users whose content was deleted.
+pub const USERS_DELETED: &str = "users_deleted";
+/// Messages put on the dead-letter queue.
+pub const DEAD_LETTERS: &str = "dead_letters";
+
+/// What became of one event in one invocation.
+///
+/// Where several campaigns decide differently about one event, the greatest
+/// stands: an event that goes back to the stream is not done, whatever else
+/// happened to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fate {
+    /// No campaign is triggered by it.
+    NoTrigger,
+    /// A newer event of the user in the same batch speaks for it.
+    Coalesced,
+    /// Content for this very event is stored already.
+    Duplicate,
+    /// Content for a newer event, or a later deletion, is stored already.
+    Stale,
+    /// The user was deleted after the event.
+    Deleted,
+    /// It deleted content.
+    Deletion,
+    /// Its content is stored.
+    Stored,
+    /// It was given up; a dead letter says why.
+    DeadLettered,
+    /// It goes back to the stream and will be delivered again.
+    Returned,
+}
+
+impl Fate {
+    /// Every fate, in order.
+    pub const ALL: [Self; 9] = [
+        Self::NoTrigger,
+        Self::Coalesced,
+        Self::Duplicate,
+        Self::Stale,
+        Self::Deleted,
+        Self::Deletion,
+        Self::Stored,
+        Self::DeadLettered,
+        Self::Returned,
+    ];
+
+    /// Name of the counter.
+    pub const fn metric(self) -> &'static str {
+        match self {
+            Self::NoTrigger => "events_skipped_no_trigger",
+            Self::Coalesced => "events_skipped_coalesced",
+            Self::Duplicate => "events_skipped_duplicate",
+            Self::Stale => "events_skipped_stale",
+            Self::Deleted => "events_skipped_deleted",
+            Self::Deletion => "events_deletion",
+            Self::Stored => "events_stored",
+            Self::DeadLettered => "events_dead_lettered",
+            Self::Returned => "events_returned",
+        }
+    }
+}
+
+/// Counters of one invocation, or of many added up.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Counts(BTreeMap<&'static str, u64>);
+
+impl Counts {
+    /// Adds `n` to the counter `name`.
+    pub fn add(&mut self, name: &'static str, n: u64) {
+        *self.0.entry(name).or_default() += n;
+    }
+
+    /// Reads a counter; one that was never touched is zero.
+    pub fn get(&self, name: &str) -> u64 {
+        self.0.get(name).copied().unwrap_or_default()
+    }
+
+    /// Adds all counters of `other`.
+    pub fn merge(&mut self, other: &Self) {
+        for (name, n) in &other.0 {
+            self.add(name, *n);
+        }
+    }
+
+    /// Adds up the fates of events; equals [`EVENTS_RECEIVED`] after every invocation.
+    pub fn fates(&self) -> u64 {
+        Fate::ALL.iter().map(|fate| self.get(fate.metric())).sum()
+    }
+
+    /// Writes the counters as one line of JSON, for the log.
+    pub fn to_json(&self) -> String {
+        #[expect(clippy::expect_used, reason = "a map of strings to integers")]
+        serde_json::to_string(self).expect("counts are always JSON")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_that_goes_back_outweighs_one_that_is_stored() {
+        assert_eq!(Fate::Stored.max(Fate::Returned), Fate::Returned);
+        assert_eq!(Fate::NoTrigger.max(Fate::Stored), Fate::Stored);
+    }
+
+    #[test]
+    fn merged_counts_are_sums() {
+        let mut all = Counts::default();
+        all.add(GENERATIONS, 2);
+        let mut one = Counts::default();
+        one.add(GENERATIONS, 3);
+        one.add(THROTTLES, 1);
+
+        all.merge(&one);
+
+        assert_eq!(all.to_json(), r#"{"generations":5,"throttles":1}"#);
+    }
+}
