@@ -1,0 +1,82 @@
+//! Settings of `api`, read once at cold start.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use contract::env::{Env, InvalidSettings};
+
+/// What an operator can change without a build.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Table that holds the content.
+    pub content_table: String,
+    /// Folder of campaigns, which hold the fallback content.
+    pub campaigns_dir: PathBuf,
+    /// What a user without content gets.
+    pub unknown_user: UnknownUser,
+}
+
+/// What a user without content gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnknownUser {
+    /// The campaign's fallback content with status 200 (`fallback`, the default).
+    Fallback,
+    /// Status 404 (`not-found`), which Braze renders as an empty string.
+    NotFound,
+}
+
+/// The text is neither `fallback` nor `not-found`.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Unrecognised;
+
+impl FromStr for UnknownUser {
+    type Err = Unrecognised;
+
+    fn from_str(text: &str) -> Result<Self, Unrecognised> {
+        match text {
+            "fallback" => Ok(Self::Fallback),
+            "not-found" => Ok(Self::NotFound),
+            _ => Err(Unrecognised),
+        }
+    }
+}
+
+impl Settings {
+    /// Reads the settings through `lookup`; see [`Env`].
+    pub fn from_lookup(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, InvalidSettings> {
+        let mut env = Env::new(lookup);
+        let settings = Self::read(&mut env);
+        env.finish(settings)
+    }
+
+    fn read(env: &mut Env<'_>) -> Option<Self> {
+        let content_table = env.required("CONTENT_TABLE");
+        let campaigns_dir = env.optional("CAMPAIGNS_DIR", PathBuf::from("campaigns"));
+        let unknown_user = env.optional("UNKNOWN_USER", UnknownUser::Fallback);
+        Some(Self {
+            content_table: content_table?,
+            campaigns_dir: campaigns_dir?,
+            unknown_user: unknown_user?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_settings_read_are_those_of_the_golden_file() {
+        let golden: std::collections::BTreeMap<String, Vec<String>> =
+            serde_json::from_str(include_str!("../../contract/golden/environment.json"))
+                .expect("golden file is JSON");
+        let lookup = |_: &str| None;
+        let mut env = Env::new(&lookup);
+
+        Settings::read(&mut env);
+
+        let mut asked = env.asked().to_vec();
+        asked.sort_unstable();
+        assert_eq!(asked, golden["api"]);
+    }
+}

@@ -1,0 +1,22 @@
+//! The ingest Lambda: S3 notifications in, user records on the stream out.
+//!
+//! This file only wires. Decisions live in the library, where they are tested.
+
+use ingest::{handler::Ingest, settings::Settings};
+use lambda_runtime::{Error, LambdaEvent, run, service_fn, tracing};
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    tracing::init_default_subscriber();
+
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    let settings = Settings::from_lookup(&|name| std::env::var(name).ok())?;
+    let ingest = &Ingest::from_settings(&settings).await?;
+
+    run(service_fn(|event: LambdaEvent<_>| async move {
+        let report = ingest.handle(event.payload, event.context.deadline()).await?;
+        tracing::info!(counts = report.counts.to_json(), "invocation done");
+        Ok::<_, Error>(report.response)
+    }))
+    .await
+}

@@ -1,0 +1,66 @@
+//! Settings of `ingest`, read once at cold start.
+
+use std::path::PathBuf;
+
+use contract::env::{Env, InvalidSettings};
+
+/// What an operator can change without a build.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Stream that receives the user records.
+    pub stream_name: String,
+    /// Queue that receives what could not be read.
+    pub dead_letter_queue_url: String,
+    /// Folder of campaigns, which name the personal fields that may pass.
+    pub campaigns_dir: PathBuf,
+}
+
+impl Settings {
+    /// Reads the settings through `lookup`; see [`Env`].
+    pub fn from_lookup(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, InvalidSettings> {
+        let mut env = Env::new(lookup);
+        let settings = Self::read(&mut env);
+        env.finish(settings)
+    }
+
+    fn read(env: &mut Env<'_>) -> Option<Self> {
+        let stream_name = env.required("STREAM_NAME");
+        let dead_letter_queue_url = env.required("DEAD_LETTER_QUEUE_URL");
+        let campaigns_dir = env.optional("CAMPAIGNS_DIR", PathBuf::from("campaigns"));
+        Some(Self {
+            stream_name: stream_name?,
+            dead_letter_queue_url: dead_letter_queue_url?,
+            campaigns_dir: campaigns_dir?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_settings_read_are_those_of_the_golden_file() {
+        let golden: std::collections::BTreeMap<String, Vec<String>> =
+            serde_json::from_str(include_str!("../../contract/golden/environment.json"))
+                .expect("golden file is JSON");
+        let lookup = |_: &str| None;
+        let mut env = Env::new(&lookup);
+
+        Settings::read(&mut env);
+
+        let mut asked = env.asked().to_vec();
+        asked.sort_unstable();
+        assert_eq!(asked, golden["ingest"]);
+    }
+
+    #[test]
+    fn every_fault_is_reported_at_once() {
+        let error = Settings::from_lookup(&|_| None).expect_err("nothing is set");
+
+        assert_eq!(
+            error.to_string(),
+            "invalid settings: STREAM_NAME is not set; DEAD_LETTER_QUEUE_URL is not set"
+        );
+    }
+}

@@ -1,0 +1,110 @@
+//! Turns a raw answer into content that is safe inside an e-mail.
+//!
+//! An answer becomes content only if it matches the campaign's schema; then
+//! every string is stripped of control characters and escaped for HTML.
+
+use jsonschema::Validator;
+use serde_json::{Map, Value};
+
+/// Most violations that are named in an error.
+const MAX_VIOLATIONS: usize = 5;
+
+/// Why an answer is not content.
+#[derive(Debug, thiserror::Error)]
+pub enum BadAnswer {
+    /// It is not JSON.
+    #[error("answer is not JSON")]
+    NotJson(#[source] serde_json::Error),
+    /// It does not match the schema; names places and rules, never the text.
+    #[error("answer does not match the schema: {0}")]
+    Mismatch(String),
+    /// It is JSON, but not an object.
+    #[error("answer is not an object")]
+    NotObject,
+}
+
+/// Checks an answer and makes it safe.
+pub fn accept(answer: &str, schema: &Validator) -> Result<Map<String, Value>, BadAnswer> {
+    let answer: Value = serde_json::from_str(answer).map_err(BadAnswer::NotJson)?;
+    let violations: Vec<String> = schema
+        .iter_errors(&answer)
+        .take(MAX_VIOLATIONS)
+        .map(|error| format!("{} at \"{}\"", error.kind().keyword(), error.instance_path()))
+        .collect();
+    if !violations.is_empty() {
+        return Err(BadAnswer::Mismatch(violations.join(", ")));
+    }
+    match escape(answer) {
+        Value::Object(content) => Ok(content),
+        _ => Err(BadAnswer::NotObject),
+    }
+}
+
+fn escape(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(escape_text(&text)),
+        Value::Array(values) => Value::Array(values.into_iter().map(escape).collect()),
+        Value::Object(map) => {
+            Value::Object(map.into_iter().map(|(name, value)| (name, escape(value))).collect())
+        }
+        other => other,
+    }
+}
+
+fn escape_text(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            '\n' | '\t' => escaped.push(' '),
+            c if c.is_control() => {}
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn schema() -> Validator {
+        jsonschema::validator_for(&json!({
+            "type": "object",
+            "required": ["heading"],
+            "additionalProperties": false,
+            "properties": { "heading": { "type": "string", "minLength": 1, "maxLength": 20 } }
+        }))
+        .expect("schema is valid")
+    }
+
+    #[test]
+    fn markup_in_an_answer_is_text_in_the_content() {
+        let content = accept(r#"{"heading":"<b>\"Tom\" & 'J'\u0000</b>"}"#, &schema());
+
+        assert_eq!(
+            content.expect("matches")["heading"],
+            "&lt;b&gt;&quot;Tom&quot; &amp; &#39;J&#39;&lt;/b&gt;"
+        );
+    }
+
+    #[test]
+    fn a_mismatch_names_the_place_and_the_rule_but_not_the_text() {
+        let error = accept(r#"{"heading":"a secret that is far too long"}"#, &schema());
+
+        let text = error.expect_err("too long").to_string();
+        assert_eq!(text, "answer does not match the schema: maxLength at \"/heading\"");
+    }
+
+    #[test]
+    fn empty_text_and_prose_are_refused() {
+        assert!(matches!(accept(r#"{"heading":""}"#, &schema()), Err(BadAnswer::Mismatch(_))));
+        assert!(matches!(accept("Sure! Here is", &schema()), Err(BadAnswer::NotJson(_))));
+    }
+}

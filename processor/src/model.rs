@@ -1,0 +1,221 @@
+//! The text model: one call of Bedrock Converse, and what its failures mean.
+//!
+//! The SDK's own retries are off: every attempt costs quota, so the limiter owns
+//! them all. Every wait is bounded, because the SDK by itself bounds only the
+//! connect time.
+
+use std::time::Duration;
+
+use aws_sdk_bedrockruntime::Client;
+use aws_sdk_bedrockruntime::config::retry::RetryConfig;
+use aws_sdk_bedrockruntime::config::timeout::TimeoutConfig;
+use aws_sdk_bedrockruntime::error::{
+    BuildError, DisplayErrorContext, ProvideErrorMetadata, SdkError,
+};
+use aws_sdk_bedrockruntime::operation::converse::{ConverseError, ConverseOutput};
+use aws_sdk_bedrockruntime::types::{
+    ContentBlock, ConversationRole, InferenceConfiguration, Message, StopReason, SystemContentBlock,
+};
+use contract::campaign::StructuredOutput;
+
+use crate::campaign::Compiled;
+use crate::structured;
+
+/// Longest time that one call may take; content of a few hundred tokens takes seconds.
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(45);
+
+/// Longest time to connect; a fleet that answers at all answers far sooner.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Bytes of a prompt that make one token, estimated low so that input is estimated
+/// high: AWS' sample takes 4, which is too few tokens for scripts other than Latin.
+const BYTES_PER_TOKEN: u64 = 3;
+
+/// Tokens that a request costs beside its text.
+const OVERHEAD_TOKENS: u64 = 20;
+
+/// Calls Bedrock.
+#[derive(Debug, Clone)]
+pub struct Bedrock {
+    client: Client,
+}
+
+/// A raw answer.
+#[derive(Debug)]
+pub struct Answer {
+    /// The text, or the tool's input as JSON.
+    pub text: String,
+    /// What the service counted.
+    pub usage: Usage,
+}
+
+/// Tokens that the service counted for a call.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Input tokens and cache writes; cache reads are free.
+    pub input_tokens: u64,
+    /// Output tokens.
+    pub output_tokens: u64,
+}
+
+/// Why the model gave no usable answer.
+///
+/// The variants are the decisions a caller can take, not the shapes of the SDK's
+/// errors; [`ModelError::action`] decides.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// The account is over its quota for a minute.
+    #[error("model throttled the call")]
+    Throttled,
+    /// The account is over its quota for the day: waiting minutes is useless.
+    #[error("quota of the day is used up")]
+    DailyQuota,
+    /// The service failed, or the call did not complete in time.
+    #[error("model call did not complete: {0}")]
+    Unavailable(String),
+    /// The model answered, but stopped for a reason that makes the answer useless.
+    #[error("model stopped with \"{stop_reason}\"")]
+    Stopped {
+        /// Why it stopped.
+        stop_reason: String,
+        /// What the service counted all the same.
+        usage: Usage,
+    },
+    /// The request is wrong; every repeat would fail alike.
+    #[error("model refused the request: {0}")]
+    Refused(String),
+}
+
+/// What to do after a [`ModelError`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Try again within this invocation.
+    Retry,
+    /// Give the events back to the stream.
+    GiveBack,
+    /// Write a dead letter: another attempt would end the same way.
+    GiveUp,
+}
+
+impl ModelError {
+    /// Decides what to do; the one place that does.
+    pub fn action(&self) -> Action {
+        match self {
+            Self::Throttled | Self::Unavailable(_) => Action::Retry,
+            Self::DailyQuota => Action::GiveBack,
+            Self::Stopped { .. } | Self::Refused(_) => Action::GiveUp,
+        }
+    }
+}
+
+impl Bedrock {
+    /// Builds the client from the account's configuration.
+    pub fn new(config: &aws_config::SdkConfig) -> Self {
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(CALL_TIMEOUT)
+            .operation_timeout(CALL_TIMEOUT)
+            .build();
+        let config = aws_sdk_bedrockruntime::config::Builder::from(config)
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(timeouts)
+            .build();
+        Self { client: Client::from_conf(config) }
+    }
+
+    /// Asks the campaign's model once.
+    pub async fn generate(&self, campaign: &Compiled, prompt: &str) -> Result<Answer, ModelError> {
+        let request = self.request(campaign, prompt).map_err(|error| {
+            ModelError::Refused(format!("request cannot be built: {}", DisplayErrorContext(error)))
+        })?;
+        match request.send().await {
+            Ok(reply) => read_reply(&reply),
+            Err(error) => Err(classify(&error)),
+        }
+    }
+
+    fn request(
+        &self,
+        campaign: &Compiled,
+        prompt: &str,
+    ) -> Result<
+        aws_sdk_bedrockruntime::operation::converse::builders::ConverseFluentBuilder,
+        BuildError,
+    > {
+        let config = &campaign.campaign.config;
+        let inference = InferenceConfiguration::builder()
+            .max_tokens(i32::try_from(config.max_tokens).unwrap_or(i32::MAX))
+            .set_temperature(config.temperature);
+        let message = Message::builder()
+            .role(ConversationRole::User)
+            .content(ContentBlock::Text(prompt.to_owned()))
+            .build()?;
+        let request = self
+            .client
+            .converse()
+            .model_id(&config.model_id)
+            .inference_config(inference.build())
+            .system(SystemContentBlock::Text(campaign.system.clone()))
+            .messages(message);
+        let schema = &campaign.campaign.answer_schema;
+        Ok(match config.structured_output {
+            StructuredOutput::JsonSchema => {
+                request.output_config(structured::output_config(&campaign.campaign.name, schema)?)
+            }
+            StructuredOutput::Tool => request.tool_config(structured::forced_tool(schema)?),
+        })
+    }
+}
+
+/// Estimates the input tokens of a call, rather too many than too few.
+///
+/// The schema counts as well: it travels with the request, and models that have
+/// no structured output read it as a tool.
+pub fn estimated_input_tokens(campaign: &Compiled, prompt: &str) -> u64 {
+    let schema_bytes = campaign.schema_bytes;
+    let bytes = prompt.len() + campaign.system.len() + schema_bytes;
+    bytes as u64 / BYTES_PER_TOKEN + OVERHEAD_TOKENS
+}
+
+fn read_reply(reply: &ConverseOutput) -> Result<Answer, ModelError> {
+    let usage = reply.usage().map_or_else(Usage::default, |usage| Usage {
+        input_tokens: count(usage.input_tokens())
+            + count(usage.cache_write_input_tokens().unwrap_or_default()),
+        output_tokens: count(usage.output_tokens()),
+    });
+    let stop_reason = reply.stop_reason();
+    if !matches!(stop_reason, StopReason::EndTurn | StopReason::StopSequence | StopReason::ToolUse)
+    {
+        return Err(ModelError::Stopped { stop_reason: stop_reason.as_str().to_owned(), usage });
+    }
+    let message = reply.output().and_then(|output| output.as_message().ok());
+    let text = message.map(structured::answer_in).unwrap_or_default();
+    Ok(Answer { text, usage })
+}
+
+fn count(tokens: i32) -> u64 {
+    u64::try_from(tokens).unwrap_or_default()
+}
+
+/// Sorts the service's failures; see the error table in `docs/architecture.md`.
+fn classify(error: &SdkError<ConverseError>) -> ModelError {
+    let SdkError::ServiceError(service) = error else {
+        // Time-outs, connections that broke, replies that could not be parsed.
+        return ModelError::Unavailable(DisplayErrorContext(error).to_string());
+    };
+    let code = service.err().code().unwrap_or_default();
+    let message = service.err().message().unwrap_or_default();
+    match (code, service.raw().status().as_u16()) {
+        ("ThrottlingException", _) if message.contains("per day") => ModelError::DailyQuota,
+        ("ThrottlingException" | "ModelNotReadyException", _) | (_, 429) => ModelError::Throttled,
+        (
+            "ServiceUnavailableException"
+            | "InternalServerException"
+            | "ModelTimeoutException"
+            | "ModelErrorException",
+            _,
+        )
+        | (_, 408 | 424 | 500..) => ModelError::Unavailable(code.to_owned()),
+        _ => ModelError::Refused(format!("{code}: {message}")),
+    }
+}

@@ -1,0 +1,86 @@
+//! Settings of `processor`, read once at cold start.
+
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+
+use contract::env::{Env, InvalidSettings};
+
+use crate::quota::Quota;
+
+/// What an operator can change without a build.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Table that receives the content.
+    pub content_table: String,
+    /// Queue that receives what could not be processed.
+    pub dead_letter_queue_url: String,
+    /// Folder of campaigns.
+    pub campaigns_dir: PathBuf,
+    /// What the account allows this instance.
+    pub quota: Quota,
+    /// Most calls of the model at a time.
+    pub max_concurrent_generations: NonZeroU32,
+}
+
+impl Settings {
+    /// Reads the settings through `lookup`; see [`Env`].
+    pub fn from_lookup(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, InvalidSettings> {
+        let mut env = Env::new(lookup);
+        let settings = Self::read(&mut env);
+        env.finish(settings)
+    }
+
+    fn read(env: &mut Env<'_>) -> Option<Self> {
+        let content_table = env.required("CONTENT_TABLE");
+        let dead_letter_queue_url = env.required("DEAD_LETTER_QUEUE_URL");
+        let campaigns_dir = env.optional("CAMPAIGNS_DIR", PathBuf::from("campaigns"));
+        let tokens_per_minute = env.required("TOKENS_PER_MINUTE");
+        // Newer models have no quota of requests at all: zero stands for none.
+        let requests_per_minute = env.optional("REQUESTS_PER_MINUTE", 0);
+        // The multiplier of current Claude models; a lower one is named by the operator.
+        let output_burndown = env.optional("OUTPUT_BURNDOWN", NonZeroU32::MIN.saturating_add(4));
+        let max_concurrent_generations =
+            env.optional("MAX_CONCURRENT_GENERATIONS", NonZeroU32::MIN.saturating_add(31));
+        Some(Self {
+            content_table: content_table?,
+            dead_letter_queue_url: dead_letter_queue_url?,
+            campaigns_dir: campaigns_dir?,
+            quota: Quota {
+                tokens_per_minute: tokens_per_minute?,
+                requests_per_minute: NonZeroU32::new(requests_per_minute?),
+                output_burndown: output_burndown?,
+            },
+            max_concurrent_generations: max_concurrent_generations?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_settings_read_are_those_of_the_golden_file() {
+        let golden: std::collections::BTreeMap<String, Vec<String>> =
+            serde_json::from_str(include_str!("../../contract/golden/environment.json"))
+                .expect("golden file is JSON");
+        let lookup = |_: &str| None;
+        let mut env = Env::new(&lookup);
+
+        Settings::read(&mut env);
+
+        let mut asked = env.asked().to_vec();
+        asked.sort_unstable();
+        assert_eq!(asked, golden["processor"]);
+    }
+
+    #[test]
+    fn a_quota_of_zero_tokens_is_refused() {
+        let lookup =
+            |name: &str| Some(if name == "TOKENS_PER_MINUTE" { "0" } else { "1" }.to_owned());
+
+        let error = Settings::from_lookup(&lookup).expect_err("zero");
+
+        assert_eq!(error.to_string(), "invalid settings: TOKENS_PER_MINUTE cannot be \"0\"");
+    }
+}
