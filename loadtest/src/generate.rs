@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use apache_avro::types::Value;
+use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
-use rand::SeedableRng as _;
 use rand_distr::{Distribution as _, Zipf};
 
 use crate::catalogue::{BadCatalogue, Catalogue};
@@ -68,6 +68,9 @@ pub enum GenerateError {
     /// The plan asks for nothing.
     #[error("events and users must be at least 1")]
     Empty,
+    /// The caller did not want to go on.
+    #[error("stopped before the end")]
+    Stopped,
     /// The catalogue of event types is broken.
     #[error(transparent)]
     Catalogue(#[from] BadCatalogue),
@@ -93,11 +96,11 @@ pub enum GenerateError {
 
 /// Writes the files of `plan` below `folder`, under Currents' keys.
 ///
-/// `progress` is told after each event.
+/// `go_on` is asked after each event; its `false` stops the work.
 pub fn generate(
     plan: &Plan,
     folder: &Path,
-    mut progress: impl FnMut(),
+    mut go_on: impl FnMut() -> bool,
 ) -> Result<Generated, GenerateError> {
     if plan.events == 0 || plan.users == 0 {
         return Err(GenerateError::Empty);
@@ -120,7 +123,9 @@ pub fn generate(
             return Err(GenerateError::Empty);
         };
         files.add(event_type, &occasion, &mut rng)?;
-        progress();
+        if !go_on() {
+            return Err(GenerateError::Stopped);
+        }
     }
     files.finish()
 }
@@ -218,7 +223,7 @@ mod tests {
         let folders = [(); 3].map(|()| tempfile::tempdir().expect("temporary folder"));
         let mut contents = Vec::new();
         for (folder, seed) in folders.iter().zip([7, 7, 8]) {
-            let generated = generate(&plan(seed), folder.path(), || ()).expect("generates");
+            let generated = generate(&plan(seed), folder.path(), || true).expect("generates");
             contents.push(read_all(folder.path(), &generated));
         }
 
@@ -230,7 +235,7 @@ mod tests {
     fn every_event_is_in_some_file_and_every_type_has_one() {
         let folder = tempfile::tempdir().expect("temporary folder");
 
-        let generated = generate(&plan(1), folder.path(), || ()).expect("generates");
+        let generated = generate(&plan(1), folder.path(), || true).expect("generates");
 
         let mut events = 0;
         for path in &generated.files {

@@ -46,7 +46,11 @@ fn main() -> anyhow::Result<()> {
         .with_message("generating")
         .with_style(ProgressStyle::with_template(style)?);
     let plan = Plan { events, users, seed, compression: codec };
-    let generated = generate::generate(&plan, &out, || bar.inc(1))
+    let count = || {
+        bar.inc(1);
+        true
+    };
+    let generated = generate::generate(&plan, &out, count)
         .with_context(|| format!("generating into {}", out.display()))?;
     bar.finish_and_clear();
     println!("{events} events in {} files, {} bytes", generated.files.len(), generated.bytes);

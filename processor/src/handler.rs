@@ -122,8 +122,8 @@ impl Processor {
         self.delete_users(&mut batch, &mut report.counts).await;
         let triggers = self.triggers(&mut batch);
         let units = self.eligible_units(&mut batch, triggers).await;
-        let outcomes: Vec<Outcome> = stream::iter(&units)
-            .map(|unit| self.work(unit, &batch, deadline))
+        let work: Vec<_> = units.iter().map(|unit| self.work(unit, &batch, deadline)).collect();
+        let outcomes: Vec<Outcome> = stream::iter(work)
             .buffer_unordered(self.max_concurrent_generations)
             .collect()
             .await;

@@ -1,0 +1,153 @@
+//! What a person can say on the command line.
+
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+use loadtest::generate::Plan;
+use loadtest::writer::Compression;
+use processor::quota::Quota;
+
+use crate::aws;
+use crate::bedrock::Behaviour;
+use crate::event_source::Mapping;
+use crate::pipeline::{Model, Options};
+
+/// Quota of the stand-in, in tokens per minute: enough not to wait for in a demonstration.
+const STAND_IN_TOKENS_PER_MINUTE: NonZeroU32 = NonZeroU32::new(20_000_000).unwrap();
+
+/// Runs the whole system on this machine: Currents files in, content out over HTTP.
+///
+/// Without files it makes an hour of a streaming service's events. AWS is
+/// embedded, and the text comes from a stand-in for Amazon Bedrock, unless you
+/// ask for the real one.
+#[derive(Debug, Parser)]
+#[command(name = "local", version)]
+pub struct Arguments {
+    /// Currents files, or folders that are searched for .avro files.
+    pub files: Vec<PathBuf>,
+
+    /// End after the summary; the exit code is not zero if anything was lost or unreadable.
+    #[arg(long)]
+    pub exit_when_done: bool,
+
+    /// Keep the embedded AWS' state in this folder between runs.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+
+    /// Port of the api on 127.0.0.1; 0 takes a free one.
+    #[arg(long, default_value_t = 8080)]
+    pub port: u16,
+
+    /// Folder of campaigns.
+    #[arg(long, value_name = "DIR", default_value = "campaigns")]
+    pub campaigns: PathBuf,
+
+    /// Who writes the text.
+    #[arg(long, value_enum, default_value_t = Bedrock::StandIn)]
+    pub bedrock: Bedrock,
+
+    /// Quota in tokens per minute; must be given with --bedrock aws.
+    #[arg(long, value_name = "N", required_if_eq("bedrock", "aws"))]
+    pub tokens_per_minute: Option<NonZeroU32>,
+
+    /// Quota in requests per minute, for models that have one.
+    #[arg(long, value_name = "N")]
+    pub requests_per_minute: Option<NonZeroU32>,
+
+    /// What an output token counts against the quota: 1, 5, 10 or 15, by model.
+    #[arg(long, value_name = "N", default_value = "5")]
+    pub output_burndown: NonZeroU32,
+
+    /// Time to the stand-in's first token, in milliseconds.
+    #[arg(long, value_name = "MS", default_value_t = 20)]
+    pub latency_ms: u64,
+
+    /// Let the stand-in refuse every Nth call, whatever the quota; 0 for none.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub throttle_every: u64,
+
+    /// Shards of the embedded stream.
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub shards: u8,
+
+    /// Number of sample events.
+    #[arg(long, value_name = "N", default_value_t = 20_000, conflicts_with = "files")]
+    pub events: u64,
+
+    /// Number of users that the sample events are drawn from.
+    #[arg(long, value_name = "N", default_value_t = 2_000, conflicts_with = "files")]
+    pub users: u64,
+
+    /// Decides the sample events: the same seed makes the same files.
+    #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "files")]
+    pub seed: u64,
+}
+
+/// Who writes the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Bedrock {
+    /// A stand-in in this process: free, instant, and no model at all.
+    StandIn,
+    /// Amazon Bedrock, with your credentials and at your cost.
+    Aws,
+}
+
+impl Arguments {
+    /// The sample to make when no files are named.
+    pub fn plan(&self) -> Plan {
+        Plan {
+            events: self.events,
+            users: self.users,
+            seed: self.seed,
+            compression: Compression::default(),
+        }
+    }
+
+    /// How the pipeline is set up.
+    pub fn options(&self) -> Options {
+        let tokens_per_minute = self.tokens_per_minute.unwrap_or(STAND_IN_TOKENS_PER_MINUTE);
+        let stand_in = Behaviour {
+            tokens_per_minute: u64::from(tokens_per_minute.get()),
+            output_burndown: u64::from(self.output_burndown.get()),
+            latency: Duration::from_millis(self.latency_ms),
+            throttle_every: self.throttle_every,
+            ..Behaviour::default()
+        };
+        Options {
+            campaigns_dir: self.campaigns.clone(),
+            aws: aws::Options { shards: i32::from(self.shards), enforce_limits: true },
+            bedrock: match self.bedrock {
+                Bedrock::StandIn => Model::StandIn(stand_in),
+                Bedrock::Aws => Model::Aws,
+            },
+            quota: Quota {
+                tokens_per_minute,
+                requests_per_minute: self.requests_per_minute,
+                output_burndown: self.output_burndown,
+            },
+            max_concurrent_generations: 32,
+            mapping: Mapping::default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn the_real_service_is_never_called_without_a_quota() {
+        let error = Arguments::try_parse_from(["local", "--bedrock", "aws"]).expect_err("no quota");
+
+        assert!(error.to_string().contains("--tokens-per-minute"), "{error}");
+    }
+}

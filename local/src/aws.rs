@@ -1,0 +1,122 @@
+//! The embedded AWS: servers on loopback that the real SDK clients talk to.
+//!
+//! Kinesis is `ferrokinesis`, DynamoDB is `dynoxide`, S3 is `s3s` over a folder;
+//! the dead-letter queue is a stand-in that takes SQS' `SendMessage` and keeps
+//! the messages in a file. State lives in one folder.
+
+mod dynamodb;
+mod kinesis;
+mod queue;
+mod s3;
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use anyhow::Context as _;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use queue::{DEAD_LETTERS_FILE, read_dead_letters};
+
+/// Bucket that Currents writes to.
+pub const BUCKET: &str = "currents";
+/// Stream of user records.
+pub const STREAM: &str = "user-records";
+/// Content table.
+pub const TABLE: &str = "content";
+
+/// Credentials that the embedded S3 asks for.
+const ACCESS_KEY: &str = "local";
+const SECRET_KEY: &str = "local-secret";
+
+/// Region of the embedded AWS.
+const REGION: &str = "us-east-1";
+
+/// How the embedded AWS behaves.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Shards of the stream.
+    pub shards: i32,
+    /// Refuse what is above a shard's limits, as AWS does.
+    pub enforce_limits: bool,
+}
+
+/// Clients for the embedded AWS.
+#[derive(Debug, Clone)]
+pub struct Embedded {
+    /// Objects.
+    pub s3: aws_sdk_s3::Client,
+    /// The stream.
+    pub kinesis: aws_sdk_kinesis::Client,
+    /// Configuration whose endpoint is the embedded DynamoDB.
+    pub dynamodb_config: SdkConfig,
+    /// The table.
+    pub dynamodb: aws_sdk_dynamodb::Client,
+    /// The dead-letter queue.
+    pub sqs: aws_sdk_sqs::Client,
+    /// Address of the dead-letter queue.
+    pub dead_letter_queue_url: String,
+}
+
+impl Embedded {
+    /// Starts all servers with their state in `folder`; they stop with `stop`.
+    pub async fn start(
+        folder: &Path,
+        options: &Options,
+        tasks: &TaskTracker,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<Self> {
+        let kinesis = kinesis::serve(folder, options, tasks, stop).await?;
+        let dynamodb = dynamodb::serve(folder, tasks, stop).await?;
+        let s3 = s3::serve(folder, tasks, stop).await?;
+        let queue = queue::serve(folder, tasks, stop).await?;
+
+        let dynamodb_config = config_for(dynamodb);
+        let s3_config = aws_sdk_s3::config::Builder::from(&config_for(s3)).force_path_style(true);
+        let embedded = Self {
+            s3: aws_sdk_s3::Client::from_conf(s3_config.build()),
+            kinesis: aws_sdk_kinesis::Client::new(&config_for(kinesis)),
+            dynamodb: aws_sdk_dynamodb::Client::new(&dynamodb_config),
+            dynamodb_config,
+            sqs: aws_sdk_sqs::Client::new(&config_for(queue)),
+            dead_letter_queue_url: format!("http://{queue}/000000000000/dead-letters"),
+        };
+        s3::create_bucket(&embedded.s3, BUCKET).await?;
+        kinesis::create_stream(&embedded.kinesis, STREAM, options.shards).await?;
+        dynamodb::create_table(&embedded.dynamodb, TABLE).await?;
+        Ok(embedded)
+    }
+}
+
+/// SDK configuration whose every call goes to `address`.
+pub fn config_for(address: SocketAddr) -> SdkConfig {
+    let credentials = Credentials::new(ACCESS_KEY, SECRET_KEY, None, None, "embedded");
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(REGION))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .endpoint_url(format!("http://{address}"))
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .sleep_impl(aws_sdk_s3::config::SharedAsyncSleep::new(TokioSleep))
+        .build()
+}
+
+/// Lets the SDK's time-outs follow tokio's clock.
+#[derive(Debug)]
+struct TokioSleep;
+
+impl aws_sdk_s3::config::AsyncSleep for TokioSleep {
+    fn sleep(&self, duration: std::time::Duration) -> aws_sdk_s3::config::Sleep {
+        aws_sdk_s3::config::Sleep::new(tokio::time::sleep(duration))
+    }
+}
+
+/// Binds a free port on loopback.
+pub(crate) async fn free_port() -> anyhow::Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind("127.0.0.1:0").await.context("binding a loopback port")?;
+    let address = listener.local_addr().context("reading the bound port")?;
+    Ok((listener, address))
+}

@@ -1,0 +1,100 @@
+//! A stand-in for the dead-letter queue.
+//!
+//! Takes SQS' `SendMessage` (AWS JSON 1.0) and appends each message to a file,
+//! one a line. Nothing else of SQS is here: no Rust crate embeds it, and nothing
+//! in this process reads a queue.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::{fs, io};
+
+use anyhow::Context as _;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::post;
+use axum::{Json, Router};
+use contract::dead_letter::DeadLetter;
+use serde_json::{Value, json};
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::free_port;
+
+/// File of the dead letters, in the data folder.
+pub const DEAD_LETTERS_FILE: &str = "dead-letters.jsonl";
+
+#[derive(Debug)]
+struct Queue {
+    path: PathBuf,
+    /// Taken while writing, so that lines do not mix.
+    writing: Mutex<()>,
+}
+
+pub(super) async fn serve(
+    folder: &Path,
+    tasks: &TaskTracker,
+    stop: &CancellationToken,
+) -> anyhow::Result<SocketAddr> {
+    let (listener, address) = free_port().await?;
+    let queue = Arc::new(Queue { path: folder.join(DEAD_LETTERS_FILE), writing: Mutex::new(()) });
+    let router = Router::new().fallback(post(send_message)).with_state(queue);
+    let stop = stop.clone().cancelled_owned();
+    tasks.spawn(async move {
+        if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stop).await {
+            tracing::error!(%error, "dead-letter queue stopped");
+        }
+    });
+    Ok(address)
+}
+
+async fn send_message(
+    State(queue): State<Arc<Queue>>,
+    headers: HeaderMap,
+    body: axum::body::Bytes,
+) -> (StatusCode, Json<Value>) {
+    let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok());
+    if target != Some("AmazonSQS.SendMessage") {
+        return refusal("com.amazonaws.sqs#UnsupportedOperation");
+    }
+    let request: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let Some(message) = request["MessageBody"].as_str() else {
+        return refusal("com.amazonaws.sqs#InvalidMessageContents");
+    };
+    let _writing = queue.writing.lock().await;
+    match append(&queue.path, message) {
+        Ok(position) => {
+            (StatusCode::OK, Json(json!({ "MessageId": format!("letter-{position}") })))
+        }
+        Err(error) => {
+            tracing::error!(%error, "dead letter was not written");
+            refusal("com.amazonaws.sqs#RequestThrottled")
+        }
+    }
+}
+
+fn refusal(code: &str) -> (StatusCode, Json<Value>) {
+    (StatusCode::BAD_REQUEST, Json(json!({ "__type": code })))
+}
+
+fn append(path: &Path, message: &str) -> io::Result<u64> {
+    let mut file = fs::OpenOptions::new().create(true).append(true).open(path)?;
+    let position = file.metadata()?.len();
+    // Letters are JSON on one line; a line break could only come from outside JSON.
+    writeln!(file, "{}", message.replace('\n', " "))?;
+    Ok(position)
+}
+
+/// Reads up to `most` dead letters, oldest first.
+pub fn read_dead_letters(folder: &Path, most: usize) -> anyhow::Result<Vec<DeadLetter>> {
+    let path = folder.join(DEAD_LETTERS_FILE);
+    let file = match fs::File::open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error).with_context(|| format!("reading {}", path.display())),
+    };
+    let lines = io::BufRead::lines(io::BufReader::new(file)).take(most);
+    lines.map(|line| serde_json::from_str(&line?).context("a line is not a dead letter")).collect()
+}

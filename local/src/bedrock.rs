@@ -1,0 +1,169 @@
+//! A stand-in for Amazon Bedrock's Converse.
+//!
+//! Keeps the account's books as AWS describes them: a request is charged its
+//! input and its whole output allowance when it starts and is settled to what it
+//! used, output times burndown, when it ends; what would exceed the quota of any
+//! sixty seconds gets a `ThrottlingException`. The text is made up from the
+//! events in the prompt and says so: no model runs here.
+//!
+//! - [`ledger`] — the quota's books.
+//! - [`text`] — the text, in the shape of the requested schema.
+
+mod ledger;
+mod text;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use axum::{Json, Router};
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::aws::free_port;
+use ledger::Ledger;
+
+/// Bytes that make one token here; AWS' sample estimates with the same number.
+const BYTES_PER_TOKEN: usize = 4;
+
+/// Output allowance of a request that names none, as of a current model.
+const DEFAULT_MAX_TOKENS: u64 = 8_192;
+
+/// How the stand-in behaves.
+#[derive(Debug, Clone)]
+pub struct Behaviour {
+    /// Tokens admitted in any sixty seconds.
+    pub tokens_per_minute: u64,
+    /// What an output token counts when a call is settled.
+    pub output_burndown: u64,
+    /// Time to the first token.
+    pub latency: Duration,
+    /// Time for each token of output.
+    pub latency_per_token: Duration,
+    /// Answer every so-manieth call with a throttle, whatever the quota; 0 for none.
+    pub throttle_every: u64,
+}
+
+impl Default for Behaviour {
+    fn default() -> Self {
+        Self {
+            tokens_per_minute: 20_000_000,
+            output_burndown: 5,
+            latency: Duration::from_millis(20),
+            latency_per_token: Duration::from_micros(100),
+            throttle_every: 0,
+        }
+    }
+}
+
+/// The running stand-in.
+#[derive(Debug, Clone)]
+pub struct StandIn {
+    /// Where it listens.
+    pub address: SocketAddr,
+    state: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    behaviour: Behaviour,
+    ledger: Ledger,
+    calls: AtomicU64,
+    answers: AtomicU64,
+}
+
+impl StandIn {
+    /// Starts listening on loopback.
+    pub async fn start(
+        behaviour: Behaviour,
+        tasks: &TaskTracker,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<Self> {
+        let (listener, address) = free_port().await?;
+        let ledger = Ledger::new(behaviour.tokens_per_minute);
+        let state = Arc::new(Shared {
+            behaviour,
+            ledger,
+            calls: AtomicU64::default(),
+            answers: AtomicU64::default(),
+        });
+        let router = Router::new()
+            .route("/model/{model_id}/converse", post(converse))
+            .with_state(Arc::clone(&state));
+        let stop = stop.clone().cancelled_owned();
+        tasks.spawn(async move {
+            if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stop).await {
+                tracing::error!(%error, "Bedrock stand-in stopped");
+            }
+        });
+        Ok(Self { address, state })
+    }
+
+    /// Calls that were answered with text.
+    pub fn answers(&self) -> u64 {
+        self.state.answers.load(Ordering::SeqCst)
+    }
+}
+
+async fn converse(
+    State(state): State<Arc<Shared>>,
+    Path(_model_id): Path<String>,
+    Json(request): Json<Value>,
+) -> Response {
+    let behaviour = &state.behaviour;
+    let call = state.calls.fetch_add(1, Ordering::SeqCst) + 1;
+    let input_tokens = (request.to_string().len() / BYTES_PER_TOKEN) as u64;
+    let max_tokens = request["inferenceConfig"]["maxTokens"].as_u64().unwrap_or(DEFAULT_MAX_TOKENS);
+    let is_fault = behaviour.throttle_every > 0 && call.is_multiple_of(behaviour.throttle_every);
+    let reserved = input_tokens + max_tokens;
+    let entry = match state.ledger.reserve(reserved, Instant::now()) {
+        Some(entry) if !is_fault => entry,
+        admitted => {
+            if let Some(entry) = admitted {
+                state.ledger.settle(entry, reserved, 0);
+            }
+            return refusal(
+                "ThrottlingException",
+                "Too many tokens, please wait before trying again.",
+            );
+        }
+    };
+    let Some(answer) = text::answer(&request) else {
+        state.ledger.settle(entry, reserved, 0);
+        return refusal("ValidationException", "The request holds no schema or no prompt.");
+    };
+    let output_tokens = (answer.text.len().div_ceil(BYTES_PER_TOKEN) as u64).min(max_tokens);
+    let tokens = u32::try_from(output_tokens).unwrap_or(u32::MAX);
+    let latency = behaviour.latency + behaviour.latency_per_token * tokens;
+    sleep(latency).await;
+    state.ledger.settle(entry, reserved, input_tokens + output_tokens * behaviour.output_burndown);
+    state.answers.fetch_add(1, Ordering::SeqCst);
+    Json(json!({
+        "output": { "message": { "role": "assistant", "content": [answer.content()] } },
+        "stopReason": answer.stop_reason(),
+        "usage": {
+            "inputTokens": input_tokens,
+            "outputTokens": output_tokens,
+            "totalTokens": input_tokens + output_tokens,
+        },
+        "metrics": { "latencyMs": u64::try_from(latency.as_millis()).unwrap_or(u64::MAX) },
+    }))
+    .into_response()
+}
+
+fn refusal(code: &'static str, message: &str) -> Response {
+    let status = match code {
+        "ThrottlingException" => StatusCode::TOO_MANY_REQUESTS,
+        _ => StatusCode::BAD_REQUEST,
+    };
+    let mut headers = HeaderMap::new();
+    headers.insert("x-amzn-errortype", HeaderValue::from_static(code));
+    (status, headers, Json(json!({ "message": message }))).into_response()
+}

@@ -1,0 +1,171 @@
+//! S3 notifications, through a queue, to `ingest`.
+//!
+//! The embedded S3 sends no notifications, so whoever uploads an object calls
+//! [`Notifications::object_created`]. Messages that fail come again, up to a
+//! limit, as from SQS; after it they are dead letters.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use contract::dead_letter::{DeadLetter, Input};
+use contract::metrics::{self, Counts};
+use ingest::handler::Ingest;
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use tokio::sync::{Mutex, mpsc};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::aws::BUCKET;
+use crate::totals::{Totals, add};
+
+/// Messages that may wait; an uploader that is ahead by more waits itself.
+const QUEUE_LENGTH: usize = 64;
+
+/// Deliveries of a message before it becomes a dead letter (SQS' `maxReceiveCount`).
+const MAX_RECEIVE_COUNT: u32 = 5;
+
+/// Invocations of `ingest` at a time.
+const CONCURRENCY: usize = 2;
+
+/// Time limit of one invocation of `ingest`.
+const FUNCTION_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// Wait before a message that failed comes again, times its deliveries.
+const REDELIVERY_DELAY: Duration = Duration::from_millis(500);
+
+/// Where uploads are announced.
+#[derive(Debug, Clone)]
+pub struct Notifications(mpsc::Sender<String>);
+
+impl Notifications {
+    /// Starts `ingest` behind a queue of notifications.
+    pub fn start(
+        ingest: &Ingest,
+        totals: &Arc<Totals>,
+        tasks: &TaskTracker,
+        stop: &CancellationToken,
+    ) -> Self {
+        let (sender, messages) = mpsc::channel(QUEUE_LENGTH);
+        let messages = Arc::new(Mutex::new(messages));
+        for _ in 0..CONCURRENCY {
+            let consumer = Consumer {
+                ingest: ingest.clone(),
+                totals: Arc::clone(totals),
+                messages: Arc::clone(&messages),
+            };
+            let stop = stop.clone();
+            tasks.spawn(async move { stop.run_until_cancelled(consumer.run()).await });
+        }
+        Self(sender)
+    }
+
+    /// Announces an object as S3 does, its key encoded.
+    pub async fn object_created(&self, key: &str, bytes: u64) {
+        // Nobody receives any more only when the process is stopping.
+        let _ = self.0.send(notification(key, bytes).to_string()).await;
+    }
+}
+
+struct Consumer {
+    ingest: Ingest,
+    totals: Arc<Totals>,
+    messages: Arc<Mutex<mpsc::Receiver<String>>>,
+}
+
+impl Consumer {
+    async fn run(self) {
+        loop {
+            let message = self.messages.lock().await.recv().await;
+            let Some(message) = message else { return };
+            self.deliver(&message).await;
+            add(&self.totals.notifications_done, 1);
+        }
+    }
+
+    /// Delivers a message until it is accepted or has come too often.
+    async fn deliver(&self, message: &str) {
+        for count in 1..=MAX_RECEIVE_COUNT {
+            let event = json!({ "Records": [{
+                "messageId": "1", "eventSource": "aws:sqs", "body": message,
+            }] });
+            match self.ingest.handle(event, SystemTime::now() + FUNCTION_TIMEOUT).await {
+                Ok(report) => {
+                    self.totals.add(&report.counts);
+                    if report.response.batch_item_failures.is_empty() {
+                        return;
+                    }
+                }
+                Err(error) => tracing::warn!(%error, "ingest failed"),
+            }
+            tokio::time::sleep(REDELIVERY_DELAY * count).await;
+        }
+        self.give_up(message).await;
+    }
+
+    async fn give_up(&self, message: &str) {
+        let input = Input::Notification { body: message.to_owned() };
+        let detail = format!("delivered {MAX_RECEIVE_COUNT} times without success");
+        let letter = DeadLetter::new("notification_failed", detail, input);
+        match self.ingest.dead_letters.send(&letter).await {
+            Ok(()) => {
+                let mut counts = Counts::default();
+                counts.add(metrics::DEAD_LETTERS, 1);
+                self.totals.add(&counts);
+            }
+            Err(error) => tracing::error!(%error, "a notification is lost"),
+        }
+    }
+}
+
+/// A notification with the fields that S3 sends.
+fn notification(key: &str, bytes: u64) -> Value {
+    let now = OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default();
+    json!({ "Records": [{
+        "eventVersion": "2.1",
+        "eventSource": "aws:s3",
+        "awsRegion": "us-east-1",
+        "eventTime": now,
+        "eventName": "ObjectCreated:Put",
+        "userIdentity": { "principalId": "local" },
+        "requestParameters": { "sourceIPAddress": "127.0.0.1" },
+        "responseElements": {},
+        "s3": {
+            "s3SchemaVersion": "1.0",
+            "configurationId": "local",
+            "bucket": {
+                "name": BUCKET,
+                "ownerIdentity": { "principalId": "local" },
+                "arn": format!("arn:aws:s3:::{BUCKET}"),
+            },
+            "object": { "key": encoded(key), "size": bytes, "sequencer": "0" },
+        },
+    }] })
+}
+
+/// Encodes a key as notifications do: everything but letters, digits and `-_.*/`,
+/// with `+` for a space.
+fn encoded(key: &str) -> String {
+    let mut encoded = String::with_capacity(key.len());
+    for byte in key.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'*' | b'/' => {
+                encoded.push(char::from(byte));
+            }
+            b' ' => encoded.push('+'),
+            byte => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_encoded_as_in_notifications() {
+        assert_eq!(encoded("a b/event_type=x/i+0+1.avro"), "a+b/event_type%3Dx/i%2B0%2B1.avro");
+    }
+}

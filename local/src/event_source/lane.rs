@@ -1,0 +1,181 @@
+//! One sequence of batches of one shard, with its retries.
+//!
+//! As AWS documents it for streams: the lowest sequence number that the function
+//! returns is the checkpoint, and everything from it on is delivered again; a
+//! batch that fails as a whole is split in two, which uses up no retry; what has
+//! been tried too often, or is too old, goes to the on-failure destination.
+//! <https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurereporting.html>
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use aws_lambda_events::event::kinesis::{KinesisEvent, KinesisEventRecord};
+use contract::dead_letter::{DeadLetter, Input};
+use contract::metrics::{self, Counts};
+use contract::user_record::UserRecord;
+use processor::handler::Processor;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+use super::Mapping;
+use super::shards::Checkpoint;
+use crate::totals::{Totals, add};
+
+/// Largest payload of an invocation (AWS limit: 6 MB), in bytes of records.
+///
+/// Records travel in base64, which makes four bytes of three.
+const MAX_BATCH_BYTES: usize = 6_000_000 / 4 * 3;
+
+/// First wait before a batch comes again.
+const FIRST_BACKOFF: Duration = Duration::from_millis(100);
+
+/// Longest wait before a batch comes again.
+const MAX_BACKOFF: Duration = Duration::from_secs(5);
+
+/// Records of one lane on their way to the function.
+pub(super) struct Lane {
+    pub(super) processor: Arc<Processor>,
+    pub(super) mapping: Mapping,
+    pub(super) totals: Arc<Totals>,
+    pub(super) checkpoint: Checkpoint,
+    pub(super) records: mpsc::Receiver<KinesisEventRecord>,
+    pub(super) stop: CancellationToken,
+}
+
+/// Records that are delivered together, and how often they were.
+struct Attempt {
+    records: Vec<KinesisEventRecord>,
+    retries: u32,
+}
+
+/// What the function said of a batch.
+enum Verdict {
+    /// The first so many records are done.
+    Done(usize),
+    /// It failed as a whole.
+    Failed,
+}
+
+impl Lane {
+    /// Delivers batches until the shard ends or the process stops.
+    pub(super) async fn run(mut self) {
+        let stop = self.stop.clone();
+        while let Some(Some(batch)) = stop.run_until_cancelled(self.next_batch()).await {
+            if stop.run_until_cancelled(self.deliver(batch)).await.is_none() {
+                return;
+            }
+        }
+    }
+
+    async fn next_batch(&mut self) -> Option<Vec<KinesisEventRecord>> {
+        let first = self.records.recv().await?;
+        let due = Instant::now() + self.mapping.batching_window;
+        let mut bytes = first.kinesis.data.len();
+        let mut batch = vec![first];
+        while batch.len() < self.mapping.batch_size && bytes < MAX_BATCH_BYTES {
+            match timeout_at(due, self.records.recv()).await {
+                Ok(Some(record)) => {
+                    bytes += record.kinesis.data.len();
+                    batch.push(record);
+                }
+                _ => break,
+            }
+        }
+        Some(batch)
+    }
+
+    /// Delivers a batch until every record of it is done or given up.
+    async fn deliver(&self, batch: Vec<KinesisEventRecord>) {
+        let mut waiting = VecDeque::from([Attempt { records: batch, retries: 0 }]);
+        let mut backoff = FIRST_BACKOFF;
+        while let Some(mut attempt) = waiting.pop_front() {
+            if self.is_given_up(&attempt) {
+                self.give_up(&attempt.records).await;
+                continue;
+            }
+            match self.invoke(&attempt.records).await {
+                Verdict::Done(done) => {
+                    let rest = attempt.records.split_off(done);
+                    self.finish(&attempt.records).await;
+                    if done > 0 {
+                        backoff = FIRST_BACKOFF;
+                    }
+                    attempt = Attempt { records: rest, retries: attempt.retries + 1 };
+                }
+                Verdict::Failed
+                    if self.mapping.bisect_batch_on_function_error && attempt.records.len() > 1 =>
+                {
+                    let second = attempt.records.split_off(attempt.records.len() / 2);
+                    waiting.push_front(Attempt { records: second, retries: attempt.retries });
+                }
+                Verdict::Failed => attempt.retries += 1,
+            }
+            if !attempt.records.is_empty() {
+                waiting.push_front(attempt);
+                sleep(backoff).await;
+                backoff = (backoff * 2).min(MAX_BACKOFF);
+            }
+        }
+    }
+
+    /// Runs the function once; a panic is its failure as a whole.
+    async fn invoke(&self, records: &[KinesisEventRecord]) -> Verdict {
+        let mut event = KinesisEvent::default();
+        event.records = records.to_vec();
+        let deadline = SystemTime::now() + self.mapping.function_timeout;
+        let processor = Arc::clone(&self.processor);
+        let invocation = tokio::spawn(async move { processor.handle(event, deadline).await });
+        let Ok(report) = invocation.await else { return Verdict::Failed };
+        self.totals.add(&report.counts);
+        for freshness in report.freshness {
+            self.totals.add_freshness(freshness);
+        }
+        let failed = report.response.batch_item_failures.iter();
+        let is_failed = |record: &KinesisEventRecord| {
+            failed.clone().any(|failure| {
+                failure.item_identifier.as_deref() == Some(&record.kinesis.sequence_number)
+            })
+        };
+        Verdict::Done(records.iter().position(is_failed).unwrap_or(records.len()))
+    }
+
+    fn is_given_up(&self, attempt: &Attempt) -> bool {
+        let tried_too_often =
+            self.mapping.maximum_retry_attempts.is_some_and(|most| attempt.retries > most);
+        let arrived_at = attempt
+            .records
+            .first()
+            .map(|record| SystemTime::from(record.kinesis.approximate_arrival_timestamp.0));
+        let age = arrived_at.and_then(|at| SystemTime::now().duration_since(at).ok());
+        tried_too_often || age.is_some_and(|age| age > self.mapping.maximum_record_age)
+    }
+
+    /// Sends what is known of the batch, not its records, as AWS does for queues.
+    async fn give_up(&self, records: &[KinesisEventRecord]) {
+        for record in records {
+            let input = Input::StreamRecord {
+                sequence_number: record.kinesis.sequence_number.clone(),
+                partition_key: record.kinesis.partition_key.clone(),
+                data_base64: None,
+            };
+            let letter = DeadLetter::new("record_given_up", "tried too often or too old", input);
+            if let Err(error) = self.processor.dead_letters.send(&letter).await {
+                tracing::error!(%error, "a given-up record is lost");
+            }
+        }
+        let mut counts = Counts::default();
+        counts.add(metrics::DEAD_LETTERS, records.len() as u64);
+        self.totals.add(&counts);
+        self.finish(records).await;
+    }
+
+    async fn finish(&self, records: &[KinesisEventRecord]) {
+        let events =
+            records.iter().filter_map(|record| UserRecord::decode(&record.kinesis.data).ok());
+        add(&self.totals.events_done, events.map(|record| record.events.len()).sum());
+        add(&self.totals.records_done, records.len());
+        self.checkpoint.done(records);
+    }
+}

@@ -1,0 +1,158 @@
+//! The files that a person names.
+
+use std::fs;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+
+/// Prefix of all keys in the bucket, as in the Currents set-up of README.
+const PREFIX: &str = "currents-export";
+
+/// First bytes of every Avro object container file.
+const AVRO_MAGIC: [u8; 4] = *b"Obj\x01";
+
+/// Deepest folder that is searched.
+const MAX_DEPTH: usize = 16;
+
+/// Files to upload, and those that cannot be Avro.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Input {
+    /// Files to upload.
+    pub files: Vec<InputFile>,
+    /// Files that were refused, each with the reason.
+    pub refused: Vec<(PathBuf, String)>,
+}
+
+/// One file to upload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InputFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Key that it gets in the bucket.
+    pub key: String,
+}
+
+impl Input {
+    /// Looks at files and folders; folders are searched for `*.avro`.
+    ///
+    /// Fails where nothing is left to do: a path that does not exist, a folder
+    /// without Avro files. A file that is not Avro is refused, and the others go on.
+    pub fn find(paths: &[PathBuf]) -> anyhow::Result<Self> {
+        let mut input = Self::default();
+        for (number, path) in paths.iter().enumerate() {
+            let kind =
+                fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
+            if kind.is_dir() {
+                let before = input.files.len() + input.refused.len();
+                input.add_folder(path, path, number, 0)?;
+                anyhow::ensure!(
+                    input.files.len() + input.refused.len() > before,
+                    "folder {} holds no .avro file: name a folder that Currents exported to",
+                    path.display()
+                );
+            } else {
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                input.add_file(path, number, &name);
+            }
+        }
+        Ok(input)
+    }
+
+    fn add_folder(
+        &mut self,
+        root: &Path,
+        folder: &Path,
+        number: usize,
+        depth: usize,
+    ) -> anyhow::Result<()> {
+        anyhow::ensure!(depth < MAX_DEPTH, "folder {} is nested too deep", folder.display());
+        let failed = || format!("cannot read {}", folder.display());
+        let mut entries: Vec<_> = fs::read_dir(folder)
+            .with_context(failed)?
+            .collect::<Result<_, _>>()
+            .with_context(failed)?;
+        entries.sort_by_key(fs::DirEntry::file_name);
+        for entry in entries {
+            let path = entry.path();
+            if path.is_dir() {
+                self.add_folder(root, &path, number, depth + 1)?;
+            } else if path.extension().is_some_and(|extension| extension == "avro") {
+                let relative = path.strip_prefix(root).unwrap_or(&path).to_string_lossy();
+                self.add_file(&path, number, &relative);
+            }
+        }
+        Ok(())
+    }
+
+    fn add_file(&mut self, path: &Path, number: usize, name: &str) {
+        match looks_like_avro(path) {
+            Ok(()) => {
+                // The number keeps files of the same name in different folders apart.
+                let extension = if name.ends_with(".avro") { "" } else { ".avro" };
+                let key = format!("{PREFIX}/{number}/{name}{extension}");
+                self.files.push(InputFile { path: path.to_owned(), key });
+            }
+            Err(error) => self.refused.push((path.to_owned(), format!("{error:#}"))),
+        }
+    }
+}
+
+fn looks_like_avro(path: &Path) -> anyhow::Result<()> {
+    let mut magic = [0; 4];
+    let mut file = fs::File::open(path).context("cannot be opened")?;
+    file.read_exact(&mut magic).context("too short to be an Avro file")?;
+    anyhow::ensure!(
+        magic == AVRO_MAGIC,
+        "not an Avro object container file: it does not begin with \"Obj\""
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder_with(files: &[(&str, &[u8])]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        for (name, bytes) in files {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().expect("has a parent")).expect("is created");
+            fs::write(path, bytes).expect("is written");
+        }
+        folder
+    }
+
+    #[test]
+    fn folders_are_searched_for_avro_files_and_others_are_left_alone() {
+        let folder = folder_with(&[("a/b+1.avro", b"Obj\x01"), ("_SUCCESS", b"")]);
+
+        let input = Input::find(&[folder.path().to_owned()]).expect("has a file");
+
+        assert_eq!(input.files[0].key, "currents-export/0/a/b+1.avro");
+        assert_eq!(input.files.len(), 1);
+        assert!(input.refused.is_empty());
+    }
+
+    #[test]
+    fn a_file_that_is_not_avro_is_named_and_the_others_go_on() {
+        let folder = folder_with(&[("good.avro", b"Obj\x01"), ("bad.avro", b"PK\x03\x04zip")]);
+
+        let input = Input::find(&[folder.path().to_owned()]).expect("has files");
+
+        assert_eq!(input.files.len(), 1);
+        assert!(input.refused[0].0.ends_with("bad.avro"));
+        assert!(input.refused[0].1.contains("not an Avro"), "{}", input.refused[0].1);
+    }
+
+    #[test]
+    fn a_path_that_does_not_exist_and_an_empty_folder_are_errors() {
+        let folder = folder_with(&[("notes.txt", b"x")]);
+
+        let missing = Input::find(&[folder.path().join("nowhere")]).expect_err("is not there");
+        let empty = Input::find(&[folder.path().to_owned()]).expect_err("holds none");
+
+        assert!(missing.to_string().contains("nowhere"), "{missing}");
+        assert!(empty.to_string().contains("holds no .avro file"), "{empty}");
+    }
+}

@@ -1,0 +1,25 @@
+//! The program `local`: the whole system on one machine.
+//!
+//! This file only wires. Decisions live in the library, where they are tested.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Parser as _;
+use local::arguments::Arguments;
+use tracing_subscriber::EnvFilter;
+
+/// Longest wait for work on other threads to notice the end.
+const STOP_TIMEOUT: Duration = Duration::from_secs(2);
+
+fn main() -> anyhow::Result<ExitCode> {
+    let arguments = Arguments::parse();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("error"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+
+    let runtime = tokio::runtime::Runtime::new().context("starting the runtime")?;
+    let code = runtime.block_on(local::run::run(arguments));
+    runtime.shutdown_timeout(STOP_TIMEOUT);
+    code
+}

@@ -1,0 +1,180 @@
+//! The three Lambdas, wired to the embedded AWS.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use api::handler::Api;
+use api::settings::UnknownUser;
+use api::table::Table;
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_sdk_s3::primitives::ByteStream;
+use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
+use contract::campaign;
+use ingest::handler::Ingest;
+use ingest::stream::Stream;
+use processor::handler::{Processor, compile};
+use processor::model::Bedrock;
+use processor::quota::{Limiter, Quota};
+use processor::store::Store;
+use std::net::SocketAddr;
+use tokio::net::TcpListener;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::aws::{self, BUCKET, Embedded, STREAM, TABLE};
+use crate::bedrock::{Behaviour, StandIn};
+use crate::event_source::Mapping;
+use crate::event_source::bucket::Notifications;
+use crate::event_source::shards::{Shards, Wiring};
+use crate::front;
+use crate::input::InputFile;
+use crate::totals::{Totals, add, get};
+
+/// How often the end of the work is looked for.
+const DRAIN_INTERVAL: Duration = Duration::from_millis(50);
+
+/// Longest wait for servers and tasks to end.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How the pipeline is set up.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Folder of campaigns.
+    pub campaigns_dir: PathBuf,
+    /// The embedded AWS.
+    pub aws: aws::Options,
+    /// Who writes the text.
+    pub bedrock: Model,
+    /// What the limiter keeps to.
+    pub quota: Quota,
+    /// Most calls of the model at a time.
+    pub max_concurrent_generations: usize,
+    /// How stream records become batches.
+    pub mapping: Mapping,
+}
+
+/// Who writes the text.
+#[derive(Debug, Clone)]
+pub enum Model {
+    /// The stand-in in this process.
+    StandIn(Behaviour),
+    /// Amazon Bedrock, with the credentials of the environment.
+    Aws,
+}
+
+/// The running system.
+#[derive(Debug)]
+pub struct Pipeline {
+    /// The embedded AWS.
+    pub aws: Embedded,
+    /// What has happened so far.
+    pub totals: Arc<Totals>,
+    /// Where the api listens.
+    pub address: SocketAddr,
+    /// The stand-in for Bedrock, if one is used.
+    pub stand_in: Option<StandIn>,
+    notifications: Notifications,
+    shards: Shards,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Pipeline {
+    /// Starts everything, with its state in `folder` and the api on `listener`.
+    pub async fn start(
+        folder: &Path,
+        options: Options,
+        listener: TcpListener,
+    ) -> anyhow::Result<Self> {
+        let campaigns = campaign::load(&options.campaigns_dir)?;
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let aws = Embedded::start(folder, &options.aws, &tasks, &stop).await?;
+        let (bedrock_config, stand_in) = match options.bedrock {
+            Model::StandIn(behaviour) => {
+                let stand_in = StandIn::start(behaviour, &tasks, &stop).await?;
+                (aws::config_for(stand_in.address), Some(stand_in))
+            }
+            Model::Aws => (account_config().await, None),
+        };
+        let queue_url = &aws.dead_letter_queue_url;
+        let ingest = Ingest {
+            s3: aws.s3.clone(),
+            stream: Stream::new(aws.kinesis.clone(), STREAM.to_owned()),
+            dead_letters: ingest::dead_letters::DeadLetters::new(
+                aws.sqs.clone(),
+                queue_url.clone(),
+            ),
+            wanted_fields: Arc::new(campaign::wanted_fields(&campaigns)),
+        };
+        let processor = Processor {
+            campaigns: compile(campaigns.clone())?,
+            model: Bedrock::new(&bedrock_config),
+            limiter: Limiter::new(options.quota),
+            store: Store::new(aws.dynamodb.clone(), TABLE.to_owned()),
+            dead_letters: processor::dead_letters::DeadLetters::new(
+                aws.sqs.clone(),
+                queue_url.clone(),
+            ),
+            max_concurrent_generations: options.max_concurrent_generations,
+        };
+        let table = Table::new(&aws.dynamodb_config, TABLE.to_owned());
+        let api = Api::new(table, campaigns, UnknownUser::Fallback);
+
+        let totals = Arc::new(Totals::default());
+        let wiring = Wiring {
+            kinesis: aws.kinesis.clone(),
+            processor: Arc::new(processor),
+            mapping: options.mapping,
+            totals: Arc::clone(&totals),
+            folder: folder.to_owned(),
+        };
+        let shards = Shards::start(&wiring, &tasks, &stop).await?;
+        let notifications = Notifications::start(&ingest, &totals, &tasks, &stop);
+        let address = front::serve(listener, api, &tasks, &stop)?;
+        Ok(Self { aws, totals, address, stand_in, notifications, shards, tasks, stop })
+    }
+
+    /// Uploads a file and announces it.
+    pub async fn upload(&self, file: &InputFile) -> anyhow::Result<()> {
+        let failed = || format!("uploading {}", file.path.display());
+        let body = ByteStream::from_path(&file.path).await.with_context(failed)?;
+        let bytes = body.size_hint().0;
+        let put = self.aws.s3.put_object().bucket(BUCKET).key(&file.key).body(body);
+        put.send().await.with_context(failed)?;
+        add(&self.totals.uploaded, 1);
+        self.notifications.object_created(&file.key, bytes).await;
+        Ok(())
+    }
+
+    /// Waits until everything uploaded has been processed to its end.
+    pub async fn drain(&self) {
+        while get(&self.totals.notifications_done) < get(&self.totals.uploaded) {
+            sleep(DRAIN_INTERVAL).await;
+        }
+        let all_on_the_stream = Instant::now();
+        while !self.shards.all_empty_since(all_on_the_stream)
+            || get(&self.totals.records_done) < get(&self.totals.records_taken)
+        {
+            sleep(DRAIN_INTERVAL).await;
+        }
+    }
+
+    /// Stops all servers and tasks.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.tasks.close();
+        if timeout(STOP_TIMEOUT, self.tasks.wait()).await.is_err() {
+            tracing::debug!("some tasks did not end in time");
+        }
+    }
+}
+
+async fn account_config() -> SdkConfig {
+    let http = aws_smithy_http_client::Builder::new()
+        .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
+        .build_https();
+    aws_config::defaults(BehaviorVersion::latest()).http_client(http).load().await
+}

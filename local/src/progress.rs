@@ -1,0 +1,68 @@
+//! Progress bars with rates, drawn from the totals while the work goes on.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use contract::metrics;
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use tokio::time::interval;
+
+use crate::totals::{Totals, get};
+
+/// How often the bars are drawn.
+const DRAW_INTERVAL: Duration = Duration::from_millis(100);
+
+/// A bar with a known end.
+const MEASURED: &str = "{msg:>14} [{wide_bar}] {human_pos}/{human_len} ({per_sec})";
+
+/// A count without a known end.
+const COUNTED: &str = "{msg:>14} {spinner} {human_pos} ({per_sec})";
+
+/// A bar for `len` steps of one kind.
+pub fn bar(message: &'static str, len: u64) -> ProgressBar {
+    ProgressBar::new(len).with_message(message).with_style(style(MEASURED))
+}
+
+/// Draws all stages of `files` uploads until it is dropped.
+pub async fn draw(totals: Arc<Totals>, files: u64) {
+    let all = MultiProgress::new();
+    let measured = |message, len| all.add(bar(message, len));
+    let counted = |message| {
+        all.add(ProgressBar::no_length().with_message(message).with_style(style(COUNTED)))
+    };
+    let bars = Erasing {
+        uploaded: measured("files", files),
+        events: counted("events read"),
+        records: measured("stream records", 0),
+        contents: counted("contents"),
+    };
+    let mut ticks = interval(DRAW_INTERVAL);
+    loop {
+        ticks.tick().await;
+        let counts = totals.counts();
+        bars.uploaded.set_position(get(&totals.notifications_done));
+        bars.events.set_position(counts.get(metrics::EVENTS_READ));
+        bars.records.set_length(counts.get(metrics::STREAM_RECORDS));
+        bars.records.set_position(get(&totals.records_done));
+        bars.contents.set_position(counts.get(metrics::CONTENTS_STORED));
+    }
+}
+
+struct Erasing {
+    uploaded: ProgressBar,
+    events: ProgressBar,
+    records: ProgressBar,
+    contents: ProgressBar,
+}
+
+impl Drop for Erasing {
+    fn drop(&mut self) {
+        for bar in [&self.uploaded, &self.events, &self.records, &self.contents] {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}

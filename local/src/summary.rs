@@ -1,0 +1,134 @@
+//! What a run came to, for a person.
+
+use std::fmt;
+use std::time::Duration;
+
+use contract::metrics::{self, Counts, Fate};
+
+use crate::totals::{Totals, get};
+
+/// The figures of a run.
+#[derive(Debug, Clone)]
+pub struct Summary {
+    counts: Counts,
+    uploaded: u64,
+    events_done: u64,
+    records_done: u64,
+    took: Duration,
+    freshness_p50: Duration,
+    freshness_p99: Duration,
+    writer: &'static str,
+}
+
+impl Summary {
+    /// Takes the figures as they are now; `writer` says who wrote the text.
+    pub fn new(totals: &Totals, took: Duration, writer: &'static str) -> Self {
+        Self {
+            counts: totals.counts(),
+            uploaded: get(&totals.uploaded),
+            events_done: get(&totals.events_done),
+            records_done: get(&totals.records_done),
+            took,
+            freshness_p50: totals.freshness(0.5),
+            freshness_p99: totals.freshness(0.99),
+            writer,
+        }
+    }
+
+    /// Events and objects that went in and came out nowhere.
+    ///
+    /// Two independent countings meet here: what `ingest` says it put on the
+    /// stream, and what the lanes say the processor is done with.
+    pub fn lost(&self) -> u64 {
+        let n = |name| self.counts.get(name);
+        let on_stream = n(metrics::EVENTS_READ) - n(metrics::EVENTS_WITHOUT_USER);
+        let objects = [
+            metrics::OBJECTS_READ,
+            metrics::OBJECTS_DAMAGED,
+            metrics::OBJECTS_IGNORED,
+            metrics::OBJECTS_GONE,
+        ];
+        let objects_done: u64 = objects.iter().map(|name| n(name)).sum();
+        let unfated = n(metrics::EVENTS_RECEIVED).abs_diff(self.counts.fates());
+        on_stream.saturating_sub(self.events_done)
+            + n(metrics::STREAM_RECORDS).saturating_sub(self.records_done)
+            + self.uploaded.saturating_sub(objects_done)
+            + unfated
+    }
+
+    /// Objects that could not be read to their end.
+    pub fn damaged(&self) -> u64 {
+        self.counts.get(metrics::OBJECTS_DAMAGED)
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let n = |name: &str| self.counts.get(name);
+        let events = n(metrics::EVENTS_READ);
+        let seconds = self.took.as_secs_f64();
+        let mut line = |name: &str, value: &dyn fmt::Display| writeln!(f, "  {name:<26}{value}");
+        line("objects", &self.uploaded)?;
+        line("  damaged", &n(metrics::OBJECTS_DAMAGED))?;
+        line("events read", &format_args!("{events} ({:.0}/s)", events as f64 / seconds))?;
+        line("  without a user", &n(metrics::EVENTS_WITHOUT_USER))?;
+        line("user records", &n(metrics::USER_RECORDS))?;
+        line("stream records", &n(metrics::STREAM_RECORDS))?;
+        line("  refused and sent again", &n(metrics::ENTRIES_RESENT))?;
+        line("generations", &format_args!("{} by {}", n(metrics::GENERATIONS), self.writer))?;
+        line("  input tokens", &n(metrics::INPUT_TOKENS))?;
+        line("  output tokens", &n(metrics::OUTPUT_TOKENS))?;
+        line("throttles", &n(metrics::THROTTLES))?;
+        line("contents stored", &n(metrics::CONTENTS_STORED))?;
+        line("events by what became of them", &"")?;
+        for fate in Fate::ALL {
+            let name = fate.metric().trim_start_matches("events_").replace('_', " ");
+            line(&format!("  {name}"), &n(fate.metric()))?;
+        }
+        line("dead letters", &n(metrics::DEAD_LETTERS))?;
+        line("lost", &self.lost())?;
+        let (p50, p99) = (self.freshness_p50.as_secs_f64(), self.freshness_p99.as_secs_f64());
+        line("upload to readable", &format_args!("p50 {p50:.2} s, p99 {p99:.2} s"))?;
+        line("took", &format_args!("{seconds:.1} s"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering;
+
+    use super::*;
+
+    fn totals(events_done: u64) -> Totals {
+        let totals = Totals::default();
+        let mut counts = Counts::default();
+        counts.add(metrics::EVENTS_READ, 10);
+        counts.add(metrics::EVENTS_WITHOUT_USER, 1);
+        counts.add(metrics::OBJECTS_READ, 1);
+        counts.add(metrics::STREAM_RECORDS, 4);
+        totals.add(&counts);
+        totals.uploaded.store(1, Ordering::SeqCst);
+        totals.records_done.store(4, Ordering::SeqCst);
+        totals.events_done.store(events_done, Ordering::SeqCst);
+        totals
+    }
+
+    #[test]
+    fn an_event_that_comes_out_nowhere_is_lost() {
+        let lost = |events_done| Summary::new(&totals(events_done), Duration::ZERO, "x").lost();
+
+        assert_eq!(lost(9), 0);
+        assert_eq!(lost(8), 1);
+    }
+
+    #[test]
+    fn an_event_without_a_fate_is_lost() {
+        let totals = totals(9);
+        let mut counts = Counts::default();
+        counts.add(metrics::EVENTS_RECEIVED, 9);
+        counts.add(Fate::Stored.metric(), 7);
+        totals.add(&counts);
+
+        assert_eq!(Summary::new(&totals, Duration::ZERO, "x").lost(), 2);
+    }
+}

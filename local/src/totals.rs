@@ -1,0 +1,86 @@
+//! What has happened so far, added up over all invocations.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use contract::metrics::Counts;
+use hdrhistogram::Histogram;
+
+/// Finest and coarsest freshness that is told apart, in milliseconds.
+const MAX_FRESHNESS_MS: u64 = 24 * 3_600 * 1_000;
+
+/// Significant digits of a freshness.
+const DIGITS: u8 = 2;
+
+/// Counters that every part of the process adds to.
+#[derive(Debug)]
+pub struct Totals {
+    counts: Mutex<Counts>,
+    freshness_ms: Mutex<Histogram<u64>>,
+    /// Objects uploaded, each of which was notified of.
+    pub uploaded: AtomicU64,
+    /// Notifications that were handled to their end.
+    pub notifications_done: AtomicU64,
+    /// Stream records taken off the shards.
+    pub records_taken: AtomicU64,
+    /// Stream records that are done with: processed, or given up with a dead letter.
+    pub records_done: AtomicU64,
+    /// Events in the records that are done with.
+    pub events_done: AtomicU64,
+}
+
+impl Default for Totals {
+    fn default() -> Self {
+        #[expect(clippy::expect_used, reason = "the bounds are constants that are valid")]
+        let freshness_ms =
+            Histogram::new_with_max(MAX_FRESHNESS_MS, DIGITS).expect("bounds are valid");
+        Self {
+            counts: Mutex::default(),
+            freshness_ms: Mutex::new(freshness_ms),
+            uploaded: AtomicU64::default(),
+            notifications_done: AtomicU64::default(),
+            records_taken: AtomicU64::default(),
+            records_done: AtomicU64::default(),
+            events_done: AtomicU64::default(),
+        }
+    }
+}
+
+impl Totals {
+    /// Adds an invocation's counters.
+    pub fn add(&self, counts: &Counts) {
+        locked(&self.counts).merge(counts);
+    }
+
+    /// Adds the time from an object's appearance to its content being readable.
+    pub fn add_freshness(&self, freshness: Duration) {
+        let ms = u64::try_from(freshness.as_millis()).unwrap_or(u64::MAX);
+        locked(&self.freshness_ms).saturating_record(ms.min(MAX_FRESHNESS_MS));
+    }
+
+    /// All counters as they are now.
+    pub fn counts(&self) -> Counts {
+        locked(&self.counts).clone()
+    }
+
+    /// The freshness that `quantile` (0 to 1) of all contents had or bettered.
+    pub fn freshness(&self, quantile: f64) -> Duration {
+        Duration::from_millis(locked(&self.freshness_ms).value_at_quantile(quantile))
+    }
+}
+
+/// Adds to a counter and lets every reader see it.
+pub(crate) fn add(counter: &AtomicU64, n: usize) {
+    counter.fetch_add(n as u64, Ordering::SeqCst);
+}
+
+/// Reads a counter.
+pub fn get(counter: &AtomicU64) -> u64 {
+    counter.load(Ordering::SeqCst)
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Counters are whole after every statement, so a panic elsewhere harms nothing.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
