@@ -13,6 +13,9 @@ use serde_json::{Map, Value};
 /// The fields of one event, nulls dropped.
 pub(crate) struct Fields(pub(crate) Map<String, Value>);
 
+/// A field's name, asked for as an identifier: the Avro reader gives it no other way.
+struct Name(String);
+
 /// A field's value; `None` is a null.
 struct Field(Option<Value>);
 
@@ -31,6 +34,24 @@ impl<'de> Deserialize<'de> for Fields {
             }
         }
         deserializer.deserialize_any(Record)
+    }
+}
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl Visitor<'_> for Text {
+            type Value = Name;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a name")
+            }
+
+            fn visit_str<E>(self, name: &str) -> Result<Name, E> {
+                Ok(Name(name.to_owned()))
+            }
+        }
+        deserializer.deserialize_identifier(Text)
     }
 }
 
@@ -109,7 +130,7 @@ impl<'de> Visitor<'de> for AnyValue {
 
 fn read_map<'de, A: MapAccess<'de>>(mut map: A) -> Result<Map<String, Value>, A::Error> {
     let mut fields = Map::new();
-    while let Some((name, Field(value))) = map.next_entry::<String, Field>()? {
+    while let Some((Name(name), Field(value))) = map.next_entry()? {
         if let Some(value) = value {
             fields.insert(name, value);
         }

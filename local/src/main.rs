@@ -5,7 +5,6 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use clap::Parser as _;
 use local::arguments::Arguments;
 use tracing_subscriber::EnvFilter;
@@ -13,13 +12,24 @@ use tracing_subscriber::EnvFilter;
 /// Longest wait for work on other threads to notice the end.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 
-fn main() -> anyhow::Result<ExitCode> {
+fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("error"));
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("error,s3s=off"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 
-    let runtime = tokio::runtime::Runtime::new().context("starting the runtime")?;
-    let code = runtime.block_on(local::run::run(arguments));
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: cannot start the runtime: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let ended = runtime.block_on(local::run::run(arguments));
     runtime.shutdown_timeout(STOP_TIMEOUT);
-    code
+    ended.unwrap_or_else(|error| {
+        // A person reads this: the causes, without a backtrace.
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
 }

@@ -123,10 +123,8 @@ impl Processor {
         let triggers = self.triggers(&mut batch);
         let units = self.eligible_units(&mut batch, triggers).await;
         let work: Vec<_> = units.iter().map(|unit| self.work(unit, &batch, deadline)).collect();
-        let outcomes: Vec<Outcome> = stream::iter(work)
-            .buffer_unordered(self.max_concurrent_generations)
-            .collect()
-            .await;
+        let outcomes: Vec<Outcome> =
+            stream::iter(work).buffer_unordered(self.max_concurrent_generations).collect().await;
         for outcome in outcomes {
             batch.decide(outcome.trigger, outcome.fate);
             report.counts.merge(&outcome.counts);

@@ -1,4 +1,9 @@
 //! The embedded S3: a folder.
+//!
+//! `s3s-fs` keeps a file beside each object whose name holds the whole key in
+//! base64, and no file system takes names as long as the keys of Currents make
+//! them. [`ShortNames`] stores objects under a hash of their key instead, so
+//! listing is not offered.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -8,8 +13,14 @@ use aws_sdk_s3::Client;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use s3s::auth::SimpleAuth;
+use s3s::dto::{
+    CreateBucketInput, CreateBucketOutput, GetObjectInput, GetObjectOutput, PutObjectInput,
+    PutObjectOutput,
+};
 use s3s::service::S3ServiceBuilder;
+use s3s::{S3, S3Request, S3Response, S3Result};
 use s3s_fs::FileSystem;
+use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -26,7 +37,7 @@ pub(super) async fn serve(
     let files = FileSystem::new(&root).map_err(|error| {
         anyhow::anyhow!("opening the embedded S3 in {}: {error:?}", root.display())
     })?;
-    let mut service = S3ServiceBuilder::new(files);
+    let mut service = S3ServiceBuilder::new(ShortNames(files));
     service.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
     let service = service.build();
     let stop = stop.clone();
@@ -56,4 +67,37 @@ pub(super) async fn create_bucket(client: &Client, name: &str) -> anyhow::Result
         }
         _ => Ok(()),
     }
+}
+
+/// A folder of objects, each under a hash of its key.
+struct ShortNames(FileSystem);
+
+#[async_trait::async_trait]
+impl S3 for ShortNames {
+    async fn create_bucket(
+        &self,
+        request: S3Request<CreateBucketInput>,
+    ) -> S3Result<S3Response<CreateBucketOutput>> {
+        self.0.create_bucket(request).await
+    }
+
+    async fn put_object(
+        &self,
+        mut request: S3Request<PutObjectInput>,
+    ) -> S3Result<S3Response<PutObjectOutput>> {
+        request.input.key = short(&request.input.key);
+        self.0.put_object(request).await
+    }
+
+    async fn get_object(
+        &self,
+        mut request: S3Request<GetObjectInput>,
+    ) -> S3Result<S3Response<GetObjectOutput>> {
+        request.input.key = short(&request.input.key);
+        self.0.get_object(request).await
+    }
+}
+
+fn short(key: &str) -> String {
+    Sha256::digest(key).iter().map(|byte| format!("{byte:02x}")).collect()
 }
