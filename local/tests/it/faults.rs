@@ -1,0 +1,118 @@
+//! Services that refuse, and input that is broken: nothing is lost, and the rest
+//! goes on.
+
+use aws_sdk_kinesis::primitives::Blob;
+use contract::dead_letter::Input as Unprocessed;
+use contract::metrics;
+use local::aws::{self, STREAM, read_dead_letters};
+use local::bedrock::Behaviour;
+use local::pipeline::{Model, Options};
+
+use crate::rig::{Rig, behaviour, options, sample, watched_last};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_lost_while_kinesis_and_bedrock_throttle() {
+    // One shard takes a thousand records a second; the sample has more.
+    let rig = Rig::start(Options {
+        aws: aws::Options { shards: 1, enforce_limits: true },
+        bedrock: Model::StandIn(Behaviour { throttle_every: 5, ..behaviour() }),
+        ..options()
+    })
+    .await;
+    let files = sample(6_000, 3_000);
+    let expected = watched_last(files.path());
+
+    rig.process(files.path()).await;
+
+    assert!(rig.count(metrics::ENTRIES_RESENT) > 0, "Kinesis refused nothing");
+    assert!(rig.count(metrics::THROTTLES) > 0, "Bedrock refused nothing");
+    assert_eq!(rig.lost(), 0);
+    assert_eq!(rig.count(metrics::DEAD_LETTERS), 0);
+    for user_id in expected.keys() {
+        let (_, answer) = rig.look_up(&format!("user_id={user_id}")).await;
+        assert!(answer["Item"]["source"].is_null(), "{user_id} has no content");
+    }
+    rig.pipeline.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_poison_record_and_a_damaged_file_do_not_touch_the_others() {
+    let rig = Rig::start(options()).await;
+    let files = sample(1_500, 100);
+    let expected = watched_last(files.path());
+    let damaged = files.path().join("damaged.avro");
+    std::fs::write(&damaged, b"Obj\x01 and then nothing that makes sense").expect("is written");
+    let record = rig.pipeline.aws.kinesis.put_record().stream_name(STREAM).partition_key("x");
+    record.data(Blob::new("not a user record")).send().await.expect("is put");
+
+    rig.process(files.path()).await;
+
+    for user_id in expected.keys() {
+        let (_, answer) = rig.look_up(&format!("user_id={user_id}")).await;
+        assert!(answer["Item"]["source"].is_null(), "{user_id} has no content");
+    }
+    assert_eq!(rig.lost(), 0);
+    assert_eq!(rig.count(metrics::POISON_RECORDS), 1);
+    assert_eq!(rig.count(metrics::OBJECTS_DAMAGED), 1);
+    let letters = read_dead_letters(rig.folder.path(), 10).expect("can be read");
+    let damaged_key = letters.iter().find_map(|letter| match &letter.input {
+        Unprocessed::Object { key, .. } => Some(key.as_str()),
+        _ => None,
+    });
+    assert_eq!(damaged_key, Some("currents-export/0/damaged.avro"));
+    let poison = letters.iter().any(|letter| {
+        letter.reason == "poison_record" && matches!(letter.input, Unprocessed::StreamRecord { .. })
+    });
+    assert!(poison, "{letters:?}");
+    rig.pipeline.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_stands_before_the_damage_is_delivered() {
+    let rig = Rig::start(options()).await;
+    let files = sample(1_500, 100);
+    let file = local::input::Input::find(&[files.path().to_owned()]).expect("holds files").files;
+    let largest =
+        file.iter().max_by_key(|f| std::fs::metadata(&f.path).map(|m| m.len()).unwrap_or(0));
+    let whole = std::fs::read(&largest.expect("there is one").path).expect("is read");
+    let cut = tempfile::tempdir().expect("temporary folder");
+    // Two whole containers' worth of blocks would be needed to cut between blocks, so
+    // a second copy of the last block is begun and not finished.
+    let mut bytes = whole.clone();
+    bytes.extend_from_slice(&whole[whole.len() - 200..whole.len() - 100]);
+    std::fs::write(cut.path().join("cut.avro"), bytes).expect("is written");
+
+    rig.process(cut.path()).await;
+
+    let events = rig.count(metrics::EVENTS_READ);
+    assert!(events > 0, "the whole blocks are delivered");
+    assert_eq!(rig.count(metrics::EVENTS_RECEIVED), events);
+    assert_eq!(rig.count(metrics::OBJECTS_DAMAGED), 1);
+    assert_eq!(rig.lost(), 0);
+    rig.pipeline.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_without_structured_output_is_asked_through_a_tool() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let campaign = folder.path().join("new-episode");
+    std::fs::create_dir(&campaign).expect("is created");
+    for entry in std::fs::read_dir(crate::rig::campaigns().join("new-episode")).expect("is there") {
+        let path = entry.expect("can be read").path();
+        let name = path.file_name().expect("has a name").to_owned();
+        let text = std::fs::read_to_string(&path).expect("is text");
+        std::fs::write(campaign.join(name), text.replace("\"json-schema\"", "\"tool\""))
+            .expect("is written");
+    }
+    let rig = Rig::start(Options { campaigns_dir: folder.path().to_owned(), ..options() }).await;
+    let files = sample(300, 30);
+    let expected = watched_last(files.path());
+
+    rig.process(files.path()).await;
+
+    let (user_id, _) = expected.first_key_value().expect("somebody watched");
+    let (_, answer) = rig.look_up(&format!("user_id={user_id}")).await;
+    assert!(answer["Item"]["source"].is_null());
+    assert_eq!(rig.lost(), 0);
+    rig.pipeline.stop().await;
+}

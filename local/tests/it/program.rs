@@ -1,0 +1,140 @@
+//! The program `local`, as a person starts it.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use crate::rig::{campaigns, sample};
+
+fn local(arguments: &[&str], files: &[&Path]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_local"))
+        .args(["--port", "0", "--campaigns"])
+        .arg(campaigns())
+        .args(arguments)
+        .args(files)
+        .output()
+        .expect("program runs")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn a_run_on_given_files_ends_with_the_summary_and_code_0() {
+    let files = sample(400, 40);
+
+    let output = local(&["--exit-when-done"], &[files.path()]);
+
+    assert!(output.status.success(), "{}", stderr(&output));
+    let summary = stdout(&output);
+    assert!(summary.contains("events read               400"), "{summary}");
+    assert!(summary.contains("curl 'http://127.0.0.1:"), "{summary}");
+    assert!(summary.contains("stand-in for Bedrock"), "{summary}");
+}
+
+#[test]
+fn the_state_is_kept_between_runs_if_asked() {
+    let files = sample(400, 40);
+    let state = tempfile::tempdir().expect("temporary folder");
+    let data = state.path().to_str().expect("is UTF-8");
+
+    let first = local(&["--exit-when-done", "--data", data], &[files.path()]);
+    let second = local(&["--exit-when-done", "--data", data], &[files.path()]);
+
+    assert!(!stdout(&first).contains("generations               0"), "{}", stdout(&first));
+    assert!(second.status.success(), "{}", stderr(&second));
+    assert!(stdout(&second).contains("generations               0"), "{}", stdout(&second));
+}
+
+#[test]
+fn a_path_that_does_not_exist_is_named() {
+    let output = local(&["--exit-when-done"], &[Path::new("/nowhere/at/all")]);
+
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("cannot read /nowhere/at/all"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_folder_without_avro_files_is_refused() {
+    let empty = tempfile::tempdir().expect("temporary folder");
+
+    let output = local(&["--exit-when-done"], &[empty.path()]);
+
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("holds no .avro file"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_file_that_is_not_avro_is_named_and_the_others_go_through() {
+    let files = sample(200, 20);
+    let text = files.path().join("letter.txt");
+    std::fs::write(&text, "Dear Sir or Madam").expect("is written");
+
+    let output = local(&["--exit-when-done"], &[files.path(), &text]);
+
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("letter.txt: not an Avro"), "{}", stderr(&output));
+    assert!(stdout(&output).contains("events read               200"), "{}", stdout(&output));
+}
+
+#[test]
+fn a_damaged_file_is_named_with_the_reason() {
+    let files = sample(200, 20);
+    std::fs::write(files.path().join("half.avro"), b"Obj\x01\x02").expect("is written");
+
+    let output = local(&["--exit-when-done"], &[files.path()]);
+
+    assert_eq!(output.status.code(), Some(1));
+    let summary = stdout(&output);
+    assert!(summary.contains("half.avro: damaged_object: container is damaged"), "{summary}");
+    assert!(summary.contains("events read               200"), "{summary}");
+}
+
+#[test]
+fn a_port_in_use_is_named_with_the_remedy() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let port = taken.local_addr().expect("is bound").port().to_string();
+    let files = sample(10, 10);
+
+    let output = Command::new(env!("CARGO_BIN_EXE_local"))
+        .args(["--exit-when-done", "--port", &port, "--campaigns"])
+        .arg(campaigns())
+        .arg(files.path())
+        .output()
+        .expect("program runs");
+
+    assert_eq!(output.status.code(), Some(1));
+    let expected = format!("port {port} is in use: choose another with --port");
+    assert!(stderr(&output).contains(&expected), "{}", stderr(&output));
+}
+
+/// Ends the program as Ctrl-C does, `after` so long.
+fn interrupted(after: std::time::Duration, arguments: &[&str]) -> Output {
+    let child = Command::new(env!("CARGO_BIN_EXE_local"))
+        .args(["--port", "0", "--campaigns"])
+        .arg(campaigns())
+        .args(arguments)
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("program starts");
+    std::thread::sleep(after);
+    let signalled = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(signalled.expect("kill runs").success());
+    child.wait_with_output().expect("program ends")
+}
+
+#[test]
+fn ctrl_c_ends_the_work_cleanly() {
+    let second = std::time::Duration::from_secs(1);
+
+    let output = interrupted(second, &["--events", "5000000", "--users", "100000"]);
+
+    assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
+    assert!(stderr(&output).contains("stopped before the work was done"), "{}", stderr(&output));
+}

@@ -1,0 +1,148 @@
+//! A running system with a few files, and what the files should come to.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use apache_avro::Reader;
+use apache_avro::types::Value;
+use contract::metrics::Counts;
+use loadtest::generate::{Plan, generate};
+use loadtest::sample::WATCHED;
+use loadtest::writer::Compression;
+use local::aws;
+use local::bedrock::Behaviour;
+use local::event_source::Mapping;
+use local::front;
+use local::input::Input;
+use local::pipeline::{Model, Options, Pipeline};
+use local::summary::Summary;
+use processor::quota::Quota;
+use tempfile::TempDir;
+
+/// A running system; its state goes with it.
+pub(crate) struct Rig {
+    pub(crate) pipeline: Pipeline,
+    pub(crate) folder: TempDir,
+}
+
+/// What a user's content must be written for.
+pub(crate) struct Watched {
+    pub(crate) show: String,
+}
+
+pub(crate) fn campaigns() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../campaigns")
+}
+
+/// Options that never wait for a quota and answer at once.
+pub(crate) fn options() -> Options {
+    Options {
+        campaigns_dir: campaigns(),
+        aws: aws::Options { shards: 2, enforce_limits: true },
+        bedrock: Model::StandIn(behaviour()),
+        quota: Quota {
+            tokens_per_minute: NonZeroU32::new(1_000_000_000).expect("not zero"),
+            requests_per_minute: None,
+            output_burndown: NonZeroU32::new(5).expect("not zero"),
+        },
+        max_concurrent_generations: 32,
+        mapping: Mapping::default(),
+    }
+}
+
+pub(crate) fn behaviour() -> Behaviour {
+    Behaviour {
+        tokens_per_minute: 1_000_000_000,
+        latency: Duration::from_millis(1),
+        latency_per_token: Duration::ZERO,
+        ..Behaviour::default()
+    }
+}
+
+/// Writes sample files into a folder of their own.
+pub(crate) fn sample(events: u64, users: u64) -> TempDir {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let plan = Plan { events, users, seed: 42, compression: Compression::Snappy };
+    generate(&plan, folder.path(), || true).expect("sample is made");
+    folder
+}
+
+impl Rig {
+    pub(crate) async fn start(options: Options) -> Self {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let listener = front::bind(0).await.expect("a port is free");
+        let pipeline = Pipeline::start(folder.path(), options, listener).await.expect("starts");
+        Self { pipeline, folder }
+    }
+
+    /// Uploads everything below `folder` and waits until it is processed.
+    pub(crate) async fn process(&self, folder: &Path) {
+        let input = Input::find(&[folder.to_owned()]).expect("holds Avro files");
+        for file in &input.files {
+            self.pipeline.upload(file).await.expect("is uploaded");
+        }
+        self.pipeline.drain().await;
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        self.pipeline.totals.counts()
+    }
+
+    pub(crate) fn count(&self, name: &str) -> u64 {
+        self.counts().get(name)
+    }
+
+    pub(crate) fn lost(&self) -> u64 {
+        Summary::new(&self.pipeline.totals, Duration::ZERO, "test").lost()
+    }
+
+    /// Looks a user up with a plain HTTP client.
+    pub(crate) async fn look_up(&self, query: &str) -> (u16, serde_json::Value) {
+        let url = format!("http://{}/?{query}", self.pipeline.address);
+        let answer = reqwest::get(url).await.expect("api answers");
+        let status = answer.status().as_u16();
+        (status, answer.json().await.expect("answer is JSON"))
+    }
+}
+
+/// What every user watched last, read with another reader than the system's own;
+/// users who were deleted afterwards are left out.
+pub(crate) fn watched_last(folder: &Path) -> BTreeMap<String, Watched> {
+    let mut last: BTreeMap<String, (i32, String, Watched)> = BTreeMap::new();
+    let mut deleted: BTreeMap<String, i32> = BTreeMap::new();
+    for file in Input::find(&[folder.to_owned()]).expect("holds Avro files").files {
+        let reader = Reader::new(std::fs::File::open(&file.path).expect("is there"));
+        for record in reader.expect("is a container") {
+            let Value::Record(fields) = record.expect("is a record") else { continue };
+            let fields: BTreeMap<String, Value> = fields.into_iter().collect();
+            let text = |name: &str| match fields.get(name) {
+                Some(Value::String(text)) => text.clone(),
+                _ => String::new(),
+            };
+            let Some(Value::Int(time)) = fields.get("time") else { continue };
+            if file.key.contains("users.UserDeleteRequest") {
+                let at = deleted.entry(text("user_id")).or_default();
+                *at = (*at).max(*time);
+            }
+            if text("name") != WATCHED {
+                continue;
+            }
+            let properties: serde_json::Value =
+                serde_json::from_str(&text("properties")).expect("properties are JSON");
+            let show = properties["show"].as_str().expect("has a show").to_owned();
+            let newer = (*time, text("id"), Watched { show });
+            let entry = last.entry(text("user_id"));
+            entry
+                .and_modify(|kept| {
+                    if (kept.0, &kept.1) < (newer.0, &newer.1) {
+                        *kept = (newer.0, newer.1.clone(), Watched { show: newer.2.show.clone() });
+                    }
+                })
+                .or_insert(newer);
+        }
+    }
+    let alive = last.into_iter().filter(|(user, (time, ..))| deleted.get(user) < Some(time));
+    alive.map(|(user, (_, _, watched))| (user, watched)).collect()
+}
