@@ -290,7 +290,7 @@ mod tests {
         assert!(reasons.contains("Upper_Case: a campaign's name is"), "{reasons}");
         assert!(reasons.contains("max_tokens must be at least 1"), "{reasons}");
         assert!(reasons.contains("half/prompt.liquid"), "{reasons}");
-        assert!(reasons.contains("answer.schema.json: expected"), "{reasons}");
+        assert!(reasons.contains("answer.schema.json: key must be"), "{reasons}");
     }
 
     #[test]

@@ -7,7 +7,7 @@
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess as _, Visitor};
 use serde_json::{Map, Value};
 
 /// The fields of one event, nulls dropped.
@@ -125,6 +125,12 @@ impl<'de> Visitor<'de> for AnyValue {
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
         read_map(map).map(|map| Some(Value::Object(map)))
+    }
+
+    fn visit_enum<A: EnumAccess<'de>>(self, symbol: A) -> Result<Self::Value, A::Error> {
+        let (Name(symbol), rest) = symbol.variant()?;
+        rest.unit_variant()?;
+        Ok(Some(Value::String(symbol)))
     }
 }
 

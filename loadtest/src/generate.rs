@@ -227,8 +227,8 @@ mod tests {
             contents.push(read_all(folder.path(), &generated));
         }
 
-        assert_eq!(contents[0], contents[1]);
-        assert_ne!(contents[0], contents[2]);
+        assert!(contents[0] == contents[1], "the same seed writes the same bytes");
+        assert!(contents[0] != contents[2], "another seed writes others");
     }
 
     #[test]

@@ -37,14 +37,47 @@ pub fn container(
     compression: Compression,
     events: impl IntoIterator<Item = Value>,
 ) -> Result<Vec<u8>, Box<apache_avro::Error>> {
+    let codec = compression.codec();
     let writer = Writer::builder()
         .schema(schema)
-        .writer(Vec::new())
-        .codec(compression.codec())
+        .writer(header(schema, codec.into()))
+        .codec(codec)
+        .has_header(true)
         .marker(SYNC_MARKER);
     let mut writer = writer.build().map_err(Box::new)?;
     for event in events {
         writer.append_value(event).map_err(Box::new)?;
     }
     writer.into_inner().map_err(Box::new)
+}
+
+/// The container's header. The library's own has its entries in random order.
+/// <https://avro.apache.org/docs/1.12.0/specification/#object-container-files>
+fn header(schema: &Schema, codec: &str) -> Vec<u8> {
+    let schema = schema_json(schema);
+    let mut header = b"Obj\x01".to_vec();
+    let entries = [("avro.codec", codec), ("avro.schema", schema.as_str())];
+    write_long(entries.len(), &mut header);
+    for text in entries.iter().flat_map(|(name, value)| [name, value]) {
+        write_long(text.len(), &mut header);
+        header.extend_from_slice(text.as_bytes());
+    }
+    write_long(0, &mut header);
+    header.extend_from_slice(&SYNC_MARKER);
+    header
+}
+
+fn schema_json(schema: &Schema) -> String {
+    #[expect(clippy::expect_used, reason = "a parsed schema is made of JSON")]
+    serde_json::to_string(schema).expect("a schema is always JSON")
+}
+
+/// Writes a length as Avro's zig-zag variable-length integer.
+fn write_long(n: usize, bytes: &mut Vec<u8>) {
+    let mut rest = n << 1;
+    while rest >= 0x80 {
+        bytes.push((rest & 0x7F) as u8 | 0x80);
+        rest >>= 7;
+    }
+    bytes.push(rest as u8);
 }

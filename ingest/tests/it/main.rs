@@ -1,5 +1,7 @@
 //! Every event type of Currents, and what is not Currents at all.
 
+#![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
+
 use std::collections::{BTreeSet, HashMap};
 use std::io::Cursor;
 

@@ -31,7 +31,7 @@ async fn the_same_files_twice_cost_no_second_generation_and_change_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn content_of_a_deleted_user_is_not_served_and_old_files_do_not_bring_it_back() {
     let rig = Rig::start(options()).await;
-    let files = sample(2_000, 20);
+    let files = sample(4_000, 2_000);
     let alive = watched_last(files.path());
     let deleted = users_deleted(files.path()).into_iter().find(|user| !alive.contains_key(user));
     let deleted = deleted.expect("somebody is deleted after their last event");

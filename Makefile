@@ -1,0 +1,47 @@
+# Every command of the project. `make` alone lists them.
+
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the commands
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
+
+.PHONY: run
+run: ## run the whole system on this machine; ARGS="--help" lists what it takes
+	cargo run --release --locked --package local -- $(ARGS)
+
+.PHONY: test
+test: test-rust test-infra ## run every test that needs no AWS account
+
+.PHONY: test-rust
+test-rust: ## run the Rust tests
+	cargo test --workspace --locked --quiet
+
+.PHONY: test-infra
+test-infra: infra/node_modules ## run the tests of the AWS stack
+	npm --prefix infra test
+
+.PHONY: check
+check: infra/node_modules ## format, lint, documentation and types
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps --locked --quiet
+	npm --prefix infra run check
+
+.PHONY: synth
+synth: infra/node_modules ## write the CloudFormation template to infra/cdk.out
+	npm --prefix infra run synth
+
+.PHONY: generate
+generate: ## write sample Currents files; ARGS="--events N --users M --seed S --codec C --out DIR"
+	cargo run --release --locked --package loadtest -- generate $(ARGS)
+
+.PHONY: clean
+clean: ## remove everything that was built or installed
+	cargo clean
+	rm -rf infra/node_modules infra/cdk.out
+
+infra/node_modules: infra/package-lock.json
+	npm --prefix infra ci --no-audit --no-fund
+	@touch $@

@@ -1,0 +1,126 @@
+import { Duration, RemovalPolicy, Stack, type StackProps } from 'aws-cdk-lib';
+import * as dynamodb from 'aws-cdk-lib/aws-dynamodb';
+import * as iam from 'aws-cdk-lib/aws-iam';
+import * as kinesis from 'aws-cdk-lib/aws-kinesis';
+import * as lambda from 'aws-cdk-lib/aws-lambda';
+import * as sources from 'aws-cdk-lib/aws-lambda-event-sources';
+import * as s3 from 'aws-cdk-lib/aws-s3';
+import * as notifications from 'aws-cdk-lib/aws-s3-notifications';
+import * as sqs from 'aws-cdk-lib/aws-sqs';
+import type { Construct } from 'constructs';
+
+/** Invocations of ingest run this long at most; its messages stay hidden six times as long. */
+const INGEST_TIMEOUT = Duration.minutes(5);
+
+export interface PipelineStackProps extends StackProps {
+  /** Folder of a program's `bootstrap`; tests pass an empty one, so that synth never runs cargo. */
+  readonly codePath: (program: Program) => string;
+  /** What the account allows for the model, in tokens per minute. */
+  readonly tokensPerMinute: number;
+  /** Models and inference profiles that the campaigns name. */
+  readonly modelArns: readonly string[];
+}
+
+export type Program = 'ingest' | 'processor' | 'api';
+
+/** Bucket, stream, table and the three functions between them. */
+export class PipelineStack extends Stack {
+  constructor(scope: Construct, id: string, props: PipelineStackProps) {
+    super(scope, id, props);
+
+    const deadLetters = new sqs.Queue(this, 'DeadLetters', {
+      enforceSSL: true,
+      retentionPeriod: Duration.days(14),
+    });
+    const uploads = new sqs.Queue(this, 'Uploads', {
+      enforceSSL: true,
+      visibilityTimeout: Duration.seconds(INGEST_TIMEOUT.toSeconds() * 6),
+      deadLetterQueue: { queue: deadLetters, maxReceiveCount: 5 },
+    });
+    const bucket = new s3.Bucket(this, 'Currents', {
+      blockPublicAccess: s3.BlockPublicAccess.BLOCK_ALL,
+      enforceSSL: true,
+      removalPolicy: RemovalPolicy.RETAIN,
+    });
+    bucket.addEventNotification(
+      s3.EventType.OBJECT_CREATED,
+      new notifications.SqsDestination(uploads),
+    );
+    const stream = new kinesis.Stream(this, 'UserRecords', {
+      streamMode: kinesis.StreamMode.ON_DEMAND,
+    });
+    const table = new dynamodb.TableV2(this, 'Content', {
+      partitionKey: { name: 'user_id', type: dynamodb.AttributeType.STRING },
+      sortKey: { name: 'item', type: dynamodb.AttributeType.STRING },
+      timeToLiveAttribute: 'expires_at',
+      removalPolicy: RemovalPolicy.RETAIN,
+    });
+
+    const ingest = this.program('ingest', props, INGEST_TIMEOUT, {
+      DEAD_LETTER_QUEUE_URL: deadLetters.queueUrl,
+      STREAM_NAME: stream.streamName,
+    });
+    bucket.grantRead(ingest);
+    stream.grantWrite(ingest);
+    deadLetters.grantSendMessages(ingest);
+    ingest.addEventSource(
+      new sources.SqsEventSource(uploads, { batchSize: 1, reportBatchItemFailures: true }),
+    );
+
+    const processor = this.program('processor', props, Duration.minutes(5), {
+      CONTENT_TABLE: table.tableName,
+      DEAD_LETTER_QUEUE_URL: deadLetters.queueUrl,
+      MAX_CONCURRENT_GENERATIONS: '32',
+      OUTPUT_BURNDOWN: '5',
+      // Zero stands for none: newer models have no such quota.
+      REQUESTS_PER_MINUTE: '0',
+      TOKENS_PER_MINUTE: String(props.tokensPerMinute),
+    });
+    // One instance holds the whole quota for now.
+    (processor.node.defaultChild as lambda.CfnFunction).reservedConcurrentExecutions = 1;
+    table.grant(processor, 'dynamodb:BatchGetItem', 'dynamodb:PutItem');
+    deadLetters.grantSendMessages(processor);
+    if (props.modelArns.length > 0) {
+      processor.addToRolePolicy(
+        new iam.PolicyStatement({
+          actions: ['bedrock:InvokeModel'],
+          resources: [...props.modelArns],
+        }),
+      );
+    }
+    processor.addEventSource(
+      new sources.KinesisEventSource(stream, {
+        startingPosition: lambda.StartingPosition.TRIM_HORIZON,
+        batchSize: 500,
+        maxBatchingWindow: Duration.seconds(5),
+        bisectBatchOnError: true,
+        reportBatchItemFailures: true,
+        maxRecordAge: Duration.hours(24),
+        onFailure: new sources.SqsDlq(deadLetters),
+      }),
+    );
+
+    const api = this.program('api', props, Duration.seconds(5), {
+      CONTENT_TABLE: table.tableName,
+      UNKNOWN_USER: 'fallback',
+    });
+    table.grant(api, 'dynamodb:GetItem');
+  }
+
+  private program(
+    name: Program,
+    props: PipelineStackProps,
+    timeout: Duration,
+    environment: Record<string, string>,
+  ): lambda.Function {
+    return new lambda.Function(this, name, {
+      architecture: lambda.Architecture.X86_64,
+      code: lambda.Code.fromAsset(props.codePath(name)),
+      environment: { CAMPAIGNS_DIR: 'campaigns', ...environment },
+      handler: 'bootstrap',
+      memorySize: 512,
+      runtime: lambda.Runtime.PROVIDED_AL2023,
+      timeout,
+    });
+  }
+}

@@ -1,0 +1,55 @@
+import { App } from 'aws-cdk-lib';
+import { Match, Template } from 'aws-cdk-lib/assertions';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+
+import environment from '../../contract/golden/environment.json' with { type: 'json' };
+import { PipelineStack } from '../lib/pipeline-stack.js';
+
+const MODEL = 'arn:aws:bedrock:us-east-1::foundation-model/test';
+
+test('a poison record cannot stall its shard', () => {
+  pipeline().hasResourceProperties('AWS::Lambda::EventSourceMapping', {
+    BisectBatchOnFunctionError: true,
+    DestinationConfig: { OnFailure: { Destination: Match.anyValue() } },
+    FunctionResponseTypes: ['ReportBatchItemFailures'],
+    MaximumRecordAgeInSeconds: 24 * 3600,
+  });
+});
+
+test.each(Object.entries(environment))('%s is given exactly the settings it reads', (name, names) => {
+  const functions = Object.entries(pipeline().findResources('AWS::Lambda::Function'));
+  const [, program] = functions.find(([id]) => id.startsWith(name)) ?? [];
+
+  expect(Object.keys(program?.Properties.Environment.Variables).sort()).toEqual(names);
+});
+
+test('the bucket takes nothing in the clear and is not public', () => {
+  pipeline().hasResourceProperties('AWS::S3::Bucket', {
+    PublicAccessBlockConfiguration: { BlockPublicAcls: true, RestrictPublicBuckets: true },
+  });
+});
+
+test('content expires by itself', () => {
+  pipeline().hasResourceProperties('AWS::DynamoDB::GlobalTable', {
+    TimeToLiveSpecification: { AttributeName: 'expires_at', Enabled: true },
+  });
+});
+
+test('no function may scan the table, and the model is the only one that may be asked', () => {
+  const statements = JSON.stringify(pipeline().findResources('AWS::IAM::Policy'));
+
+  expect(statements).toContain(MODEL);
+  expect(statements).not.toContain('dynamodb:Scan');
+  expect(statements).not.toContain('dynamodb:*');
+  expect(statements).not.toContain('bedrock:*');
+});
+
+function pipeline(): Template {
+  const stack = new PipelineStack(new App(), 'Test', {
+    codePath: () => join(import.meta.dirname, 'fixtures/bootstrap'),
+    tokensPerMinute: 600,
+    modelArns: [MODEL],
+  });
+  return Template.fromStack(stack);
+}
