@@ -8,7 +8,7 @@
 //! - [`content`] — what `processor` stores and `api` serves.
 //! - [`campaign`] — what a campaign's folder says to all three Lambdas.
 //! - [`dead_letter`] — what is kept of input that could not be processed.
-//! - [`env`] — how a program reads its settings from the environment.
+//! - [`mod@env`] — how a program reads its settings from the environment.
 //! - [`metrics`] — the names of all counters, and the sum they must add up to.
 
 pub mod campaign;

@@ -1,38 +1,34 @@
 //! One invocation: a Kinesis batch in, the sequence numbers to deliver again out.
 
 use std::collections::HashMap;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use aws_config::BehaviorVersion;
 use aws_lambda_events::event::kinesis::KinesisEvent;
 use aws_lambda_events::event::streams::KinesisEventResponse;
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 use contract::campaign::InvalidCampaigns;
-use contract::dead_letter::{DeadLetter, Input};
+use contract::dead_letter::DeadLetter;
 use contract::metrics::{self, Counts, Fate};
 use contract::user_record::Event;
 use futures::stream::{self, StreamExt as _};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
-use crate::answer;
 use crate::batch::Batch;
 use crate::campaign::{BadCampaign, Compiled};
 use crate::dead_letters::DeadLetters;
 use crate::eligibility::{self, Stored};
-use crate::model::{self, Action, Answer, Bedrock, ModelError};
-use crate::prompt::BadTemplate;
-use crate::quota::{Limiter, NotAdmitted};
+use crate::generation::{Outcome, Unit, unix_secs};
+use crate::model::Bedrock;
+use crate::quota::Limiter;
 use crate::settings::Settings;
-use crate::store::{self, Content, Key, Store, Written};
+use crate::store::{Key, Store, StoreError};
 
 /// Event types that remove a user: a request to forget, and a merge into another.
 const DELETIONS: [&str; 2] = ["users.UserDeleteRequest", "users.UserOrphan"];
 
 /// Time kept back before the invocation's deadline to store and to answer.
 const DEADLINE_MARGIN: Duration = Duration::from_secs(3);
-
-/// Attempts at one generation within an invocation; more are Kinesis' business.
-const MAX_ATTEMPTS: u32 = 4;
 
 /// Everything an invocation needs, built once per instance.
 #[derive(Debug)]
@@ -71,24 +67,6 @@ pub enum StartError {
     /// A campaign's files do not fit together.
     #[error(transparent)]
     Unusable(#[from] BadCampaign),
-}
-
-/// One generation to make: a user, a campaign, and the event that asks for it.
-struct Unit<'a> {
-    campaign: &'a Compiled,
-    key: Key,
-    trigger: usize,
-    /// The rendered prompt; fails only on a filter that some value upsets, because
-    /// every template was rendered once when it was compiled.
-    prompt: Result<String, BadTemplate>,
-}
-
-/// What a unit came to.
-struct Outcome {
-    trigger: usize,
-    fate: Fate,
-    counts: Counts,
-    freshness: Option<Duration>,
 }
 
 impl Processor {
@@ -169,7 +147,7 @@ impl Processor {
         }
     }
 
-    async fn delete_user(&self, user_id: &str, deleted_at: i64) -> Result<(), store::StoreError> {
+    async fn delete_user(&self, user_id: &str, deleted_at: i64) -> Result<(), StoreError> {
         for compiled in &self.campaigns {
             let key = Key { user_id: user_id.to_owned(), campaign: compiled.campaign.name.clone() };
             self.store.delete(&key, deleted_at, unix_secs()).await?;
@@ -228,152 +206,8 @@ impl Processor {
         units.collect()
     }
 
-    /// Makes one generation, from the quota to the table.
-    async fn work(&self, unit: &Unit<'_>, batch: &Batch, deadline: Instant) -> Outcome {
-        let mut counts = Counts::default();
-        let received = &batch.events[unit.trigger];
-        let generated = match &unit.prompt {
-            Ok(prompt) => {
-                let answer = self.generate(unit.campaign, prompt, deadline, &mut counts).await;
-                answer.map(|answer| (prompt, answer))
-            }
-            Err(error) => {
-                let detail = error.to_string();
-                Err(Failure::GiveUp { reason: "prompt_does_not_render", detail })
-            }
-        };
-        let fate = match generated {
-            Ok((prompt, answer)) => {
-                self.store_answer(unit, batch, prompt, answer, &mut counts).await
-            }
-            Err(Failure::GiveBack(reason)) => {
-                tracing::debug!(reason, "unit goes back");
-                Fate::Returned
-            }
-            Err(Failure::GiveUp { reason, detail }) => {
-                self.bury(unit, batch, reason, detail, &mut counts).await
-            }
-        };
-        let freshness = (fate == Fate::Stored)
-            .then(|| since(UNIX_EPOCH + Duration::from_millis(received.uploaded_at_ms)));
-        Outcome { trigger: unit.trigger, fate, counts, freshness }
-    }
-
-    async fn generate(
-        &self,
-        campaign: &Compiled,
-        prompt: &str,
-        deadline: Instant,
-        counts: &mut Counts,
-    ) -> Result<Answer, Failure> {
-        let input_tokens = model::estimated_input_tokens(campaign, prompt);
-        let worst_case = self.limiter.worst_case(input_tokens, campaign.campaign.config.max_tokens);
-        for _ in 0..MAX_ATTEMPTS {
-            let reservation = self.limiter.reserve(worst_case, deadline).await?;
-            let call = self.model.generate(campaign, prompt);
-            let Ok(answered) = timeout_at(deadline, call).await else {
-                return Err(Failure::GiveBack("out of time".to_owned()));
-            };
-            let settle = |usage: model::Usage| {
-                reservation
-                    .settle(self.limiter.settlement(usage.input_tokens, usage.output_tokens));
-            };
-            match answered {
-                Ok(answer) => {
-                    self.limiter.admitted();
-                    settle(answer.usage);
-                    count_usage(counts, answer.usage);
-                    return Ok(answer);
-                }
-                Err(ModelError::Throttled) => {
-                    counts.add(metrics::THROTTLES, 1);
-                    self.limiter.throttled();
-                    // A call that was refused is not charged.
-                    settle(model::Usage::default());
-                }
-                Err(ModelError::Stopped { stop_reason, usage }) => {
-                    settle(usage);
-                    count_usage(counts, usage);
-                    let detail = format!("model stopped with \"{stop_reason}\"");
-                    return Err(Failure::GiveUp { reason: "unusable_answer", detail });
-                }
-                Err(error) => match error.action() {
-                    Action::Retry => tracing::debug!(%error, "model call failed"),
-                    Action::GiveBack => return Err(Failure::GiveBack(error.to_string())),
-                    Action::GiveUp => {
-                        let detail = error.to_string();
-                        return Err(Failure::GiveUp { reason: "refused_request", detail });
-                    }
-                },
-            }
-        }
-        Err(Failure::GiveBack(format!("no answer in {MAX_ATTEMPTS} attempts")))
-    }
-
-    async fn store_answer(
-        &self,
-        unit: &Unit<'_>,
-        batch: &Batch,
-        prompt: &str,
-        answer: Answer,
-        counts: &mut Counts,
-    ) -> Fate {
-        let data = match answer::accept(&answer.text, &unit.campaign.validator) {
-            Ok(data) => data,
-            Err(error) => {
-                return self.bury(unit, batch, "bad_answer", error.to_string(), counts).await;
-            }
-        };
-        let event = &batch.events[unit.trigger].event;
-        let config = &unit.campaign.campaign.config;
-        let now = unix_secs();
-        let content = Content {
-            data,
-            event_id: event.id.clone(),
-            event_time: event.time,
-            model_id: config.model_id.clone(),
-            prompt_hash: unit.campaign.prompt_hash(prompt),
-            input_tokens: answer.usage.input_tokens,
-            output_tokens: answer.usage.output_tokens,
-            generated_at: now,
-            expires_at: now + i64::from(config.ttl_days) * store::DAY_SECS,
-        };
-        match self.store.put(&unit.key, content).await {
-            Ok(Written::Stored) => {
-                counts.add(metrics::CONTENTS_STORED, 1);
-                Fate::Stored
-            }
-            Ok(Written::Superseded) => Fate::Stale,
-            Err(error) => {
-                tracing::warn!(%error, "content goes back");
-                Fate::Returned
-            }
-        }
-    }
-
-    async fn bury(
-        &self,
-        unit: &Unit<'_>,
-        batch: &Batch,
-        reason: &str,
-        detail: String,
-        counts: &mut Counts,
-    ) -> Fate {
-        let input = Input::Unit {
-            campaign: unit.key.campaign.clone(),
-            user_id: unit.key.user_id.clone(),
-            event_id: batch.events[unit.trigger].event.id.clone(),
-            sequence_numbers: vec![batch.sequence_number(unit.trigger).to_owned()],
-        };
-        if self.give_up(&DeadLetter::new(reason, detail, input), counts).await {
-            Fate::DeadLettered
-        } else {
-            Fate::Returned
-        }
-    }
-
     /// Queues a dead letter; `false` means that its input must go back instead.
-    async fn give_up(&self, letter: &DeadLetter, counts: &mut Counts) -> bool {
+    pub(crate) async fn give_up(&self, letter: &DeadLetter, counts: &mut Counts) -> bool {
         match self.dead_letters.send(letter).await {
             Ok(()) => {
                 counts.add(metrics::DEAD_LETTERS, 1);
@@ -382,23 +216,6 @@ impl Processor {
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "input goes back");
                 false
-            }
-        }
-    }
-}
-
-/// Why a generation came to nothing.
-enum Failure {
-    GiveBack(String),
-    GiveUp { reason: &'static str, detail: String },
-}
-
-impl From<NotAdmitted> for Failure {
-    fn from(error: NotAdmitted) -> Self {
-        match error {
-            NotAdmitted::OutOfTime => Self::GiveBack(error.to_string()),
-            NotAdmitted::NeverFits { .. } => {
-                Self::GiveUp { reason: "never_fits_quota", detail: error.to_string() }
             }
         }
     }
@@ -427,18 +244,4 @@ fn prepare<'a>(
     let events: Vec<&Event> =
         places[newest..].iter().map(|&place| &batch.events[place].event).collect();
     Some(Unit { campaign, key, trigger, prompt: campaign.prompt.render(&events) })
-}
-
-fn count_usage(counts: &mut Counts, usage: model::Usage) {
-    counts.add(metrics::GENERATIONS, 1);
-    counts.add(metrics::INPUT_TOKENS, usage.input_tokens);
-    counts.add(metrics::OUTPUT_TOKENS, usage.output_tokens);
-}
-
-fn unix_secs() -> i64 {
-    i64::try_from(since(UNIX_EPOCH).as_secs()).unwrap_or(i64::MAX)
-}
-
-fn since(then: SystemTime) -> Duration {
-    SystemTime::now().duration_since(then).unwrap_or_default()
 }

@@ -20,6 +20,7 @@ pub mod batch;
 pub mod campaign;
 pub mod dead_letters;
 pub mod eligibility;
+mod generation;
 pub mod handler;
 pub mod model;
 pub mod prompt;

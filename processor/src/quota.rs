@@ -7,22 +7,22 @@
 //!
 //! No sixty seconds admit more than the quota, wherever they begin. A bucket
 //! with that promise has to take its burst out of its refill and so wastes half
-//! the quota at a burst of half; the ledger of [`Window`] keeps what was charged
+//! the quota at a burst of half; the ledger in `window` keeps what was charged
 //! in each second instead and loses only the rounding of one second in sixty-one.
 //! Requests are paced by `governor`, which needs no giving back.
 
-use std::collections::VecDeque;
+mod pace;
+mod window;
+
 use std::num::NonZeroU32;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use governor::clock::{Clock, Reference};
-use governor::middleware::NoOpMiddleware;
-use governor::nanos::Nanos;
-use governor::state::{InMemoryState, NotKeyed};
-use governor::{Quota as Pace, RateLimiter};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until, timeout_at};
+
+use pace::Pacer;
+use window::Window;
 
 /// Seconds in which the quota applies; AWS documents "per minute" without a shape.
 const WINDOW_SECS: u64 = 60;
@@ -33,9 +33,6 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// Longest pause: after a minute the whole quota is there again, and a quarter
 /// of that is enough to find out.
 const MAX_PAUSE: Duration = Duration::from_secs(15);
-
-/// Share of the requests-per-minute quota that may go at once, as a divisor.
-const REQUEST_BURST_DIVISOR: u32 = 10;
 
 /// What the account allows this instance, per model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,7 +96,7 @@ impl Limiter {
             pause: Mutex::new(Pause { until: Instant::now(), next: FIRST_PAUSE }),
             settled: Notify::new(),
             turnstile: tokio::sync::Mutex::new(()),
-            requests: quota.requests_per_minute.map(pace),
+            requests: quota.requests_per_minute.map(Pacer::new),
         }
     }
 
@@ -129,7 +126,9 @@ impl Limiter {
 
     async fn wait_for(&self, wanted: u64) -> Reservation<'_> {
         let _turn = self.turnstile.lock().await;
-        self.wait_for_request().await;
+        if let Some(requests) = &self.requests {
+            requests.wait().await;
+        }
         loop {
             let paused_until = locked(&self.pause).until;
             if paused_until > Instant::now() {
@@ -145,14 +144,6 @@ impl Limiter {
                 () = settled => {}
                 () = sleep_until(fits_at) => {}
             }
-        }
-    }
-
-    async fn wait_for_request(&self) {
-        let Some(requests) = &self.requests else { return };
-        while let Err(refused) = requests.check() {
-            let wait = refused.wait_time_from(TokioClock.now());
-            tokio::time::sleep(wait).await;
         }
     }
 
@@ -187,115 +178,9 @@ struct Pause {
     next: Duration,
 }
 
-/// What was charged in each of the last sixty-one seconds.
-///
-/// A charge in second `n` may lie anywhere in it, so it counts until second
-/// `n + 61` begins: then every window of sixty seconds that held it has ended.
-#[derive(Debug)]
-struct Window {
-    quota: u64,
-    charged: u64,
-    /// Seconds with their charges, oldest first; at most sixty-one.
-    seconds: VecDeque<(u64, u64)>,
-    started_at: Instant,
-}
-
-impl Window {
-    fn new(quota: u64) -> Self {
-        Self { quota, charged: 0, seconds: VecDeque::new(), started_at: Instant::now() }
-    }
-
-    /// Charges now, or says when the call would fit if nothing is given back.
-    fn charge(&mut self, wanted: u64, now: Instant) -> Result<u64, Instant> {
-        let second = now.saturating_duration_since(self.started_at).as_secs();
-        self.forget_before(second.saturating_sub(WINDOW_SECS));
-        if self.charged + wanted > self.quota {
-            return Err(self.fits_at(wanted));
-        }
-        match self.seconds.back_mut() {
-            Some((last, tokens)) if *last == second => *tokens += wanted,
-            _ => self.seconds.push_back((second, wanted)),
-        }
-        self.charged += wanted;
-        Ok(second)
-    }
-
-    fn fits_at(&self, wanted: u64) -> Instant {
-        let mut left = self.charged;
-        let freeing = self.seconds.iter().find(|(_, tokens)| {
-            left = left.saturating_sub(*tokens);
-            left + wanted <= self.quota
-        });
-        let second = freeing.map_or(0, |(second, _)| *second);
-        self.started_at + Duration::from_secs(second + WINDOW_SECS + 1)
-    }
-
-    fn forget_before(&mut self, oldest: u64) {
-        while self.seconds.front().is_some_and(|(second, _)| *second < oldest) {
-            if let Some((_, tokens)) = self.seconds.pop_front() {
-                self.charged -= tokens;
-            }
-        }
-    }
-
-    fn correct(&mut self, second: u64, reserved: u64, used: u64) {
-        let charge = self.seconds.iter_mut().find(|(charged_in, _)| *charged_in == second);
-        // A second that is no longer remembered has no window left to fill.
-        if let Some((_, tokens)) = charge {
-            *tokens = *tokens - reserved + used;
-            self.charged = self.charged - reserved + used;
-        }
-    }
-}
-
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Nothing panics while it holds these locks, so what they guard is whole.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn pace(per_minute: NonZeroU32) -> Pacer {
-    // The burst is taken out of the refill, or a window could hold both.
-    let burst =
-        NonZeroU32::new(per_minute.get() / REQUEST_BURST_DIVISOR).unwrap_or(NonZeroU32::MIN);
-    let refill = per_minute.get().saturating_sub(burst.get()).max(1);
-    let period = Duration::from_secs(WINDOW_SECS) / refill;
-    let pace = Pace::with_period(period).unwrap_or_else(|| Pace::per_minute(per_minute));
-    RateLimiter::direct_with_clock(pace.allow_burst(burst), TokioClock)
-}
-
-type Pacer = RateLimiter<NotKeyed, InMemoryState, TokioClock, NoOpMiddleware<TokioInstant>>;
-
-/// Tokio's clock for `governor`, so that both follow the same, pausable time.
-#[derive(Debug, Clone)]
-struct TokioClock;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct TokioInstant(Instant);
-
-impl Clock for TokioClock {
-    type Instant = TokioInstant;
-
-    fn now(&self) -> TokioInstant {
-        TokioInstant(Instant::now())
-    }
-}
-
-impl Reference for TokioInstant {
-    fn duration_since(&self, earlier: Self) -> Nanos {
-        self.0.saturating_duration_since(earlier.0).into()
-    }
-
-    fn saturating_sub(&self, duration: Nanos) -> Self {
-        Self(self.0.checked_sub(duration.into()).unwrap_or(self.0))
-    }
-}
-
-impl std::ops::Add<Nanos> for TokioInstant {
-    type Output = Self;
-
-    fn add(self, duration: Nanos) -> Self {
-        Self(self.0 + Duration::from(duration))
-    }
 }
 
 #[cfg(test)]
