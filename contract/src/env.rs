@@ -4,6 +4,7 @@
 //! tests pass a map and all faults are reported together instead of one per
 //! deployment.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -56,9 +57,12 @@ impl<'a> Env<'a> {
         }
     }
 
-    /// The names asked for so far; compared with `contract/golden/environment.json`.
-    pub fn asked(&self) -> &[&'static str] {
-        &self.asked
+    /// The names asked for so far, sorted; every program's test compares them with
+    /// [`golden_names`].
+    pub fn asked(&self) -> Vec<&'static str> {
+        let mut asked = self.asked.clone();
+        asked.sort_unstable();
+        asked
     }
 
     /// Builds the settings, or returns every fault at once.
@@ -94,6 +98,14 @@ impl fmt::Display for Fault {
     }
 }
 
+/// The settings of `program` as `contract/golden/environment.json` lists them; the
+/// infrastructure's test reads the same file.
+pub fn golden_names(program: &str) -> Vec<String> {
+    let programs: BTreeMap<String, Vec<String>> =
+        serde_json::from_str(include_str!("../golden/environment.json")).unwrap_or_default();
+    programs.get(program).cloned().unwrap_or_default()
+}
+
 fn join(faults: &[Fault]) -> String {
     let faults: Vec<String> = faults.iter().map(Fault::to_string).collect();
     faults.join("; ")
@@ -111,7 +123,7 @@ mod tests {
         let table: Option<String> = env.required("TABLE");
         let port: Option<u16> = env.optional("PORT", 80);
 
-        assert_eq!(env.asked(), ["TABLE", "PORT"]);
+        assert_eq!(env.asked(), ["PORT", "TABLE"]);
         let error = env.finish(table.zip(port)).expect_err("neither is valid");
         assert_eq!(
             error.to_string(),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aws_config::BehaviorVersion;
+use aws_config::timeout::TimeoutConfig;
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse};
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 use contract::campaign::{self, InvalidCampaigns};
@@ -14,7 +15,7 @@ use contract::metrics::{self, Counts};
 use contract::user_record::UserRecord;
 use serde_json::Value;
 use tokio::sync::mpsc;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use crate::container::{Container, Fallback, ReadError};
 use crate::dead_letters::{DeadLetters, NotQueued};
@@ -29,6 +30,12 @@ const GROUPS_AHEAD: usize = 1;
 
 /// Time kept back before the invocation's deadline to report what is not done.
 const DEADLINE_MARGIN: Duration = Duration::from_secs(2);
+
+/// Longest single attempt at a call of S3, Kinesis or SQS: 5 MiB take well under a second.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Longest call, the SDK's own retries included; the SDK by itself sets no limit.
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Everything an invocation needs, built once per instance.
 #[derive(Debug, Clone)]
@@ -64,6 +71,9 @@ pub enum IngestError {
     /// The object stopped coming.
     #[error("object could not be read to its end")]
     Read(#[source] ReadError),
+    /// The invocation's time ran out while the object was being read.
+    #[error("out of time while the object was being read")]
+    OutOfTime,
     /// The stream did not take all user records.
     #[error(transparent)]
     Put(#[from] PutError),
@@ -79,7 +89,14 @@ impl Ingest {
         let http = aws_smithy_http_client::Builder::new()
             .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
             .build_https();
-        let config = aws_config::defaults(BehaviorVersion::latest()).http_client(http).load().await;
+        let timeouts = TimeoutConfig::builder()
+            .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+            .operation_timeout(OPERATION_TIMEOUT);
+        let config = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(http)
+            .timeout_config(timeouts.build())
+            .load()
+            .await;
         Ok(Self {
             s3: aws_sdk_s3::Client::new(&config),
             stream: Stream::new(
@@ -159,7 +176,8 @@ impl Ingest {
         let (wanted, decoding) = (Arc::clone(&self.wanted_fields), object.clone());
         let decoding =
             tokio::task::spawn_blocking(move || decode(source, &decoding, &wanted, &groups));
-        while let Some(group) = decoded.recv().await {
+        let out_of_time = |_| IngestError::OutOfTime;
+        while let Some(group) = timeout_at(deadline, decoded.recv()).await.map_err(out_of_time)? {
             self.put(&group, deadline, counts).await?;
         }
         // The channel is closed, so the task has ended or is about to; a panic of

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
 use aws_config::BehaviorVersion;
+use aws_config::timeout::TimeoutConfig;
 use aws_lambda_events::event::kinesis::KinesisEvent;
 use aws_lambda_events::event::streams::KinesisEventResponse;
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
@@ -27,8 +28,15 @@ use crate::store::{Key, Store, StoreError};
 /// Event types that remove a user: a request to forget, and a merge into another.
 const DELETIONS: [&str; 2] = ["users.UserDeleteRequest", "users.UserOrphan"];
 
-/// Time kept back before the invocation's deadline to store and to answer.
-const DEADLINE_MARGIN: Duration = Duration::from_secs(3);
+/// Time kept back before the invocation's deadline: one call that takes its longest,
+/// and the answer.
+const DEADLINE_MARGIN: Duration = OPERATION_TIMEOUT.saturating_add(Duration::from_secs(2));
+
+/// Longest single attempt at a call of DynamoDB or SQS, which answer in milliseconds.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Longest call, the SDK's own retries included; the SDK by itself sets no limit.
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// Everything an invocation needs, built once per instance.
 #[derive(Debug)]
@@ -76,7 +84,14 @@ impl Processor {
         let http = aws_smithy_http_client::Builder::new()
             .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
             .build_https();
-        let config = aws_config::defaults(BehaviorVersion::latest()).http_client(http).load().await;
+        let timeouts = TimeoutConfig::builder()
+            .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+            .operation_timeout(OPERATION_TIMEOUT);
+        let config = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(http)
+            .timeout_config(timeouts.build())
+            .load()
+            .await;
         let dynamodb = aws_sdk_dynamodb::Client::new(&config);
         let sqs = aws_sdk_sqs::Client::new(&config);
         Ok(Self {
