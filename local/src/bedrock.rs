@@ -6,8 +6,8 @@
 //! sixty seconds gets a `ThrottlingException`. The text is made up from the
 //! events in the prompt and says so: no model runs here.
 //!
-//! - [`ledger`] — the quota's books.
-//! - [`text`] — the text, in the shape of the requested schema.
+//! - `ledger` — the quota's books.
+//! - `text` — the text, in the shape of the requested schema.
 
 mod ledger;
 mod text;
