@@ -12,7 +12,7 @@ run: ## run the whole system on this machine; ARGS="--help" lists what it takes
 	cargo run --release --locked --package local -- $(ARGS)
 
 .PHONY: test
-test: test-rust test-infra ## run every test that needs no AWS account
+test: test-infra test-rust ## run every test that needs no AWS account
 
 .PHONY: test-rust
 test-rust: ## run the Rust tests
