@@ -45,8 +45,10 @@ pub enum BadQuery {
     /// There is no user id.
     #[error("parameter user_id is missing: send {{{{${{braze_id}}}}}}")]
     NoUser,
-    /// The user id is empty, too long, or holds control characters.
-    #[error("user_id must be 1 to {MAX_USER_ID_BYTES} bytes without control characters")]
+    /// The user id is empty, too long, not UTF-8, or still a Liquid tag.
+    #[error(
+        "user_id must be 1 to {MAX_USER_ID_BYTES} bytes of UTF-8 without control characters and braces"
+    )]
     BadUser,
     /// The campaign's name cannot be one.
     #[error("campaign must be lower-case letters, digits and hyphens")]
@@ -75,7 +77,9 @@ impl Query {
             }
         }
         let user_id = user_id.ok_or(BadQuery::NoUser)?;
-        if !is_user_id(&user_id) || user_id.chars().any(char::is_control) {
+        let is_odd =
+            |c: char| c.is_control() || matches!(c, char::REPLACEMENT_CHARACTER | '{' | '}');
+        if !is_user_id(&user_id) || user_id.chars().any(is_odd) {
             return Err(BadQuery::BadUser);
         }
         if campaign.as_deref().is_some_and(|name| !campaign::is_name(name)) {
@@ -115,6 +119,8 @@ mod tests {
             ("", BadQuery::NoUser),
             ("user_id=", BadQuery::BadUser),
             ("user_id=a%00b", BadQuery::BadUser),
+            ("user_id=%ff", BadQuery::BadUser),
+            ("user_id={{${braze_id}}}", BadQuery::BadUser),
             ("user_id=a&user_id=b", BadQuery::Repeated("user_id")),
             ("user_id=a&campaign=../x", BadQuery::BadCampaign),
             ("user_id=a&format=xml", BadQuery::BadFormat),

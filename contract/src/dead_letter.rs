@@ -44,6 +44,17 @@ pub enum Input {
         /// The notification as it came, cut to fit the queue.
         body: String,
     },
+    /// One event that no stream record can hold.
+    Event {
+        /// The user's Braze id.
+        user_id: String,
+        /// Id of the event.
+        event_id: String,
+        /// Type of the event.
+        event_type: String,
+        /// Size of its user record, in bytes of JSON.
+        size_bytes: u64,
+    },
     /// A stream record that could not be decoded.
     StreamRecord {
         /// Sequence number in its shard.
@@ -83,7 +94,7 @@ impl DeadLetter {
             Input::StreamRecord { data_base64, .. } => *data_base64 = None,
             Input::Notification { body } => body.clear(),
             Input::Unit { sequence_numbers, .. } => sequence_numbers.truncate(1),
-            Input::Object { .. } => {}
+            Input::Object { .. } | Input::Event { .. } => {}
         }
         to_json(&without_payload)
     }

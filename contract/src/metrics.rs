@@ -21,6 +21,8 @@ pub const EVENTS_READ: &str = "events_read";
 /// Events without a user id (or with one that no table takes), which are not
 /// put on the stream.
 pub const EVENTS_WITHOUT_USER: &str = "events_without_user";
+/// Events larger than a stream record may be; each is a dead letter.
+pub const EVENTS_TOO_LARGE: &str = "events_too_large";
 /// User records put on the stream.
 pub const USER_RECORDS: &str = "user_records";
 /// Stream records that Kinesis acknowledged.

@@ -25,6 +25,20 @@ const PERSONAL_MARK: &str = "[PII]";
 /// Largest compressed block that is read, in bytes; Currents' own are far smaller.
 const MAX_BLOCK_BYTES: usize = 64 * 1024 * 1024;
 
+/// Most records without any field that are read; Currents files have 100,000 events at most.
+const MAX_EMPTY_RECORDS: u64 = 1_000_000;
+
+/// Longest event id that is kept, in bytes; Currents' are UUIDs.
+const MAX_EVENT_ID_BYTES: usize = 128;
+
+/// How far ahead of its upload an event may lie, in seconds. A device's clock can be
+/// years ahead, and such an event would beat every later one until its content expires.
+const MAX_AHEAD_SECS: i64 = 3_600;
+
+/// Deepest nesting of `properties` that is parsed; deeper stays text, because readers of
+/// the stream have a limit of their own.
+const MAX_PROPERTIES_DEPTH: usize = 64;
+
 /// An open container.
 pub struct Container<R: Read> {
     event_type: String,
@@ -32,6 +46,7 @@ pub struct Container<R: Read> {
     records: ReaderDeser<'static, Observed<R>, Fields>,
     observations: Rc<Observations>,
     records_read: u64,
+    empty_records: u64,
     fallback: Fallback,
 }
 
@@ -40,7 +55,7 @@ pub struct Container<R: Read> {
 pub struct Fallback {
     /// Key of the object: names the event type and, with the position, the event.
     pub key: String,
-    /// Time of an event without one, in UNIX seconds.
+    /// When the object appeared, in UNIX seconds: the time of an event without one.
     pub time: i64,
 }
 
@@ -67,6 +82,9 @@ pub enum ReadError {
         #[source]
         source: Box<apache_avro::Error>,
     },
+    /// It claims more records without a single field than any file of Currents has events.
+    #[error("container holds more than {MAX_EMPTY_RECORDS} records without any field")]
+    Empty,
     /// The schema does not describe records.
     #[error("container does not hold records")]
     NotRecords,
@@ -104,6 +122,7 @@ impl<R: Read> Container<R> {
             records: reader.into_deser_iter(),
             observations,
             records_read: 0,
+            empty_records: 0,
             fallback,
         })
     }
@@ -121,12 +140,14 @@ impl<R: Read> Container<R> {
         };
         let user_id = take_text("user_id");
         let id = take_text("id")
+            .filter(|id| id.len() <= MAX_EVENT_ID_BYTES)
             .unwrap_or_else(|| format!("{}#{}", self.fallback.key, self.records_read));
         let time = fields.remove("time").and_then(|time| time.as_i64());
         if let Some(properties) = fields.get_mut("properties") {
             parse_in_place(properties);
         }
-        let time = time.unwrap_or(self.fallback.time);
+        let latest = self.fallback.time.saturating_add(MAX_AHEAD_SECS);
+        let time = time.unwrap_or(self.fallback.time).min(latest);
         UserEvent { user_id, event: Event { id, time, fields } }
     }
 }
@@ -139,6 +160,11 @@ impl<R: Read> Iterator for Container<R> {
             Ok(fields) => fields,
             Err(error) => return Some(Err(self.observations.explain(error, self.records_read))),
         };
+        // Such a record takes no bytes, so a few bytes can claim any number of them.
+        self.empty_records += u64::from(fields.0.is_empty());
+        if self.empty_records > MAX_EMPTY_RECORDS {
+            return Some(Err(ReadError::Empty));
+        }
         let event = self.to_event(fields);
         self.records_read += 1;
         Some(Ok(event))
@@ -147,8 +173,18 @@ impl<R: Read> Iterator for Container<R> {
 
 /// Currents sends `properties` as a string that holds JSON; anything else stays a string.
 fn parse_in_place(properties: &mut Value) {
-    if let Some(parsed) = properties.as_str().and_then(|text| serde_json::from_str(text).ok()) {
+    if let Some(parsed) = properties.as_str().and_then(|text| serde_json::from_str(text).ok())
+        && is_shallow(&parsed, MAX_PROPERTIES_DEPTH)
+    {
         *properties = parsed;
+    }
+}
+
+fn is_shallow(value: &Value, levels: usize) -> bool {
+    match value {
+        Value::Array(values) => levels > 0 && values.iter().all(|v| is_shallow(v, levels - 1)),
+        Value::Object(map) => levels > 0 && map.values().all(|v| is_shallow(v, levels - 1)),
+        _ => true,
     }
 }
 
@@ -219,6 +255,11 @@ mod tests {
         let mut properties = Value::from("{\"a\":1}");
         parse_in_place(&mut properties);
         assert_eq!(properties["a"], 1);
+
+        let deep = format!("{}{}", "[".repeat(100), "]".repeat(100));
+        let mut too_deep = Value::from(deep.clone());
+        parse_in_place(&mut too_deep);
+        assert_eq!(too_deep, deep);
 
         let mut junk = Value::from("3f0e9a5c-not-json");
         parse_in_place(&mut junk);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::Read;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -22,7 +23,7 @@ use crate::dead_letters::{DeadLetters, NotQueued};
 use crate::grouping::Grouper;
 use crate::object::{self, OpenError};
 use crate::settings::Settings;
-use crate::stream::{PutError, Stream};
+use crate::stream::{Put, PutError, Stream};
 use crate::trigger::{ObjectRef, Trigger, UnknownTrigger};
 
 /// Groups decoded ahead of the puts: one being put, one waiting.
@@ -30,6 +31,9 @@ const GROUPS_AHEAD: usize = 1;
 
 /// Time kept back before the invocation's deadline to report what is not done.
 const DEADLINE_MARGIN: Duration = Duration::from_secs(2);
+
+/// Events decoded before the decoder looks whether anybody still waits for them.
+const EVENTS_BETWEEN_LOOKS: u64 = 1_024;
 
 /// Longest single attempt at a call of S3, Kinesis or SQS: 5 MiB take well under a second.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -57,6 +61,8 @@ pub struct Report {
     pub response: SqsBatchResponse,
     /// What was counted.
     pub counts: Counts,
+    /// Why messages were not delivered.
+    pub errors: Vec<IngestError>,
 }
 
 /// Why an object was not delivered: it must come again.
@@ -134,6 +140,7 @@ impl Ingest {
                     if let Err(error) = delivered {
                         tracing::warn!(error = &error as &dyn std::error::Error, "not delivered");
                         report.response.batch_item_failures.push(failure(message.id));
+                        report.errors.push(error);
                     }
                 }
             }
@@ -178,7 +185,7 @@ impl Ingest {
             tokio::task::spawn_blocking(move || decode(source, &decoding, &wanted, &groups));
         let out_of_time = |_| IngestError::OutOfTime;
         while let Some(group) = timeout_at(deadline, decoded.recv()).await.map_err(out_of_time)? {
-            self.put(&group, deadline, counts).await?;
+            self.put(group, deadline, counts).await?;
         }
         // The channel is closed, so the task has ended or is about to; a panic of
         // the Avro reader is damage like any other.
@@ -207,14 +214,21 @@ impl Ingest {
 
     async fn put(
         &self,
-        group: &[UserRecord],
+        group: Vec<UserRecord>,
         deadline: Instant,
         counts: &mut Counts,
-    ) -> Result<(), PutError> {
-        let put = self.stream.put(group, deadline).await?;
-        counts.add(metrics::USER_RECORDS, group.len() as u64);
+    ) -> Result<(), IngestError> {
+        let mut put = Put::default();
+        let user_records = group.len() as u64;
+        let done = self.stream.put(group, deadline, &mut put).await;
         counts.add(metrics::STREAM_RECORDS, put.records);
         counts.add(metrics::ENTRIES_RESENT, put.resent);
+        done?;
+        counts.add(metrics::USER_RECORDS, user_records);
+        for letter in put.too_large {
+            self.give_up(&letter, counts).await?;
+            counts.add(metrics::EVENTS_TOO_LARGE, 1);
+        }
         Ok(())
     }
 
@@ -257,7 +271,9 @@ impl From<ReadError> for Damage {
     fn from(error: ReadError) -> Self {
         match &error {
             ReadError::Transport(_) => Self::Transport(error),
-            ReadError::NotRecords => Self::Final { detail: error.to_string(), offset_bytes: 0 },
+            ReadError::NotRecords | ReadError::Empty => {
+                Self::Final { detail: error.to_string(), offset_bytes: 0 }
+            }
             ReadError::Damaged { offset_bytes, source, .. } => {
                 Self::Final { detail: format!("{error}: {source}"), offset_bytes: *offset_bytes }
             }
@@ -275,21 +291,31 @@ fn decode(
     let mut decoded = Decoded::default();
     let time = i64::try_from(object.uploaded_at_ms / 1_000).unwrap_or(i64::MAX);
     let fallback = Fallback { key: object.key.clone(), time };
-    let container = match Container::open(source, wanted, fallback) {
+    let mut container = match Container::open(source, wanted, fallback) {
         Ok(container) => container,
         Err(error) => return Decoded { damage: Some(error.into()), ..decoded },
     };
     let mut grouper = Grouper::new(container.event_type().to_owned(), object.uploaded_at_ms);
-    for event in container {
-        let full = match event {
-            Ok(event) => grouper.push(event),
-            Err(error) => {
+    loop {
+        // What hostile bytes make the Avro reader do is damage, and nothing worse.
+        let next = panic::catch_unwind(AssertUnwindSafe(|| container.next()));
+        let full = match next {
+            Ok(None) => break,
+            Ok(Some(Ok(event))) => grouper.push(event),
+            Ok(Some(Err(error))) => {
                 decoded.damage = Some(error.into());
+                break;
+            }
+            Err(_) => {
+                decoded.damage = Some(Damage::panicked("see the log"));
                 break;
             }
         };
         decoded.events += 1;
-        if full.is_some_and(|group| groups.blocking_send(group).is_err()) {
+        let is_time_to_look = decoded.events.is_multiple_of(EVENTS_BETWEEN_LOOKS);
+        if full.is_some_and(|group| groups.blocking_send(group).is_err())
+            || (is_time_to_look && groups.is_closed())
+        {
             return decoded;
         }
     }

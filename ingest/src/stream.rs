@@ -12,6 +12,7 @@ use aws_sdk_kinesis::error::{DisplayErrorContext, SdkError};
 use aws_sdk_kinesis::operation::put_records::PutRecordsError;
 use aws_sdk_kinesis::primitives::Blob;
 use aws_sdk_kinesis::types::PutRecordsRequestEntry;
+use contract::dead_letter::{DeadLetter, Input};
 use contract::user_record::UserRecord;
 use tokio::time::{Instant, sleep};
 
@@ -37,13 +38,15 @@ pub struct Stream {
     name: String,
 }
 
-/// What a successful put cost.
-#[derive(Debug, Default, PartialEq, Eq)]
+/// What puts have come to so far, also when one of them failed.
+#[derive(Debug, Default)]
 pub struct Put {
     /// Stream records acknowledged.
     pub records: u64,
     /// Entries that were refused and sent again.
     pub resent: u64,
+    /// Events that no stream record can hold, each as a dead letter.
+    pub too_large: Vec<DeadLetter>,
 }
 
 /// The records were not all acknowledged: the object must be delivered again.
@@ -69,24 +72,32 @@ impl Stream {
     }
 
     /// Puts user records; in order within each user, as far as no entry is refused.
-    pub async fn put(&self, records: &[UserRecord], deadline: Instant) -> Result<Put, PutError> {
-        let mut put = Put::default();
+    ///
+    /// A user record that turns out larger than a stream record is split; an event
+    /// that is too large by itself is left out and named in `put`.
+    pub async fn put(
+        &self,
+        records: Vec<UserRecord>,
+        deadline: Instant,
+        put: &mut Put,
+    ) -> Result<(), PutError> {
         let mut request = Vec::new();
         let mut bytes = 0;
         for record in records {
-            let data = record.encode();
-            let size = data.len() + record.user_id.len();
-            if request.len() == MAX_ENTRIES || bytes + size > MAX_REQUEST_BYTES {
-                self.put_all(mem::take(&mut request), deadline, &mut put).await?;
-                bytes = 0;
+            for (user_id, data) in fitting(record, &mut put.too_large) {
+                let size = data.len() + user_id.len();
+                if request.len() == MAX_ENTRIES || bytes + size > MAX_REQUEST_BYTES {
+                    self.put_all(mem::take(&mut request), deadline, put).await?;
+                    bytes = 0;
+                }
+                request.push(entry(&user_id, data)?);
+                bytes += size;
             }
-            request.push(entry(&record.user_id, data)?);
-            bytes += size;
         }
         if !request.is_empty() {
-            self.put_all(request, deadline, &mut put).await?;
+            self.put_all(request, deadline, put).await?;
         }
-        Ok(put)
+        Ok(())
     }
 
     async fn put_all(
@@ -151,14 +162,77 @@ fn throttled(error: &SdkError<PutRecordsError>) -> Result<String, PutError> {
     }
 }
 
-fn entry(partition_key: &str, data: Vec<u8>) -> Result<PutRecordsRequestEntry, PutError> {
-    let size = data.len() + partition_key.len();
-    if size > MAX_RECORD_BYTES {
-        return Err(PutError::Refused(format!(
-            "a user record of {size} bytes is larger than a stream record may be"
-        )));
+/// Encodes a user record, halving it until every part fits in a stream record.
+fn fitting(record: UserRecord, too_large: &mut Vec<DeadLetter>) -> Vec<(String, Vec<u8>)> {
+    let mut encoded = Vec::new();
+    let mut waiting = vec![record];
+    while let Some(mut record) = waiting.pop() {
+        let data = record.encode();
+        if data.len() + record.user_id.len() <= MAX_RECORD_BYTES {
+            encoded.push((record.user_id, data));
+        } else if record.events.len() > 1 {
+            let newer = record.events.split_off(record.events.len() / 2);
+            waiting.push(UserRecord { events: newer, ..record.clone() });
+            waiting.push(record);
+        } else {
+            too_large.extend(record.events.iter().map(|event| {
+                let input = Input::Event {
+                    user_id: record.user_id.clone(),
+                    event_id: event.id.clone(),
+                    event_type: record.event_type.clone(),
+                    size_bytes: data.len() as u64,
+                };
+                let detail = format!("a stream record holds {MAX_RECORD_BYTES} bytes");
+                DeadLetter::new("event_too_large", detail, input)
+            }));
+        }
     }
+    encoded
+}
+
+fn entry(partition_key: &str, data: Vec<u8>) -> Result<PutRecordsRequestEntry, PutError> {
     let entry =
         PutRecordsRequestEntry::builder().partition_key(partition_key).data(Blob::new(data));
     entry.build().map_err(|error| PutError::Refused(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use contract::user_record::{Event, VERSION};
+    use serde_json::{Map, json};
+
+    use super::*;
+
+    fn record(sizes: &[usize]) -> UserRecord {
+        let event = |(n, size): (usize, &usize)| Event {
+            id: n.to_string(),
+            time: n as i64,
+            // Six bytes of JSON for each character.
+            fields: Map::from_iter([("text".to_owned(), json!("\u{1}".repeat(size / 6)))]),
+        };
+        UserRecord {
+            v: VERSION,
+            user_id: "u".to_owned(),
+            event_type: "t".to_owned(),
+            uploaded_at_ms: 0,
+            events: sizes.iter().enumerate().map(event).collect(),
+        }
+    }
+
+    #[test]
+    fn a_record_is_split_until_it_fits_and_only_an_event_too_large_by_itself_is_left_out() {
+        let mut too_large = Vec::new();
+
+        let encoded = fitting(record(&[400_000, 400_000, 2_000_000, 400_000]), &mut too_large);
+
+        let ids: Vec<String> = encoded
+            .iter()
+            .flat_map(|(_, data)| UserRecord::decode(data).expect("is a user record").events)
+            .map(|event| event.id)
+            .collect();
+        assert_eq!(ids, ["0", "1", "3"], "in order");
+        assert!(encoded.iter().all(|(user, data)| user.len() + data.len() <= MAX_RECORD_BYTES));
+        assert_eq!(too_large.len(), 1);
+        assert!(matches!(&too_large[0].input, Input::Event { event_id, .. } if event_id == "2"));
+    }
 }

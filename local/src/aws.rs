@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use queue::{DEAD_LETTERS_FILE, read_dead_letters};
+pub use queue::{DEAD_LETTERS_FILE, dead_letters_so_far, read_dead_letters};
 
 /// Bucket that Currents writes to.
 pub const BUCKET: &str = "currents";

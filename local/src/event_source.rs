@@ -37,7 +37,7 @@ impl Default for Mapping {
             batch_size: 500,
             batching_window: Duration::from_millis(100),
             parallelization_factor: 2,
-            maximum_retry_attempts: None,
+            maximum_retry_attempts: Some(50),
             maximum_record_age: Duration::from_secs(24 * 3_600),
             bisect_batch_on_function_error: true,
             function_timeout: Duration::from_secs(120),

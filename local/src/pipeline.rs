@@ -9,6 +9,7 @@ use api::handler::Api;
 use api::settings::UnknownUser;
 use api::table::Table;
 use aws_config::{BehaviorVersion, SdkConfig};
+use aws_sdk_s3::config::ProvideCredentials as _;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 use contract::campaign;
@@ -97,7 +98,7 @@ impl Pipeline {
                 let stand_in = StandIn::start(behaviour, &tasks, &stop).await?;
                 (aws::config_for(stand_in.address), Some(stand_in))
             }
-            Model::Aws => (account_config().await, None),
+            Model::Aws => (account_config().await?, None),
         };
         let queue_url = &aws.dead_letter_queue_url;
         let ingest = Ingest {
@@ -172,9 +173,16 @@ impl Pipeline {
     }
 }
 
-async fn account_config() -> SdkConfig {
+/// The account's configuration, refused where it could not send a single call.
+async fn account_config() -> anyhow::Result<SdkConfig> {
     let http = aws_smithy_http_client::Builder::new()
         .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
         .build_https();
-    aws_config::defaults(BehaviorVersion::latest()).http_client(http).load().await
+    let config = aws_config::defaults(BehaviorVersion::latest()).http_client(http).load().await;
+    anyhow::ensure!(config.region().is_some(), "no AWS region: set AWS_REGION");
+    let provider = config.credentials_provider().context("no AWS credentials")?;
+    provider.provide_credentials().await.context(
+        "no AWS credentials: set them in the environment or a profile, or leave --bedrock aws out",
+    )?;
+    Ok(config)
 }

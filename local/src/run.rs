@@ -1,5 +1,7 @@
 //! One run: files in, summary out, then serving.
 
+use std::fs::{self, File};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -9,16 +11,20 @@ use anyhow::Context as _;
 use contract::content;
 use contract::dead_letter::Input as Unprocessed;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use ingest::trigger::Trigger;
 use loadtest::generate::{self, Plan};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
 
 use crate::arguments::{Arguments, Bedrock};
-use crate::aws::{TABLE, read_dead_letters};
+use crate::aws::{DEAD_LETTERS_FILE, TABLE, dead_letters_so_far, read_dead_letters};
 use crate::front;
 use crate::input::{Input, InputFile};
 use crate::pipeline::Pipeline;
 use crate::progress;
 use crate::summary::Summary;
+use crate::totals::get;
 
 /// Files uploaded at a time.
 const CONCURRENT_UPLOADS: usize = 4;
@@ -32,8 +38,9 @@ const EXAMPLE_ITEMS: i32 = 100;
 /// Exit code after Ctrl-C before the work was done, as shells use it.
 const INTERRUPTED: u8 = 130;
 
-/// Does what the command line says, until it is done or Ctrl-C.
+/// Does what the command line says, until it is done or interrupted.
 pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let mut interruption = Interruption::watch()?;
     let input = Input::find(&arguments.files)?;
     for (path, reason) in &input.refused {
         eprintln!("{}: {reason}", path.display());
@@ -43,34 +50,86 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         "none of the files is an Avro file"
     );
     let listener = front::bind(arguments.port).await?;
-    let (folder, _temporary) = data_folder(arguments.data.as_deref())?;
-    let pipeline = Pipeline::start(&folder, arguments.options(), listener).await?;
+    let folder = DataFolder::open(arguments.data.as_deref())?;
+    let starting = Pipeline::start(&folder.path, arguments.options(), listener);
+    let pipeline = tokio::select! {
+        started = starting => started?,
+        () = interruption.wait() => return Ok(ExitCode::from(INTERRUPTED)),
+    };
 
-    let stopping = Arc::new(AtomicBool::new(false));
+    let sampling = Sampling::default();
     let code = tokio::select! {
-        code = work(&arguments, input, &folder, &pipeline, &stopping) => code,
-        _ = tokio::signal::ctrl_c() => {
+        biased;
+        code = work(&arguments, input, &folder.path, &pipeline, &sampling) => code,
+        () = interruption.wait() => {
             eprintln!("stopped before the work was done");
-            Ok(ExitCode::from(INTERRUPTED))
+            if arguments.data.is_some() {
+                eprintln!("run again with the same files to finish it");
+            }
+            sampling.stop().await;
+            pipeline.stop().await;
+            return Ok(ExitCode::from(INTERRUPTED));
         }
     };
-    stopping.store(true, Ordering::Relaxed);
+    if code.is_ok() && !arguments.exit_when_done {
+        say("Serving until Ctrl-C.");
+        interruption.wait().await;
+    }
     pipeline.stop().await;
     code
 }
 
-/// The folder of the state, and what removes it at the end if nobody wants to keep it.
-fn data_folder(kept: Option<&Path>) -> anyhow::Result<(PathBuf, Option<tempfile::TempDir>)> {
-    match kept {
-        Some(folder) => {
-            std::fs::create_dir_all(folder)
-                .with_context(|| format!("cannot create {}", folder.display()))?;
-            Ok((folder.to_owned(), None))
+/// Prints a line; a reader that has gone away is no reason to stop.
+fn say(line: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+/// Ctrl-C, or a request to terminate.
+struct Interruption {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Interruption {
+    /// Signals are caught from here on.
+    fn watch() -> anyhow::Result<Self> {
+        let watch = |kind| signal(kind).context("cannot watch for Ctrl-C");
+        Ok(Self {
+            interrupt: watch(SignalKind::interrupt())?,
+            terminate: watch(SignalKind::terminate())?,
+        })
+    }
+
+    async fn wait(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
         }
-        None => {
+    }
+}
+
+/// The folder of the embedded AWS' state; a temporary one goes with this value.
+struct DataFolder {
+    path: PathBuf,
+    /// Held while the folder is in use, so that two runs do not share it.
+    _lock: Option<File>,
+    _temporary: Option<tempfile::TempDir>,
+}
+
+impl DataFolder {
+    fn open(kept: Option<&Path>) -> anyhow::Result<Self> {
+        let Some(folder) = kept else {
             let temporary = tempfile::tempdir().context("cannot create a temporary folder")?;
-            Ok((temporary.path().to_owned(), Some(temporary)))
-        }
+            let path = temporary.path().to_owned();
+            return Ok(Self { path, _lock: None, _temporary: Some(temporary) });
+        };
+        let failed = || format!("cannot use {} for the state", folder.display());
+        fs::create_dir_all(folder).with_context(failed)?;
+        let lock = File::create(folder.join("lock")).with_context(failed)?;
+        lock.try_lock().map_err(|_| {
+            anyhow::anyhow!("{} is in use by another run: name another folder", folder.display())
+        })?;
+        Ok(Self { path: folder.to_owned(), _lock: Some(lock), _temporary: None })
     }
 }
 
@@ -79,14 +138,18 @@ async fn work(
     input: Input,
     folder: &Path,
     pipeline: &Pipeline,
-    stopping: &Arc<AtomicBool>,
+    sampling: &Sampling,
 ) -> anyhow::Result<ExitCode> {
     let refused = input.refused.len();
+    if arguments.data.is_some() {
+        finish_earlier_run(pipeline).await;
+    }
     let files = if arguments.files.is_empty() {
-        sample(arguments.plan(), folder.join("sample"), stopping).await?
+        sampling.make(arguments.plan(), folder.join("sample")).await?
     } else {
         input.files
     };
+    let letters_before = dead_letters_so_far(folder);
     let began = Instant::now();
     tokio::select! {
         done = upload_and_drain(pipeline, &files) => done?,
@@ -97,41 +160,68 @@ async fn work(
         Bedrock::Aws => "Amazon Bedrock",
     };
     let summary = Summary::new(&pipeline.totals, began.elapsed(), writer);
-    println!("\n{summary}");
-    report_dead_letters(folder, &files)?;
-    let user_id = example_user(pipeline).await?;
-    match &user_id {
+    say(format_args!("\n{summary}"));
+    report_dead_letters(folder, letters_before, summary.dead_letters(), &files)?;
+    match example_user(pipeline).await? {
         Some(user_id) => {
-            println!("Look one up, as Braze does:\n");
-            println!("  curl 'http://{}/?user_id={user_id}'\n", pipeline.address);
+            say("Look one up, as Braze does:\n");
+            say(format_args!("  curl 'http://{}/?user_id={user_id}'\n", pipeline.address));
         }
-        None => println!("No content: no event triggered a campaign.\n"),
+        None if summary.triggered() == 0 => {
+            say("No content: no event triggered a campaign.\n");
+        }
+        None => say("No content: see above for what became of the events.\n"),
     }
-    if !arguments.exit_when_done {
-        println!("Serving until Ctrl-C.");
-        tokio::signal::ctrl_c().await.context("waiting for Ctrl-C")?;
-    }
-    let is_clean = summary.lost() == 0 && summary.damaged() == 0 && refused == 0;
+    let is_clean = summary.lost() == 0 && summary.dead_letters() == 0 && refused == 0;
     Ok(if is_clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Makes the sample files, unless they are there from an earlier run.
-async fn sample(
-    plan: Plan,
-    folder: PathBuf,
-    stopping: &Arc<AtomicBool>,
-) -> anyhow::Result<Vec<InputFile>> {
-    let bar = progress::bar("making a sample", plan.events);
-    let stopping = Arc::clone(stopping);
-    let go_on = move || {
-        bar.inc(1);
-        !stopping.load(Ordering::Relaxed)
-    };
-    let into = folder.clone();
-    let generating = tokio::task::spawn_blocking(move || generate::generate(&plan, &into, go_on));
-    let generated = generating.await.context("making the sample")?.context("making the sample")?;
-    println!("Made {} sample files, {} bytes.", generated.files.len(), generated.bytes);
-    Ok(Input::find(&[folder])?.files)
+/// Processes what a run that was stopped left on the stream, outside of this run's figures.
+async fn finish_earlier_run(pipeline: &Pipeline) {
+    pipeline.drain().await;
+    let records = get(&pipeline.totals.records_done);
+    if records > 0 {
+        say(format_args!("Finished {records} stream records of an earlier run."));
+    }
+    pipeline.totals.restart();
+}
+
+/// Making of the sample files, on a thread that can be stopped.
+#[derive(Debug, Default)]
+struct Sampling {
+    stopping: Arc<AtomicBool>,
+    thread: TaskTracker,
+}
+
+impl Sampling {
+    async fn make(&self, plan: Plan, folder: PathBuf) -> anyhow::Result<Vec<InputFile>> {
+        if folder.exists() {
+            fs::remove_dir_all(&folder).context("removing an earlier sample")?;
+        }
+        let bar = progress::bar("making a sample", plan.events);
+        let stopping = Arc::clone(&self.stopping);
+        let go_on = move || {
+            bar.inc(1);
+            !stopping.load(Ordering::Relaxed)
+        };
+        let into = folder.clone();
+        let generate = move || generate::generate(&plan, &into, go_on);
+        let generated = self.thread.spawn_blocking(generate).await.context("making the sample")?;
+        let generated = generated.context("making the sample")?;
+        say(format_args!(
+            "Made {} sample files, {} bytes.",
+            generated.files.len(),
+            generated.bytes
+        ));
+        Ok(Input::find(&[folder])?.files)
+    }
+
+    /// Stops, and waits until nothing more is written.
+    async fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+        self.thread.close();
+        self.thread.wait().await;
+    }
 }
 
 async fn upload_and_drain(pipeline: &Pipeline, files: &[InputFile]) -> anyhow::Result<()> {
@@ -144,15 +234,25 @@ async fn upload_and_drain(pipeline: &Pipeline, files: &[InputFile]) -> anyhow::R
     Ok(())
 }
 
-/// Shows what was given up, with the file's own name where a file is to blame.
-fn report_dead_letters(folder: &Path, files: &[InputFile]) -> anyhow::Result<()> {
-    for letter in read_dead_letters(folder, SHOWN_DEAD_LETTERS)? {
+/// Shows what this run gave up, with the file's own name where a file is to blame.
+fn report_dead_letters(
+    folder: &Path,
+    from: u64,
+    all: u64,
+    files: &[InputFile],
+) -> anyhow::Result<()> {
+    let file_of = |key: &str| {
+        let file = files.iter().find(|file| file.key == key);
+        file.map_or_else(|| key.to_owned(), |file| file.path.display().to_string())
+    };
+    let letters = read_dead_letters(folder, from, SHOWN_DEAD_LETTERS)?;
+    for letter in &letters {
         let what = match &letter.input {
-            Unprocessed::Object { key, .. } => files
-                .iter()
-                .find(|file| file.key == *key)
-                .map_or_else(|| key.clone(), |file| file.path.display().to_string()),
-            Unprocessed::Notification { .. } => "a notification".to_owned(),
+            Unprocessed::Object { key, .. } => file_of(key),
+            Unprocessed::Notification { body } => {
+                key_in(body).map_or_else(|| "a notification".to_owned(), |key| file_of(&key))
+            }
+            Unprocessed::Event { event_id, .. } => format!("event {event_id}"),
             Unprocessed::StreamRecord { sequence_number, .. } => {
                 format!("stream record {sequence_number}")
             }
@@ -160,9 +260,22 @@ fn report_dead_letters(folder: &Path, files: &[InputFile]) -> anyhow::Result<()>
                 format!("event {event_id} for campaign {campaign}")
             }
         };
-        println!("dead letter: {what}: {}: {}", letter.reason, letter.detail);
+        say(format_args!("dead letter: {what}: {}: {}", letter.reason, letter.detail));
+    }
+    let more = all.saturating_sub(letters.len() as u64);
+    if more > 0 {
+        say(format_args!("and {more} dead letters more in {DEAD_LETTERS_FILE}, with --data DIR"));
     }
     Ok(())
+}
+
+/// The key of the object that a notification speaks of.
+fn key_in(notification: &str) -> Option<String> {
+    let trigger = Trigger::parse(serde_json::from_str(notification).ok()?).ok()?;
+    match trigger {
+        Trigger::Direct(objects) => objects.into_iter().next().map(|object| object.key),
+        Trigger::Queue(_) => None,
+    }
 }
 
 /// Some user who has content.

@@ -41,7 +41,8 @@ impl Summary {
     /// stream, and what the lanes say the processor is done with.
     pub fn lost(&self) -> u64 {
         let n = |name| self.counts.get(name);
-        let on_stream = n(metrics::EVENTS_READ) - n(metrics::EVENTS_WITHOUT_USER);
+        let kept_back = n(metrics::EVENTS_WITHOUT_USER) + n(metrics::EVENTS_TOO_LARGE);
+        let on_stream = n(metrics::EVENTS_READ).saturating_sub(kept_back);
         let objects = [
             metrics::OBJECTS_READ,
             metrics::OBJECTS_DAMAGED,
@@ -56,9 +57,15 @@ impl Summary {
             + unfated
     }
 
-    /// Objects that could not be read to their end.
-    pub fn damaged(&self) -> u64 {
-        self.counts.get(metrics::OBJECTS_DAMAGED)
+    /// Inputs that were given up, each with a dead letter.
+    pub fn dead_letters(&self) -> u64 {
+        self.counts.get(metrics::DEAD_LETTERS)
+    }
+
+    /// Events that asked for content, whatever became of them.
+    pub fn triggered(&self) -> u64 {
+        let quiet = [Fate::NoTrigger, Fate::Deletion].map(|fate| self.counts.get(fate.metric()));
+        self.counts.fates() - quiet.iter().sum::<u64>()
     }
 }
 
@@ -72,6 +79,7 @@ impl fmt::Display for Summary {
         line("  damaged", &n(metrics::OBJECTS_DAMAGED))?;
         line("events read", &format_args!("{events} ({:.0}/s)", events as f64 / seconds))?;
         line("  without a user", &n(metrics::EVENTS_WITHOUT_USER))?;
+        line("  too large", &n(metrics::EVENTS_TOO_LARGE))?;
         line("user records", &n(metrics::USER_RECORDS))?;
         line("stream records", &n(metrics::STREAM_RECORDS))?;
         line("  refused and sent again", &n(metrics::ENTRIES_RESENT))?;

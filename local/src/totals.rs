@@ -48,6 +48,21 @@ impl Default for Totals {
 }
 
 impl Totals {
+    /// Begins again at zero; only while nothing is under way.
+    pub fn restart(&self) {
+        *locked(&self.counts) = Counts::default();
+        locked(&self.freshness_ms).reset();
+        for counter in [
+            &self.uploaded,
+            &self.notifications_done,
+            &self.records_taken,
+            &self.records_done,
+            &self.events_done,
+        ] {
+            counter.store(0, Ordering::SeqCst);
+        }
+    }
+
     /// Adds an invocation's counters.
     pub fn add(&self, counts: &Counts) {
         locked(&self.counts).merge(counts);

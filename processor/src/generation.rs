@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use contract::dead_letter::{DeadLetter, Input};
 use contract::metrics::{self, Counts, Fate};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::answer;
 use crate::batch::Batch;
@@ -17,6 +17,9 @@ use crate::store::{self, Content, Key, Written};
 
 /// Attempts at one generation within an invocation; more are Kinesis' business.
 const MAX_ATTEMPTS: u32 = 4;
+
+/// First wait after the service failed; doubled each time, so three seconds at most.
+const FIRST_BACKOFF: Duration = Duration::from_millis(400);
 
 /// One generation to make: a user, a campaign, and the event that asks for it.
 pub(crate) struct Unit<'a> {
@@ -77,6 +80,7 @@ impl Processor {
     ) -> Result<Answer, Failure> {
         let input_tokens = model::estimated_input_tokens(campaign, prompt);
         let worst_case = self.limiter.worst_case(input_tokens, campaign.campaign.config.max_tokens);
+        let mut backoff = FIRST_BACKOFF;
         for _ in 0..MAX_ATTEMPTS {
             let reservation = self.limiter.reserve(worst_case, deadline).await?;
             let call = self.model.generate(campaign, prompt);
@@ -106,8 +110,16 @@ impl Processor {
                     let detail = format!("model stopped with \"{stop_reason}\"");
                     return Err(Failure::GiveUp { reason: "unusable_answer", detail });
                 }
+                Err(error @ ModelError::NotSent(_)) => {
+                    settle(model::Usage::default());
+                    return Err(Failure::GiveBack(error.to_string()));
+                }
                 Err(error) => match error.action() {
-                    Action::Retry => tracing::debug!(%error, "model call failed"),
+                    Action::Retry => {
+                        tracing::debug!(%error, "model call failed");
+                        sleep(backoff.mul_f64(rand::random_range(0.5..1.0))).await;
+                        backoff *= 2;
+                    }
                     Action::GiveBack => return Err(Failure::GiveBack(error.to_string())),
                     Action::GiveUp => {
                         let detail = error.to_string();
@@ -153,6 +165,9 @@ impl Processor {
                 Fate::Stored
             }
             Ok(Written::Superseded) => Fate::Stale,
+            Err(error) if error.is_final => {
+                self.bury(unit, batch, "not_storable", error.to_string(), counts).await
+            }
             Err(error) => {
                 tracing::warn!(%error, "content goes back");
                 Fate::Returned

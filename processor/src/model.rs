@@ -73,6 +73,9 @@ pub enum ModelError {
     /// The service failed, or the call did not complete in time.
     #[error("model call did not complete: {0}")]
     Unavailable(String),
+    /// The call never left: no credentials, no region, nobody at the address.
+    #[error("model call was not sent: {0}")]
+    NotSent(String),
     /// The model answered, but stopped for a reason that makes the answer useless.
     #[error("model stopped with \"{stop_reason}\"")]
     Stopped {
@@ -102,7 +105,7 @@ impl ModelError {
     pub fn action(&self) -> Action {
         match self {
             Self::Throttled | Self::Unavailable(_) => Action::Retry,
-            Self::DailyQuota => Action::GiveBack,
+            Self::DailyQuota | Self::NotSent(_) => Action::GiveBack,
             Self::Stopped { .. } | Self::Refused(_) => Action::GiveUp,
         }
     }
@@ -199,6 +202,14 @@ fn count(tokens: i32) -> u64 {
 
 /// Sorts the service's failures; see the error table in `docs/architecture.md`.
 fn classify(error: &SdkError<ConverseError>) -> ModelError {
+    let never_left = match error {
+        SdkError::ConstructionFailure(_) => true,
+        SdkError::DispatchFailure(failure) => !failure.is_io() && !failure.is_timeout(),
+        _ => false,
+    };
+    if never_left {
+        return ModelError::NotSent(DisplayErrorContext(error).to_string());
+    }
     let SdkError::ServiceError(service) = error else {
         // Time-outs, connections that broke, replies that could not be parsed.
         return ModelError::Unavailable(DisplayErrorContext(error).to_string());

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::{DisplayErrorContext, SdkError};
+use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata as _, SdkError};
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
@@ -91,12 +91,14 @@ pub enum Written {
     Superseded,
 }
 
-/// DynamoDB did not do it; another delivery may succeed.
+/// DynamoDB did not do it.
 #[derive(Debug, thiserror::Error)]
 #[error("content table: {attempted}: {reason}")]
 pub struct StoreError {
     attempted: &'static str,
     reason: String,
+    /// Every repeat would fail alike: DynamoDB finds the item itself wrong.
+    pub is_final: bool,
 }
 
 impl Store {
@@ -122,7 +124,11 @@ impl Store {
         keys: &[Key],
         found: &mut HashMap<Key, Stored>,
     ) -> Result<(), StoreError> {
-        let failed = |reason: String| StoreError { attempted: "state was not read", reason };
+        let failed = |reason: String| StoreError {
+            attempted: "state was not read",
+            reason,
+            is_final: false,
+        };
         let mut wanted = KeysAndAttributes::builder()
             .consistent_read(true)
             .projection_expression("#user, #item, event_id, event_time, deleted_at")
@@ -209,7 +215,10 @@ async fn written(
         {
             Ok(Written::Superseded)
         }
-        Err(error) => Err(StoreError { attempted, reason: DisplayErrorContext(error).to_string() }),
+        Err(error) => {
+            let is_final = error.code() == Some("ValidationException");
+            Err(StoreError { attempted, reason: DisplayErrorContext(error).to_string(), is_final })
+        }
     }
 }
 

@@ -20,7 +20,7 @@ const TIME: i64 = 1_743_526_800;
 
 fn open(bytes: Vec<u8>, wanted: &[&str]) -> Container<Cursor<Vec<u8>>> {
     let wanted: BTreeSet<String> = wanted.iter().map(|name| (*name).to_owned()).collect();
-    let fallback = Fallback { key: "a/b.avro".to_owned(), time: 7 };
+    let fallback = Fallback { key: "a/b.avro".to_owned(), time: TIME };
     Container::open(Cursor::new(bytes), &wanted, fallback).expect("is a container")
 }
 
@@ -144,7 +144,7 @@ fn a_type_that_braze_has_not_invented_yet_passes_with_all_its_fields() {
 
     let event = &events[0].event;
     assert_eq!(events[0].user_id.as_deref(), Some(USER));
-    assert_eq!((event.id.as_str(), event.time), ("a/b.avro#0", 7), "what it lacks is filled in");
+    assert_eq!((event.id.as_str(), event.time), ("a/b.avro#0", TIME), "what it lacks is filled in");
     assert!(!event.fields.contains_key("distance"), "JSON has no NaN");
     assert_eq!(event.fields["tags"], json!({ "big": 1_i64 << 60 }));
     assert_eq!(event.fields["hops"], json!([{ "at": "x\u{ff}" }]));

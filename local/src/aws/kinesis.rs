@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::types::StreamStatus;
+use axum::extract::DefaultBodyLimit;
 use ferrokinesis::store::{DurableStateOptions, StoreOptions};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -18,6 +19,10 @@ const SNAPSHOT_INTERVAL_SECS: u64 = 30;
 
 /// Longest time for the stream to become active.
 const CREATION_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Largest request: the 5 MiB of PutRecords in base64, with room for its frame. The
+/// HTTP library's own limit of 2 MB would refuse requests that AWS takes.
+const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
 
 /// Most record bytes that the stream retains in memory.
 const MAX_RETAINED_BYTES: u64 = 4 * 1024 * 1024 * 1024;
@@ -40,6 +45,7 @@ pub(super) async fn serve(
         }),
         ..StoreOptions::default()
     });
+    let router = router.layer(DefaultBodyLimit::max(MAX_BODY_BYTES));
     let stop = stop.clone().cancelled_owned();
     tasks.spawn(async move {
         if let Err(error) = ferrokinesis::serve_plain_http(listener, router, stop).await {

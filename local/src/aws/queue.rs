@@ -4,7 +4,7 @@
 //! one a line. Nothing else of SQS is here: no Rust crate embeds it, and nothing
 //! in this process reads a queue.
 
-use std::io::Write as _;
+use std::io::{BufRead as _, Seek as _, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -87,14 +87,23 @@ fn append(path: &Path, message: &str) -> io::Result<u64> {
     Ok(position)
 }
 
-/// Reads up to `most` dead letters, oldest first.
-pub fn read_dead_letters(folder: &Path, most: usize) -> anyhow::Result<Vec<DeadLetter>> {
+/// Size of the file of dead letters now; where those of a run begin.
+pub fn dead_letters_so_far(folder: &Path) -> u64 {
+    fs::metadata(folder.join(DEAD_LETTERS_FILE)).map_or(0, |file| file.len())
+}
+
+/// Reads up to `most` dead letters from place `from` on, oldest first.
+///
+/// A line that a killed run left unfinished is passed over.
+pub fn read_dead_letters(folder: &Path, from: u64, most: usize) -> anyhow::Result<Vec<DeadLetter>> {
     let path = folder.join(DEAD_LETTERS_FILE);
-    let file = match fs::File::open(&path) {
+    let failed = || format!("reading {}", path.display());
+    let mut file = match fs::File::open(&path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error).with_context(|| format!("reading {}", path.display())),
+        Err(error) => return Err(error).with_context(failed),
     };
-    let lines = io::BufRead::lines(io::BufReader::new(file)).take(most);
-    lines.map(|line| serde_json::from_str(&line?).context("a line is not a dead letter")).collect()
+    file.seek(io::SeekFrom::Start(from)).with_context(failed)?;
+    let lines = io::BufReader::new(file).lines().map_while(Result::ok);
+    Ok(lines.filter_map(|line| serde_json::from_str(&line).ok()).take(most).collect())
 }

@@ -86,6 +86,7 @@ impl Consumer {
 
     /// Delivers a message until it is accepted or has come too often.
     async fn deliver(&self, message: &str) {
+        let mut reason = String::new();
         for count in 1..=MAX_RECEIVE_COUNT {
             let event = json!({ "Records": [{
                 "messageId": "1", "eventSource": "aws:sqs", "body": message,
@@ -93,20 +94,19 @@ impl Consumer {
             match self.ingest.handle(event, SystemTime::now() + FUNCTION_TIMEOUT).await {
                 Ok(report) => {
                     self.totals.add(&report.counts);
-                    if report.response.batch_item_failures.is_empty() {
-                        return;
-                    }
+                    let Some(error) = report.errors.first() else { return };
+                    reason = error.to_string();
                 }
-                Err(error) => tracing::warn!(%error, "ingest failed"),
+                Err(error) => reason = error.to_string(),
             }
             tokio::time::sleep(REDELIVERY_DELAY * count).await;
         }
-        self.give_up(message).await;
+        self.give_up(message, &reason).await;
     }
 
-    async fn give_up(&self, message: &str) {
+    async fn give_up(&self, message: &str, reason: &str) {
         let input = Input::Notification { body: message.to_owned() };
-        let detail = format!("delivered {MAX_RECEIVE_COUNT} times without success");
+        let detail = format!("failed {MAX_RECEIVE_COUNT} times, the last time with: {reason}");
         let letter = DeadLetter::new("notification_failed", detail, input);
         match self.ingest.dead_letters.send(&letter).await {
             Ok(()) => {

@@ -135,7 +135,7 @@ impl Reader {
                         self.hand_over(record).await;
                     }
                 }
-                Err(error) => tracing::warn!(%error, shard = self.shard_id, "read failed"),
+                Err(error) => tracing::error!(%error, shard = self.shard_id, "read failed"),
             }
             sleep(POLL_INTERVAL.saturating_sub(began.elapsed())).await;
         }
@@ -220,7 +220,11 @@ impl Checkpoint {
     fn open(folder: &Path, shard_id: &str) -> anyhow::Result<Self> {
         let path = folder.join(format!("checkpoint-{shard_id}"));
         let last_taken = match fs::read_to_string(&path) {
-            Ok(sequence_number) => Some(sequence_number),
+            Ok(digits) if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) => {
+                Some(digits)
+            }
+            // Without a checkpoint everything is delivered again, which harms nothing.
+            Ok(_) => None,
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(error).with_context(|| format!("reading {}", path.display())),
         };
@@ -251,11 +255,18 @@ impl Checkpoint {
             reached = Some(first.remove_entry().0);
         }
         if let Some(SequenceNumber(_, digits)) = reached
-            && let Err(error) = fs::write(&progress.path, digits)
+            && let Err(error) = write_whole(&progress.path, &digits)
         {
             tracing::error!(%error, "checkpoint was not written; records will be delivered again");
         }
     }
+}
+
+/// Writes a file so that a reader finds the old text or the new one, never a part.
+fn write_whole(path: &Path, text: &str) -> io::Result<()> {
+    let new = path.with_extension("new");
+    fs::write(&new, text)?;
+    fs::rename(&new, path)
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

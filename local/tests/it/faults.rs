@@ -1,6 +1,7 @@
 //! Services that refuse, and input that is broken: nothing is lost, and the rest
 //! goes on.
 
+use apache_avro::types::Value;
 use aws_sdk_kinesis::primitives::Blob;
 use contract::dead_letter::Input as Unprocessed;
 use contract::metrics;
@@ -54,7 +55,7 @@ async fn a_poison_record_and_a_damaged_file_do_not_touch_the_others() {
     assert_eq!(rig.lost(), 0);
     assert_eq!(rig.count(metrics::POISON_RECORDS), 1);
     assert_eq!(rig.count(metrics::OBJECTS_DAMAGED), 1);
-    let letters = read_dead_letters(rig.folder.path(), 10).expect("can be read");
+    let letters = read_dead_letters(rig.folder.path(), 0, 10).expect("can be read");
     let damaged_key = letters.iter().find_map(|letter| match &letter.input {
         Unprocessed::Object { key, .. } => Some(key.as_str()),
         _ => None,
@@ -64,6 +65,61 @@ async fn a_poison_record_and_a_damaged_file_do_not_touch_the_others() {
         letter.reason == "poison_record" && matches!(letter.input, Unprocessed::StreamRecord { .. })
     });
     assert!(poison, "{letters:?}");
+    rig.pipeline.stop().await;
+}
+
+/// Writes CustomEvents, one for each user, with a text of so many bytes.
+fn watched(folder: &std::path::Path, text_bytes: &[usize]) {
+    let catalogue = loadtest::catalogue::Catalogue::read().expect("catalogue is valid");
+    let schema = catalogue.schema("users.behaviors.CustomEvent").expect("is in the catalogue");
+    let mut rng = rand::SeedableRng::seed_from_u64(1);
+    let events = text_bytes.iter().enumerate().map(|(n, bytes)| {
+        let user_id = format!("{n:024}");
+        let occasion = loadtest::sample::Occasion { user_id, time: 1_743_526_800 };
+        let mut event = loadtest::sample::event(schema, &occasion, &mut rng);
+        if let Value::Record(fields) = &mut event {
+            for (name, value) in fields.iter_mut() {
+                let text = match name.as_str() {
+                    "name" => "episode_watched".to_owned(),
+                    "properties" => {
+                        serde_json::json!({ "show": "S", "text": "x".repeat(*bytes) }).to_string()
+                    }
+                    _ => continue,
+                };
+                *value = Value::String(text);
+            }
+        }
+        event
+    });
+    let compression = loadtest::writer::Compression::Deflate;
+    let bytes = loadtest::writer::container(schema, compression, events).expect("is written");
+    std::fs::write(folder.join("large.avro"), bytes).expect("is written");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_as_large_as_kinesis_takes_get_through() {
+    let rig = Rig::start(options()).await;
+    let files = tempfile::tempdir().expect("temporary folder");
+    watched(files.path(), &[60_000; 200]);
+
+    rig.process(files.path()).await;
+
+    assert_eq!(rig.count(metrics::CONTENTS_STORED), 200);
+    assert_eq!((rig.lost(), rig.count(metrics::DEAD_LETTERS)), (0, 0));
+    rig.pipeline.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_too_large_for_the_stream_is_reported_and_the_others_go_on() {
+    let rig = Rig::start(options()).await;
+    let files = tempfile::tempdir().expect("temporary folder");
+    watched(files.path(), &[10, 2_000_000, 10]);
+
+    rig.process(files.path()).await;
+
+    assert_eq!(rig.count(metrics::CONTENTS_STORED), 2);
+    assert_eq!(rig.count(metrics::EVENTS_TOO_LARGE), 1);
+    assert_eq!((rig.lost(), rig.count(metrics::DEAD_LETTERS)), (0, 1));
     rig.pipeline.stop().await;
 }
 

@@ -130,6 +130,62 @@ fn interrupted(after: std::time::Duration, arguments: &[&str]) -> Output {
 }
 
 #[test]
+fn ctrl_c_while_serving_is_a_good_end() {
+    let output =
+        interrupted(std::time::Duration::from_secs(4), &["--events", "20", "--users", "5"]);
+
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stdout(&output).contains("Serving until Ctrl-C"), "{}", stdout(&output));
+}
+
+#[test]
+fn a_data_folder_in_use_is_refused() {
+    let state = tempfile::tempdir().expect("temporary folder");
+    let lock = std::fs::File::create(state.path().join("lock")).expect("is created");
+    lock.try_lock().expect("is free");
+    let files = sample(10, 10);
+
+    let output = local(
+        &["--exit-when-done", "--data", state.path().to_str().expect("is UTF-8")],
+        &[files.path()],
+    );
+
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("is in use by another run"), "{}", stderr(&output));
+}
+
+#[test]
+fn the_real_service_without_credentials_is_refused_at_start() {
+    let files = sample(10, 10);
+    let output = Command::new(env!("CARGO_BIN_EXE_local"))
+        .env_clear()
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env("AWS_REGION", "us-east-1")
+        .env("HOME", files.path())
+        .args(["--exit-when-done", "--port", "0", "--bedrock", "aws"])
+        .args(["--tokens-per-minute", "1000", "--campaigns"])
+        .arg(campaigns())
+        .arg(files.path())
+        .output()
+        .expect("program runs");
+
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("no AWS credentials"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_run_whose_every_answer_is_given_up_is_not_a_success() {
+    let files = sample(400, 40);
+
+    let output = local(&["--exit-when-done", "--tokens-per-minute", "1000"], &[files.path()]);
+
+    assert_eq!(output.status.code(), Some(1));
+    let summary = stdout(&output);
+    assert!(summary.contains("never_fits_quota"), "{summary}");
+    assert!(!summary.contains("no event triggered"), "{summary}");
+}
+
+#[test]
 fn ctrl_c_ends_the_work_cleanly() {
     let second = std::time::Duration::from_secs(1);
 
