@@ -15,12 +15,16 @@ run: ## run the whole system on this machine; ARGS="--help" lists what it takes
 test: test-infra test-rust ## run every test that needs no AWS account
 
 .PHONY: test-rust
-test-rust: ## run the Rust tests
+test-rust: target/python/ready ## run the Rust tests
 	cargo test --workspace --locked --quiet
 
 .PHONY: test-infra
 test-infra: infra/node_modules ## run the tests of the AWS stack
 	npm --prefix infra test
+
+.PHONY: bench
+bench: target/python/ready ## measure ingest beside Python; writes target/bench/ingest.json
+	cargo bench --locked --package local --bench ingest
 
 .PHONY: check
 check: infra/node_modules ## format, lint, documentation and types
@@ -44,4 +48,10 @@ clean: ## remove everything that was built or installed
 
 infra/node_modules: infra/package-lock.json
 	npm --prefix infra ci --no-audit --no-fund
+	@touch $@
+
+# Python programs that this one is compared with.
+target/python/ready: ingest/peers/requirements.txt
+	python3 -m venv target/python
+	target/python/bin/pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@

@@ -34,8 +34,13 @@ pub enum Input {
         bucket: String,
         /// Key of the object, decoded.
         key: String,
-        /// Bytes read before the damage showed.
+        /// Version of the object, where the bucket keeps versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        version_id: Option<String>,
+        /// Where in the object the damaged header or block begins.
         offset_bytes: u64,
+        /// Number of the damaged block, from 0; the header counts as part of block 0.
+        block: u64,
         /// Events delivered before the damage.
         events_delivered: u64,
     },
@@ -55,12 +60,16 @@ pub enum Input {
         /// Size of its user record, in bytes of JSON.
         size_bytes: u64,
     },
-    /// A stream record that could not be decoded.
+    /// A stream record, or one user record of it, that could not be decoded.
     StreamRecord {
         /// Sequence number in its shard.
         sequence_number: String,
         /// Partition key of the record.
         partition_key: String,
+        /// Place of the user record in an aggregated stream record, from 0; `None` for
+        /// the whole of it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        member: Option<u64>,
         /// The bytes in base64; `None` when they would not fit in a message.
         data_base64: Option<String>,
     },
@@ -116,6 +125,7 @@ mod tests {
             Input::StreamRecord {
                 sequence_number: "49".to_owned(),
                 partition_key: "p".to_owned(),
+                member: None,
                 data_base64: Some(data),
             },
         )

@@ -5,12 +5,14 @@
 //! file in `contract/golden/` must change with it.
 //!
 //! - [`user_record`] — what `ingest` puts on the stream and `processor` takes off.
+//! - [`aggregation`] — how many of them share one stream record.
 //! - [`content`] — what `processor` stores and `api` serves.
 //! - [`campaign`] — what a campaign's folder says to all three Lambdas.
 //! - [`dead_letter`] — what is kept of input that could not be processed.
 //! - [`mod@env`] — how a program reads its settings from the environment.
 //! - [`metrics`] — the names of all counters, and the sum they must add up to.
 
+pub mod aggregation;
 pub mod campaign;
 pub mod content;
 pub mod dead_letter;

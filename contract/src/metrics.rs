@@ -16,17 +16,22 @@ pub const OBJECTS_IGNORED: &str = "objects_ignored";
 pub const OBJECTS_GONE: &str = "objects_gone";
 /// Objects that could not be read to their end; each is a dead letter.
 pub const OBJECTS_DAMAGED: &str = "objects_damaged";
-/// Events decoded from objects.
+/// Objects whose rest was left to another invocation.
+pub const OBJECTS_CONTINUED: &str = "objects_continued";
+/// Events decoded from objects, and put on the stream or counted below.
 pub const EVENTS_READ: &str = "events_read";
-/// Events without a user id (or with one that no table takes), which are not
-/// put on the stream.
+/// Events without a user id, which are not put on the stream.
 pub const EVENTS_WITHOUT_USER: &str = "events_without_user";
+/// Events whose user id is longer than a table takes, which are not put on the stream.
+pub const EVENTS_USER_ID_TOO_LONG: &str = "events_user_id_too_long";
 /// Events larger than a stream record may be; each is a dead letter.
 pub const EVENTS_TOO_LARGE: &str = "events_too_large";
 /// User records put on the stream.
 pub const USER_RECORDS: &str = "user_records";
 /// Stream records that Kinesis acknowledged.
 pub const STREAM_RECORDS: &str = "stream_records";
+/// Bytes in stream records, their partition keys included.
+pub const STREAM_BYTES: &str = "stream_bytes";
 /// Entries that Kinesis refused and that were sent again.
 pub const ENTRIES_RESENT: &str = "entries_resent";
 

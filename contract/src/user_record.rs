@@ -3,8 +3,11 @@
 //! Guarantees: the JSON is versioned, a decoder refuses what it does not know,
 //! and a key that Kinesis or DynamoDB would refuse never gets this far.
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+
+use crate::aggregation;
 
 /// Version written by this build.
 pub const VERSION: u32 = 1;
@@ -51,6 +54,9 @@ pub enum Undecodable {
     /// Written by a build that this one does not understand.
     #[error("user record has version {0}, this build reads version {VERSION}")]
     Version(u32),
+    /// An aggregated stream record that is broken as a whole.
+    #[error(transparent)]
+    Aggregate(#[from] aggregation::Undecodable),
     /// The user id is empty or longer than [`MAX_USER_ID_BYTES`].
     #[error("user record has a user id of {0} bytes, 1 to {MAX_USER_ID_BYTES} are allowed")]
     UserId(usize),
@@ -76,6 +82,51 @@ impl UserRecord {
     }
 }
 
+/// Writes a user record whose events are JSON already; see [`UserRecord`] for the shape.
+pub fn write<'a>(
+    user_id: &str,
+    event_type: &str,
+    uploaded_at_ms: u64,
+    events: impl IntoIterator<Item = &'a [u8]>,
+    out: &mut Vec<u8>,
+) {
+    out.extend_from_slice(format!("{{\"v\":{VERSION},\"user_id\":").as_bytes());
+    write_text(user_id, out);
+    out.extend_from_slice(b",\"event_type\":");
+    write_text(event_type, out);
+    out.extend_from_slice(format!(",\"uploaded_at_ms\":{uploaded_at_ms},\"events\":[").as_bytes());
+    for (n, event) in events.into_iter().enumerate() {
+        if n > 0 {
+            out.push(b',');
+        }
+        out.extend_from_slice(event);
+    }
+    out.extend_from_slice(b"]}");
+}
+
+fn write_text(text: &str, out: &mut Vec<u8>) {
+    #[expect(clippy::expect_used, reason = "a string is JSON, and a vector takes any bytes")]
+    serde_json::to_writer(out, text).expect("a string is always JSON");
+}
+
+/// Takes a stream record apart into its user records, each with its bytes.
+pub fn unpack(stream_record: Bytes) -> Vec<(Bytes, Result<UserRecord, Undecodable>)> {
+    match aggregation::decode(&stream_record) {
+        Ok(None) => {
+            let record = UserRecord::decode(&stream_record);
+            vec![(stream_record, record)]
+        }
+        Ok(Some(members)) => members
+            .into_iter()
+            .map(|member| {
+                let record = UserRecord::decode(&member.data);
+                (member.data, record)
+            })
+            .collect(),
+        Err(error) => vec![(stream_record, Err(error.into()))],
+    }
+}
+
 /// Tells whether `id` can be a key on the stream and in the table.
 pub fn is_user_id(id: &str) -> bool {
     (1..=MAX_USER_ID_BYTES).contains(&id.len())
@@ -95,6 +146,40 @@ mod tests {
         let golden: Value = serde_json::from_str(GOLDEN).expect("is JSON");
 
         assert_eq!(written, golden);
+    }
+
+    #[test]
+    fn events_that_are_json_already_make_the_same_record() {
+        let mut record = UserRecord::decode(GOLDEN.as_bytes()).expect("golden file decodes");
+        record.user_id = "quo\"te".to_owned();
+        record.events.push(record.events[0].clone());
+        let events: Vec<Vec<u8>> =
+            record.events.iter().map(|event| serde_json::to_vec(event).expect("is JSON")).collect();
+
+        let mut written = Vec::new();
+        let events = events.iter().map(Vec::as_slice);
+        write(&record.user_id, &record.event_type, record.uploaded_at_ms, events, &mut written);
+
+        assert_eq!(UserRecord::decode(&written).expect("decodes"), record);
+    }
+
+    #[test]
+    fn a_stream_record_holds_one_user_record_or_many() {
+        let data = Bytes::from_static(GOLDEN.as_bytes());
+        let member = aggregation::Member {
+            partition_key: "u".to_owned(),
+            explicit_hash_key: None,
+            data: data.clone(),
+        };
+        let junk = aggregation::Member { data: Bytes::from_static(b"junk"), ..member.clone() };
+        let packed = aggregation::encode([member.clone(), junk, member]);
+        let readable = |record: Bytes| -> Vec<bool> {
+            unpack(record).into_iter().map(|(_, record)| record.is_ok()).collect()
+        };
+
+        assert_eq!(readable(data), [true]);
+        assert_eq!(readable(packed.into()), [true, false, true]);
+        assert_eq!(readable(Bytes::from_static(b"junk")), [false]);
     }
 
     #[test]

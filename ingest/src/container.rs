@@ -1,283 +1,356 @@
-//! Reads the events of an Avro object container file.
+//! Avro object container files, block by block.
 //!
-//! Knows no event type: the type comes from the schema's record name, fields
-//! pass through as JSON, and fields whose schema `doc` is marked `[PII]` are
-//! dropped unless a campaign asks for them. Memory is bounded by one block.
+//! The framing is read here, from bytes that may be hostile; the schema is parsed by
+//! `apache-avro`, the blocks are decompressed by [`codec`](crate::codec).
+//!
+//! Guarantees: memory is bounded by one block, nothing that a file claims is believed
+//! before its bytes are there, and every fault names the place where its header or
+//! block begins, so that reading can begin again at any block.
+//!
+//! <https://avro.apache.org/docs/1.12.0/specification/#object-container-files>
 
-use std::cell::{Cell, RefCell};
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::io::{self, Read};
-use std::rc::Rc;
 
 use apache_avro::Schema;
-use apache_avro::reader::{Reader, ReaderDeser};
-use contract::user_record::Event;
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
 
-use crate::value::Fields;
+use crate::codec::{Codec, CodecError, Decompressor};
+use crate::cursor::{Cursor, Malformed};
+use crate::plan::{Plan, Unusable};
 
-/// What every record name of Currents starts with.
-const RECORD_NAME_PREFIX: &str = "dataexport.S3.inner.";
+/// First bytes of every container.
+const MAGIC: [u8; 4] = *b"Obj\x01";
 
-/// How Braze marks a field as personal.
-const PERSONAL_MARK: &str = "[PII]";
+/// Bytes between two blocks.
+const SYNC_BYTES: usize = 16;
 
-/// Largest compressed block that is read, in bytes; Currents' own are far smaller.
-const MAX_BLOCK_BYTES: usize = 64 * 1024 * 1024;
+/// Largest header; that of Currents' largest event type takes 20 kB.
+pub const MAX_HEADER_BYTES: usize = 4 * 1024 * 1024;
 
-/// Most records without any field that are read; Currents files have 100,000 events at most.
-const MAX_EMPTY_RECORDS: u64 = 1_000_000;
+/// Default for the largest block, compressed or not; Currents' own are far smaller.
+pub const DEFAULT_MAX_BLOCK_BYTES: usize = 64 * 1024 * 1024;
 
-/// Longest event id that is kept, in bytes; Currents' are UUIDs.
-const MAX_EVENT_ID_BYTES: usize = 128;
-
-/// How far ahead of its upload an event may lie, in seconds. A device's clock can be
-/// years ahead, and such an event would beat every later one until its content expires.
-const MAX_AHEAD_SECS: i64 = 3_600;
-
-/// Deepest nesting of `properties` that is parsed; deeper stays text, because readers of
-/// the stream have a limit of their own.
-const MAX_PROPERTIES_DEPTH: usize = 64;
-
-/// An open container.
-pub struct Container<R: Read> {
-    event_type: String,
-    hidden: HashSet<String>,
-    records: ReaderDeser<'static, Observed<R>, Fields>,
-    observations: Rc<Observations>,
-    records_read: u64,
-    empty_records: u64,
-    fallback: Fallback,
+/// A place between two blocks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
+    /// Bytes from the beginning of the object.
+    pub offset_bytes: u64,
+    /// Number of the block that begins here, from 0.
+    pub block: u64,
+    /// Records in the blocks before.
+    pub records: u64,
 }
 
-/// What stands in for what an event of an unknown type may lack.
-#[derive(Debug, Clone)]
-pub struct Fallback {
-    /// Key of the object: names the event type and, with the position, the event.
-    pub key: String,
-    /// When the object appeared, in UNIX seconds: the time of an event without one.
-    pub time: i64,
-}
-
-/// One event, with the user it belongs to.
-#[derive(Debug, PartialEq)]
-pub struct UserEvent {
-    /// The Braze id; `None` where the event names no user.
-    pub user_id: Option<String>,
-    /// The event.
-    pub event: Event,
-}
-
-/// Why a container could not be read to its end.
+/// Why a container cannot be read any further.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The bytes are not what they should be: reading again would end the same way.
-    #[error("container is damaged after {offset_bytes} bytes and {records_read} records")]
-    Damaged {
-        /// Bytes read before the damage showed.
-        offset_bytes: u64,
-        /// Records decoded before it.
-        records_read: u64,
-        /// What the Avro reader said.
-        #[source]
-        source: Box<apache_avro::Error>,
-    },
-    /// It claims more records without a single field than any file of Currents has events.
-    #[error("container holds more than {MAX_EMPTY_RECORDS} records without any field")]
-    Empty,
-    /// The schema does not describe records.
-    #[error("container does not hold records")]
-    NotRecords,
+    #[error("container is damaged")]
+    Damaged(#[from] Damage),
     /// The source of the bytes failed: reading again may help.
     #[error("container could not be read from its source")]
     Transport(#[source] io::Error),
 }
 
-impl<R: Read> Container<R> {
-    /// Reads the header; `wanted` are the personal fields that may pass.
-    pub fn open(
-        source: R,
+/// What is wrong with the bytes.
+#[derive(Debug, thiserror::Error)]
+pub enum Damage {
+    /// There are none.
+    #[error("file is empty")]
+    Empty,
+    /// It does not begin as a container does.
+    #[error("file does not begin with the bytes of an Avro container")]
+    Magic,
+    /// The header is longer than [`MAX_HEADER_BYTES`].
+    #[error("header is longer than {MAX_HEADER_BYTES} bytes")]
+    LongHeader,
+    /// The header does not parse, or a name or value in it does not.
+    #[error("header: {0}")]
+    Header(&'static str),
+    /// The header has no readable schema.
+    #[error("schema cannot be read")]
+    Schema(#[source] Box<apache_avro::Error>),
+    /// The schema is not one of events.
+    #[error(transparent)]
+    Unusable(#[from] Unusable),
+    /// The codec is none of the specification's.
+    #[error("codec \"{0}\" is not one of null, deflate, snappy, zstandard, bzip2, xz")]
+    Codec(String),
+    /// The bytes end inside the header.
+    #[error("file ends inside its header")]
+    CutHeader,
+    /// The bytes end inside a block.
+    #[error("file ends inside the block")]
+    CutBlock,
+    /// A block claims an impossible number of records or bytes.
+    #[error("block claims {records} records in {bytes} bytes")]
+    Claim {
+        /// Records that it claims.
+        records: i64,
+        /// Bytes that it claims.
+        bytes: i64,
+    },
+    /// A block claims to be larger than is allowed.
+    #[error("block is larger than {limit_bytes} bytes")]
+    LargeBlock {
+        /// The limit.
+        limit_bytes: usize,
+    },
+    /// A block does not decompress.
+    #[error(transparent)]
+    Compressed(#[from] CodecError),
+    /// A block does not end with the sync marker of the header.
+    #[error("block does not end with the file's sync marker")]
+    Sync,
+    /// A record does not parse.
+    #[error("record {record} of the block: {source}")]
+    Record {
+        /// Number of the record in its block, from 0.
+        record: u64,
+        /// What is wrong with it.
+        #[source]
+        source: Malformed,
+    },
+    /// A block holds bytes after its last record.
+    #[error("block has {bytes} bytes left over after its last record")]
+    LeftOver {
+        /// How many.
+        bytes: usize,
+    },
+}
+
+/// What the header says.
+#[derive(Debug)]
+pub struct Header {
+    pub(crate) plan: Plan,
+    codec: Codec,
+    sync: [u8; SYNC_BYTES],
+    /// Where the first block begins.
+    pub end: Position,
+}
+
+/// A block, decompressed.
+#[derive(Debug)]
+pub(crate) struct Block<'a> {
+    /// Records that it claims to hold.
+    pub(crate) records: u64,
+    pub(crate) bytes: &'a [u8],
+}
+
+/// Reads the blocks of a container one after the other.
+pub(crate) struct Blocks<R> {
+    source: R,
+    codec: Decompressor,
+    sync: [u8; SYNC_BYTES],
+    max_block_bytes: usize,
+    compressed: Vec<u8>,
+    offset_bytes: u64,
+}
+
+impl Header {
+    /// Reads the header; `wanted` are the personal fields that may pass, `key` is the
+    /// object's.
+    pub fn read(
+        source: impl Read,
         wanted: &BTreeSet<String>,
-        fallback: Fallback,
+        key: &str,
     ) -> Result<Self, ReadError> {
-        // Process-wide in the crate; every caller sets the same value.
-        apache_avro::util::max_allocation_bytes(MAX_BLOCK_BYTES);
-        let observations = Rc::new(Observations::default());
-        let observed = Observed { source, observations: Rc::clone(&observations) };
-        let reader = Reader::new(observed).map_err(|error| observations.explain(error, 0))?;
-        let Schema::Record(record) = reader.writer_schema() else {
-            return Err(ReadError::NotRecords);
-        };
-        let full_name = record.name.fullname(None);
-        let hidden = record
-            .fields
-            .iter()
-            .filter(|field| field.doc.as_deref().is_some_and(|doc| doc.starts_with(PERSONAL_MARK)))
-            .filter(|field| field.name != "user_id" && !wanted.contains(&field.name))
-            .map(|field| field.name.clone())
-            .collect();
-        Ok(Self {
-            event_type: event_type(&full_name, &fallback.key),
-            hidden,
-            records: reader.into_deser_iter(),
-            observations,
-            records_read: 0,
-            empty_records: 0,
-            fallback,
-        })
+        let mut header = HeaderBytes { source, read_bytes: 0 };
+        let mut magic = [0; MAGIC.len()];
+        match header.exact(&mut magic) {
+            Err(ReadError::Damaged(_)) if header.read_bytes == 0 => Err(Damage::Empty)?,
+            Err(ReadError::Damaged(_)) => Err(Damage::Magic)?,
+            read => read?,
+        }
+        if magic != MAGIC {
+            Err(Damage::Magic)?;
+        }
+        let (mut schema, mut codec) = (None, Codec::Null);
+        loop {
+            let count = header.items()?;
+            if count == 0 {
+                break;
+            }
+            for _ in 0..count {
+                let name = header.counted()?;
+                let value = header.counted()?;
+                match name.as_slice() {
+                    b"avro.schema" => schema = Some(value),
+                    b"avro.codec" => codec = codec_named(&value)?,
+                    _ => {}
+                }
+            }
+        }
+        let mut sync = [0; SYNC_BYTES];
+        header.exact(&mut sync)?;
+        let schema = schema.ok_or(Damage::Header("no schema"))?;
+        let schema = std::str::from_utf8(&schema).map_err(|_| Damage::Header("schema is not UTF-8"))?;
+        let schema = Schema::parse_str(schema).map_err(|error| Damage::Schema(Box::new(error)))?;
+        let plan = Plan::new(&schema, wanted, key).map_err(Damage::from)?;
+        let end = Position { offset_bytes: header.read_bytes as u64, block: 0, records: 0 };
+        Ok(Self { plan, codec, sync, end })
     }
 
     /// The type of all events in this container.
     pub fn event_type(&self) -> &str {
-        &self.event_type
+        &self.plan.event_type
     }
 
-    fn to_event(&self, Fields(mut fields): Fields) -> UserEvent {
-        fields.retain(|name, _| !self.hidden.contains(name));
-        let mut take_text = |name: &str| match fields.remove(name) {
-            Some(Value::String(text)) if !text.is_empty() => Some(text),
-            _ => None,
+    /// How its blocks are compressed.
+    pub fn codec(&self) -> Codec {
+        self.codec
+    }
+
+    /// Splits into the plan and the blocks that `source` yields, which begins at `from`.
+    pub(crate) fn blocks<R: Read>(
+        self,
+        source: R,
+        from: Position,
+        max_block_bytes: usize,
+    ) -> (Plan, Blocks<R>) {
+        let blocks = Blocks {
+            source,
+            codec: Decompressor::new(self.codec, max_block_bytes),
+            sync: self.sync,
+            max_block_bytes,
+            compressed: Vec::new(),
+            offset_bytes: from.offset_bytes,
         };
-        let user_id = take_text("user_id");
-        let id = take_text("id")
-            .filter(|id| id.len() <= MAX_EVENT_ID_BYTES)
-            .unwrap_or_else(|| format!("{}#{}", self.fallback.key, self.records_read));
-        let time = fields.remove("time").and_then(|time| time.as_i64());
-        if let Some(properties) = fields.get_mut("properties") {
-            parse_in_place(properties);
-        }
-        let latest = self.fallback.time.saturating_add(MAX_AHEAD_SECS);
-        let time = time.unwrap_or(self.fallback.time).min(latest);
-        UserEvent { user_id, event: Event { id, time, fields } }
+        (self.plan, blocks)
     }
 }
 
-impl<R: Read> Iterator for Container<R> {
-    type Item = Result<UserEvent, ReadError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let fields = match self.records.next()? {
-            Ok(fields) => fields,
-            Err(error) => return Some(Err(self.observations.explain(error, self.records_read))),
-        };
-        // Such a record takes no bytes, so a few bytes can claim any number of them.
-        self.empty_records += u64::from(fields.0.is_empty());
-        if self.empty_records > MAX_EMPTY_RECORDS {
-            return Some(Err(ReadError::Empty));
-        }
-        let event = self.to_event(fields);
-        self.records_read += 1;
-        Some(Ok(event))
-    }
+fn codec_named(name: &[u8]) -> Result<Codec, Damage> {
+    let name = String::from_utf8_lossy(name);
+    // The name goes into a dead letter, so a hostile one is cut.
+    name.parse().map_err(|()| Damage::Codec(name.chars().take(32).collect()))
 }
 
-/// Currents sends `properties` as a string that holds JSON; anything else stays a string.
-fn parse_in_place(properties: &mut Value) {
-    if let Some(parsed) = properties.as_str().and_then(|text| serde_json::from_str(text).ok())
-        && is_shallow(&parsed, MAX_PROPERTIES_DEPTH)
-    {
-        *properties = parsed;
-    }
-}
-
-fn is_shallow(value: &Value, levels: usize) -> bool {
-    match value {
-        Value::Array(values) => levels > 0 && values.iter().all(|v| is_shallow(v, levels - 1)),
-        Value::Object(map) => levels > 0 && map.values().all(|v| is_shallow(v, levels - 1)),
-        _ => true,
-    }
-}
-
-fn event_type(full_name: &str, key: &str) -> String {
-    let from_key = || key.split('/').find_map(|part| part.strip_prefix("event_type="));
-    let from_name = full_name.strip_prefix(RECORD_NAME_PREFIX);
-    from_name.or_else(from_key).unwrap_or(full_name).to_owned()
-}
-
-/// Counts the bytes that pass and remembers the source's own failures, which the
-/// Avro reader does not tell apart from damage.
-struct Observed<R> {
+/// The header's bytes, counted and limited.
+struct HeaderBytes<R> {
     source: R,
-    observations: Rc<Observations>,
+    read_bytes: usize,
 }
 
-#[derive(Default)]
-struct Observations {
-    bytes_read: Cell<u64>,
-    failure: RefCell<Option<io::Error>>,
+impl<R: Read> HeaderBytes<R> {
+    fn exact(&mut self, buffer: &mut [u8]) -> Result<(), ReadError> {
+        if self.read_bytes + buffer.len() > MAX_HEADER_BYTES {
+            Err(Damage::LongHeader)?;
+        }
+        let read = read_up_to(&mut self.source, buffer).map_err(ReadError::Transport)?;
+        self.read_bytes += read;
+        if read < buffer.len() { Err(Damage::CutHeader)? } else { Ok(()) }
+    }
+
+    fn long(&mut self) -> Result<i64, ReadError> {
+        read_long(|| {
+            let mut byte = [0];
+            self.exact(&mut byte).map(|()| byte[0])
+        })?
+        .map_err(|_| Damage::Header("an integer is longer than 64 bits").into())
+    }
+
+    fn items(&mut self) -> Result<u64, ReadError> {
+        let count = self.long()?;
+        if count < 0 {
+            self.long()?;
+        }
+        Ok(count.unsigned_abs())
+    }
+
+    fn counted(&mut self) -> Result<Vec<u8>, ReadError> {
+        let length = self.long()?;
+        let length = usize::try_from(length).map_err(|_| Damage::Header("a length is negative"))?;
+        if length > MAX_HEADER_BYTES {
+            Err(Damage::LongHeader)?;
+        }
+        let mut bytes = vec![0; length];
+        self.exact(&mut bytes)?;
+        Ok(bytes)
+    }
 }
 
-impl<R: Read> Read for Observed<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self.source.read(buffer) {
-            Ok(n) => {
-                self.observations.bytes_read.set(self.observations.bytes_read.get() + n as u64);
-                Ok(n)
+impl<R: Read> Blocks<R> {
+    /// Where the next block begins.
+    pub(crate) fn offset_bytes(&self) -> u64 {
+        self.offset_bytes
+    }
+
+    /// Reads the next block; `None` at the end of the file.
+    pub(crate) fn next_block(&mut self) -> Result<Option<Block<'_>>, ReadError> {
+        let mut first = [0];
+        let read = read_up_to(&mut self.source, &mut first).map_err(ReadError::Transport)?;
+        if read == 0 {
+            return Ok(None);
+        }
+        let (records, records_bytes) = self.long(Some(first[0]))?;
+        let (bytes, bytes_bytes) = self.long(None)?;
+        let (Ok(count), Ok(length)) = (u64::try_from(records), usize::try_from(bytes)) else {
+            return Err(Damage::Claim { records, bytes }.into());
+        };
+        if length > self.max_block_bytes {
+            return Err(Damage::LargeBlock { limit_bytes: self.max_block_bytes }.into());
+        }
+        self.compressed.clear();
+        // Grows as bytes come, so that a claim alone takes no memory.
+        let mut source = (&mut self.source).take(length as u64);
+        let read = source.read_to_end(&mut self.compressed).map_err(ReadError::Transport)?;
+        let mut sync = [0; SYNC_BYTES];
+        if read < length || read_up_to(&mut self.source, &mut sync).map_err(ReadError::Transport)? < SYNC_BYTES {
+            return Err(Damage::CutBlock.into());
+        }
+        if sync != self.sync {
+            return Err(Damage::Sync.into());
+        }
+        self.offset_bytes += (records_bytes + bytes_bytes + length + SYNC_BYTES) as u64;
+        let bytes = self.codec.decompress(&self.compressed).map_err(Damage::from)?;
+        Ok(Some(Block { records: count, bytes }))
+    }
+
+    /// Reads an integer and tells how many bytes it took.
+    fn long(&mut self, mut first: Option<u8>) -> Result<(i64, usize), ReadError> {
+        let mut taken = 0;
+        let value = read_long(|| {
+            taken += 1;
+            if let Some(byte) = first.take() {
+                return Ok(byte);
             }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(error),
-            Err(error) => {
-                let kind = error.kind();
-                self.observations.failure.replace(Some(error));
-                Err(kind.into())
+            let mut byte = [0];
+            match read_up_to(&mut self.source, &mut byte).map_err(ReadError::Transport)? {
+                0 => Err(Damage::CutBlock.into()),
+                _ => Ok(byte[0]),
             }
+        })?;
+        let value = value.map_err(|_| Damage::Claim { records: i64::MAX, bytes: i64::MAX })?;
+        Ok((value, taken))
+    }
+}
+
+/// Reads an integer byte by byte.
+fn read_long(
+    mut byte: impl FnMut() -> Result<u8, ReadError>,
+) -> Result<Result<i64, Malformed>, ReadError> {
+    let mut bytes = [0; 10];
+    for place in 0..bytes.len() {
+        bytes[place] = byte()?;
+        if bytes[place] < 0x80 {
+            return Ok(Cursor::new(&bytes[..=place]).long());
         }
     }
+    Ok(Err(Malformed::Integer))
 }
 
-impl Observations {
-    fn explain(&self, error: apache_avro::Error, records_read: u64) -> ReadError {
-        match self.failure.take() {
-            Some(failure) => ReadError::Transport(failure),
-            None => ReadError::Damaged {
-                offset_bytes: self.bytes_read.get(),
-                records_read,
-                source: Box::new(error),
-            },
+/// Fills the buffer as far as there are bytes.
+fn read_up_to(source: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match source.read(&mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(n) => filled += n,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_record_name_tells_the_event_type_and_the_key_stands_in_for_it() {
-        let key = "a/event_type=users.X/date=2026-01-01-00/f.avro";
-
-        assert_eq!(event_type("dataexport.S3.inner.users.behaviors.Y", key), "users.behaviors.Y");
-        assert_eq!(event_type("Y", key), "users.X");
-        assert_eq!(event_type("some.Y", "f.avro"), "some.Y");
-    }
-
-    #[test]
-    fn properties_that_are_not_json_stay_text() {
-        let mut properties = Value::from("{\"a\":1}");
-        parse_in_place(&mut properties);
-        assert_eq!(properties["a"], 1);
-
-        let deep = format!("{}{}", "[".repeat(100), "]".repeat(100));
-        let mut too_deep = Value::from(deep.clone());
-        parse_in_place(&mut too_deep);
-        assert_eq!(too_deep, deep);
-
-        let mut junk = Value::from("3f0e9a5c-not-json");
-        parse_in_place(&mut junk);
-        assert_eq!(junk, "3f0e9a5c-not-json");
-    }
-
-    #[test]
-    fn a_source_that_fails_is_not_taken_for_damage() {
-        struct Failing;
-        impl Read for Failing {
-            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-                Err(io::ErrorKind::ConnectionReset.into())
-            }
-        }
-        let fallback = Fallback { key: String::new(), time: 0 };
-
-        let error = Container::open(Failing, &BTreeSet::new(), fallback).err();
-
-        assert!(matches!(error, Some(ReadError::Transport(_))));
-    }
+    Ok(filled)
 }

@@ -1,16 +1,17 @@
 //! Groups the events of a container by user.
 //!
-//! Guarantees: a user's events keep their order, memory is bounded by
-//! [`MAX_GROUP_BYTES`] and not by the container, and no user record is larger
-//! than a stream record may be.
+//! Guarantees: a user's events keep their order, memory is bounded by the size of a
+//! group and not by the container, and no user record is larger than a stream record
+//! may be. Events lie in one buffer, one after the other, until their group is taken.
 
 use std::collections::HashMap;
 use std::mem;
+use std::ops::Range;
 
-use contract::user_record::{Event, UserRecord, VERSION, is_user_id};
-use serde_json::Value;
+use contract::dead_letter::{DeadLetter, Input};
+use contract::user_record::{self, is_user_id};
 
-use crate::container::UserEvent;
+use crate::packing::{Packer, StreamRecord};
 
 /// Size at which a group of users is passed on, in bytes of events.
 ///
@@ -18,113 +19,220 @@ use crate::container::UserEvent;
 /// events, small enough that two groups in flight stay far below a Lambda's memory.
 pub const MAX_GROUP_BYTES: usize = 8 * 1024 * 1024;
 
-/// Largest user record, in bytes of JSON.
-///
-/// A Kinesis record takes 1 MiB together with its partition key. A quarter of
-/// the room stays free because sizes are estimated before encoding.
+/// Largest user record, in bytes of JSON, unless one event alone is larger.
 pub const MAX_USER_RECORD_BYTES: usize = 768 * 1024;
 
-/// Collects events and hands out groups of user records.
+/// What an event that is too large counts in the size of a group, so that hostile
+/// objects cannot pile up dead letters.
+const LETTER_BYTES: usize = 4 * 1024;
+
+/// Users' events on their way to the stream.
+#[derive(Debug, Default)]
+pub struct Group {
+    /// The user records, packed.
+    pub records: Vec<StreamRecord>,
+    /// How many user records that are.
+    pub user_records: u64,
+    /// Events that no stream record can hold.
+    pub too_large: Vec<DeadLetter>,
+    /// Events read, those included that are not in the records.
+    pub events: u64,
+    /// Events without a user.
+    pub without_user: u64,
+    /// Events whose user id no table takes.
+    pub user_id_too_long: u64,
+}
+
+/// Collects events and hands out groups.
 #[derive(Debug)]
 pub struct Grouper {
     event_type: String,
     uploaded_at_ms: u64,
-    users: HashMap<String, Vec<(Event, usize)>>,
-    bytes: usize,
     max_group_bytes: usize,
-    /// Events without a user id that a table takes.
-    pub without_user: u64,
+    packer: Packer,
+    /// The JSON of all events of the group.
+    json: Vec<u8>,
+    events: Vec<Kept>,
+    users: Vec<User>,
+    places: HashMap<String, usize, foldhash::fast::RandomState>,
+    pending: Group,
+    letters_bytes: usize,
+}
+
+#[derive(Debug)]
+struct Kept {
+    time: i64,
+    json: Range<usize>,
+    /// The user's next event.
+    next: Option<usize>,
+}
+
+#[derive(Debug)]
+struct User {
+    id: String,
+    first: usize,
+    last: usize,
+    /// Whether the events came in the order of their times.
+    is_sorted: bool,
+}
+
+/// An event whose JSON is at the end of [`Grouper::json`].
+pub(crate) struct NewEvent<'a> {
+    pub(crate) user_id: &'a str,
+    pub(crate) time: i64,
+    /// Where its JSON begins.
+    pub(crate) start: usize,
 }
 
 impl Grouper {
     /// Starts grouping the events of one container.
-    pub fn new(event_type: String, uploaded_at_ms: u64) -> Self {
+    pub fn new(
+        event_type: String,
+        uploaded_at_ms: u64,
+        max_group_bytes: usize,
+        packer: Packer,
+    ) -> Self {
         Self {
             event_type,
             uploaded_at_ms,
-            users: HashMap::new(),
-            bytes: 0,
-            max_group_bytes: MAX_GROUP_BYTES,
-            without_user: 0,
+            max_group_bytes,
+            packer,
+            json: Vec::new(),
+            events: Vec::new(),
+            users: Vec::new(),
+            places: HashMap::default(),
+            pending: Group::default(),
+            letters_bytes: 0,
         }
     }
 
-    /// Takes an event; returns a group when enough has come together.
-    pub fn push(&mut self, UserEvent { user_id, event }: UserEvent) -> Option<Vec<UserRecord>> {
-        let Some(user_id) = user_id.filter(|id| is_user_id(id)) else {
-            self.without_user += 1;
-            return None;
-        };
-        let size = estimated_bytes(&event);
-        self.users.entry(user_id).or_default().push((event, size));
-        self.bytes += size;
-        (self.bytes >= self.max_group_bytes).then(|| self.take())
+    /// The buffer to whose end an event's JSON is written before [`Self::push`].
+    pub(crate) fn json(&mut self) -> &mut Vec<u8> {
+        &mut self.json
     }
 
-    /// Returns what is left.
-    pub fn take(&mut self) -> Vec<UserRecord> {
-        self.bytes = 0;
-        let mut records = Vec::with_capacity(self.users.len());
-        for (user_id, mut events) in mem::take(&mut self.users) {
-            events.sort_by_key(|(event, _)| event.time);
-            let mut rest = events.into_iter().peekable();
-            while rest.peek().is_some() {
-                let mut record = self.empty_record(&user_id);
-                let mut bytes = 0;
-                while let Some((event, size)) =
-                    rest.next_if(|(_, size)| bytes == 0 || bytes + size <= MAX_USER_RECORD_BYTES)
-                {
-                    bytes += size;
-                    record.events.push(event);
-                }
-                records.push(record);
+    /// Takes the event at the end of the buffer.
+    pub(crate) fn push(&mut self, event: &NewEvent<'_>) {
+        self.pending.events += 1;
+        if !is_user_id(event.user_id) {
+            self.json.truncate(event.start);
+            let counter = match event.user_id {
+                "" => &mut self.pending.without_user,
+                _ => &mut self.pending.user_id_too_long,
+            };
+            *counter += 1;
+            return;
+        }
+        let place = self.events.len();
+        let json = event.start..self.json.len();
+        self.events.push(Kept { time: event.time, json, next: None });
+        match self.places.get(event.user_id) {
+            Some(&user) => {
+                let user = &mut self.users[user];
+                user.is_sorted &= self.events[user.last].time <= event.time;
+                self.events[user.last].next = Some(place);
+                user.last = place;
+            }
+            None => {
+                self.places.insert(event.user_id.to_owned(), self.users.len());
+                let id = event.user_id.to_owned();
+                self.users.push(User { id, first: place, last: place, is_sorted: true });
             }
         }
-        records
     }
 
-    fn empty_record(&self, user_id: &str) -> UserRecord {
-        UserRecord {
-            v: VERSION,
-            user_id: user_id.to_owned(),
+    /// Takes an event that no stream record can hold, and what of it is in the buffer.
+    pub(crate) fn push_too_large(&mut self, event: &NewEvent<'_>, id: String, size_bytes: u64) {
+        self.json.truncate(event.start);
+        self.pending.events += 1;
+        self.letters_bytes += LETTER_BYTES;
+        let input = Input::Event {
+            // Cut, because what is wrong with the event may be this.
+            user_id: event.user_id.chars().take(user_record::MAX_USER_ID_BYTES).collect(),
+            event_id: id,
             event_type: self.event_type.clone(),
-            uploaded_at_ms: self.uploaded_at_ms,
-            events: Vec::new(),
-        }
+            size_bytes,
+        };
+        let detail = format!("an event has at most {} bytes of JSON", crate::projector::MAX_EVENT_BYTES);
+        self.pending.too_large.push(DeadLetter::new("event_too_large", detail, input));
     }
-}
 
-/// Estimates the JSON size of an event, without writing it.
-fn estimated_bytes(event: &Event) -> usize {
-    const FRAME: usize = 48;
-    let fields = event.fields.iter().map(|(name, value)| name.len() + 4 + value_bytes(value));
-    FRAME + event.id.len() + fields.sum::<usize>()
-}
+    /// Tells whether enough has come together.
+    pub fn is_full(&self) -> bool {
+        self.json.len() + self.letters_bytes >= self.max_group_bytes
+    }
 
-fn value_bytes(value: &Value) -> usize {
-    match value {
-        Value::Null | Value::Bool(_) => 5,
-        Value::Number(_) => 12,
-        Value::String(text) => text.len() + 2,
-        Value::Array(values) => values.iter().map(|value| value_bytes(value) + 1).sum(),
-        Value::Object(map) => {
-            map.iter().map(|(name, value)| name.len() + 4 + value_bytes(value)).sum()
+    /// Returns what has come together.
+    pub fn take(&mut self) -> Group {
+        self.places.clear();
+        let mut order = Vec::new();
+        for user in mem::take(&mut self.users) {
+            order.clear();
+            let mut next = Some(user.first);
+            while let Some(place) = next {
+                order.push(place);
+                next = self.events[place].next;
+            }
+            if !user.is_sorted {
+                order.sort_by_key(|&place| self.events[place].time);
+            }
+            self.pack(&user.id, &order);
+        }
+        self.json.clear();
+        self.events.clear();
+        self.letters_bytes = 0;
+        Group { records: self.packer.take(), ..mem::take(&mut self.pending) }
+    }
+
+    /// Packs a user's events as one user record, or as many as they need.
+    fn pack(&mut self, user_id: &str, mut events: &[usize]) {
+        while !events.is_empty() {
+            let mut bytes = 0;
+            let fitting = events.iter().position(|&place| {
+                bytes += self.events[place].json.len();
+                bytes > MAX_USER_RECORD_BYTES
+            });
+            let (now, later) = events.split_at(fitting.unwrap_or(events.len()).max(1));
+            let frame = user_id.len() + self.event_type.len() + 96;
+            let mut record = Vec::with_capacity(bytes.min(MAX_USER_RECORD_BYTES) + frame + now.len());
+            let now = now.iter().map(|&place| &self.json[self.events[place].json.clone()]);
+            user_record::write(user_id, &self.event_type, self.uploaded_at_ms, now, &mut record);
+            self.packer.add(user_id, record);
+            self.pending.user_records += 1;
+            events = later;
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Map, json};
+    use std::num::NonZeroU16;
+
+    use bytes::Bytes;
+    use contract::aggregation;
+    use contract::user_record::UserRecord;
+    use serde_json::json;
 
     use super::*;
 
-    fn event(user: &str, time: i64, text: &str) -> UserEvent {
-        let fields = Map::from_iter([("text".to_owned(), json!(text))]);
-        UserEvent {
-            user_id: Some(user.to_owned()),
-            event: Event { id: format!("{user}-{time}"), time, fields },
-        }
+    fn grouper(max_group_bytes: usize) -> Grouper {
+        let packer = Packer::new(NonZeroU16::MIN);
+        Grouper::new("t".to_owned(), 0, max_group_bytes, packer)
+    }
+
+    fn push(grouper: &mut Grouper, user_id: &str, time: i64, text: &str) {
+        let event = json!({ "id": format!("{user_id}-{time}"), "time": time, "fields": { "text": text } });
+        let start = grouper.json.len();
+        grouper.json.extend_from_slice(event.to_string().as_bytes());
+        grouper.push(&NewEvent { user_id, time, start });
+    }
+
+    fn user_records(group: &Group) -> Vec<UserRecord> {
+        let members = group.records.iter().flat_map(|record| {
+            let data = Bytes::copy_from_slice(&record.data);
+            aggregation::decode(&data).expect("decodes").expect("is aggregated")
+        });
+        members.map(|member| UserRecord::decode(&member.data).expect("decodes")).collect()
     }
 
     fn times(record: &UserRecord) -> Vec<i64> {
@@ -133,54 +241,75 @@ mod tests {
 
     #[test]
     fn a_users_events_come_together_in_order_of_time() {
-        let mut grouper = Grouper::new("t".to_owned(), 0);
-        for (user, time) in [("a", 3), ("b", 1), ("a", 2)] {
-            assert!(grouper.push(event(user, time, "")).is_none());
+        let mut grouper = grouper(1_000_000);
+        for (user, time) in [("a", 3), ("b", 1), ("a", 2), ("a", 5)] {
+            push(&mut grouper, user, time, "");
         }
 
-        let mut records = grouper.take();
-        records.sort_by(|one, other| one.user_id.cmp(&other.user_id));
+        let group = grouper.take();
+        let records = user_records(&group);
 
-        assert_eq!(times(&records[0]), [2, 3]);
-        assert_eq!(times(&records[1]), [1]);
+        assert_eq!(records.iter().map(times).collect::<Vec<_>>(), [vec![2, 3, 5], vec![1]]);
+        assert_eq!((group.user_records, group.events), (2, 4));
+        assert!(grouper.take().records.is_empty());
     }
 
     #[test]
     fn a_user_record_that_would_not_fit_is_split() {
-        let mut grouper = Grouper::new("t".to_owned(), 0);
-        let text = "x".repeat(300 * 1024);
-        for time in 1..=5 {
-            grouper.push(event("a", time, &text));
+        let mut grouper = grouper(usize::MAX);
+        for (time, kilobytes) in [(1, 300), (2, 300), (3, 300), (4, 900), (5, 10)] {
+            push(&mut grouper, "a", time, &"x".repeat(kilobytes * 1_024));
         }
 
-        let records = grouper.take();
+        let group = grouper.take();
+        let records = user_records(&group);
 
         assert_eq!(
             records.iter().map(times).collect::<Vec<_>>(),
-            [vec![1, 2], vec![3, 4], vec![5]]
+            [vec![1, 2], vec![3], vec![4], vec![5]]
         );
-        assert!(records.iter().all(|record| record.encode().len() <= 1_048_576));
+        assert!(group.records.iter().all(|record| record.data.len() < 1_048_576));
     }
 
     #[test]
     fn memory_is_bounded_by_the_group_and_not_by_the_container() {
-        let mut grouper = Grouper { max_group_bytes: 1_000, ..Grouper::new("t".to_owned(), 0) };
+        let mut grouper = grouper(1_000);
+        let mut groups = 0;
+        for time in 0..1_000 {
+            push(&mut grouper, "a", time, "some text");
+            if grouper.is_full() {
+                groups += 1;
+                grouper.take();
+            }
+        }
 
-        let groups: Vec<_> =
-            (0..1_000).filter_map(|time| grouper.push(event("a", time, "some text"))).collect();
-
-        assert!(groups.len() > 50);
-        assert!(grouper.bytes < 1_000);
+        assert!(groups > 50);
+        assert!(grouper.json.capacity() < 4_000);
     }
 
     #[test]
-    fn events_without_a_usable_user_are_counted() {
-        let mut grouper = Grouper::new("t".to_owned(), 0);
+    fn events_without_a_usable_user_are_counted_and_leave_nothing_behind() {
+        let mut grouper = grouper(1_000_000);
 
-        grouper.push(UserEvent { user_id: None, ..event("", 1, "") });
-        grouper.push(event(&"x".repeat(200), 1, ""));
+        push(&mut grouper, "", 1, "");
+        push(&mut grouper, &"x".repeat(200), 1, "");
+        let group = grouper.take();
 
-        assert_eq!(grouper.without_user, 2);
-        assert!(grouper.take().is_empty());
+        assert_eq!((group.events, group.without_user, group.user_id_too_long), (2, 1, 1));
+        assert!(group.records.is_empty());
+    }
+
+    #[test]
+    fn events_that_are_too_large_fill_a_group_too() {
+        let mut grouper = grouper(64 * 1024);
+        let mut pushed = 0;
+        while !grouper.is_full() {
+            let event = NewEvent { user_id: "a", time: 0, start: 0 };
+            grouper.push_too_large(&event, "e".to_owned(), 2_000_000);
+            pushed += 1;
+        }
+
+        assert_eq!(grouper.take().too_large.len(), pushed);
+        assert_eq!(pushed, 16);
     }
 }

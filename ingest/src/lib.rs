@@ -1,8 +1,9 @@
 //! Brings the events of Braze Currents from the bucket to the stream.
 //!
 //! ```text
-//! notification -> object -> container -> user records -> PutRecords
-//!  (trigger)      (S3)      (Avro)        (grouping)      (stream)
+//! notification -> object -> container -> events -> user records -> stream records -> PutRecords
+//!  (trigger)      (object)  (container,  (plan,     (grouping)      (packing)         (stream)
+//!                            codec)       projector)
 //!                              |
 //!                              +-- damage -> dead letter, what came before it stays delivered
 //! ```
@@ -11,14 +12,25 @@
 //! every one of its user records, and anything short of that makes the queue
 //! deliver its notification again.
 //!
-//! Read [`handler`] first, then [`container`] and [`stream`].
+//! Read [`handler`] first, then [`decode`](mod@decode) and [`stream`].
 
+pub mod codec;
 pub mod container;
-pub mod dead_letters;
+mod cursor;
+pub mod decode;
+pub mod delivery;
 pub mod grouping;
 pub mod handler;
+mod json;
 pub mod object;
+pub mod packing;
+mod plan;
+mod projector;
+pub mod queue;
 pub mod settings;
 pub mod stream;
 pub mod trigger;
-mod value;
+
+pub use crate::cursor::Malformed;
+pub use crate::plan::{MAX_EVENT_TYPE_BYTES, MAX_FIELDS, Unusable};
+pub use crate::projector::{MAX_AHEAD_SECS, MAX_DEPTH, MAX_EMPTY_ITEMS, MAX_EVENT_BYTES};

@@ -1,15 +1,23 @@
 //! Objects in the bucket, read as a stream.
+//!
+//! A task fetches ahead of the decoder, so that network and processor work at the same
+//! time; what lies between them is bounded.
 
-use std::io::{BufReader, Read};
+use std::io::{self, Read};
 
 use aws_sdk_s3::Client;
-use aws_sdk_s3::error::{DisplayErrorContext, SdkError};
-use tokio_util::io::SyncIoBridge;
+use aws_sdk_s3::error::{ProvideErrorMetadata as _, SdkError};
+use aws_sdk_s3::operation::get_object::GetObjectError;
+use aws_sdk_s3::primitives::ByteStream;
+use bytes::Bytes;
+use tokio::sync::mpsc;
 
+use crate::container::Position;
+use crate::decode::Source;
 use crate::trigger::ObjectRef;
 
-/// Bytes fetched from the network ahead of the decoder.
-const READ_AHEAD_BYTES: usize = 256 * 1024;
+/// Pieces fetched ahead of the decoder; the HTTP library's have up to 64 KiB or so.
+const PIECES_AHEAD: usize = 16;
 
 /// Why an object could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -18,22 +26,89 @@ pub enum OpenError {
     #[error("object is gone")]
     Gone,
     /// Access, throttling or network: another delivery may succeed.
-    #[error("object could not be opened: {0}")]
-    Unavailable(String),
+    #[error("object could not be opened: {code}")]
+    Unavailable {
+        /// S3's code for it, or what failed before S3 answered.
+        code: String,
+    },
 }
 
-/// Opens an object; the reader blocks, so use it on a blocking thread.
-pub async fn open(
-    client: &Client,
-    object: &ObjectRef,
-) -> Result<impl Read + Send + 'static, OpenError> {
-    let request = client.get_object().bucket(&object.bucket).key(&object.key);
+/// Opens an object, from its beginning or from where it is to be continued.
+pub async fn open(client: &Client, object: &ObjectRef) -> Result<Source<Fetched>, OpenError> {
+    match object.from {
+        Position { offset_bytes: 0, .. } => Ok(Source::Whole(fetch(client, object, 0).await?)),
+        from => Ok(Source::Rest {
+            header: fetch(client, object, 0).await?,
+            blocks: fetch(client, object, from.offset_bytes).await?,
+            from,
+        }),
+    }
+}
+
+async fn fetch(client: &Client, object: &ObjectRef, from: u64) -> Result<Fetched, OpenError> {
+    let request = client
+        .get_object()
+        .bucket(&object.bucket)
+        .key(&object.key)
+        .set_version_id(object.version_id.clone())
+        .set_range((from > 0).then(|| format!("bytes={from}-")));
     match request.send().await {
-        Ok(answer) => {
-            let body = SyncIoBridge::new(answer.body.into_async_read());
-            Ok(BufReader::with_capacity(READ_AHEAD_BYTES, body))
+        Ok(answer) => Ok(Fetched::start(answer.body)),
+        Err(error) if is_gone(&error) => Err(OpenError::Gone),
+        // Nothing follows the last block that was read: the end, and no fault.
+        Err(error) if error.code() == Some("InvalidRange") => Ok(Fetched::empty()),
+        Err(error) => {
+            let code = match error.code() {
+                Some(code) => code.to_owned(),
+                None => error.to_string(),
+            };
+            Err(OpenError::Unavailable { code })
         }
-        Err(SdkError::ServiceError(error)) if error.err().is_no_such_key() => Err(OpenError::Gone),
-        Err(error) => Err(OpenError::Unavailable(DisplayErrorContext(error).to_string())),
+    }
+}
+
+fn is_gone(error: &SdkError<GetObjectError>) -> bool {
+    matches!(error.code(), Some("NoSuchKey" | "NoSuchVersion"))
+}
+
+/// The bytes of an object, fetched ahead; reading blocks, so use it on a blocking thread.
+#[derive(Debug)]
+pub struct Fetched {
+    pieces: mpsc::Receiver<io::Result<Bytes>>,
+    piece: Bytes,
+}
+
+impl Fetched {
+    fn start(mut body: ByteStream) -> Self {
+        let (sender, pieces) = mpsc::channel(PIECES_AHEAD);
+        // Ends with the body, or when nobody receives any more.
+        tokio::spawn(async move {
+            while let Some(piece) = body.next().await {
+                let piece = piece.map_err(io::Error::other);
+                let is_last = piece.is_err();
+                if sender.send(piece).await.is_err() || is_last {
+                    return;
+                }
+            }
+        });
+        Self { pieces, piece: Bytes::new() }
+    }
+
+    fn empty() -> Self {
+        Self { pieces: mpsc::channel(1).1, piece: Bytes::new() }
+    }
+}
+
+impl Read for Fetched {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.piece.is_empty() {
+            match self.pieces.blocking_recv() {
+                Some(piece) => self.piece = piece?,
+                None => return Ok(0),
+            }
+        }
+        let n = self.piece.len().min(buffer.len());
+        buffer[..n].copy_from_slice(&self.piece.split_to(n));
+        Ok(n)
     }
 }

@@ -1,8 +1,17 @@
 //! Settings of `ingest`, read once at cold start.
 
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 
 use contract::env::{Env, InvalidSettings};
+
+use crate::container::DEFAULT_MAX_BLOCK_BYTES;
+
+/// Enough for 64 shards with four lanes each; a change moves users between shards.
+pub const DEFAULT_STREAM_BUCKETS: NonZeroU16 = NonZeroU16::new(256).unwrap();
+
+const DEFAULT_MAX_BLOCK_MIB: NonZeroU16 =
+    NonZeroU16::new((DEFAULT_MAX_BLOCK_BYTES >> 20) as u16).unwrap();
 
 /// What an operator can change without a build.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +20,13 @@ pub struct Settings {
     pub stream_name: String,
     /// Queue that receives what could not be read.
     pub dead_letter_queue_url: String,
+    /// Queue of the notifications, which also takes the rest of objects too large for one
+    /// invocation; without it such an object is read from its beginning again.
+    pub continuation_queue_url: Option<String>,
+    /// Buckets that users are spread over on the stream.
+    pub stream_buckets: NonZeroU16,
+    /// Largest block of a container, compressed or not, in MiB.
+    pub max_block_mib: NonZeroU16,
     /// Folder of campaigns, which name the personal fields that may pass.
     pub campaigns_dir: PathBuf,
 }
@@ -26,10 +42,16 @@ impl Settings {
     fn read(env: &mut Env<'_>) -> Option<Self> {
         let stream_name = env.required("STREAM_NAME");
         let dead_letter_queue_url = env.required("DEAD_LETTER_QUEUE_URL");
+        let continuation_queue_url = env.optional("CONTINUATION_QUEUE_URL", String::new());
+        let stream_buckets = env.optional("STREAM_BUCKETS", DEFAULT_STREAM_BUCKETS);
+        let max_block_mib = env.optional("MAX_BLOCK_MIB", DEFAULT_MAX_BLOCK_MIB);
         let campaigns_dir = env.optional("CAMPAIGNS_DIR", PathBuf::from("campaigns"));
         Some(Self {
             stream_name: stream_name?,
             dead_letter_queue_url: dead_letter_queue_url?,
+            continuation_queue_url: Some(continuation_queue_url?).filter(|url| !url.is_empty()),
+            stream_buckets: stream_buckets?,
+            max_block_mib: max_block_mib?,
             campaigns_dir: campaigns_dir?,
         })
     }

@@ -8,22 +8,19 @@ use std::mem;
 use std::time::Duration;
 
 use aws_sdk_kinesis::Client;
-use aws_sdk_kinesis::error::{DisplayErrorContext, SdkError};
+use aws_sdk_kinesis::error::{ProvideErrorMetadata as _, SdkError};
 use aws_sdk_kinesis::operation::put_records::PutRecordsError;
 use aws_sdk_kinesis::primitives::Blob;
 use aws_sdk_kinesis::types::PutRecordsRequestEntry;
-use contract::dead_letter::{DeadLetter, Input};
-use contract::user_record::UserRecord;
 use tokio::time::{Instant, sleep};
+
+use crate::packing::StreamRecord;
 
 /// Most entries of one PutRecords request (AWS limit).
 pub const MAX_ENTRIES: usize = 500;
 
 /// Most bytes of one PutRecords request, partition keys included (AWS limit: 5 MiB).
 pub const MAX_REQUEST_BYTES: usize = 5 * 1024 * 1024;
-
-/// Largest record with its partition key (AWS limit: 1 MiB).
-pub const MAX_RECORD_BYTES: usize = 1024 * 1024;
 
 /// First wait before failed entries are sent again.
 const FIRST_BACKOFF: Duration = Duration::from_millis(50);
@@ -43,10 +40,10 @@ pub struct Stream {
 pub struct Put {
     /// Stream records acknowledged.
     pub records: u64,
+    /// Bytes in them.
+    pub bytes: u64,
     /// Entries that were refused and sent again.
     pub resent: u64,
-    /// Events that no stream record can hold, each as a dead letter.
-    pub too_large: Vec<DeadLetter>,
 }
 
 /// The records were not all acknowledged: the object must be delivered again.
@@ -65,34 +62,37 @@ pub enum PutError {
     Refused(String),
 }
 
+impl PutError {
+    /// Tells whether more time might have helped.
+    pub fn is_out_of_time(&self) -> bool {
+        matches!(self, Self::OutOfTime { .. })
+    }
+}
+
 impl Stream {
     /// Writes to the stream `name`.
     pub fn new(client: Client, name: String) -> Self {
         Self { client, name }
     }
 
-    /// Puts user records; in order within each user, as far as no entry is refused.
-    ///
-    /// A user record that turns out larger than a stream record is split; an event
-    /// that is too large by itself is left out and named in `put`.
+    /// Puts stream records; in order within each bucket, as far as no entry is refused.
     pub async fn put(
         &self,
-        records: Vec<UserRecord>,
+        records: Vec<StreamRecord>,
         deadline: Instant,
         put: &mut Put,
     ) -> Result<(), PutError> {
         let mut request = Vec::new();
         let mut bytes = 0;
         for record in records {
-            for (user_id, data) in fitting(record, &mut put.too_large) {
-                let size = data.len() + user_id.len();
-                if request.len() == MAX_ENTRIES || bytes + size > MAX_REQUEST_BYTES {
-                    self.put_all(mem::take(&mut request), deadline, put).await?;
-                    bytes = 0;
-                }
-                request.push(entry(&user_id, data)?);
-                bytes += size;
+            let size = record.data.len() + record.partition_key.len();
+            if request.len() == MAX_ENTRIES || bytes + size > MAX_REQUEST_BYTES {
+                self.put_all(mem::take(&mut request), deadline, put).await?;
+                bytes = 0;
             }
+            put.bytes += size as u64;
+            request.push(entry(record)?);
+            bytes += size;
         }
         if !request.is_empty() {
             self.put_all(request, deadline, put).await?;
@@ -158,81 +158,17 @@ fn throttled(error: &SdkError<PutRecordsError>) -> Result<String, PutError> {
         {
             Ok("ProvisionedThroughputExceededException".to_owned())
         }
-        error => Err(PutError::Refused(DisplayErrorContext(error).to_string())),
-    }
-}
-
-/// Encodes a user record, halving it until every part fits in a stream record.
-fn fitting(record: UserRecord, too_large: &mut Vec<DeadLetter>) -> Vec<(String, Vec<u8>)> {
-    let mut encoded = Vec::new();
-    let mut waiting = vec![record];
-    while let Some(mut record) = waiting.pop() {
-        let data = record.encode();
-        if data.len() + record.user_id.len() <= MAX_RECORD_BYTES {
-            encoded.push((record.user_id, data));
-        } else if record.events.len() > 1 {
-            let newer = record.events.split_off(record.events.len() / 2);
-            waiting.push(UserRecord { events: newer, ..record.clone() });
-            waiting.push(record);
-        } else {
-            too_large.extend(record.events.iter().map(|event| {
-                let input = Input::Event {
-                    user_id: record.user_id.clone(),
-                    event_id: event.id.clone(),
-                    event_type: record.event_type.clone(),
-                    size_bytes: data.len() as u64,
-                };
-                let detail = format!("a stream record holds {MAX_RECORD_BYTES} bytes");
-                DeadLetter::new("event_too_large", detail, input)
-            }));
+        error => {
+            let code = error.code().map(str::to_owned);
+            Err(PutError::Refused(code.unwrap_or_else(|| error.to_string())))
         }
     }
-    encoded
 }
 
-fn entry(partition_key: &str, data: Vec<u8>) -> Result<PutRecordsRequestEntry, PutError> {
-    let entry =
-        PutRecordsRequestEntry::builder().partition_key(partition_key).data(Blob::new(data));
+fn entry(record: StreamRecord) -> Result<PutRecordsRequestEntry, PutError> {
+    let entry = PutRecordsRequestEntry::builder()
+        .partition_key(record.partition_key)
+        .explicit_hash_key(record.explicit_hash_key)
+        .data(Blob::new(record.data));
     entry.build().map_err(|error| PutError::Refused(error.to_string()))
-}
-
-#[cfg(test)]
-mod tests {
-    use contract::user_record::{Event, VERSION};
-    use serde_json::{Map, json};
-
-    use super::*;
-
-    fn record(sizes: &[usize]) -> UserRecord {
-        let event = |(n, size): (usize, &usize)| Event {
-            id: n.to_string(),
-            time: n as i64,
-            // Six bytes of JSON for each character.
-            fields: Map::from_iter([("text".to_owned(), json!("\u{1}".repeat(size / 6)))]),
-        };
-        UserRecord {
-            v: VERSION,
-            user_id: "u".to_owned(),
-            event_type: "t".to_owned(),
-            uploaded_at_ms: 0,
-            events: sizes.iter().enumerate().map(event).collect(),
-        }
-    }
-
-    #[test]
-    fn a_record_is_split_until_it_fits_and_only_an_event_too_large_by_itself_is_left_out() {
-        let mut too_large = Vec::new();
-
-        let encoded = fitting(record(&[400_000, 400_000, 2_000_000, 400_000]), &mut too_large);
-
-        let ids: Vec<String> = encoded
-            .iter()
-            .flat_map(|(_, data)| UserRecord::decode(data).expect("is a user record").events)
-            .map(|event| event.id)
-            .collect();
-        assert_eq!(ids, ["0", "1", "3"], "in order");
-        assert!(encoded.iter().all(|(user, data)| user.len() + data.len() <= MAX_RECORD_BYTES));
-        assert_eq!(too_large.len(), 1);
-        assert!(matches!(&too_large[0].input, Input::Event { event_id, .. } if event_id == "2"));
-    }
 }

@@ -1,7 +1,8 @@
 //! Writes events into Avro object container files.
 
 use apache_avro::types::Value;
-use apache_avro::{Codec, DeflateSettings, Schema, Writer, ZstandardSettings};
+use apache_avro::{Bzip2Settings, Codec, DeflateSettings, Schema, Writer, XzSettings};
+use apache_avro::ZstandardSettings;
 
 /// Sync marker of every generated file, so that the same call writes the same bytes.
 const SYNC_MARKER: [u8; 16] = *b"braze-currents\x00\x01";
@@ -18,15 +19,25 @@ pub enum Compression {
     Snappy,
     /// Zstandard.
     Zstandard,
+    /// bzip2.
+    Bzip2,
+    /// xz.
+    Xz,
 }
 
 impl Compression {
+    /// Every codec of the Avro specification.
+    pub const ALL: [Self; 6] =
+        [Self::Null, Self::Deflate, Self::Snappy, Self::Zstandard, Self::Bzip2, Self::Xz];
+
     fn codec(self) -> Codec {
         match self {
             Self::Null => Codec::Null,
             Self::Deflate => Codec::Deflate(DeflateSettings::default()),
             Self::Snappy => Codec::Snappy,
             Self::Zstandard => Codec::Zstandard(ZstandardSettings::default()),
+            Self::Bzip2 => Codec::Bzip2(Bzip2Settings::default()),
+            Self::Xz => Codec::Xz(XzSettings::default()),
         }
     }
 }

@@ -1,8 +1,8 @@
 //! The embedded AWS: servers on loopback that the real SDK clients talk to.
 //!
 //! Kinesis is `ferrokinesis`, DynamoDB is `dynoxide`, S3 is `s3s` over a folder;
-//! the dead-letter queue is a stand-in that takes SQS' `SendMessage` and keeps
-//! the messages in a file. State lives in one folder.
+//! the queues are a stand-in that takes SQS' `SendMessage` and keeps dead letters
+//! in a file. State lives in one folder.
 
 mod dynamodb;
 mod kinesis;
@@ -16,6 +16,7 @@ use anyhow::Context as _;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -55,24 +56,27 @@ pub struct Embedded {
     pub dynamodb_config: SdkConfig,
     /// The table.
     pub dynamodb: aws_sdk_dynamodb::Client,
-    /// The dead-letter queue.
+    /// The queues.
     pub sqs: aws_sdk_sqs::Client,
     /// Address of the dead-letter queue.
     pub dead_letter_queue_url: String,
+    /// Address of the queue of notifications.
+    pub notification_queue_url: String,
 }
 
 impl Embedded {
-    /// Starts all servers with their state in `folder`; they stop with `stop`.
+    /// Starts all servers with their state in `folder`; they stop with `stop`. Also
+    /// returns the messages of the notification queue.
     pub async fn start(
         folder: &Path,
         options: &Options,
         tasks: &TaskTracker,
         stop: &CancellationToken,
-    ) -> anyhow::Result<Self> {
+    ) -> anyhow::Result<(Self, mpsc::UnboundedReceiver<String>)> {
         let kinesis = kinesis::serve(folder, options, tasks, stop).await?;
         let dynamodb = dynamodb::serve(folder, tasks, stop).await?;
         let s3 = s3::serve(folder, tasks, stop).await?;
-        let queue = queue::serve(folder, tasks, stop).await?;
+        let (queue, notifications) = queue::serve(folder, tasks, stop).await?;
 
         let dynamodb_config = config_for(dynamodb);
         let s3_config = aws_sdk_s3::config::Builder::from(&config_for(s3)).force_path_style(true);
@@ -83,11 +87,12 @@ impl Embedded {
             dynamodb_config,
             sqs: aws_sdk_sqs::Client::new(&config_for(queue)),
             dead_letter_queue_url: format!("http://{queue}/000000000000/dead-letters"),
+            notification_queue_url: format!("http://{queue}/000000000000{}", queue::NOTIFICATIONS),
         };
         s3::create_bucket(&embedded.s3, BUCKET).await?;
         kinesis::create_stream(&embedded.kinesis, STREAM, options.shards).await?;
         dynamodb::create_table(&embedded.dynamodb, TABLE).await?;
-        Ok(embedded)
+        Ok((embedded, notifications))
     }
 }
 

@@ -13,7 +13,12 @@ use aws_sdk_s3::config::ProvideCredentials as _;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 use contract::campaign;
+use ingest::container::DEFAULT_MAX_BLOCK_BYTES;
+use ingest::decode::Decoder;
+use ingest::grouping::MAX_GROUP_BYTES;
 use ingest::handler::Ingest;
+use ingest::queue::Queue;
+use ingest::settings::DEFAULT_STREAM_BUCKETS;
 use ingest::stream::Stream;
 use processor::handler::{Processor, compile};
 use processor::model::Bedrock;
@@ -92,7 +97,7 @@ impl Pipeline {
     ) -> anyhow::Result<Self> {
         let campaigns = campaign::load(&options.campaigns_dir)?;
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        let aws = Embedded::start(folder, &options.aws, &tasks, &stop).await?;
+        let (aws, notifications) = Embedded::start(folder, &options.aws, &tasks, &stop).await?;
         let (bedrock_config, stand_in) = match options.bedrock {
             Model::StandIn(behaviour) => {
                 let stand_in = StandIn::start(behaviour, &tasks, &stop).await?;
@@ -104,11 +109,14 @@ impl Pipeline {
         let ingest = Ingest {
             s3: aws.s3.clone(),
             stream: Stream::new(aws.kinesis.clone(), STREAM.to_owned()),
-            dead_letters: ingest::dead_letters::DeadLetters::new(
-                aws.sqs.clone(),
-                queue_url.clone(),
-            ),
-            wanted_fields: Arc::new(campaign::wanted_fields(&campaigns)),
+            dead_letters: Queue::new(aws.sqs.clone(), queue_url.clone()),
+            continuations: Some(Queue::new(aws.sqs.clone(), aws.notification_queue_url.clone())),
+            decoder: Decoder {
+                wanted: campaign::wanted_fields(&campaigns),
+                max_block_bytes: DEFAULT_MAX_BLOCK_BYTES,
+                max_group_bytes: MAX_GROUP_BYTES,
+                buckets: DEFAULT_STREAM_BUCKETS,
+            },
         };
         let processor = Processor {
             campaigns: compile(campaigns.clone())?,
@@ -133,7 +141,7 @@ impl Pipeline {
             folder: folder.to_owned(),
         };
         let shards = Shards::start(&wiring, &tasks, &stop).await?;
-        let notifications = Notifications::start(&ingest, &totals, &tasks, &stop);
+        let notifications = Notifications::start(&ingest, notifications, &totals, &tasks, &stop);
         let address = front::serve(listener, api, &tasks, &stop)?;
         Ok(Self { aws, totals, address, stand_in, notifications, shards, tasks, stop })
     }
@@ -146,13 +154,14 @@ impl Pipeline {
         let put = self.aws.s3.put_object().bucket(BUCKET).key(&file.key).body(body);
         put.send().await.with_context(failed)?;
         add(&self.totals.uploaded, 1);
+        add(&self.totals.notified, 1);
         self.notifications.object_created(&file.key, bytes).await;
         Ok(())
     }
 
     /// Waits until everything uploaded has been processed to its end.
     pub async fn drain(&self) {
-        while get(&self.totals.notifications_done) < get(&self.totals.uploaded) {
+        while get(&self.totals.notifications_done) < get(&self.totals.notified) {
             sleep(DRAIN_INTERVAL).await;
         }
         let all_on_the_stream = Instant::now();

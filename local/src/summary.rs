@@ -41,7 +41,9 @@ impl Summary {
     /// stream, and what the lanes say the processor is done with.
     pub fn lost(&self) -> u64 {
         let n = |name| self.counts.get(name);
-        let kept_back = n(metrics::EVENTS_WITHOUT_USER) + n(metrics::EVENTS_TOO_LARGE);
+        let kept_back = n(metrics::EVENTS_WITHOUT_USER)
+            + n(metrics::EVENTS_USER_ID_TOO_LONG)
+            + n(metrics::EVENTS_TOO_LARGE);
         let on_stream = n(metrics::EVENTS_READ).saturating_sub(kept_back);
         let objects = [
             metrics::OBJECTS_READ,
@@ -79,9 +81,12 @@ impl fmt::Display for Summary {
         line("  damaged", &n(metrics::OBJECTS_DAMAGED))?;
         line("events read", &format_args!("{events} ({:.0}/s)", events as f64 / seconds))?;
         line("  without a user", &n(metrics::EVENTS_WITHOUT_USER))?;
+        line("  user id too long", &n(metrics::EVENTS_USER_ID_TOO_LONG))?;
         line("  too large", &n(metrics::EVENTS_TOO_LARGE))?;
         line("user records", &n(metrics::USER_RECORDS))?;
-        line("stream records", &n(metrics::STREAM_RECORDS))?;
+        let mebibytes = n(metrics::STREAM_BYTES) as f64 / 1_048_576.0;
+        let stream_records = n(metrics::STREAM_RECORDS);
+        line("stream records", &format_args!("{stream_records} ({mebibytes:.1} MiB)"))?;
         line("  refused and sent again", &n(metrics::ENTRIES_RESENT))?;
         line("generations", &format_args!("{} by {}", n(metrics::GENERATIONS), self.writer))?;
         line("  input tokens", &n(metrics::INPUT_TOKENS))?;

@@ -20,6 +20,8 @@ pub struct Totals {
     freshness_ms: Mutex<Histogram<u64>>,
     /// Objects uploaded, each of which was notified of.
     pub uploaded: AtomicU64,
+    /// Notifications sent: of uploads, and of the rest of large objects.
+    pub notified: AtomicU64,
     /// Notifications that were handled to their end.
     pub notifications_done: AtomicU64,
     /// Stream records taken off the shards.
@@ -39,6 +41,7 @@ impl Default for Totals {
             counts: Mutex::default(),
             freshness_ms: Mutex::new(freshness_ms),
             uploaded: AtomicU64::default(),
+            notified: AtomicU64::default(),
             notifications_done: AtomicU64::default(),
             records_taken: AtomicU64::default(),
             records_done: AtomicU64::default(),
@@ -54,6 +57,7 @@ impl Totals {
         locked(&self.freshness_ms).reset();
         for counter in [
             &self.uploaded,
+            &self.notified,
             &self.notifications_done,
             &self.records_taken,
             &self.records_done,

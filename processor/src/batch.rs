@@ -9,9 +9,14 @@ use aws_lambda_events::event::kinesis::KinesisEvent;
 use aws_lambda_events::event::streams::{KinesisBatchItemFailure, KinesisEventResponse};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use bytes::Bytes;
 use contract::dead_letter::{DeadLetter, Input};
 use contract::metrics::{self, Counts, Fate};
-use contract::user_record::{Event, UserRecord};
+use contract::user_record::{Event, UserRecord, unpack};
+
+/// Undecodable user records of one stream record that get a dead letter each; with more,
+/// the stream record gets one as a whole.
+const MAX_POISON_MEMBERS: usize = 16;
 
 /// A batch while it is being worked on.
 #[derive(Debug, Default)]
@@ -67,23 +72,35 @@ impl Batch {
         let mut batch = Self::default();
         let mut places: HashMap<String, usize> = HashMap::new();
         for record in delivery.records {
-            let place = batch.records.len();
             let record = record.kinesis;
-            batch
-                .records
-                .push(Record { sequence_number: record.sequence_number.clone(), returned: false });
-            match UserRecord::decode(&record.data) {
-                Ok(user_record) => batch.add(user_record, place, &mut places),
-                Err(error) => {
-                    let input = Input::StreamRecord {
-                        sequence_number: record.sequence_number,
-                        partition_key: record.partition_key,
-                        data_base64: Some(BASE64.encode(&record.data.0)),
-                    };
-                    let letter = DeadLetter::new("poison_record", error.to_string(), input);
-                    batch.poison.push(Poison { letter, record: place });
+            let place = batch.records.len();
+            let returned = false;
+            batch.records.push(Record { sequence_number: record.sequence_number.clone(), returned });
+            let data = Bytes::from(record.data.0);
+            let user_records = unpack(data.clone());
+            let is_aggregated = user_records.len() > 1;
+            let mut poison = Vec::new();
+            for (member, (bytes, user_record)) in user_records.into_iter().enumerate() {
+                match user_record {
+                    Ok(user_record) => batch.add(user_record, place, &mut places),
+                    Err(error) => poison.push((is_aggregated.then_some(member), bytes, error)),
                 }
             }
+            if poison.len() > MAX_POISON_MEMBERS {
+                poison.truncate(1);
+                poison[0].0 = None;
+                poison[0].1 = data;
+            }
+            batch.poison.extend(poison.into_iter().map(|(member, bytes, error)| {
+                let input = Input::StreamRecord {
+                    sequence_number: record.sequence_number.clone(),
+                    partition_key: record.partition_key.clone(),
+                    member: member.map(|member| member as u64),
+                    data_base64: Some(BASE64.encode(&bytes)),
+                };
+                let letter = DeadLetter::new("poison_record", error.to_string(), input);
+                Poison { letter, record: place }
+            }));
         }
         for user in &mut batch.users {
             user.events.sort_by_key(|&place| batch.events[place].event.time);
@@ -156,6 +173,7 @@ impl Batch {
 #[cfg(test)]
 pub(crate) mod tests {
     use aws_lambda_events::event::kinesis::KinesisEventRecord;
+    use contract::aggregation;
     use contract::user_record::VERSION;
     use serde_json::Map;
 
@@ -205,6 +223,29 @@ pub(crate) mod tests {
         assert_eq!(batch.poison.len(), 1);
         assert_eq!(batch.users.len(), 1);
         assert!(batch.response().batch_item_failures.is_empty());
+    }
+
+    #[test]
+    fn a_poison_user_record_touches_no_other_of_its_stream_record() {
+        let packed = |datas: Vec<Vec<u8>>| {
+            aggregation::encode(datas.into_iter().map(|data| aggregation::Member {
+                partition_key: "p".to_owned(),
+                explicit_hash_key: None,
+                data: data.into(),
+            }))
+        };
+        let junk = || b"junk".to_vec();
+        let few = packed(vec![user_record("a", &[1]), junk(), user_record("b", &[2])]);
+        let many = packed(vec![junk(); 1_000]);
+
+        let batch = Batch::decode(delivery(&[few, many]));
+
+        assert_eq!(batch.users.len(), 2);
+        let member = |poison: &Poison| match poison.letter.input {
+            Input::StreamRecord { member, .. } => member,
+            _ => panic!("is about a stream record"),
+        };
+        assert_eq!(batch.poison.iter().map(member).collect::<Vec<_>>(), [Some(1), None]);
     }
 
     #[test]

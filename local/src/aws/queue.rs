@@ -1,8 +1,8 @@
-//! A stand-in for the dead-letter queue.
+//! A stand-in for the queues.
 //!
-//! Takes SQS' `SendMessage` (AWS JSON 1.0) and appends each message to a file,
-//! one a line. Nothing else of SQS is here: no Rust crate embeds it, and nothing
-//! in this process reads a queue.
+//! Takes SQS' `SendMessage` (AWS JSON 1.0). Dead letters are appended to a file, one a
+//! line; notifications go to whoever delivers them. Nothing else of SQS is here: no
+//! Rust crate embeds it.
 
 use std::io::{BufRead as _, Seek as _, Write as _};
 use std::net::SocketAddr;
@@ -17,7 +17,7 @@ use axum::routing::post;
 use axum::{Json, Router};
 use contract::dead_letter::DeadLetter;
 use serde_json::{Value, json};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -26,20 +26,28 @@ use super::free_port;
 /// File of the dead letters, in the data folder.
 pub const DEAD_LETTERS_FILE: &str = "dead-letters.jsonl";
 
+/// Name of the queue of notifications.
+pub(super) const NOTIFICATIONS: &str = "/notifications";
+
 #[derive(Debug)]
 struct Queue {
     path: PathBuf,
     /// Taken while writing, so that lines do not mix.
     writing: Mutex<()>,
+    /// Receives the notifications. Only invocations under way send them, one each at
+    /// most, so they are as few as those.
+    notifications: mpsc::UnboundedSender<String>,
 }
 
 pub(super) async fn serve(
     folder: &Path,
     tasks: &TaskTracker,
     stop: &CancellationToken,
-) -> anyhow::Result<SocketAddr> {
+) -> anyhow::Result<(SocketAddr, mpsc::UnboundedReceiver<String>)> {
     let (listener, address) = free_port().await?;
-    let queue = Arc::new(Queue { path: folder.join(DEAD_LETTERS_FILE), writing: Mutex::new(()) });
+    let (notifications, receiver) = mpsc::unbounded_channel();
+    let path = folder.join(DEAD_LETTERS_FILE);
+    let queue = Arc::new(Queue { path, writing: Mutex::new(()), notifications });
     let router = Router::new().fallback(post(send_message)).with_state(queue);
     let stop = stop.clone().cancelled_owned();
     tasks.spawn(async move {
@@ -47,7 +55,7 @@ pub(super) async fn serve(
             tracing::error!(%error, "dead-letter queue stopped");
         }
     });
-    Ok(address)
+    Ok((address, receiver))
 }
 
 async fn send_message(
@@ -63,6 +71,12 @@ async fn send_message(
     let Some(message) = request["MessageBody"].as_str() else {
         return refusal("com.amazonaws.sqs#InvalidMessageContents");
     };
+    if request["QueueUrl"].as_str().is_some_and(|url| url.ends_with(NOTIFICATIONS)) {
+        return match queue.notifications.send(message.to_owned()) {
+            Ok(()) => (StatusCode::OK, Json(json!({ "MessageId": "notification" }))),
+            Err(_) => refusal("com.amazonaws.sqs#QueueDoesNotExist"),
+        };
+    }
     let _writing = queue.writing.lock().await;
     match append(&queue.path, message) {
         Ok(position) => {

@@ -5,6 +5,7 @@
 //! limit, as from SQS; after it they are dead letters.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
 use contract::dead_letter::{DeadLetter, Input};
@@ -43,12 +44,13 @@ impl Notifications {
     /// Starts `ingest` behind a queue of notifications.
     pub fn start(
         ingest: &Ingest,
+        continuations: mpsc::UnboundedReceiver<String>,
         totals: &Arc<Totals>,
         tasks: &TaskTracker,
         stop: &CancellationToken,
     ) -> Self {
         let (sender, messages) = mpsc::channel(QUEUE_LENGTH);
-        let messages = Arc::new(Mutex::new(messages));
+        let messages = Arc::new(Mutex::new(Messages { continuations, notifications: messages }));
         for _ in 0..CONCURRENCY {
             let consumer = Consumer {
                 ingest: ingest.clone(),
@@ -71,13 +73,30 @@ impl Notifications {
 struct Consumer {
     ingest: Ingest,
     totals: Arc<Totals>,
-    messages: Arc<Mutex<mpsc::Receiver<String>>>,
+    messages: Arc<Mutex<Messages>>,
+}
+
+/// What waits in the queue.
+struct Messages {
+    /// The rest of objects, which goes first, so that few are under way.
+    continuations: mpsc::UnboundedReceiver<String>,
+    notifications: mpsc::Receiver<String>,
+}
+
+impl Messages {
+    async fn next(&mut self) -> Option<String> {
+        tokio::select! {
+            biased;
+            Some(message) = self.continuations.recv() => Some(message),
+            message = self.notifications.recv() => message,
+        }
+    }
 }
 
 impl Consumer {
     async fn run(self) {
         loop {
-            let message = self.messages.lock().await.recv().await;
+            let message = self.messages.lock().await.next().await;
             let Some(message) = message else { return };
             self.deliver(&message).await;
             add(&self.totals.notifications_done, 1);
@@ -94,6 +113,8 @@ impl Consumer {
             match self.ingest.handle(event, SystemTime::now() + FUNCTION_TIMEOUT).await {
                 Ok(report) => {
                     self.totals.add(&report.counts);
+                    let continued = report.counts.get(metrics::OBJECTS_CONTINUED);
+                    self.totals.notified.fetch_add(continued, Ordering::SeqCst);
                     let Some(error) = report.errors.first() else { return };
                     reason = error.to_string();
                 }
@@ -108,7 +129,7 @@ impl Consumer {
         let input = Input::Notification { body: message.to_owned() };
         let detail = format!("failed {MAX_RECEIVE_COUNT} times, the last time with: {reason}");
         let letter = DeadLetter::new("notification_failed", detail, input);
-        match self.ingest.dead_letters.send(&letter).await {
+        match self.ingest.dead_letters.send(letter.encode()).await {
             Ok(()) => {
                 let mut counts = Counts::default();
                 counts.add(metrics::DEAD_LETTERS, 1);

@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 use aws_lambda_events::event::kinesis::{KinesisEvent, KinesisEventRecord};
 use contract::dead_letter::{DeadLetter, Input};
 use contract::metrics::{self, Counts};
-use contract::user_record::UserRecord;
+use contract::user_record::unpack;
 use processor::handler::Processor;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -158,6 +158,7 @@ impl Lane {
             let input = Input::StreamRecord {
                 sequence_number: record.kinesis.sequence_number.clone(),
                 partition_key: record.kinesis.partition_key.clone(),
+                member: None,
                 data_base64: None,
             };
             let letter = DeadLetter::new("record_given_up", "tried too often or too old", input);
@@ -172,9 +173,10 @@ impl Lane {
     }
 
     async fn finish(&self, records: &[KinesisEventRecord]) {
-        let events =
-            records.iter().filter_map(|record| UserRecord::decode(&record.kinesis.data).ok());
-        add(&self.totals.events_done, events.map(|record| record.events.len()).sum());
+        let user_records =
+            records.iter().flat_map(|record| unpack(record.kinesis.data.0.clone().into()));
+        let events = user_records.filter_map(|(_, record)| Some(record.ok()?.events.len()));
+        add(&self.totals.events_done, events.sum());
         add(&self.totals.records_done, records.len());
         self.checkpoint.done(records);
     }

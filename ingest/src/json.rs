@@ -1,0 +1,263 @@
+//! JSON, written straight into a buffer.
+//!
+//! Guarantees: whatever is written here, `serde_json` reads.
+
+use serde_json::Value;
+
+/// Deepest nesting of JSON inside a string that is parsed; deeper stays text, because
+/// readers of the stream have a limit of their own.
+pub(crate) const MAX_DEPTH: usize = 64;
+
+/// Longest number that is copied without being parsed: fewer digits than a float has.
+const MAX_PLAIN_NUMBER_BYTES: usize = 15;
+
+/// Writes a string; bytes that are not UTF-8 become U+FFFD.
+pub(crate) fn write_text(text: &[u8], out: &mut Vec<u8>) {
+    out.push(b'"');
+    if is_plain(text) {
+        out.extend_from_slice(text);
+    } else {
+        match std::str::from_utf8(text) {
+            Ok(_) => escape(text, out),
+            Err(_) => escape(String::from_utf8_lossy(text).as_bytes(), out),
+        }
+    }
+    out.push(b'"');
+}
+
+/// Writes bytes as a string of the code points 0 to 255, as Avro's own JSON does.
+pub(crate) fn write_bytes(bytes: &[u8], out: &mut Vec<u8>) {
+    out.push(b'"');
+    if is_plain(bytes) {
+        out.extend_from_slice(bytes);
+    } else {
+        let text: String = bytes.iter().map(|&byte| char::from(byte)).collect();
+        escape(text.as_bytes(), out);
+    }
+    out.push(b'"');
+}
+
+/// Writes an integer.
+pub(crate) fn write_integer(value: i64, out: &mut Vec<u8>) {
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+}
+
+/// Writes the shortest decimal that is this number; `false` if JSON cannot hold it.
+pub(crate) fn write_float(value: impl zmij::Float + Into<f64> + Copy, out: &mut Vec<u8>) -> bool {
+    let is_finite = value.into().is_finite();
+    if is_finite {
+        out.extend_from_slice(zmij::Buffer::new().format_finite(value).as_bytes());
+    }
+    is_finite
+}
+
+/// Writes the JSON that a string holds, or the string itself if it holds none.
+pub(crate) fn write_embedded(text: &[u8], out: &mut Vec<u8>) {
+    let text = String::from_utf8_lossy(text);
+    if is_plain_json(text.as_bytes()) {
+        out.extend_from_slice(text.as_bytes());
+        return;
+    }
+    match serde_json::from_str::<Value>(&text) {
+        Ok(value) if is_shallow(&value, MAX_DEPTH) => {
+            out.extend_from_slice(value.to_string().as_bytes());
+        }
+        _ => write_text(text.as_bytes(), out),
+    }
+}
+
+/// Tells whether text can stand in JSON as it is: ASCII without anything to escape.
+#[inline]
+fn is_plain(text: &[u8]) -> bool {
+    // Without a branch in the loop the compiler looks at many bytes at once.
+    let special = |byte: u8| byte < 0x20 || byte >= 0x80 || byte == b'"' || byte == b'\\';
+    !text.iter().fold(false, |found, &byte| found | special(byte))
+}
+
+fn escape(text: &[u8], out: &mut Vec<u8>) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let mut copied = 0;
+    for (place, &byte) in text.iter().enumerate() {
+        let short = match byte {
+            b'"' | b'\\' => byte,
+            b'\n' => b'n',
+            b'\r' => b'r',
+            b'\t' => b't',
+            0..0x20 => b'u',
+            _ => continue,
+        };
+        out.extend_from_slice(&text[copied..place]);
+        out.extend_from_slice(&[b'\\', short]);
+        if short == b'u' {
+            let digits = [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 0xF)]];
+            out.extend_from_slice(b"00");
+            out.extend_from_slice(&digits);
+        }
+        copied = place + 1;
+    }
+    out.extend_from_slice(&text[copied..]);
+}
+
+fn is_shallow(value: &Value, levels: usize) -> bool {
+    match value {
+        Value::Array(values) => levels > 0 && values.iter().all(|v| is_shallow(v, levels - 1)),
+        Value::Object(map) => levels > 0 && map.values().all(|v| is_shallow(v, levels - 1)),
+        _ => true,
+    }
+}
+
+/// Tells whether UTF-8 text is JSON that every parser reads alike: shallow, with short
+/// numbers and without `\u`. Anything else is left to the JSON library.
+fn is_plain_json(text: &[u8]) -> bool {
+    value(blank(text), MAX_DEPTH).is_some_and(|rest| blank(rest).is_empty())
+}
+
+fn blank(text: &[u8]) -> &[u8] {
+    let end = text.iter().position(|byte| !b" \t\r\n".contains(byte)).unwrap_or(text.len());
+    &text[end..]
+}
+
+/// Passes a value and returns what follows it.
+fn value(text: &[u8], levels: usize) -> Option<&[u8]> {
+    match *text.first()? {
+        b'"' => string(&text[1..]),
+        b'{' => items(&text[1..], b'}', levels.checked_sub(1)?, |text, levels| {
+            let after_name = blank(string(text.strip_prefix(b"\"")?)?);
+            value(blank(after_name.strip_prefix(b":")?), levels)
+        }),
+        b'[' => items(&text[1..], b']', levels.checked_sub(1)?, value),
+        b't' => text.strip_prefix(b"true"),
+        b'f' => text.strip_prefix(b"false"),
+        b'n' => text.strip_prefix(b"null"),
+        _ => number(text),
+    }
+}
+
+fn items(
+    text: &[u8],
+    end: u8,
+    levels: usize,
+    item: impl Fn(&[u8], usize) -> Option<&[u8]>,
+) -> Option<&[u8]> {
+    let mut rest = blank(text);
+    if *rest.first()? == end {
+        return Some(&rest[1..]);
+    }
+    loop {
+        rest = blank(item(rest, levels)?);
+        match *rest.first()? {
+            b',' => rest = blank(&rest[1..]),
+            byte if byte == end => return Some(&rest[1..]),
+            _ => return None,
+        }
+    }
+}
+
+/// Passes the rest of a string, its closing quote included.
+fn string(text: &[u8]) -> Option<&[u8]> {
+    let mut place = 0;
+    loop {
+        match *text.get(place)? {
+            b'"' => return Some(&text[place + 1..]),
+            b'\\' if b"\"\\/bfnrt".contains(text.get(place + 1)?) => place += 2,
+            b'\\' | 0..0x20 => return None,
+            _ => place += 1,
+        }
+    }
+}
+
+fn number(text: &[u8]) -> Option<&[u8]> {
+    let digits = |text: &[u8]| text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let unsigned = text.strip_prefix(b"-").unwrap_or(text);
+    let whole = digits(unsigned);
+    if whole == 0 || (whole > 1 && unsigned[0] == b'0') {
+        return None;
+    }
+    let mut rest = &unsigned[whole..];
+    if let Some(fraction) = rest.strip_prefix(b".") {
+        let length = digits(fraction);
+        rest = (length > 0).then(|| &fraction[length..])?;
+    }
+    let is_plain = text.len() - rest.len() <= MAX_PLAIN_NUMBER_BYTES;
+    (is_plain && !matches!(rest.first(), Some(b'e' | b'E'))).then_some(rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn written(write: impl Fn(&mut Vec<u8>)) -> Value {
+        let mut out = Vec::new();
+        write(&mut out);
+        serde_json::from_slice(&out).expect("is JSON")
+    }
+
+    fn json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            ".{0,12}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(5, 40, 5, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+                proptest::collection::btree_map(".{0,5}", inner, 0..5)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_make_a_string(bytes in any::<Vec<u8>>()) {
+            let expected = String::from_utf8_lossy(&bytes).into_owned();
+            prop_assert_eq!(written(|out| write_text(&bytes, out)), Value::from(expected));
+
+            let expected: String = bytes.iter().map(|&byte| char::from(byte)).collect();
+            prop_assert_eq!(written(|out| write_bytes(&bytes, out)), Value::from(expected));
+        }
+
+        #[test]
+        fn json_in_a_string_comes_out_as_it_is(value in json(), pretty in any::<bool>()) {
+            let text = if pretty { format!("{value:#}") } else { value.to_string() };
+            let expected: Value = serde_json::from_str(&text).expect("is JSON");
+
+            prop_assert_eq!(written(|out| write_embedded(text.as_bytes(), out)), expected);
+        }
+
+        #[test]
+        fn text_near_json_is_json_or_a_string(
+            text in "[ \\[\\]{}:,\"a\\\\u0d8-9.eE+truefalsn\u{1}\u{e9}]{0,24}",
+        ) {
+            let expected = serde_json::from_str(&text).unwrap_or_else(|_| Value::from(text.clone()));
+
+            prop_assert_eq!(written(|out| write_embedded(text.as_bytes(), out)), expected);
+        }
+    }
+
+    #[test]
+    fn what_a_reader_of_the_stream_would_refuse_stays_text() {
+        let deep = |levels: usize| "[".repeat(levels) + &"]".repeat(levels);
+        for text in [deep(65), deep(10_000), "1e999".to_owned(), r#""\ud800""#.to_owned()] {
+            assert_eq!(written(|out| write_embedded(text.as_bytes(), out)), Value::from(text));
+        }
+        assert!(written(|out| write_embedded(deep(64).as_bytes(), out)).is_array());
+    }
+
+    #[test]
+    fn floats_are_the_shortest_decimals_and_what_json_lacks_is_left_out() {
+        let float = |write: &dyn Fn(&mut Vec<u8>) -> bool| {
+            let mut out = Vec::new();
+            write(&mut out).then(|| String::from_utf8(out).expect("is text"))
+        };
+        assert_eq!(float(&|out| write_float(9.99_f32, out)).as_deref(), Some("9.99"));
+        assert_eq!(float(&|out| write_float(0.1_f64, out)).as_deref(), Some("0.1"));
+        for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            assert_eq!(float(&|out| write_float(value, out)), None);
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! What one shard takes, with AWS' limits enforced.
+
+use std::num::NonZeroU16;
+use std::time::Duration;
+
+use ingest::packing::Packer;
+use ingest::stream::{Put, Stream};
+use local::aws::{Embedded, Options, STREAM};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// User records that are put, and the bytes of each.
+const USER_RECORDS: u32 = 20_000;
+const USER_RECORD_BYTES: usize = 300;
+
+/// Longest time that is waited for them.
+const DEADLINE: Duration = Duration::from_secs(120);
+
+/// Fills a shard for some seconds and tells how much it took.
+pub(crate) fn fill() -> Value {
+    let runtime = tokio::runtime::Runtime::new().expect("starts");
+    runtime.block_on(async {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let options = Options { shards: 1, enforce_limits: true };
+        let (aws, _notifications) =
+            Embedded::start(folder.path(), &options, &tasks, &stop).await.expect("starts");
+        let mut packer = Packer::new(NonZeroU16::new(256).expect("not zero"));
+        for user in 0..USER_RECORDS {
+            packer.add(&format!("{user:024x}"), vec![b'x'; USER_RECORD_BYTES]);
+        }
+        let records = packer.take();
+        let bytes: usize = records.iter().map(|record| record.data.len()).sum();
+        let mut put = Put::default();
+        let start = Instant::now();
+        let stream = Stream::new(aws.kinesis.clone(), STREAM.to_owned());
+        stream.put(records, start + DEADLINE, &mut put).await.expect("is put");
+        let seconds = start.elapsed().as_secs_f64();
+        stop.cancel();
+        json!({
+            "user_record_bytes": USER_RECORD_BYTES,
+            "user_records_per_second": f64::from(USER_RECORDS) / seconds,
+            "mib_per_second": bytes as f64 / seconds / 1_048_576.0,
+            "entries_refused_and_sent_again": put.resent,
+        })
+    })
+}
