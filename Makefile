@@ -26,6 +26,16 @@ test-infra: infra/node_modules ## run the tests of the AWS stack
 bench: target/python/ready ## measure ingest beside Python; writes target/bench/ingest.json
 	cargo bench --locked --package local --bench ingest
 
+.PHONY: fuzz
+fuzz: target/tools/bin/cargo-fuzz ## attack what reads bytes from outside, 60 seconds each; SECONDS=n for another time
+	@# Fuzzing needs flags that stable compilers keep back without this variable.
+	@# The sanitiser guards unsafe code, and there is none of our own.
+	for target in container stream_record; do \
+		mkdir -p target/fuzz/$$target && RUSTC_BOOTSTRAP=1 \
+		target/tools/bin/cargo-fuzz run --sanitizer none --target-dir target/fuzz/build $$target \
+			target/fuzz/$$target fuzz/seeds/$$target -- -max_total_time=$(or $(SECONDS),60) -rss_limit_mb=1024 -timeout=10 || exit 1; \
+	done
+
 .PHONY: check
 check: infra/node_modules ## format, lint, documentation and types
 	cargo fmt --all --check
@@ -49,6 +59,9 @@ clean: ## remove everything that was built or installed
 infra/node_modules: infra/package-lock.json
 	npm --prefix infra ci --no-audit --no-fund
 	@touch $@
+
+target/tools/bin/cargo-fuzz:
+	cargo install --locked --quiet --version 0.13.2 --root target/tools cargo-fuzz
 
 # Python programs that this one is compared with.
 target/python/ready: ingest/peers/requirements.txt

@@ -7,9 +7,14 @@
 //!
 //! Source: <https://github.com/awslabs/amazon-kinesis-producer/blob/master/aggregation-format.md>
 
+use std::mem;
+
 use bytes::Bytes;
 use md5::{Digest as _, Md5};
 use prost::Message as _;
+use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint, key_len};
+
+use crate::md5_lanes::checksums;
 
 /// First bytes of an aggregated stream record.
 pub const MAGIC: [u8; 4] = [0xF3, 0x89, 0x9A, 0xC2];
@@ -42,29 +47,117 @@ pub struct Member {
 pub struct Undecodable(#[source] Option<prost::DecodeError>);
 
 /// Packs members into one stream record.
-pub fn encode(members: impl IntoIterator<Item = Member>) -> Vec<u8> {
-    let mut message = AggregatedRecord::default();
+pub fn encode(members: &[Member]) -> Vec<u8> {
+    let mut aggregate = Aggregate::default();
     for member in members {
-        let explicit_hash_key_index = member
-            .explicit_hash_key
-            .map(|key| place(&mut message.explicit_hash_key_table, key));
-        // Members come one per user, so looking for an equal key would only cost.
-        let partition_key_index = message.partition_key_table.len() as u64;
-        message.partition_key_table.push(member.partition_key);
-        message.records.push(Record {
-            partition_key_index,
-            explicit_hash_key_index,
-            data: member.data,
-        });
+        let write = |out: &mut Vec<u8>| out.extend_from_slice(&member.data);
+        let hash_key = member.explicit_hash_key.as_deref();
+        aggregate.add(&member.partition_key, hash_key, member.data.len(), write);
     }
-    let length = message.encoded_len();
-    let mut bytes = Vec::with_capacity(MAGIC.len() + length + CHECKSUM_BYTES);
-    bytes.extend_from_slice(&MAGIC);
-    #[expect(clippy::expect_used, reason = "a vector grows as needed")]
-    message.encode(&mut bytes).expect("a vector takes any message");
-    let checksum = Md5::digest(&bytes[MAGIC.len()..]);
-    bytes.extend_from_slice(&checksum);
-    bytes
+    seal(vec![aggregate.take()]).pop().unwrap_or_default()
+}
+
+/// A stream record while it is being packed.
+///
+/// The tables of keys and the members lie in any order in the message, as protobuf
+/// allows, so that each byte is written where it stays.
+#[derive(Debug)]
+pub struct Aggregate {
+    bytes: Vec<u8>,
+    last_hash_key: String,
+    members: u64,
+    hash_keys: u64,
+}
+
+impl Default for Aggregate {
+    fn default() -> Self {
+        Self { bytes: MAGIC.to_vec(), last_hash_key: String::new(), members: 0, hash_keys: 0 }
+    }
+}
+
+/// A packed stream record without its checksum.
+#[derive(Debug)]
+pub struct Unsealed(Vec<u8>);
+
+impl Aggregate {
+    /// Adds a member, whose data are the `length` bytes that `write` appends.
+    pub fn add(
+        &mut self,
+        partition_key: &str,
+        explicit_hash_key: Option<&str>,
+        length: usize,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) {
+        let out = &mut self.bytes;
+        // Members come one per user, so looking for an equal key would only cost.
+        counted(1, partition_key, out);
+        if let Some(key) = explicit_hash_key
+            && (self.hash_keys == 0 || self.last_hash_key != key)
+        {
+            counted(2, key, out);
+            key.clone_into(&mut self.last_hash_key);
+            self.hash_keys += 1;
+        }
+        let partition_key_index = self.members;
+        let hash_key_index = explicit_hash_key.map(|_| self.hash_keys - 1);
+        let record_length = key_len(1)
+            + encoded_len_varint(partition_key_index)
+            + hash_key_index.map_or(0, |index| key_len(2) + encoded_len_varint(index))
+            + key_len(3)
+            + encoded_len_varint(length as u64)
+            + length;
+        encode_key(3, WireType::LengthDelimited, out);
+        encode_varint(record_length as u64, out);
+        encode_key(1, WireType::Varint, out);
+        encode_varint(partition_key_index, out);
+        if let Some(index) = hash_key_index {
+            encode_key(2, WireType::Varint, out);
+            encode_varint(index, out);
+        }
+        encode_key(3, WireType::LengthDelimited, out);
+        encode_varint(length as u64, out);
+        let end = out.len() + length;
+        write(out);
+        debug_assert_eq!(out.len(), end, "as long as was said");
+        self.members += 1;
+    }
+
+    /// Bytes of the stream record so far.
+    pub fn bytes(&self) -> usize {
+        self.bytes.len() + CHECKSUM_BYTES
+    }
+
+    /// Tells whether there is no member.
+    pub fn is_empty(&self) -> bool {
+        self.members == 0
+    }
+
+    /// Returns what was packed and begins again.
+    pub fn take(&mut self) -> Unsealed {
+        let mut next = Vec::with_capacity(self.bytes());
+        next.extend_from_slice(&MAGIC);
+        self.members = 0;
+        self.hash_keys = 0;
+        Unsealed(mem::replace(&mut self.bytes, next))
+    }
+}
+
+/// Puts the checksums at the end of stream records; many at once cost less.
+pub fn seal(records: Vec<Unsealed>) -> Vec<Vec<u8>> {
+    let messages: Vec<&[u8]> = records.iter().map(|record| &record.0[MAGIC.len()..]).collect();
+    let checksums = checksums(&messages);
+    let sealed = records.into_iter().zip(checksums).map(|(Unsealed(mut bytes), checksum)| {
+        bytes.extend_from_slice(&checksum);
+        bytes
+    });
+    sealed.collect()
+}
+
+/// Writes a field of text.
+fn counted(tag: u32, text: &str, out: &mut Vec<u8>) {
+    encode_key(tag, WireType::LengthDelimited, out);
+    encode_varint(text.len() as u64, out);
+    out.extend_from_slice(text.as_bytes());
 }
 
 /// Takes a stream record apart; `None` if it is not aggregated.
@@ -86,14 +179,6 @@ pub fn decode(bytes: &Bytes) -> Result<Option<Vec<Member>>, Undecodable> {
         Ok(Member { partition_key, explicit_hash_key, data: record.data.clone() })
     });
     members.collect::<Result<_, _>>().map(Some)
-}
-
-/// The place of a hash key; neighbours mostly share theirs.
-fn place(table: &mut Vec<String>, key: String) -> u64 {
-    if table.last() != Some(&key) {
-        table.push(key);
-    }
-    table.len() as u64 - 1
 }
 
 fn at(table: &[String], index: u64) -> Result<String, Undecodable> {
@@ -142,7 +227,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_packed_comes_out_again(members in members()) {
-            let packed = Bytes::from(encode(members.clone()));
+            let packed = Bytes::from(encode(&members));
 
             prop_assert_eq!(decode(&packed).expect("is aggregated"), Some(members));
         }
@@ -151,7 +236,7 @@ mod tests {
         fn a_flipped_bit_is_never_read_as_members(
             members in members(), byte in any::<prop::sample::Index>(), bit in 0..8_u8,
         ) {
-            let mut packed = encode(members);
+            let mut packed = encode(&members);
             let byte = byte.index(packed.len());
             packed[byte] ^= 1_u8 << bit;
 
@@ -167,7 +252,7 @@ mod tests {
                 .map(|bytes| bytes + MEMBER_OVERHEAD_BYTES)
                 .sum();
 
-            prop_assert!(encode(members).len() <= MAGIC.len() + CHECKSUM_BYTES + bound);
+            prop_assert!(encode(&members).len() <= MAGIC.len() + CHECKSUM_BYTES + bound);
         }
     }
 
@@ -177,11 +262,10 @@ mod tests {
             records: vec![Record { partition_key_index: 7, ..Record::default() }],
             ..AggregatedRecord::default()
         };
-        let mut bytes = MAGIC.to_vec();
-        bytes.extend(message.encode_to_vec());
-        bytes.extend(Md5::digest(&bytes[MAGIC.len()..]));
+        let unsealed = Unsealed([MAGIC.to_vec(), message.encode_to_vec()].concat());
+        let sealed = seal(vec![unsealed]).remove(0);
 
-        assert!(decode(&bytes.into()).is_err());
+        assert!(decode(&sealed.into()).is_err());
     }
 
     #[test]

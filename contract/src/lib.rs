@@ -17,5 +17,6 @@ pub mod campaign;
 pub mod content;
 pub mod dead_letter;
 pub mod env;
+mod md5_lanes;
 pub mod metrics;
 pub mod user_record;

@@ -82,26 +82,64 @@ impl UserRecord {
     }
 }
 
-/// Writes a user record whose events are JSON already; see [`UserRecord`] for the shape.
-pub fn write<'a>(
-    user_id: &str,
-    event_type: &str,
-    uploaded_at_ms: u64,
-    events: impl IntoIterator<Item = &'a [u8]>,
-    out: &mut Vec<u8>,
-) {
-    out.extend_from_slice(format!("{{\"v\":{VERSION},\"user_id\":").as_bytes());
-    write_text(user_id, out);
-    out.extend_from_slice(b",\"event_type\":");
-    write_text(event_type, out);
-    out.extend_from_slice(format!(",\"uploaded_at_ms\":{uploaded_at_ms},\"events\":[").as_bytes());
-    for (n, event) in events.into_iter().enumerate() {
-        if n > 0 {
-            out.push(b',');
-        }
-        out.extend_from_slice(event);
+/// How a user record ends.
+const END: &[u8] = b"]}";
+
+/// Writes user records of one object whose events are JSON already; see [`UserRecord`]
+/// for the shape.
+#[derive(Debug, Clone)]
+pub struct Writer {
+    /// What stands before the rest, up to the user id.
+    start: Vec<u8>,
+    /// What stands between the user id and the events, the same in all of them.
+    middle: Vec<u8>,
+}
+
+impl Writer {
+    /// Writes for one object.
+    pub fn new(event_type: &str, uploaded_at_ms: u64) -> Self {
+        let mut middle = b",\"event_type\":".to_vec();
+        write_text(event_type, &mut middle);
+        let rest = format!(",\"uploaded_at_ms\":{uploaded_at_ms},\"events\":[");
+        middle.extend_from_slice(rest.as_bytes());
+        Self { start: Vec::new(), middle }
     }
-    out.extend_from_slice(b"]}");
+
+    /// Prepares one user's record of events that come to `events_bytes` and are `events`.
+    pub fn record(&mut self, user_id: &str, events: usize, events_bytes: usize) -> Frame<'_> {
+        const { assert!(VERSION == 1, "the version stands in the next line too") };
+        self.start.clear();
+        self.start.extend_from_slice(b"{\"v\":1,\"user_id\":");
+        write_text(user_id, &mut self.start);
+        let commas = events.saturating_sub(1);
+        let length = self.start.len() + self.middle.len() + events_bytes + commas + END.len();
+        Frame { start: &self.start, middle: &self.middle, length }
+    }
+}
+
+/// What stands around the events of one user record.
+#[derive(Debug)]
+pub struct Frame<'a> {
+    start: &'a [u8],
+    middle: &'a [u8],
+    /// Bytes of the whole record.
+    pub length: usize,
+}
+
+impl Frame<'_> {
+    /// Appends the record.
+    pub fn write<'e>(&self, events: impl IntoIterator<Item = &'e [u8]>, out: &mut Vec<u8>) {
+        out.reserve(self.length);
+        out.extend_from_slice(self.start);
+        out.extend_from_slice(self.middle);
+        for (n, event) in events.into_iter().enumerate() {
+            if n > 0 {
+                out.push(b',');
+            }
+            out.extend_from_slice(event);
+        }
+        out.extend_from_slice(END);
+    }
 }
 
 fn write_text(text: &str, out: &mut Vec<u8>) {
@@ -158,8 +196,12 @@ mod tests {
 
         let mut written = Vec::new();
         let events = events.iter().map(Vec::as_slice);
-        write(&record.user_id, &record.event_type, record.uploaded_at_ms, events, &mut written);
+        let mut writer = Writer::new(&record.event_type, record.uploaded_at_ms);
+        let bytes = events.clone().map(<[u8]>::len).sum();
+        let frame = writer.record(&record.user_id, events.len(), bytes);
+        frame.write(events, &mut written);
 
+        assert_eq!(written.len(), frame.length);
         assert_eq!(UserRecord::decode(&written).expect("decodes"), record);
     }
 
@@ -172,7 +214,7 @@ mod tests {
             data: data.clone(),
         };
         let junk = aggregation::Member { data: Bytes::from_static(b"junk"), ..member.clone() };
-        let packed = aggregation::encode([member.clone(), junk, member]);
+        let packed = aggregation::encode(&[member.clone(), junk, member]);
         let readable = |record: Bytes| -> Vec<bool> {
             unpack(record).into_iter().map(|(_, record)| record.is_ok()).collect()
         };

@@ -4,12 +4,15 @@
 //! group and not by the container, and no user record is larger than a stream record
 //! may be. Events lie in one buffer, one after the other, until their group is taken.
 
-use std::collections::HashMap;
+use std::hash::BuildHasher as _;
 use std::mem;
 use std::ops::Range;
 
 use contract::dead_letter::{DeadLetter, Input};
 use contract::user_record::{self, is_user_id};
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 
 use crate::packing::{Packer, StreamRecord};
 
@@ -47,14 +50,18 @@ pub struct Group {
 #[derive(Debug)]
 pub struct Grouper {
     event_type: String,
-    uploaded_at_ms: u64,
+    writer: user_record::Writer,
     max_group_bytes: usize,
     packer: Packer,
     /// The JSON of all events of the group.
     json: Vec<u8>,
     events: Vec<Kept>,
     users: Vec<User>,
-    places: HashMap<String, usize, foldhash::fast::RandomState>,
+    /// Users by the hashes of their ids.
+    places: HashTable<usize>,
+    hasher: RandomState,
+    /// The ids of all users, one after the other.
+    ids: String,
     pending: Group,
     letters_bytes: usize,
 }
@@ -69,7 +76,7 @@ struct Kept {
 
 #[derive(Debug)]
 struct User {
-    id: String,
+    id: Range<usize>,
     first: usize,
     last: usize,
     /// Whether the events came in the order of their times.
@@ -93,14 +100,16 @@ impl Grouper {
         packer: Packer,
     ) -> Self {
         Self {
+            writer: user_record::Writer::new(&event_type, uploaded_at_ms),
             event_type,
-            uploaded_at_ms,
             max_group_bytes,
             packer,
             json: Vec::new(),
             events: Vec::new(),
             users: Vec::new(),
-            places: HashMap::default(),
+            places: HashTable::new(),
+            hasher: RandomState::default(),
+            ids: String::new(),
             pending: Group::default(),
             letters_bytes: 0,
         }
@@ -126,17 +135,26 @@ impl Grouper {
         let place = self.events.len();
         let json = event.start..self.json.len();
         self.events.push(Kept { time: event.time, json, next: None });
-        match self.places.get(event.user_id) {
-            Some(&user) => {
-                let user = &mut self.users[user];
+        let hash = |id: &str| self.hasher.hash_one(id);
+        let (users, ids) = (&mut self.users, &mut self.ids);
+        let entry = self.places.entry(
+            hash(event.user_id),
+            |&user| ids[users[user].id.clone()] == *event.user_id,
+            |&user| hash(&ids[users[user].id.clone()]),
+        );
+        match entry {
+            Entry::Occupied(user) => {
+                let user = &mut users[*user.get()];
                 user.is_sorted &= self.events[user.last].time <= event.time;
                 self.events[user.last].next = Some(place);
                 user.last = place;
             }
-            None => {
-                self.places.insert(event.user_id.to_owned(), self.users.len());
-                let id = event.user_id.to_owned();
-                self.users.push(User { id, first: place, last: place, is_sorted: true });
+            Entry::Vacant(vacant) => {
+                vacant.insert(users.len());
+                let start = ids.len();
+                ids.push_str(event.user_id);
+                let id = start..ids.len();
+                users.push(User { id, first: place, last: place, is_sorted: true });
             }
         }
     }
@@ -176,16 +194,18 @@ impl Grouper {
             if !user.is_sorted {
                 order.sort_by_key(|&place| self.events[place].time);
             }
-            self.pack(&user.id, &order);
+            self.pack(user.id, &order);
         }
         self.json.clear();
         self.events.clear();
+        self.ids.clear();
         self.letters_bytes = 0;
         Group { records: self.packer.take(), ..mem::take(&mut self.pending) }
     }
 
     /// Packs a user's events as one user record, or as many as they need.
-    fn pack(&mut self, user_id: &str, mut events: &[usize]) {
+    fn pack(&mut self, user_id: Range<usize>, mut events: &[usize]) {
+        let user_id = &self.ids[user_id];
         while !events.is_empty() {
             let mut bytes = 0;
             let fitting = events.iter().position(|&place| {
@@ -193,11 +213,10 @@ impl Grouper {
                 bytes > MAX_USER_RECORD_BYTES
             });
             let (now, later) = events.split_at(fitting.unwrap_or(events.len()).max(1));
-            let frame = user_id.len() + self.event_type.len() + 96;
-            let mut record = Vec::with_capacity(bytes.min(MAX_USER_RECORD_BYTES) + frame + now.len());
-            let now = now.iter().map(|&place| &self.json[self.events[place].json.clone()]);
-            user_record::write(user_id, &self.event_type, self.uploaded_at_ms, now, &mut record);
-            self.packer.add(user_id, record);
+            let json = |&place: &usize| &self.json[self.events[place].json.clone()];
+            let bytes = now.iter().map(json).map(<[u8]>::len).sum();
+            let frame = self.writer.record(user_id, now.len(), bytes);
+            self.packer.add(user_id, frame.length, |out| frame.write(now.iter().map(json), out));
             self.pending.user_records += 1;
             events = later;
         }

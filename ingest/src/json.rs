@@ -2,6 +2,8 @@
 //!
 //! Guarantees: whatever is written here, `serde_json` reads.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 /// Deepest nesting of JSON inside a string that is parsed; deeper stays text, because
@@ -53,7 +55,10 @@ pub(crate) fn write_float(value: impl zmij::Float + Into<f64> + Copy, out: &mut 
 
 /// Writes the JSON that a string holds, or the string itself if it holds none.
 pub(crate) fn write_embedded(text: &[u8], out: &mut Vec<u8>) {
-    let text = String::from_utf8_lossy(text);
+    let text = match std::str::from_utf8(text) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(text),
+    };
     if is_plain_json(text.as_bytes()) {
         out.extend_from_slice(text.as_bytes());
         return;
@@ -70,7 +75,7 @@ pub(crate) fn write_embedded(text: &[u8], out: &mut Vec<u8>) {
 #[inline]
 fn is_plain(text: &[u8]) -> bool {
     // Without a branch in the loop the compiler looks at many bytes at once.
-    let special = |byte: u8| byte < 0x20 || byte >= 0x80 || byte == b'"' || byte == b'\\';
+    let special = |byte: u8| !(0x20..0x80).contains(&byte) || byte == b'"' || byte == b'\\';
     !text.iter().fold(false, |found, &byte| found | special(byte))
 }
 

@@ -18,17 +18,23 @@ pub mod codec;
 pub mod container;
 mod cursor;
 pub mod decode;
+#[cfg(feature = "aws")]
 pub mod delivery;
 pub mod grouping;
+#[cfg(feature = "aws")]
 pub mod handler;
 mod json;
+#[cfg(feature = "aws")]
 pub mod object;
 pub mod packing;
 mod plan;
 mod projector;
+#[cfg(feature = "aws")]
 pub mod queue;
 pub mod settings;
+#[cfg(feature = "aws")]
 pub mod stream;
+#[cfg(feature = "aws")]
 pub mod trigger;
 
 pub use crate::cursor::Malformed;

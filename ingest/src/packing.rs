@@ -1,7 +1,6 @@
 //! User records, packed into stream records.
 //!
-//! Users are spread over a fixed number of buckets by the MD5 of their id, as Kinesis
-//! itself spreads partition keys. All users of a bucket share stream records, whose
+//! Users are spread over a fixed number of buckets by the CRC-32 of their id. All users of a bucket share stream records, whose
 //! explicit hash key is where the bucket begins. Neither depends on how many shards
 //! there are, so a user's records meet on one shard, in order, also while the stream
 //! is resharded; and the shard's lanes (Lambda's parallelisation factor) go by the
@@ -10,16 +9,11 @@
 use std::mem;
 use std::num::NonZeroU16;
 
-use bytes::Bytes;
-use contract::aggregation::{self, CHECKSUM_BYTES, MAGIC, MEMBER_OVERHEAD_BYTES, Member};
-use md5::{Digest as _, Md5};
+use contract::aggregation::{self, Aggregate, MEMBER_OVERHEAD_BYTES, Unsealed};
 
 /// Size at which a stream record is closed, in bytes. A shard takes 1 MiB a second, and
 /// a batch of Lambda 6 MB, so a record should be a small part of either.
 pub const MAX_AGGREGATE_BYTES: usize = 256 * 1024;
-
-/// Longest explicit hash key, in digits: that of 2^128.
-const MAX_HASH_KEY_BYTES: usize = 39;
 
 /// A record for the stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,15 +30,13 @@ pub struct StreamRecord {
 #[derive(Debug)]
 pub struct Packer {
     buckets: Vec<Bucket>,
-    packed: Vec<StreamRecord>,
+    packed: Vec<(usize, Unsealed)>,
 }
 
 #[derive(Debug)]
 struct Bucket {
-    name: String,
     hash_key: String,
-    members: Vec<Member>,
-    bytes: usize,
+    aggregate: Aggregate,
 }
 
 impl Packer {
@@ -54,60 +46,53 @@ impl Packer {
         // single bucket begins at 0 however wide it is.
         let width = (u128::MAX / u128::from(buckets.get())).saturating_add(1);
         let bucket = |n: u16| Bucket {
-            name: format!("bucket-{n}"),
             hash_key: (u128::from(n) * width).to_string(),
-            members: Vec::new(),
-            bytes: 0,
+            aggregate: Aggregate::default(),
         };
         Self { buckets: (0..buckets.get()).map(bucket).collect(), packed: Vec::new() }
     }
 
-    /// Takes a user record.
-    pub fn add(&mut self, user_id: &str, data: Vec<u8>) {
+    /// Takes a user record, the `length` bytes that `write` appends.
+    pub fn add(&mut self, user_id: &str, length: usize, write: impl FnOnce(&mut Vec<u8>)) {
         let place = self.bucket_of(user_id);
         let bucket = &mut self.buckets[place];
-        let bytes = user_id.len() + data.len() + MEMBER_OVERHEAD_BYTES;
-        if bucket.bytes + bytes > MAX_AGGREGATE_BYTES {
-            self.packed.extend(bucket.close());
+        let bytes = user_id.len() + length + MEMBER_OVERHEAD_BYTES;
+        if bucket.aggregate.bytes() + bytes > MAX_AGGREGATE_BYTES && !bucket.aggregate.is_empty() {
+            self.packed.push((place, bucket.aggregate.take()));
         }
-        bucket.bytes += bytes;
-        bucket.members.push(Member {
-            partition_key: user_id.to_owned(),
-            explicit_hash_key: Some(bucket.hash_key.clone()),
-            data: Bytes::from(data),
-        });
+        bucket.aggregate.add(user_id, Some(&bucket.hash_key), length, write);
     }
 
     /// Returns everything that was taken, each bucket's records in order.
     pub fn take(&mut self) -> Vec<StreamRecord> {
-        for bucket in &mut self.buckets {
-            self.packed.extend(bucket.close());
+        for (place, bucket) in self.buckets.iter_mut().enumerate() {
+            if !bucket.aggregate.is_empty() {
+                self.packed.push((place, bucket.aggregate.take()));
+            }
         }
-        mem::take(&mut self.packed)
+        let (places, unsealed): (Vec<usize>, Vec<Unsealed>) =
+            mem::take(&mut self.packed).into_iter().unzip();
+        let sealed = places.into_iter().zip(aggregation::seal(unsealed));
+        let record = |(place, data): (usize, Vec<u8>)| StreamRecord {
+            partition_key: format!("bucket-{place}"),
+            explicit_hash_key: self.buckets[place].hash_key.clone(),
+            data,
+        };
+        sealed.map(record).collect()
     }
 
     fn bucket_of(&self, user_id: &str) -> usize {
-        let hash = u128::from_be_bytes(Md5::digest(user_id).into());
-        // The high half is enough for 65,535 buckets, and the product fits.
-        ((hash >> 64) * self.buckets.len() as u128 >> 64) as usize
-    }
-}
-
-impl Bucket {
-    fn close(&mut self) -> Option<StreamRecord> {
-        self.bytes = MAGIC.len() + CHECKSUM_BYTES + MAX_HASH_KEY_BYTES;
-        let members = mem::take(&mut self.members);
-        (!members.is_empty()).then(|| StreamRecord {
-            partition_key: self.name.clone(),
-            explicit_hash_key: self.hash_key.clone(),
-            data: aggregation::encode(members),
-        })
+        let hash = u64::from(crc32fast::hash(user_id.as_bytes()));
+        ((hash * self.buckets.len() as u64) >> 32) as usize
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;
+
+    use bytes::Bytes;
+    use contract::aggregation::Member;
 
     use super::*;
 
@@ -126,7 +111,7 @@ mod tests {
         let mut packer = packer(64);
         for round in 0..3 {
             for user in (0..1_000).skip(round * 100) {
-                packer.add(&format!("user-{user}"), vec![b'x'; 100]);
+                packer.add(&format!("user-{user}"), 100, |out| out.extend([b'x'; 100]));
             }
             for record in packer.take() {
                 for member in members(&record) {
@@ -140,22 +125,30 @@ mod tests {
     }
 
     #[test]
-    fn buckets_divide_the_hash_space_evenly_and_hold_the_hashes_of_their_users() {
-        let mut packer = packer(100);
-        let mut users = vec![0; 100];
-        for user in 0..20_000 {
-            let user_id = format!("user-{user}");
-            let bucket = packer.bucket_of(&user_id);
-            let start: u128 = packer.buckets[bucket].hash_key.parse().expect("is a number");
-            let hash = u128::from_be_bytes(Md5::digest(&user_id).into());
-            // The last bits of a boundary may fall to the neighbour.
-            assert!(hash >= start - start.min(1 << 64), "{user_id}");
-            assert!(hash - start.min(hash) <= u128::MAX / 100 + (1 << 64), "{user_id}");
-            users[bucket] += 1;
-            packer.add(&user_id, Vec::new());
+    fn buckets_divide_the_hash_space_evenly() {
+        for buckets in [1, 2, 100, 256, 65_535] {
+            let packer = packer(buckets);
+            let width = u128::MAX / u128::from(buckets);
+            for (n, bucket) in packer.buckets.iter().enumerate() {
+                let start: u128 = bucket.hash_key.parse().expect("is a number");
+                let even = n as u128 * width;
+                assert!((even..=even + u128::from(buckets)).contains(&start), "{n} of {buckets}");
+            }
         }
-        assert!(users.iter().all(|users| (120..=280).contains(users)), "{users:?}");
-        assert_eq!(packer.take().len(), 100);
+    }
+
+    #[test]
+    fn users_are_spread_evenly_whatever_their_ids_look_like() {
+        let packer = packer(100);
+        let ids: [fn(u32) -> String; 3] =
+            [|n| format!("user-{n}"), |n| format!("{n:024x}"), |n| format!("{:024x}", n << 20)];
+        for id in ids {
+            let mut users = vec![0; 100];
+            (0..20_000).for_each(|user| users[packer.bucket_of(&id(user))] += 1);
+
+            let most = users.iter().max().copied().unwrap_or_default();
+            assert!(most < 400, "{users:?}");
+        }
     }
 
     #[test]
@@ -163,7 +156,7 @@ mod tests {
         let mut packer = packer(1);
         let sizes = [100_000, 100_000, 100_000, 800_000, 10];
         for (n, size) in sizes.into_iter().enumerate() {
-            packer.add(&format!("user-{n}"), vec![b'x'; size]);
+            packer.add(&format!("user-{n}"), size, |out| out.resize(out.len() + size, b'x'));
         }
 
         let records = packer.take();

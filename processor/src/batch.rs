@@ -228,11 +228,12 @@ pub(crate) mod tests {
     #[test]
     fn a_poison_user_record_touches_no_other_of_its_stream_record() {
         let packed = |datas: Vec<Vec<u8>>| {
-            aggregation::encode(datas.into_iter().map(|data| aggregation::Member {
+            let members = datas.into_iter().map(|data| aggregation::Member {
                 partition_key: "p".to_owned(),
                 explicit_hash_key: None,
                 data: data.into(),
-            }))
+            });
+            aggregation::encode(&members.collect::<Vec<_>>())
         };
         let junk = || b"junk".to_vec();
         let few = packed(vec![user_record("a", &[1]), junk(), user_record("b", &[2])]);

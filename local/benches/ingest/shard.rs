@@ -29,7 +29,8 @@ pub(crate) fn fill() -> Value {
             Embedded::start(folder.path(), &options, &tasks, &stop).await.expect("starts");
         let mut packer = Packer::new(NonZeroU16::new(256).expect("not zero"));
         for user in 0..USER_RECORDS {
-            packer.add(&format!("{user:024x}"), vec![b'x'; USER_RECORD_BYTES]);
+            let write = |out: &mut Vec<u8>| out.extend([b'x'; USER_RECORD_BYTES]);
+            packer.add(&format!("{user:024x}"), USER_RECORD_BYTES, write);
         }
         let records = packer.take();
         let bytes: usize = records.iter().map(|record| record.data.len()).sum();
