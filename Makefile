@@ -3,6 +3,9 @@
 
 .DEFAULT_GOAL := help
 
+# Every x86 processor of Lambda has AVX2; the checksums of stream records use it.
+LAMBDA_RUSTFLAGS := $(if $(filter x86_64,$(shell uname -m)),-C target-cpu=x86-64-v3)
+
 .PHONY: help
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -23,8 +26,10 @@ test-infra: infra/node_modules ## run the tests of the AWS stack
 	npm --prefix infra test
 
 .PHONY: bench
-bench: target/python/ready ## measure ingest beside Python; writes target/bench/ingest.json
-	cargo bench --locked --package local --bench ingest
+bench: target/python/ready ## measure ingest beside Python; writes target/bench/ingest.json and shard.json
+	RUSTFLAGS="$(LAMBDA_RUSTFLAGS)" cargo bench --locked --profile lambda --target-dir target/lambda \
+		--package ingest --no-default-features --bench decode
+	cargo bench --locked --package local --bench shard
 
 .PHONY: fuzz
 fuzz: target/tools/bin/cargo-fuzz ## attack what reads bytes from outside, 60 seconds each; SECONDS=n for another time

@@ -57,9 +57,14 @@ export class PipelineStack extends Stack {
     });
 
     const ingest = this.program('ingest', props, INGEST_TIMEOUT, {
+      CONTINUATION_QUEUE_URL: uploads.queueUrl,
       DEAD_LETTER_QUEUE_URL: deadLetters.queueUrl,
+      MAX_BLOCK_MIB: '64',
+      STREAM_BUCKETS: '128',
       STREAM_NAME: stream.streamName,
     });
+    // What an invocation has no time for goes back to the queue it came from.
+    uploads.grantSendMessages(ingest);
     bucket.grantRead(ingest);
     stream.grantWrite(ingest);
     deadLetters.grantSendMessages(ingest);

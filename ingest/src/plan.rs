@@ -72,11 +72,47 @@ pub(crate) enum Node {
 }
 
 /// A field of a record.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Field {
-    /// The name as a JSON string, with a colon.
-    pub(crate) name: Vec<u8>,
+    pub(crate) name: FieldName,
     pub(crate) node: NodeId,
+}
+
+/// A field's name as a JSON string, with a colon.
+#[derive(Debug, Clone)]
+pub(crate) struct FieldName {
+    /// The first bytes, filled up with zeros.
+    start: [u8; FieldName::START],
+    /// The name, if it is longer than `start`.
+    long: Vec<u8>,
+    length: usize,
+}
+
+impl FieldName {
+    const START: usize = 32;
+
+    fn new(name: &str) -> Self {
+        let mut quoted = quoted(name);
+        quoted.push(b':');
+        let length = quoted.len();
+        let mut start = [0; Self::START];
+        let short = length.min(Self::START);
+        start[..short].copy_from_slice(&quoted[..short]);
+        let long = if length > Self::START { quoted } else { Vec::new() };
+        Self { start, long, length }
+    }
+
+    /// Appends the name.
+    #[inline]
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        if self.long.is_empty() {
+            // A copy of known length is two instructions; one of any length is a call.
+            out.extend_from_slice(&self.start);
+            out.truncate(out.len() - (Self::START - self.length));
+        } else {
+            out.extend_from_slice(&self.long);
+        }
+    }
 }
 
 /// What a field of an event is for.
@@ -112,7 +148,7 @@ impl Plan {
             return Err(Unusable::NotRecords);
         };
         // A record that holds itself needs its fields in both places.
-        let fields = fields.iter().map(|f| Field { name: f.name.clone(), node: f.node });
+        let fields = fields.iter().cloned();
         let roles = record.fields.iter().map(|field| {
             let is_personal =
                 field.doc.as_deref().is_some_and(|doc| doc.trim_start().starts_with(PERSONAL_MARK));
@@ -193,8 +229,7 @@ impl Planner {
         let id = self.add_named(&record.name, Node::Null);
         let mut fields = Vec::with_capacity(record.fields.len());
         for field in &record.fields {
-            let mut name = quoted(&field.name);
-            name.push(b':');
+            let name = FieldName::new(&field.name);
             fields.push(Field { name, node: self.node(&field.schema)? });
         }
         self.nodes[id] = Node::Record(fields);

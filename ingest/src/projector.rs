@@ -175,7 +175,7 @@ impl<'p> Walk<'p> {
         };
         let text = cursor.counted()?;
         if !self.is_full(text.len()) {
-            self.out.extend_from_slice(&field.name);
+            field.name.write(self.out);
             json::write_embedded(text, self.out);
             self.out.push(b',');
         }
@@ -206,7 +206,7 @@ impl<'p> Walk<'p> {
             return Ok(());
         }
         let start = self.out.len();
-        self.out.extend_from_slice(&field.name);
+        field.name.write(self.out);
         if self.value(cursor, id, levels)? {
             self.out.push(b',');
         } else {

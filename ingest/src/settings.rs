@@ -7,8 +7,8 @@ use contract::env::{Env, InvalidSettings};
 
 use crate::container::DEFAULT_MAX_BLOCK_BYTES;
 
-/// Enough for 64 shards with four lanes each; a change moves users between shards.
-pub const DEFAULT_STREAM_BUCKETS: NonZeroU16 = NonZeroU16::new(256).unwrap();
+/// Enough for 32 shards with four lanes each; a change moves users between shards.
+pub const DEFAULT_STREAM_BUCKETS: NonZeroU16 = NonZeroU16::new(128).unwrap();
 
 const DEFAULT_MAX_BLOCK_MIB: NonZeroU16 =
     NonZeroU16::new((DEFAULT_MAX_BLOCK_BYTES >> 20) as u16).unwrap();

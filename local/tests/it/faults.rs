@@ -13,14 +13,14 @@ use crate::rig::{Rig, behaviour, options, sample, watched_last};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_lost_while_kinesis_and_bedrock_throttle() {
-    // One shard takes a thousand records a second; the sample has more.
+    // One shard takes a mebibyte a second; the sample has several.
     let rig = Rig::start(Options {
         aws: aws::Options { shards: 1, enforce_limits: true },
         bedrock: Model::StandIn(Behaviour { throttle_every: 5, ..behaviour() }),
         ..options()
     })
     .await;
-    let files = sample(6_000, 3_000);
+    let files = sample(16_000, 1_000);
     let expected = watched_last(files.path());
 
     rig.process(files.path()).await;

@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 mod faults;
+mod objects;
 mod program;
 mod repeat;
 mod rig;

@@ -1,6 +1,10 @@
-//! What one shard takes, with AWS' limits enforced.
+//! What one shard takes, with AWS' limits enforced; written to `target/bench/shard.json`.
 
+#![expect(clippy::expect_used, reason = "a benchmark that cannot go on has failed")]
+
+use std::fs;
 use std::num::NonZeroU16;
+use std::path::Path;
 use std::time::Duration;
 
 use ingest::packing::Packer;
@@ -18,8 +22,15 @@ const USER_RECORD_BYTES: usize = 300;
 /// Longest time that is waited for them.
 const DEADLINE: Duration = Duration::from_secs(120);
 
+fn main() {
+    let report = fill();
+    println!("{report:#}");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/bench/shard.json");
+    fs::write(&path, report.to_string()).expect("is written");
+}
+
 /// Fills a shard for some seconds and tells how much it took.
-pub(crate) fn fill() -> Value {
+fn fill() -> Value {
     let runtime = tokio::runtime::Runtime::new().expect("starts");
     runtime.block_on(async {
         let folder = tempfile::tempdir().expect("temporary folder");

@@ -1,13 +1,13 @@
 //! How fast and how small `ingest` is, beside Python and beside decompression alone.
 //!
 //! Everything is measured in one run, in processor time of one thread, the best of
-//! three; the figures are ratios and go to `target/bench/ingest.json`. Each file is
+//! five; the figures are ratios and go to `target/bench/ingest.json`. Each file is
 //! read by a process of its own, which runs this program with the file as argument.
+//! `make bench` builds it as the function is built for Lambda.
 
 #![expect(clippy::expect_used, reason = "a benchmark that cannot go on has failed")]
 
 mod files;
-mod shard;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -24,7 +24,7 @@ use ingest::settings::DEFAULT_STREAM_BUCKETS;
 use serde_json::{Value, json};
 
 /// Times that each file is read; the fastest counts.
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 5;
 
 /// Sizes of the objects whose memory is compared, in bytes.
 const SMALL_OBJECT_BYTES: u64 = 20_000_000;
@@ -90,12 +90,11 @@ fn compare() {
     all.insert("peak_rss_mb_small", json!(peak_small));
     all.insert("peak_rss_mb_large", json!(peak_large));
     all.insert("aggregation", packing(&folder.join("replay")));
-    all.insert("single_shard", shard::fill());
     all.insert("files", json!(report));
     println!("geometric means: {:.1} x fastavro, {:.2} x decompression (of the nine compressed)",
         mean("ratio_to_fastavro"), mean("ratio_to_decompress"));
     println!("peak memory: {peak_small:.1} MB for 20 MB, {peak_large:.1} MB for 2 GB");
-    println!("{:#}\n{:#}", all["aggregation"], all["single_shard"]);
+    println!("{:#}", all["aggregation"]);
     let path = folder.join("ingest.json");
     fs::write(&path, serde_json::to_vec_pretty(&all).expect("is JSON")).expect("is written");
     println!("written to {}", path.display());

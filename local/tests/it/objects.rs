@@ -1,0 +1,162 @@
+//! `ingest` and the objects in the bucket: too large for one invocation, gone, refused.
+
+use std::collections::HashSet;
+use std::time::{Duration, SystemTime};
+
+use aws_sdk_kinesis::types::ShardIteratorType;
+use aws_sdk_s3::config::Credentials;
+use aws_sdk_s3::primitives::ByteStream;
+use contract::metrics;
+use contract::user_record::unpack;
+use ingest::container::DEFAULT_MAX_BLOCK_BYTES;
+use ingest::decode::Decoder;
+use ingest::handler::{DEADLINE_MARGIN, Ingest, Report};
+use ingest::queue::Queue;
+use ingest::settings::DEFAULT_STREAM_BUCKETS;
+use ingest::stream::Stream;
+use loadtest::catalogue::Catalogue;
+use loadtest::sample::{self, Occasion};
+use loadtest::writer::{self, Compression};
+use local::aws::{BUCKET, Embedded, Options, STREAM};
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// The embedded AWS with `ingest`, and nobody who processes what it puts.
+struct Bench {
+    aws: Embedded,
+    ingest: Ingest,
+    notifications: mpsc::UnboundedReceiver<String>,
+    _folder: TempDir,
+}
+
+async fn start(max_group_bytes: usize) -> Bench {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+    let options = Options { shards: 1, enforce_limits: true };
+    let (aws, notifications) =
+        Embedded::start(folder.path(), &options, &tasks, &stop).await.expect("starts");
+    let ingest = Ingest {
+        s3: aws.s3.clone(),
+        stream: Stream::new(aws.kinesis.clone(), STREAM.to_owned()),
+        dead_letters: Queue::new(aws.sqs.clone(), aws.dead_letter_queue_url.clone()),
+        continuations: Some(Queue::new(aws.sqs.clone(), aws.notification_queue_url.clone())),
+        decoder: Decoder {
+            wanted: std::collections::BTreeSet::new(),
+            max_block_bytes: DEFAULT_MAX_BLOCK_BYTES,
+            max_group_bytes,
+            buckets: DEFAULT_STREAM_BUCKETS,
+        },
+    };
+    Bench { aws, ingest, notifications, _folder: folder }
+}
+
+/// A notification as EventBridge sends it.
+fn created(bucket: &str, key: &str) -> String {
+    json!({
+        "detail-type": "Object Created", "source": "aws.s3", "time": "2025-04-01T17:00:00Z",
+        "detail": { "bucket": { "name": bucket }, "object": { "key": key } },
+    })
+    .to_string()
+}
+
+impl Bench {
+    async fn handle(&self, body: &str, time: Duration) -> Report {
+        let message = json!({ "messageId": "1", "eventSource": "aws:sqs", "body": body });
+        let event: Value = json!({ "Records": [message] });
+        self.ingest.handle(event, SystemTime::now() + time).await.expect("is a trigger")
+    }
+
+    /// The ids of all events on the stream.
+    async fn ids_on_the_stream(&self) -> HashSet<String> {
+        let kinesis = &self.aws.kinesis;
+        let shards = kinesis.list_shards().stream_name(STREAM).send().await.expect("has shards");
+        let shard_id = shards.shards()[0].shard_id();
+        let first = kinesis
+            .get_shard_iterator()
+            .stream_name(STREAM)
+            .shard_id(shard_id)
+            .shard_iterator_type(ShardIteratorType::TrimHorizon);
+        let mut iterator = first.send().await.expect("has a beginning").shard_iterator;
+        let mut ids = HashSet::new();
+        loop {
+            let read = kinesis.get_records().set_shard_iterator(iterator).send().await;
+            let read = read.expect("can be read");
+            if read.records.is_empty() {
+                return ids;
+            }
+            for record in read.records {
+                for (_, user_record) in unpack(record.data.into_inner().into()) {
+                    let events = user_record.expect("is a user record").events;
+                    ids.extend(events.into_iter().map(|event| event.id));
+                }
+            }
+            iterator = read.next_shard_iterator;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_too_large_for_one_invocation_is_continued_where_it_ended() {
+    const EVENTS: usize = 10_000;
+    let mut bench = start(128 * 1024).await;
+    let catalogue = Catalogue::read().expect("catalogue is valid");
+    let schema = catalogue.schema("users.behaviors.CustomEvent").expect("is in the catalogue");
+    let mut rng = StdRng::seed_from_u64(4);
+    let events = (0..EVENTS).map(|n| {
+        let user_id = format!("{:024x}", n % 3_000);
+        sample::event(schema, &Occasion { user_id, time: 1_743_526_800 }, &mut rng)
+    });
+    let body = writer::container(schema, Compression::Deflate, events).expect("is written");
+    let put = bench.aws.s3.put_object().bucket(BUCKET).key("large.avro");
+    put.body(ByteStream::from(body)).send().await.expect("is uploaded");
+
+    // A shard takes 1 MiB a second, so no invocation has time for the whole of it.
+    let time = DEADLINE_MARGIN + Duration::from_secs(2);
+    let (mut message, mut continued, mut read) = (created(BUCKET, "large.avro"), 0, 0);
+    for _ in 0..100 {
+        let report = bench.handle(&message, time).await;
+        read += report.counts.get(metrics::EVENTS_READ);
+        if report.counts.get(metrics::OBJECTS_READ) == 1 {
+            break;
+        }
+        if report.response.batch_item_failures.is_empty() {
+            continued += report.counts.get(metrics::OBJECTS_CONTINUED);
+            message = bench.notifications.try_recv().expect("the rest is in the queue");
+        }
+    }
+
+    assert!(continued > 0, "it was continued");
+    assert!(read >= EVENTS as u64, "{read} events were read");
+    assert_eq!(bench.ids_on_the_stream().await.len(), EVENTS, "nothing is missing");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_that_is_gone_is_done_and_one_that_is_refused_comes_again() {
+    let mut bench = start(1024 * 1024).await;
+    let time = Duration::from_secs(60);
+
+    let gone = bench.handle(&created(BUCKET, "gone.avro"), time).await;
+    assert_eq!(gone.counts.get(metrics::OBJECTS_GONE), 1);
+    assert!(gone.response.batch_item_failures.is_empty());
+
+    let ignored = bench.handle(&created(BUCKET, "a/_SUCCESS"), time).await;
+    assert_eq!(ignored.counts.get(metrics::OBJECTS_IGNORED), 1);
+
+    // As access denied and throttling are, credentials that S3 does not take are no fault
+    // of the object.
+    let strange = Credentials::new("local", "not-the-secret", None, None, "test");
+    let config = bench.aws.s3.config().to_builder().credentials_provider(strange).build();
+    bench.ingest.s3 = aws_sdk_s3::Client::from_conf(config);
+    let refused = bench.handle(&created(BUCKET, "gone.avro"), time).await;
+    assert_eq!(refused.response.batch_item_failures.len(), 1);
+    assert_eq!(refused.counts.get(metrics::OBJECTS_GONE), 0);
+    assert_eq!(
+        refused.errors[0].to_string(),
+        "object could not be opened: SignatureDoesNotMatch"
+    );
+}
