@@ -185,7 +185,8 @@ impl Header {
         let mut sync = [0; SYNC_BYTES];
         header.exact(&mut sync)?;
         let schema = schema.ok_or(Damage::Header("no schema"))?;
-        let schema = std::str::from_utf8(&schema).map_err(|_| Damage::Header("schema is not UTF-8"))?;
+        let schema =
+            std::str::from_utf8(&schema).map_err(|_| Damage::Header("schema is not UTF-8"))?;
         let schema = Schema::parse_str(schema).map_err(|error| Damage::Schema(Box::new(error)))?;
         let plan = Plan::new(&schema, wanted, key).map_err(Damage::from)?;
         let end = Position { offset_bytes: header.read_bytes as u64, block: 0, records: 0 };
@@ -297,7 +298,9 @@ impl<R: Read> Blocks<R> {
         let mut source = (&mut self.source).take(length as u64);
         let read = source.read_to_end(&mut self.compressed).map_err(ReadError::Transport)?;
         let mut sync = [0; SYNC_BYTES];
-        if read < length || read_up_to(&mut self.source, &mut sync).map_err(ReadError::Transport)? < SYNC_BYTES {
+        if read < length
+            || read_up_to(&mut self.source, &mut sync).map_err(ReadError::Transport)? < SYNC_BYTES
+        {
             return Err(Damage::CutBlock.into());
         }
         if sync != self.sync {

@@ -165,7 +165,10 @@ mod tests {
     fn integers_that_are_cut_or_too_long_are_refused() {
         assert_eq!(long(&[0x80]), Err(Malformed::End));
         assert_eq!(long(&[0xFF; 11]), Err(Malformed::Integer));
-        assert_eq!(long(&[0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x02]), Err(Malformed::Integer));
+        assert_eq!(
+            long(&[0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x02]),
+            Err(Malformed::Integer)
+        );
         assert_eq!(Cursor::new(&[0x80, 0x80, 0x80, 0x80, 0x10]).int(), Err(Malformed::Integer));
     }
 

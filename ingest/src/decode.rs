@@ -165,7 +165,11 @@ impl<T: Receiver> Reading<'_, T> {
         }
     }
 
-    fn event(&mut self, cursor: &mut Cursor<'_>, position: u64) -> Result<(), crate::cursor::Malformed> {
+    fn event(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        position: u64,
+    ) -> Result<(), crate::cursor::Malformed> {
         let before = cursor.remaining();
         let json = self.grouper.json();
         let start = json.len();

@@ -172,7 +172,8 @@ impl Grouper {
             event_type: self.event_type.clone(),
             size_bytes,
         };
-        let detail = format!("an event has at most {} bytes of JSON", crate::projector::MAX_EVENT_BYTES);
+        let detail =
+            format!("an event has at most {} bytes of JSON", crate::projector::MAX_EVENT_BYTES);
         self.pending.too_large.push(DeadLetter::new("event_too_large", detail, input));
     }
 
@@ -241,7 +242,8 @@ mod tests {
     }
 
     fn push(grouper: &mut Grouper, user_id: &str, time: i64, text: &str) {
-        let event = json!({ "id": format!("{user_id}-{time}"), "time": time, "fields": { "text": text } });
+        let event =
+            json!({ "id": format!("{user_id}-{time}"), "time": time, "fields": { "text": text } });
         let start = grouper.json.len();
         grouper.json.extend_from_slice(event.to_string().as_bytes());
         grouper.push(&NewEvent { user_id, time, start });

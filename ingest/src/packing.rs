@@ -115,8 +115,12 @@ mod tests {
             }
             for record in packer.take() {
                 for member in members(&record) {
-                    assert_eq!(member.explicit_hash_key.as_deref(), Some(&*record.explicit_hash_key));
-                    let key = keys.entry(member.partition_key).or_insert(record.partition_key.clone());
+                    assert_eq!(
+                        member.explicit_hash_key.as_deref(),
+                        Some(&*record.explicit_hash_key)
+                    );
+                    let key =
+                        keys.entry(member.partition_key).or_insert(record.partition_key.clone());
                     assert_eq!(*key, record.partition_key);
                 }
             }
@@ -161,9 +165,13 @@ mod tests {
 
         let records = packer.take();
 
-        let users = |record| members(record).into_iter().map(|m| m.partition_key).collect::<Vec<_>>();
+        let users =
+            |record| members(record).into_iter().map(|m| m.partition_key).collect::<Vec<_>>();
         let users: Vec<Vec<String>> = records.iter().map(users).collect();
-        assert_eq!(users, [vec!["user-0", "user-1"], vec!["user-2"], vec!["user-3"], vec!["user-4"]]);
+        assert_eq!(
+            users,
+            [vec!["user-0", "user-1"], vec!["user-2"], vec!["user-3"], vec!["user-4"]]
+        );
         assert!(records.iter().filter(|r| r.data.len() > MAX_AGGREGATE_BYTES).count() == 1);
         assert!(packer.take().is_empty());
     }

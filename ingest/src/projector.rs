@@ -235,7 +235,9 @@ impl<'p> Walk<'p> {
             }
             Node::Int => json::write_integer(cursor.int()?.into(), self.out),
             Node::Long => json::write_integer(cursor.long()?, self.out),
-            Node::Float => return Ok(json::write_float(f32::from_le_bytes(cursor.array()?), self.out)),
+            Node::Float => {
+                return Ok(json::write_float(f32::from_le_bytes(cursor.array()?), self.out));
+            }
             Node::Double => {
                 return Ok(json::write_float(f64::from_le_bytes(cursor.array()?), self.out));
             }

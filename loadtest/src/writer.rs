@@ -1,8 +1,8 @@
 //! Writes events into Avro object container files.
 
+use apache_avro::ZstandardSettings;
 use apache_avro::types::Value;
 use apache_avro::{Bzip2Settings, Codec, DeflateSettings, Schema, Writer, XzSettings};
-use apache_avro::ZstandardSettings;
 
 /// Sync marker of every generated file, so that the same call writes the same bytes.
 const SYNC_MARKER: [u8; 16] = *b"braze-currents\x00\x01";

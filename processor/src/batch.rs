@@ -75,7 +75,9 @@ impl Batch {
             let record = record.kinesis;
             let place = batch.records.len();
             let returned = false;
-            batch.records.push(Record { sequence_number: record.sequence_number.clone(), returned });
+            batch
+                .records
+                .push(Record { sequence_number: record.sequence_number.clone(), returned });
             let data = Bytes::from(record.data.0);
             let user_records = unpack(data.clone());
             let is_aggregated = user_records.len() > 1;

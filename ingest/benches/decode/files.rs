@@ -38,7 +38,8 @@ pub(crate) fn twelve(folder: &Path) -> Vec<PathBuf> {
     let mut paths = Vec::new();
     for event_type in EVENT_TYPES {
         let short = event_type.rsplit('.').next().expect("has a name");
-        let of_codec = |codec| folder.join(format!("{short}-{}.avro", format!("{codec:?}").to_lowercase()));
+        let of_codec =
+            |codec| folder.join(format!("{short}-{}.avro", format!("{codec:?}").to_lowercase()));
         let files: Vec<PathBuf> = CODECS.map(of_codec).to_vec();
         if !files.iter().all(|file| file.exists()) {
             eprintln!("making {EVENTS} events of {event_type}");
@@ -74,12 +75,8 @@ fn write(schema: &apache_avro::Schema, paths: &[PathBuf]) {
 
 /// A million events of a hundred thousand users, as Currents would deliver them.
 pub(crate) fn replay(folder: &Path) -> Vec<PathBuf> {
-    let plan = Plan {
-        events: 1_000_000,
-        users: 100_000,
-        seed: 1,
-        compression: Compression::Deflate,
-    };
+    let plan =
+        Plan { events: 1_000_000, users: 100_000, seed: 1, compression: Compression::Deflate };
     fs::create_dir_all(folder).expect("is made");
     eprintln!("making a million events");
     generate::generate(&plan, folder, || true).expect("is made").files

@@ -67,11 +67,14 @@ fn compare() {
         let cost = (!name.ends_with("null")).then(|| cpu(&ours) / cpu(&alone));
         let shown = cost.map_or("-".to_owned(), |cost| format!("{cost:.2}"));
         println!("{name:<34}{speed:>14.0}{ratio:>12.1}{shown:>14}");
-        report.insert(name, json!({
-            "events_per_cpu_second": speed,
-            "ratio_to_fastavro": ratio,
-            "ratio_to_decompress": cost,
-        }));
+        report.insert(
+            name,
+            json!({
+                "events_per_cpu_second": speed,
+                "ratio_to_fastavro": ratio,
+                "ratio_to_decompress": cost,
+            }),
+        );
     }
     let mean = |name: &str| {
         let values = report.values().filter_map(|file| file[name].as_f64());
@@ -91,8 +94,11 @@ fn compare() {
     all.insert("peak_rss_mb_large", json!(peak_large));
     all.insert("aggregation", packing(&folder.join("replay")));
     all.insert("files", json!(report));
-    println!("geometric means: {:.1} x fastavro, {:.2} x decompression (of the nine compressed)",
-        mean("ratio_to_fastavro"), mean("ratio_to_decompress"));
+    println!(
+        "geometric means: {:.1} x fastavro, {:.2} x decompression (of the nine compressed)",
+        mean("ratio_to_fastavro"),
+        mean("ratio_to_decompress")
+    );
     println!("peak memory: {peak_small:.1} MB for 20 MB, {peak_large:.1} MB for 2 GB");
     println!("{:#}", all["aggregation"]);
     let path = folder.join("ingest.json");
@@ -180,7 +186,8 @@ fn decode(path: &Path, bytes: Option<u64>) -> Value {
         None => decoder().decode(Source::Whole(open()), &origin(), &mut counted),
         Some(bytes) => {
             let header = Header::read(open(), &BTreeSet::new(), "").expect("has a header");
-            let repeated = Repeated { path, at: header.end.offset_bytes, file: open(), left: bytes };
+            let repeated =
+                Repeated { path, at: header.end.offset_bytes, file: open(), left: bytes };
             decoder().decode(Source::Whole(repeated), &origin(), &mut counted)
         }
     };

@@ -105,9 +105,11 @@ fn assert_damaged(case: &str, read: &Read, at: Position, reason: &str) {
 fn a_damaged_header_is_named() {
     let start = Position::default();
     let good = header(&schema(), "null");
-    let unknown_type = schema_with(json!({ "name": "x", "type": "string" })).replace("\"string\"}]", "\"Nowhere\"}]");
+    let unknown_type = schema_with(json!({ "name": "x", "type": "string" }))
+        .replace("\"string\"}]", "\"Nowhere\"}]");
     let deep = format!("{}\"int\"{}", r#"{"type":"array","items":"#.repeat(200), "}".repeat(200));
-    let fields: Vec<Value> = (0..5_000).map(|n| json!({ "name": format!("f{n}"), "type": "int" })).collect();
+    let fields: Vec<Value> =
+        (0..5_000).map(|n| json!({ "name": format!("f{n}"), "type": "int" })).collect();
     let wide = json!({ "type": "record", "name": "R", "fields": fields }).to_string();
     let long_name = schema().replace("users.Test", &"x".repeat(300));
     let large = [b"Obj\x01".to_vec(), long(1), text("x"), text(vec![0; MAX_HEADER_BYTES])].concat();
@@ -118,7 +120,11 @@ fn a_damaged_header_is_named() {
         ("bad magic", [b"PAR1".to_vec(), good.clone()].concat(), "does not begin with the bytes"),
         ("cut header", good[..40].to_vec(), "file ends inside its header"),
         ("cut sync marker", good[..good.len() - 1].to_vec(), "file ends inside its header"),
-        ("negative length", [b"Obj\x01".to_vec(), long(1), long(-5)].concat(), "a length is negative"),
+        (
+            "negative length",
+            [b"Obj\x01".to_vec(), long(1), long(-5)].concat(),
+            "a length is negative",
+        ),
         ("header too large", large, "header is longer than"),
         ("endless header", many, "header is longer than"),
         ("unknown codec", header(&schema(), "lz4"), "codec \"lz4\" is not one of"),
@@ -140,7 +146,11 @@ fn a_damaged_header_is_named() {
 #[test]
 fn a_damaged_block_is_named_and_what_comes_before_it_is_delivered() {
     let good = block(1, &event("c", "4"));
-    let flipped = { let mut bytes = good.clone(); *bytes.last_mut().expect("has bytes") ^= 1; bytes };
+    let flipped = {
+        let mut bytes = good.clone();
+        *bytes.last_mut().expect("has bytes") ^= 1;
+        bytes
+    };
     let with_sync = |bytes: Vec<u8>| [bytes, SYNC.to_vec()].concat();
     let cases: [(&str, Vec<u8>, &str); 14] = [
         ("cut after the count", good[..1].to_vec(), "file ends inside the block"),
@@ -150,7 +160,11 @@ fn a_damaged_block_is_named_and_what_comes_before_it_is_delivered() {
         ("negative count", with_sync([long(-1), text("")].concat()), "claims -1 records"),
         ("negative size", with_sync([long(1), long(-7)].concat()), "in -7 bytes"),
         ("huge size", [long(1), long(i64::MAX)].concat(), "larger than 67108864 bytes"),
-        ("size beyond the file", [long(1), long(1_000_000), vec![0; 10]].concat(), "file ends inside the block"),
+        (
+            "size beyond the file",
+            [long(1), long(1_000_000), vec![0; 10]].concat(),
+            "file ends inside the block",
+        ),
         ("endless integer", vec![0xFF; 12], "claims"),
         ("huge count", block(i64::MAX, b""), "beyond the end of the block"),
         ("bytes left over", block(1, &[event("c", "4"), vec![1, 2]].concat()), "2 bytes left over"),
@@ -252,7 +266,8 @@ fn values_cannot_be_nested_for_ever() {
 
 #[test]
 fn text_that_is_not_utf8_is_mended_and_a_user_id_that_is_not_names_nobody() {
-    let block = block(2, &[event("a", b"caf\xE9"), [text(b"\xFF\xFE"), text("x")].concat()].concat());
+    let block =
+        block(2, &[event("a", b"caf\xE9"), [text(b"\xFF\xFE"), text("x")].concat()].concat());
     let read = read(&[header(&schema(), "null"), block].concat());
 
     assert!(read.stopped.is_none(), "{}", read.fault());
@@ -279,7 +294,10 @@ fn numbers_that_json_has_not_are_left_out_and_large_ones_are_kept_exactly() {
     let read = read(&[header(&schema.to_string(), "null"), block(1, &record.concat())].concat());
 
     let fields = &read.user_events()[0].1.fields;
-    assert_eq!(json!(fields), json!({ "list": [null, 1.5], "large": 9_223_372_036_854_775_806_i64 }));
+    assert_eq!(
+        json!(fields),
+        json!({ "list": [null, 1.5], "large": 9_223_372_036_854_775_806_i64 })
+    );
 }
 
 #[test]
@@ -287,8 +305,10 @@ fn events_without_a_usable_user_are_counted_and_are_no_fault() {
     let nullable = json!({ "type": "record", "name": "R", "fields": [
         { "name": "user_id", "type": ["null", "string"] },
     ] });
-    let records = [long(0), [long(1), text("")].concat(), [long(1), text("x".repeat(129))].concat()];
-    let counted = read(&[header(&nullable.to_string(), "null"), block(3, &records.concat())].concat());
+    let records =
+        [long(0), [long(1), text("")].concat(), [long(1), text("x".repeat(129))].concat()];
+    let counted =
+        read(&[header(&nullable.to_string(), "null"), block(3, &records.concat())].concat());
     assert!(counted.stopped.is_none());
     assert_eq!((counted.events, counted.without_user, counted.user_id_too_long), (3, 2, 1));
 
@@ -399,7 +419,8 @@ fn reading_can_begin_again_at_any_place_that_was_handed_out() {
         let mut expected: Vec<_> = all
             .iter()
             .filter(|(_, event)| {
-                let place: u64 = event.id.rsplit('#').next().and_then(|n| n.parse().ok()).expect("number");
+                let place: u64 =
+                    event.id.rsplit('#').next().and_then(|n| n.parse().ok()).expect("number");
                 place >= from.records
             })
             .cloned()

@@ -4,7 +4,7 @@
 
 mod catalogue;
 mod hostile;
-mod reading;
 mod random_schemas;
+mod reading;
 mod reference;
 mod second_implementation;

@@ -6,8 +6,8 @@ use apache_avro::types::Value;
 use apache_avro::{Days, Decimal, Duration, Millis, Months, Schema};
 use loadtest::writer::{self, Compression};
 use proptest::prelude::*;
-use rand::rngs::StdRng;
 use rand::SeedableRng as _;
+use rand::rngs::StdRng;
 use serde_json::{Value as Json, json};
 
 use crate::reading::{TIME, read};
@@ -102,7 +102,10 @@ impl Random {
             4 => {
                 let symbols: Vec<String> =
                     (0..self.rng.random_range(1..5)).map(|n| format!("SYMBOL_{n}")).collect();
-                (json!({ "type": "enum", "name": self.name(), "symbols": symbols }), Type::Enum(symbols))
+                (
+                    json!({ "type": "enum", "name": self.name(), "symbols": symbols }),
+                    Type::Enum(symbols),
+                )
             }
             5 => {
                 let (items, item) = self.kind(depth - 1);
@@ -115,7 +118,11 @@ impl Random {
             7 => {
                 // A union may hold each unnamed type once.
                 let record = self.record(depth - 1);
-                let all = [(json!("null"), Type::Plain("null")), (json!("string"), Type::Plain("string")), record];
+                let all = [
+                    (json!("null"), Type::Plain("null")),
+                    (json!("string"), Type::Plain("string")),
+                    record,
+                ];
                 let (schemas, types): (Vec<_>, Vec<_>) = all.into_iter().unzip();
                 (json!(schemas), Type::Union(types))
             }
@@ -176,7 +183,10 @@ impl Random {
         let mut fields = vec![
             ("user_id".to_owned(), Value::String(format!("user-{}", n / 2))),
             ("id".to_owned(), id),
-            ("time".to_owned(), Value::Long(TIME + i64::from(self.rng.random_range(-9_000..9_000)))),
+            (
+                "time".to_owned(),
+                Value::Long(TIME + i64::from(self.rng.random_range(-9_000..9_000))),
+            ),
         ];
         fields.extend(types.iter().map(|(name, kind)| (name.clone(), self.value(kind))));
         Value::Record(fields)
@@ -244,7 +254,10 @@ impl Random {
             "timestamp-millis" => Value::TimestampMillis(self.rng.random()),
             "timestamp-micros" => Value::TimestampMicros(self.rng.random()),
             "local-timestamp-millis" => Value::LocalTimestampMillis(self.rng.random()),
-            "uuid" => Value::String(format!("{:08x}-0000-4000-8000-00000000000a", self.rng.random::<u32>())),
+            "uuid" => Value::String(format!(
+                "{:08x}-0000-4000-8000-00000000000a",
+                self.rng.random::<u32>()
+            )),
             "decimal" => {
                 let length = self.rng.random_range(1..4);
                 Value::Decimal(Decimal::from(self.bytes(length)))

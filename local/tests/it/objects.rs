@@ -155,8 +155,5 @@ async fn an_object_that_is_gone_is_done_and_one_that_is_refused_comes_again() {
     let refused = bench.handle(&created(BUCKET, "gone.avro"), time).await;
     assert_eq!(refused.response.batch_item_failures.len(), 1);
     assert_eq!(refused.counts.get(metrics::OBJECTS_GONE), 0);
-    assert_eq!(
-        refused.errors[0].to_string(),
-        "object could not be opened: SignatureDoesNotMatch"
-    );
+    assert_eq!(refused.errors[0].to_string(), "object could not be opened: SignatureDoesNotMatch");
 }
