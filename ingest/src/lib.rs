@@ -36,7 +36,9 @@ pub mod settings;
 pub mod stream;
 #[cfg(feature = "aws")]
 pub mod trigger;
+mod walk;
 
 pub use crate::cursor::Malformed;
 pub use crate::plan::{MAX_EVENT_TYPE_BYTES, MAX_FIELDS, Unusable};
-pub use crate::projector::{MAX_AHEAD_SECS, MAX_DEPTH, MAX_EMPTY_ITEMS, MAX_EVENT_BYTES};
+pub use crate::projector::{MAX_AHEAD_SECS, MAX_EVENT_BYTES};
+pub use crate::walk::{MAX_DEPTH, MAX_EMPTY_ITEMS};
