@@ -114,6 +114,10 @@ impl Stream {
             if entries.is_empty() {
                 return Ok(());
             }
+            // What was taken shows that the shard has room again, so waiting long wastes it.
+            if entries.len() < sent {
+                backoff = FIRST_BACKOFF;
+            }
             let wait = backoff.mul_f64(rand::random_range(0.5..1.0));
             if Instant::now() + wait >= deadline {
                 return Err(PutError::OutOfTime { entries: entries.len(), code });
