@@ -22,6 +22,9 @@ pub const MAGIC: [u8; 4] = [0xF3, 0x89, 0x9A, 0xC2];
 /// Longest partition key, in bytes (AWS limit: 256 characters).
 const MAX_KEY_BYTES: usize = 1_024;
 
+/// Most room that is made for the next stream record because the last one took it.
+const MAX_AHEAD_BYTES: usize = 64 * 1024;
+
 /// Bytes of the MD5 at the end.
 pub const CHECKSUM_BYTES: usize = 16;
 
@@ -134,7 +137,7 @@ impl Aggregate {
 
     /// Returns what was packed and begins again.
     pub fn take(&mut self) -> Unsealed {
-        let mut next = Vec::with_capacity(self.bytes());
+        let mut next = Vec::with_capacity(self.bytes().min(MAX_AHEAD_BYTES));
         next.extend_from_slice(&MAGIC);
         self.members = 0;
         self.hash_keys = 0;

@@ -148,7 +148,7 @@ impl Ingest {
             version_id: object.version_id.clone(),
             offset_bytes: at.offset_bytes,
             block: at.block,
-            events_delivered,
+            events_delivered: object.from.records + events_delivered,
         };
         self.give_up(&DeadLetter::new("damaged_object", detail, rest), counts).await?;
         counts.add(metrics::OBJECTS_DAMAGED, 1);

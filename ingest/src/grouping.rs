@@ -23,6 +23,10 @@ use crate::packing::{Packer, StreamRecord};
 /// cache: 8 MiB took a tenth more time than 2 MiB.
 pub const MAX_GROUP_BYTES: usize = 4 * 1024 * 1024;
 
+/// Most events of a group, those without a user included: they fill no buffer, and yet
+/// their reading must get ahead by groups.
+const MAX_GROUP_EVENTS: u64 = 100_000;
+
 /// Largest user record, in bytes of JSON, unless one event alone is larger.
 pub const MAX_USER_RECORD_BYTES: usize = 768 * 1024;
 
@@ -180,6 +184,7 @@ impl Grouper {
     /// Tells whether enough has come together.
     pub fn is_full(&self) -> bool {
         self.json.len() + self.letters_bytes >= self.max_group_bytes
+            || self.pending.events >= MAX_GROUP_EVENTS
     }
 
     /// Returns what has come together.

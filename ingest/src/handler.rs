@@ -19,7 +19,7 @@ use crate::object::OpenError;
 use crate::queue::{NotQueued, Queue};
 use crate::settings::Settings;
 use crate::stream::{PutError, Stream};
-use crate::trigger::{ObjectRef, Trigger, UnknownTrigger};
+use crate::trigger::{Continuation, ObjectRef, Trigger, UnknownTrigger};
 
 /// Time kept back before the invocation's deadline to report what is not done, and to
 /// leave the rest of an object to another invocation.
@@ -153,8 +153,20 @@ impl Ingest {
         deadline: Instant,
         counts: &mut Counts,
     ) -> Result<(), IngestError> {
-        for object in objects {
-            self.deliver(object, deadline, counts).await?;
+        for (n, object) in objects.iter().enumerate() {
+            match (self.deliver(object, deadline, counts).await, &self.continuations) {
+                (Ok(()), _) => {}
+                // The message would bring back what is done already, again and again.
+                (Err(IngestError::OutOfTime), Some(continuations)) if n > 0 => {
+                    for object in &objects[n..] {
+                        let rest = Continuation::new(object, object.from);
+                        continuations.send(rest.encode()).await?;
+                        counts.add(metrics::OBJECTS_CONTINUED, 1);
+                    }
+                    return Ok(());
+                }
+                (Err(error), _) => return Err(error),
+            }
         }
         Ok(())
     }
