@@ -1,7 +1,8 @@
 //! Turns a raw answer into content that is safe inside an e-mail.
 //!
-//! An answer becomes content only if it matches the campaign's schema; then
-//! every string is stripped of control characters and escaped for HTML.
+//! An answer becomes content only if it matches the campaign's schema and says
+//! something in every text; then every text is stripped of control characters and
+//! escaped, so that neither HTML nor Liquid finds anything of its own in it.
 
 use jsonschema::Validator;
 use serde_json::{Map, Value};
@@ -26,11 +27,14 @@ pub enum BadAnswer {
 /// Checks an answer and makes it safe.
 pub fn accept(answer: &str, schema: &Validator) -> Result<Map<String, Value>, BadAnswer> {
     let answer: Value = serde_json::from_str(answer).map_err(BadAnswer::NotJson)?;
-    let violations: Vec<String> = schema
+    let mut violations: Vec<String> = schema
         .iter_errors(&answer)
         .take(MAX_VIOLATIONS)
         .map(|error| format!("{} at \"{}\"", error.kind().keyword(), error.instance_path()))
         .collect();
+    if violations.is_empty() {
+        find_blank(&answer, &mut String::new(), &mut violations);
+    }
     if !violations.is_empty() {
         return Err(BadAnswer::Mismatch(violations.join(", ")));
     }
@@ -38,6 +42,41 @@ pub fn accept(answer: &str, schema: &Validator) -> Result<Map<String, Value>, Ba
         Value::Object(content) => Ok(content),
         _ => Err(BadAnswer::NotObject),
     }
+}
+
+/// Finds texts that pass a minimum length and still show nothing in an e-mail.
+fn find_blank(value: &Value, path: &mut String, violations: &mut Vec<String>) {
+    if violations.len() >= MAX_VIOLATIONS {
+        return;
+    }
+    let length = path.len();
+    match value {
+        Value::String(text) if !text.is_empty() && text.chars().all(is_invisible) => {
+            violations.push(format!("blank text at \"{path}\""));
+        }
+        Value::Array(values) => {
+            for (n, value) in values.iter().enumerate() {
+                path.push_str(&format!("/{n}"));
+                find_blank(value, path, violations);
+                path.truncate(length);
+            }
+        }
+        Value::Object(map) => {
+            for (name, value) in map {
+                path.push('/');
+                path.push_str(name);
+                find_blank(value, path, violations);
+                path.truncate(length);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn is_invisible(c: char) -> bool {
+    c.is_whitespace()
+        || c.is_control()
+        || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}')
 }
 
 fn escape(value: Value) -> Value {
@@ -60,6 +99,9 @@ fn escape_text(text: &str) -> String {
             '>' => escaped.push_str("&gt;"),
             '"' => escaped.push_str("&quot;"),
             '\'' => escaped.push_str("&#39;"),
+            // Braze's template language opens and closes with braces.
+            '{' => escaped.push_str("&#123;"),
+            '}' => escaped.push_str("&#125;"),
             '\n' | '\t' => escaped.push(' '),
             c if c.is_control() => {}
             c => escaped.push(c),
@@ -92,6 +134,23 @@ mod tests {
             content.expect("matches")["heading"],
             "&lt;b&gt;&quot;Tom&quot; &amp; &#39;J&#39;&lt;/b&gt;"
         );
+    }
+
+    #[test]
+    fn a_template_in_an_answer_is_text_in_the_content() {
+        let content = accept(r#"{"heading":"{{a}} {% b %}"}"#, &schema()).expect("matches");
+
+        assert_eq!(content["heading"], "&#123;&#123;a&#125;&#125; &#123;% b %&#125;");
+    }
+
+    #[test]
+    fn text_that_would_show_nothing_is_refused() {
+        for blank in [" ", "\\n\\t", "\u{200b}", "\u{a0}\u{feff}"] {
+            let error = accept(&format!(r#"{{"heading":"{blank}"}}"#), &schema());
+
+            let text = error.expect_err("shows nothing").to_string();
+            assert_eq!(text, "answer does not match the schema: blank text at \"/heading\"");
+        }
     }
 
     #[test]
