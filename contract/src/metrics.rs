@@ -39,8 +39,10 @@ pub const ENTRIES_RESENT: &str = "entries_resent";
 pub const EVENTS_RECEIVED: &str = "events_received";
 /// Stream records that could not be decoded; each is a dead letter.
 pub const POISON_RECORDS: &str = "poison_records";
-/// Calls of the model that returned an answer.
+/// Calls of the model that returned an answer, usable or not.
 pub const GENERATIONS: &str = "generations";
+/// Answers that could not be used and were asked for once more.
+pub const CORRECTIONS: &str = "corrections";
 /// Content items written.
 pub const CONTENTS_STORED: &str = "contents_stored";
 /// Times the model's service said no for reasons of quota.

@@ -49,6 +49,21 @@ pub struct Behaviour {
     pub latency_per_token: Duration,
     /// Answer every so-manieth call with a throttle, whatever the quota; 0 for none.
     pub throttle_every: u64,
+    /// Which answers cannot be used.
+    pub unusable: Unusable,
+    /// Stop reason of the unusable answers; without one, they break the schema.
+    pub stop_reason: Option<&'static str>,
+}
+
+/// Which answers cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unusable {
+    /// None.
+    None,
+    /// The first to each prompt; a correction gets a good one.
+    First,
+    /// All.
+    All,
 }
 
 impl Default for Behaviour {
@@ -59,6 +74,8 @@ impl Default for Behaviour {
             latency: Duration::from_millis(20),
             latency_per_token: Duration::from_micros(100),
             throttle_every: 0,
+            unusable: Unusable::None,
+            stop_reason: None,
         }
     }
 }
@@ -135,10 +152,19 @@ async fn converse(
             );
         }
     };
-    let Some(answer) = text::answer(&request) else {
+    let is_unusable = match behaviour.unusable {
+        Unusable::None => false,
+        Unusable::First => !text::is_correction(&request),
+        Unusable::All => true,
+    };
+    let Some(mut answer) = text::answer(&request) else {
         state.ledger.settle(entry, reserved, 0);
         return refusal("ValidationException", "The request holds no schema or no prompt.");
     };
+    if is_unusable && behaviour.stop_reason.is_none() {
+        answer.text = "{}".to_owned();
+    }
+    let stop_reason = behaviour.stop_reason.filter(|_| is_unusable);
     let output_tokens = (answer.text.len().div_ceil(BYTES_PER_TOKEN) as u64).min(max_tokens);
     let tokens = u32::try_from(output_tokens).unwrap_or(u32::MAX);
     let latency = behaviour.latency + behaviour.latency_per_token * tokens;
@@ -147,7 +173,7 @@ async fn converse(
     state.answers.fetch_add(1, Ordering::SeqCst);
     Json(json!({
         "output": { "message": { "role": "assistant", "content": [answer.content()] } },
-        "stopReason": answer.stop_reason(),
+        "stopReason": stop_reason.unwrap_or(answer.stop_reason()),
         "usage": {
             "inputTokens": input_tokens,
             "outputTokens": output_tokens,

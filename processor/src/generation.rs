@@ -4,13 +4,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use contract::dead_letter::{DeadLetter, Input};
 use contract::metrics::{self, Counts, Fate};
+use serde_json::{Map, Value};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::answer;
 use crate::batch::Batch;
 use crate::campaign::Compiled;
 use crate::handler::Processor;
-use crate::model::{self, Action, Answer, ModelError};
+use crate::model::{self, Action, Answer, Correction, ModelError, Stop, Usage};
 use crate::prompt::BadTemplate;
 use crate::quota::NotAdmitted;
 use crate::store::{self, Content, Key, Written};
@@ -46,8 +47,8 @@ impl Processor {
         let received = &batch.events[unit.trigger];
         let generated = match &unit.prompt {
             Ok(prompt) => {
-                let answer = self.generate(unit.campaign, prompt, deadline, &mut counts).await;
-                answer.map(|answer| (prompt, answer))
+                let data = self.usable_answer(unit.campaign, prompt, deadline, &mut counts).await;
+                data.map(|data| (prompt, data))
             }
             Err(error) => {
                 let detail = error.to_string();
@@ -55,12 +56,15 @@ impl Processor {
             }
         };
         let fate = match generated {
-            Ok((prompt, answer)) => {
-                self.store_answer(unit, batch, prompt, answer, &mut counts).await
+            Ok((prompt, (data, usage))) => {
+                self.store_content(unit, batch, prompt, data, usage, &mut counts).await
             }
             Err(Failure::GiveBack(reason)) => {
                 tracing::debug!(reason, "unit goes back");
                 Fate::Returned
+            }
+            Err(Failure::Stopped(stop)) => {
+                self.bury(unit, batch, stop.name(), stop.to_string(), &mut counts).await
             }
             Err(Failure::GiveUp { reason, detail }) => {
                 self.bury(unit, batch, reason, detail, &mut counts).await
@@ -71,19 +75,62 @@ impl Processor {
         Outcome { trigger: unit.trigger, fate, counts, freshness }
     }
 
-    async fn generate(
+    /// Generates until the answer is content: at most twice, the second time with
+    /// what was wrong with the first answer.
+    async fn usable_answer(
         &self,
         campaign: &Compiled,
         prompt: &str,
         deadline: Instant,
         counts: &mut Counts,
+    ) -> Result<(Map<String, Value>, Usage), Failure> {
+        let mut spent = Usage::default();
+        let mut correction: Option<Correction> = None;
+        loop {
+            let generated =
+                self.generate(campaign, prompt, correction.as_ref(), deadline, counts).await;
+            let is_last = correction.is_some();
+            let next = match generated {
+                Ok(answer) => {
+                    spent.add(answer.usage);
+                    match answer::accept(&answer.text, &campaign.validator) {
+                        Ok(data) => return Ok((data, spent)),
+                        Err(error) if is_last => {
+                            let detail = error.to_string();
+                            return Err(Failure::GiveUp { reason: "bad_answer", detail });
+                        }
+                        Err(error) => {
+                            Correction { answer: Some(answer), complaint: error.to_string() }
+                        }
+                    }
+                }
+                Err(Failure::Stopped(stop)) => match stop.complaint() {
+                    Some(complaint) if !is_last => {
+                        Correction { answer: None, complaint: complaint.to_owned() }
+                    }
+                    _ => return Err(Failure::Stopped(stop)),
+                },
+                Err(failure) => return Err(failure),
+            };
+            counts.add(metrics::CORRECTIONS, 1);
+            correction = Some(next);
+        }
+    }
+
+    async fn generate(
+        &self,
+        campaign: &Compiled,
+        prompt: &str,
+        correction: Option<&Correction>,
+        deadline: Instant,
+        counts: &mut Counts,
     ) -> Result<Answer, Failure> {
-        let input_tokens = model::estimated_input_tokens(campaign, prompt);
+        let input_tokens = model::estimated_input_tokens(campaign, prompt, correction);
         let worst_case = self.limiter.worst_case(input_tokens, campaign.campaign.config.max_tokens);
         let mut backoff = FIRST_BACKOFF;
         for _ in 0..MAX_ATTEMPTS {
             let reservation = self.limiter.reserve(worst_case, deadline).await?;
-            let call = self.model.generate(campaign, prompt);
+            let call = self.model.generate(campaign, prompt, correction);
             let Ok(answered) = timeout_at(deadline, call).await else {
                 return Err(Failure::GiveBack("out of time".to_owned()));
             };
@@ -104,11 +151,10 @@ impl Processor {
                     // A call that was refused is not charged.
                     settle(model::Usage::default());
                 }
-                Err(ModelError::Stopped { stop_reason, usage }) => {
+                Err(ModelError::Stopped { stop, usage }) => {
                     settle(usage);
                     count_usage(counts, usage);
-                    let detail = format!("model stopped with \"{stop_reason}\"");
-                    return Err(Failure::GiveUp { reason: "unusable_answer", detail });
+                    return Err(Failure::Stopped(stop));
                 }
                 Err(error @ ModelError::NotSent(_)) => {
                     settle(model::Usage::default());
@@ -131,20 +177,15 @@ impl Processor {
         Err(Failure::GiveBack(format!("no answer in {MAX_ATTEMPTS} attempts")))
     }
 
-    async fn store_answer(
+    async fn store_content(
         &self,
         unit: &Unit<'_>,
         batch: &Batch,
         prompt: &str,
-        answer: Answer,
+        data: Map<String, Value>,
+        usage: Usage,
         counts: &mut Counts,
     ) -> Fate {
-        let data = match answer::accept(&answer.text, &unit.campaign.validator) {
-            Ok(data) => data,
-            Err(error) => {
-                return self.bury(unit, batch, "bad_answer", error.to_string(), counts).await;
-            }
-        };
         let event = &batch.events[unit.trigger].event;
         let config = &unit.campaign.campaign.config;
         let now = unix_secs();
@@ -154,8 +195,8 @@ impl Processor {
             event_time: event.time,
             model_id: config.model_id.clone(),
             prompt_hash: unit.campaign.prompt_hash(prompt),
-            input_tokens: answer.usage.input_tokens,
-            output_tokens: answer.usage.output_tokens,
+            input_tokens: usage.input_tokens,
+            output_tokens: usage.output_tokens,
             generated_at: now,
             expires_at: now + i64::from(config.ttl_days) * store::DAY_SECS,
         };
@@ -200,6 +241,7 @@ impl Processor {
 /// Why a generation came to nothing.
 enum Failure {
     GiveBack(String),
+    Stopped(Stop),
     GiveUp { reason: &'static str, detail: String },
 }
 

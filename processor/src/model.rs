@@ -31,6 +31,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// high: AWS' sample takes 4, which is too few tokens for scripts other than Latin.
 const BYTES_PER_TOKEN: u64 = 3;
 
+/// Begins the message that asks once more; what is wrong follows.
+const CORRECTION: &str =
+    "Your answer cannot be used. Write it again, complete and corrected. What was wrong:";
+
 /// Tokens that a request costs beside its text.
 const OVERHEAD_TOKENS: u64 = 20;
 
@@ -45,6 +49,8 @@ pub struct Bedrock {
 pub struct Answer {
     /// The text, or the tool's input as JSON.
     pub text: String,
+    /// The call of the forced tool that it came through, if it did.
+    pub tool_use_id: Option<String>,
     /// What the service counted.
     pub usage: Usage,
 }
@@ -56,6 +62,14 @@ pub struct Usage {
     pub input_tokens: u64,
     /// Output tokens.
     pub output_tokens: u64,
+}
+
+impl Usage {
+    /// Adds another call's tokens.
+    pub fn add(&mut self, other: Self) {
+        self.input_tokens += other.input_tokens;
+        self.output_tokens += other.output_tokens;
+    }
 }
 
 /// Why the model gave no usable answer.
@@ -77,16 +91,84 @@ pub enum ModelError {
     #[error("model call was not sent: {0}")]
     NotSent(String),
     /// The model answered, but stopped for a reason that makes the answer useless.
-    #[error("model stopped with \"{stop_reason}\"")]
+    #[error("model stopped: {stop}")]
     Stopped {
         /// Why it stopped.
-        stop_reason: String,
+        stop: Stop,
         /// What the service counted all the same.
         usage: Usage,
     },
     /// The request is wrong; every repeat would fail alike.
     #[error("model refused the request: {0}")]
     Refused(String),
+}
+
+/// Why an answer ended before it was one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Stop {
+    /// `max_tokens` was reached: the answer is cut off.
+    #[error("max_tokens was reached")]
+    TooLong,
+    /// The output, or the tool call in it, cannot be read.
+    #[error("the output is malformed")]
+    Malformed,
+    /// The prompt does not fit in the model's context.
+    #[error("the prompt is larger than the model's context")]
+    PromptTooLong,
+    /// A guardrail of the account intervened.
+    #[error("a guardrail intervened")]
+    Guardrail,
+    /// The service's own filter took the answer away.
+    #[error("the content filter intervened")]
+    ContentFilter,
+    /// Anything else, a refusal among it.
+    #[error("stop reason \"{0}\"")]
+    Other(String),
+}
+
+impl Stop {
+    /// Short name for dead letters.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::TooLong => "answer_too_long",
+            Self::Malformed => "answer_malformed",
+            Self::PromptTooLong => "prompt_too_long",
+            Self::Guardrail => "guardrail_intervened",
+            Self::ContentFilter => "content_filtered",
+            Self::Other(_) => "answer_refused",
+        }
+    }
+
+    /// What the model should hear of it, where asking again can help: an answer that
+    /// somebody blocked would be blocked again.
+    pub fn complaint(&self) -> Option<&'static str> {
+        match self {
+            Self::TooLong => Some("it was cut off; be much shorter"),
+            Self::Malformed => Some("it could not be read"),
+            Self::PromptTooLong | Self::Guardrail | Self::ContentFilter | Self::Other(_) => None,
+        }
+    }
+}
+
+/// Asks once more, after an answer that cannot be used.
+#[derive(Debug)]
+pub struct Correction {
+    /// The answer, unless there is nothing of it to show.
+    pub answer: Option<Answer>,
+    /// What is wrong with it.
+    pub complaint: String,
+}
+
+impl Correction {
+    /// Bytes that travel in addition.
+    fn bytes(&self) -> usize {
+        let answer = self.answer.as_ref().map_or(0, |answer| answer.text.len());
+        answer + self.complaint.len() + CORRECTION.len()
+    }
+
+    fn text(&self) -> String {
+        format!("{CORRECTION} {}.", self.complaint)
+    }
 }
 
 /// What to do after a [`ModelError`].
@@ -126,9 +208,14 @@ impl Bedrock {
         Self { client: Client::from_conf(config) }
     }
 
-    /// Asks the campaign's model once.
-    pub async fn generate(&self, campaign: &Compiled, prompt: &str) -> Result<Answer, ModelError> {
-        let request = self.request(campaign, prompt).map_err(|error| {
+    /// Asks the campaign's model once, or once more with a correction.
+    pub async fn generate(
+        &self,
+        campaign: &Compiled,
+        prompt: &str,
+        correction: Option<&Correction>,
+    ) -> Result<Answer, ModelError> {
+        let request = self.request(campaign, prompt, correction).map_err(|error| {
             ModelError::Refused(format!("request cannot be built: {}", DisplayErrorContext(error)))
         })?;
         match request.send().await {
@@ -141,6 +228,7 @@ impl Bedrock {
         &self,
         campaign: &Compiled,
         prompt: &str,
+        correction: Option<&Correction>,
     ) -> Result<
         aws_sdk_bedrockruntime::operation::converse::builders::ConverseFluentBuilder,
         BuildError,
@@ -149,17 +237,13 @@ impl Bedrock {
         let inference = InferenceConfiguration::builder()
             .max_tokens(i32::try_from(config.max_tokens).unwrap_or(i32::MAX))
             .set_temperature(config.temperature);
-        let message = Message::builder()
-            .role(ConversationRole::User)
-            .content(ContentBlock::Text(prompt.to_owned()))
-            .build()?;
         let request = self
             .client
             .converse()
             .model_id(&config.model_id)
             .inference_config(inference.build())
             .system(SystemContentBlock::Text(campaign.system.clone()))
-            .messages(message);
+            .set_messages(Some(messages(prompt, correction)?));
         let schema = &campaign.campaign.answer_schema;
         Ok(match config.structured_output {
             StructuredOutput::JsonSchema => {
@@ -174,10 +258,33 @@ impl Bedrock {
 ///
 /// The schema counts as well: it travels with the request, and models that have
 /// no structured output read it as a tool.
-pub fn estimated_input_tokens(campaign: &Compiled, prompt: &str) -> u64 {
-    let schema_bytes = campaign.schema_bytes;
-    let bytes = prompt.len() + campaign.system.len() + schema_bytes;
+pub fn estimated_input_tokens(
+    campaign: &Compiled,
+    prompt: &str,
+    correction: Option<&Correction>,
+) -> u64 {
+    let added = correction.map_or(0, Correction::bytes);
+    let bytes = prompt.len() + campaign.system.len() + campaign.schema_bytes + added;
     bytes as u64 / BYTES_PER_TOKEN + OVERHEAD_TOKENS
+}
+
+/// The conversation: the prompt, and after an unusable answer that answer and what is
+/// wrong with it. Nothing stands between two messages of the same side where there
+/// is no answer to show, so the complaint joins the prompt then.
+fn messages(prompt: &str, correction: Option<&Correction>) -> Result<Vec<Message>, BuildError> {
+    let asked = Message::builder()
+        .role(ConversationRole::User)
+        .content(ContentBlock::Text(prompt.to_owned()));
+    let Some(correction) = correction else { return Ok(vec![asked.build()?]) };
+    let Some(answer) = &correction.answer else {
+        return Ok(vec![asked.content(ContentBlock::Text(correction.text())).build()?]);
+    };
+    let [answered, complained] = structured::answer_and_reply(answer, correction.text())?;
+    Ok(vec![
+        asked.build()?,
+        Message::builder().role(ConversationRole::Assistant).content(answered).build()?,
+        Message::builder().role(ConversationRole::User).content(complained).build()?,
+    ])
 }
 
 fn read_reply(reply: &ConverseOutput) -> Result<Answer, ModelError> {
@@ -186,14 +293,21 @@ fn read_reply(reply: &ConverseOutput) -> Result<Answer, ModelError> {
             + count(usage.cache_write_input_tokens().unwrap_or_default()),
         output_tokens: count(usage.output_tokens()),
     });
-    let stop_reason = reply.stop_reason();
-    if !matches!(stop_reason, StopReason::EndTurn | StopReason::StopSequence | StopReason::ToolUse)
-    {
-        return Err(ModelError::Stopped { stop_reason: stop_reason.as_str().to_owned(), usage });
+    let stop = match reply.stop_reason() {
+        StopReason::EndTurn | StopReason::StopSequence | StopReason::ToolUse => None,
+        StopReason::MaxTokens => Some(Stop::TooLong),
+        StopReason::MalformedModelOutput | StopReason::MalformedToolUse => Some(Stop::Malformed),
+        StopReason::ModelContextWindowExceeded => Some(Stop::PromptTooLong),
+        StopReason::GuardrailIntervened => Some(Stop::Guardrail),
+        StopReason::ContentFiltered => Some(Stop::ContentFilter),
+        other => Some(Stop::Other(other.as_str().to_owned())),
+    };
+    if let Some(stop) = stop {
+        return Err(ModelError::Stopped { stop, usage });
     }
     let message = reply.output().and_then(|output| output.as_message().ok());
-    let text = message.map(structured::answer_in).unwrap_or_default();
-    Ok(Answer { text, usage })
+    let (text, tool_use_id) = message.map(structured::answer_in).unwrap_or_default();
+    Ok(Answer { text, tool_use_id, usage })
 }
 
 fn count(tokens: i32) -> u64 {

@@ -6,10 +6,12 @@ use aws_sdk_bedrockruntime::error::BuildError;
 use aws_sdk_bedrockruntime::types::{
     ContentBlock, JsonSchemaDefinition, Message, OutputConfig, OutputFormat, OutputFormatStructure,
     OutputFormatType, SpecificToolChoice, Tool, ToolChoice, ToolConfiguration, ToolInputSchema,
-    ToolSpecification,
+    ToolResultBlock, ToolResultContentBlock, ToolResultStatus, ToolSpecification, ToolUseBlock,
 };
 use aws_smithy_types::{Document, Number};
 use serde_json::Value;
+
+use crate::model::Answer;
 
 /// Name of the tool that a model without structured output is made to call.
 const TOOL_NAME: &str = "write_content";
@@ -55,16 +57,41 @@ pub(crate) fn forced_tool(schema: &Value) -> Result<ToolConfiguration, BuildErro
         .build()
 }
 
-/// The answer in a reply: the tool's input if there is one, else all text.
-pub(crate) fn answer_in(reply: &Message) -> String {
-    let tool_input = reply.content().iter().find_map(|block| match block {
-        ContentBlock::ToolUse(tool) => Some(to_json(tool.input()).to_string()),
-        _ => None,
-    });
-    tool_input.unwrap_or_else(|| {
-        let texts = reply.content().iter().filter_map(|block| block.as_text().ok());
-        texts.map(String::as_str).collect()
-    })
+/// The answer in a reply: the tool's input if there is one, with the id of its call,
+/// else all text.
+pub(crate) fn answer_in(reply: &Message) -> (String, Option<String>) {
+    let tool_call = reply.content().iter().find_map(|block| block.as_tool_use().ok());
+    match tool_call {
+        Some(tool) => (to_json(tool.input()).to_string(), Some(tool.tool_use_id().to_owned())),
+        None => {
+            let texts = reply.content().iter().filter_map(|block| block.as_text().ok());
+            (texts.map(String::as_str).collect(), None)
+        }
+    }
+}
+
+/// An answer as the model gave it, and a reply to it, for the next call.
+pub(crate) fn answer_and_reply(
+    answer: &Answer,
+    reply: String,
+) -> Result<[ContentBlock; 2], BuildError> {
+    let Some(tool_use_id) = &answer.tool_use_id else {
+        // The service refuses messages without text.
+        let text = if answer.text.trim().is_empty() { "{}" } else { &answer.text };
+        return Ok([ContentBlock::Text(text.to_owned()), ContentBlock::Text(reply)]);
+    };
+    let input = serde_json::from_str(&answer.text).unwrap_or_default();
+    let call = ToolUseBlock::builder()
+        .tool_use_id(tool_use_id)
+        .name(TOOL_NAME)
+        .input(to_document(&input))
+        .build()?;
+    let result = ToolResultBlock::builder()
+        .tool_use_id(tool_use_id)
+        .status(ToolResultStatus::Error)
+        .content(ToolResultContentBlock::Text(reply))
+        .build()?;
+    Ok([ContentBlock::ToolUse(call), ContentBlock::ToolResult(result)])
 }
 
 fn supported(schema: &Value) -> Value {

@@ -27,7 +27,7 @@ pub(super) struct Answer {
 
 /// Answers a Converse request, or `None` where it holds no prompt or no schema.
 pub(super) fn answer(request: &Value) -> Option<Answer> {
-    let prompt = request["messages"].as_array()?.last()?["content"][0]["text"].as_str()?;
+    let prompt = request["messages"][0]["content"][0]["text"].as_str()?;
     let tool = &request["toolConfig"]["tools"][0]["toolSpec"];
     let (schema, tool) = match tool["name"].as_str() {
         Some(name) => (tool["inputSchema"]["json"].clone(), Some(name.to_owned())),
@@ -38,6 +38,12 @@ pub(super) fn answer(request: &Value) -> Option<Answer> {
     };
     let story = Story::told_by(prompt);
     Some(Answer { text: value(&schema, "answer", &story, 0).to_string(), tool })
+}
+
+/// Tells whether the request asks once more after an unusable answer.
+pub(super) fn is_correction(request: &Value) -> bool {
+    let messages = request["messages"].as_array().map_or(0, Vec::len);
+    messages > 1 || request["messages"][0]["content"].as_array().map_or(0, Vec::len) > 1
 }
 
 impl Answer {

@@ -6,7 +6,7 @@ use aws_sdk_kinesis::primitives::Blob;
 use contract::dead_letter::Input as Unprocessed;
 use contract::metrics;
 use local::aws::{self, STREAM, read_dead_letters};
-use local::bedrock::Behaviour;
+use local::bedrock::{Behaviour, Unusable};
 use local::pipeline::{Model, Options};
 
 use crate::rig::{Rig, behaviour, options, sample, watched_last};
@@ -148,8 +148,8 @@ async fn what_stands_before_the_damage_is_delivered() {
     rig.pipeline.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_model_without_structured_output_is_asked_through_a_tool() {
+/// The sample campaign for a model without structured output.
+fn tool_campaign() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("temporary folder");
     let campaign = folder.path().join("new-episode");
     std::fs::create_dir(&campaign).expect("is created");
@@ -160,6 +160,12 @@ async fn a_model_without_structured_output_is_asked_through_a_tool() {
         std::fs::write(campaign.join(name), text.replace("\"json-schema\"", "\"tool\""))
             .expect("is written");
     }
+    folder
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_without_structured_output_is_asked_through_a_tool() {
+    let folder = tool_campaign();
     let rig = Rig::start(Options { campaigns_dir: folder.path().to_owned(), ..options() }).await;
     let files = sample(300, 30);
     let expected = watched_last(files.path());
@@ -171,4 +177,56 @@ async fn a_model_without_structured_output_is_asked_through_a_tool() {
     assert!(answer["Item"]["source"].is_null());
     assert_eq!(rig.lost(), 0);
     rig.pipeline.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_breaks_the_schema_is_asked_for_once_more() {
+    let folder = tool_campaign();
+    let stops = [None, Some("max_tokens"), Some("malformed_model_output")];
+    let cases = [crate::rig::campaigns(), folder.path().to_owned()]
+        .into_iter()
+        .flat_map(|campaigns_dir| stops.map(|stop_reason| (campaigns_dir.clone(), stop_reason)));
+    for (campaigns_dir, stop_reason) in cases {
+        let unusable = Behaviour { unusable: Unusable::First, stop_reason, ..behaviour() };
+        let bedrock = Model::StandIn(unusable);
+        let rig = Rig::start(Options { campaigns_dir, bedrock, ..options() }).await;
+        let files = sample(100, 10);
+
+        rig.process(files.path()).await;
+
+        let corrections = rig.count(metrics::CORRECTIONS);
+        assert!(corrections > 0, "{stop_reason:?}: every first answer is unusable");
+        assert_eq!(rig.count(metrics::GENERATIONS), corrections * 2, "{stop_reason:?}");
+        assert_eq!(rig.count(metrics::CONTENTS_STORED), corrections, "{stop_reason:?}");
+        assert_eq!((rig.lost(), rig.count(metrics::DEAD_LETTERS)), (0, 0), "{stop_reason:?}");
+        rig.pipeline.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_stays_unusable_is_given_up_by_its_reason() {
+    let cases = [
+        (None, "bad_answer", 2),
+        (Some("max_tokens"), "answer_too_long", 2),
+        (Some("malformed_tool_use"), "answer_malformed", 2),
+        (Some("guardrail_intervened"), "guardrail_intervened", 1),
+        (Some("content_filtered"), "content_filtered", 1),
+        (Some("model_context_window_exceeded"), "prompt_too_long", 1),
+        (Some("refusal"), "answer_refused", 1),
+    ];
+    for (stop_reason, reason, calls) in cases {
+        let unusable = Behaviour { unusable: Unusable::All, stop_reason, ..behaviour() };
+        let rig = Rig::start(Options { bedrock: Model::StandIn(unusable), ..options() }).await;
+        let files = sample(100, 10);
+
+        rig.process(files.path()).await;
+
+        let letters = read_dead_letters(rig.folder.path(), 0, 100).expect("can be read");
+        assert!(!letters.is_empty(), "{reason}");
+        assert!(letters.iter().all(|letter| letter.reason == reason), "{letters:?}");
+        let given_up = letters.len() as u64;
+        assert_eq!(rig.count(metrics::GENERATIONS), given_up * calls, "{reason}");
+        assert_eq!((rig.lost(), rig.count(metrics::CONTENTS_STORED)), (0, 0), "{reason}");
+        rig.pipeline.stop().await;
+    }
 }
