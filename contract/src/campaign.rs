@@ -11,15 +11,21 @@
 //!   fallback.json        what is served while there is no answer
 //! ```
 //!
-//! [`load`] reads all campaigns of a folder and reports every fault at once.
-//! It does not compile templates or schemas: `processor` does, at its start.
+//! [`load`] reads all campaigns of a folder and reports every fault at once, each
+//! with its file, its line and a remedy. It does not compile templates, conditions
+//! or schemas: `processor` does, at its start, and adds its faults to these.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod config;
+mod schema;
+
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
+
+pub use schema::line_of;
 
 /// Longest name of a campaign, in characters.
 pub const MAX_NAME_CHARS: usize = 64;
@@ -42,29 +48,39 @@ pub struct Campaign {
 }
 
 /// The settings in `campaign.toml`.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     /// Model or inference profile that writes the content.
     pub model_id: String,
     /// How the model is held to the schema.
-    #[serde(default)]
     pub structured_output: StructuredOutput,
     /// Most output tokens of one answer; part of every reservation of quota.
     pub max_tokens: u32,
     /// Sampling temperature, 0 to 1.
-    #[serde(default)]
     pub temperature: Option<f32>,
     /// How long content is served, in days.
     pub ttl_days: u32,
-    /// Most of a user's events that the prompt sees, newest kept.
-    #[serde(default = "default_history")]
-    pub max_events: usize,
+    /// Most of a user's events that are remembered and that the prompt sees, newest kept.
+    pub history: usize,
+    /// Time between two events of a user that get content, in hours; 0 for none.
+    pub cooldown_hours: u32,
+    /// How long an answer stands for every equal prompt, in hours.
+    pub cache_hours: u32,
+    /// Campaigns of a higher priority are served first.
+    pub priority: i32,
+    /// Whether the service may keep the standing instructions between calls.
+    pub cache_system: bool,
     /// Fields of an event that the prompt may see; `properties.show` names one
     /// inside another. Personal fields that are not named never leave the bucket.
     pub fields: BTreeSet<String>,
     /// Which events ask for content.
     pub trigger: Trigger,
+    /// What generations may cost in a day.
+    pub budget: Option<Budget>,
+    /// What the model's tokens cost.
+    pub price: Option<Price>,
+    /// Guardrail of the account that every answer passes.
+    pub guardrail: Option<Guardrail>,
 }
 
 /// How the model is held to the answer's schema.
@@ -79,45 +95,111 @@ pub enum StructuredOutput {
 }
 
 /// Which events ask for content.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trigger {
     /// Event types, e.g. `users.behaviors.CustomEvent`.
     pub event_types: BTreeSet<String>,
-    /// Fields that must have exactly these values.
-    #[serde(default)]
-    pub equals: BTreeMap<String, Value>,
+    /// What else must hold.
+    pub when: Option<Condition>,
+}
+
+/// A condition in the Common Expression Language (CEL, <https://cel.dev>) over `event`,
+/// the fields of an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Condition {
+    /// The expression.
+    pub text: String,
+    /// Its line in `campaign.toml`.
+    pub line: usize,
+}
+
+/// What generations may cost in a day (UTC).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Budget {
+    /// Input and output tokens.
+    Tokens(u64),
+    /// US dollars, by the campaign's [`Price`].
+    Usd(f64),
+}
+
+/// What a model's tokens cost, in US dollars for a million.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Price {
+    /// Input tokens.
+    pub usd_per_million_input_tokens: f64,
+    /// Output tokens.
+    pub usd_per_million_output_tokens: f64,
+}
+
+/// A guardrail of the account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Guardrail {
+    /// Its id or ARN.
+    pub id: String,
+    /// Its version, a number or `DRAFT`.
+    pub version: String,
+}
+
+/// A campaign as far as its files can be read.
+#[derive(Debug)]
+pub struct Draft {
+    /// Name of the folder.
+    pub name: String,
+    /// The folder.
+    pub folder: PathBuf,
+    /// `campaign.toml`.
+    pub config: Option<Config>,
+    /// `prompt.liquid`.
+    pub prompt: Option<String>,
+    /// `system.liquid`.
+    pub system: Option<String>,
+    /// `answer.schema.json`.
+    pub answer_schema: Option<Value>,
+    /// `fallback.json`, as text for its lines, and as content.
+    pub fallback: Option<(String, Map<String, Value>)>,
 }
 
 /// Every fault found in a folder of campaigns.
 #[derive(Debug, thiserror::Error)]
-#[error("invalid campaigns: {}", join(.0))]
+#[error("campaigns cannot be used:{}", join(.0))]
 pub struct InvalidCampaigns(pub Vec<Fault>);
 
-/// One file that cannot be used.
+/// One place that makes a campaign unusable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     /// The file or folder.
     pub path: PathBuf,
+    /// The line, from 1, where there is one to blame.
+    pub line: Option<usize>,
     /// What is wrong with it and what would be right.
     pub reason: String,
 }
 
-const fn default_history() -> usize {
-    10
-}
-
 /// Reads every campaign in `folder`, in the order of their names.
 pub fn load(folder: &Path) -> Result<Vec<Campaign>, InvalidCampaigns> {
+    let (drafts, faults) = read(folder);
+    if !faults.is_empty() {
+        return Err(InvalidCampaigns(faults));
+    }
+    Ok(drafts.into_iter().filter_map(Draft::finish).collect())
+}
+
+/// Reads every campaign in `folder` as far as that is possible; a draft without
+/// faults is complete.
+pub fn read(folder: &Path) -> (Vec<Draft>, Vec<Fault>) {
     let mut faults = Vec::new();
-    let mut campaigns = Vec::new();
+    let mut drafts = Vec::new();
     for path in subfolders(folder, &mut faults) {
-        campaigns.extend(read_campaign(&path, &mut faults));
+        drafts.extend(read_campaign(&path, &mut faults));
     }
-    if campaigns.is_empty() && faults.is_empty() {
-        faults.push(Fault { path: folder.to_owned(), reason: "holds no campaign folder".into() });
+    if drafts.is_empty() && faults.is_empty() {
+        faults.push(Fault::new(
+            folder,
+            None,
+            "holds no campaign: put a folder with a campaign.toml into it",
+        ));
     }
-    if faults.is_empty() { Ok(campaigns) } else { Err(InvalidCampaigns(faults)) }
+    (drafts, faults)
 }
 
 /// The personal fields that some campaign asks for, by their top-level names.
@@ -132,11 +214,33 @@ pub fn is_name(name: &str) -> bool {
     (1..=MAX_NAME_CHARS).contains(&name.len()) && name.chars().all(allowed)
 }
 
-impl Trigger {
-    /// Tells whether an event of this type with these fields asks for content.
-    pub fn matches(&self, event_type: &str, fields: &Map<String, Value>) -> bool {
-        self.event_types.contains(event_type)
-            && self.equals.iter().all(|(path, wanted)| field(fields, path) == Some(wanted))
+impl Draft {
+    /// The campaign, if every file could be read.
+    pub fn finish(self) -> Option<Campaign> {
+        Some(Campaign {
+            name: self.name,
+            config: self.config?,
+            prompt: self.prompt?,
+            system: self.system?,
+            answer_schema: self.answer_schema?,
+            fallback: self.fallback?.1,
+        })
+    }
+}
+
+impl Fault {
+    /// Blames a place.
+    pub fn new(path: &Path, line: Option<usize>, reason: impl Into<String>) -> Self {
+        Self { path: path.to_owned(), line, reason: reason.into() }
+    }
+}
+
+impl Price {
+    /// What a call costs, in US dollars.
+    pub fn usd(&self, input_tokens: u64, output_tokens: u64) -> f64 {
+        (input_tokens as f64 * self.usd_per_million_input_tokens
+            + output_tokens as f64 * self.usd_per_million_output_tokens)
+            / 1e6
     }
 }
 
@@ -151,7 +255,8 @@ fn subfolders(folder: &Path, faults: &mut Vec<Fault>) -> Vec<PathBuf> {
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) => {
-            faults.push(Fault { path: folder.to_owned(), reason: error.to_string() });
+            let reason = format!("cannot be read ({error}): name a folder of campaigns");
+            faults.push(Fault::new(folder, None, reason));
             return Vec::new();
         }
     };
@@ -161,60 +266,34 @@ fn subfolders(folder: &Path, faults: &mut Vec<Fault>) -> Vec<PathBuf> {
     paths
 }
 
-fn read_campaign(folder: &Path, faults: &mut Vec<Fault>) -> Option<Campaign> {
+fn read_campaign(folder: &Path, faults: &mut Vec<Fault>) -> Option<Draft> {
     let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     if !is_name(name) {
-        faults.push(Fault {
-            path: folder.to_owned(),
-            reason: format!(
-                "a campaign's name is 1 to {MAX_NAME_CHARS} lower-case letters, digits and hyphens"
-            ),
-        });
+        let reason = format!(
+            "a campaign's name is 1 to {MAX_NAME_CHARS} lower-case letters, digits and hyphens: rename the folder"
+        );
+        faults.push(Fault::new(folder, None, reason));
         return None;
     }
     let mut files = Files { folder, faults };
-    let config: Option<Config> = files.parse("campaign.toml", |text| {
-        toml::from_str(text).map_err(|error| error.to_string().trim().replace('\n', " "))
+    let config = files.text("campaign.toml").and_then(|text| {
+        let (config, found) = config::read(&text);
+        files.blame("campaign.toml", found);
+        config
     });
     let prompt = files.text("prompt.liquid");
     let system = files.text("system.liquid");
-    let answer_schema = files.parse("answer.schema.json", json);
-    let fallback = files.parse("fallback.json", json);
-    if let Some(config) = &config {
-        files.check("campaign.toml", config.fault());
-    }
-    Some(Campaign {
-        name: name.to_owned(),
-        config: config?,
-        prompt: prompt?,
-        system: system?,
-        answer_schema: answer_schema?,
-        fallback: fallback?,
-    })
+    let answer_schema = files.json::<Value>("answer.schema.json").map(|(text, value)| {
+        files.blame("answer.schema.json", schema::faults(&text, &value));
+        value
+    });
+    let fallback = files.json("fallback.json");
+    let (name, folder) = (name.to_owned(), folder.to_owned());
+    Some(Draft { name, folder, config, prompt, system, answer_schema, fallback })
 }
 
-fn json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
-    serde_json::from_str(text).map_err(|error| error.to_string())
-}
-
-impl Config {
-    fn fault(&self) -> Option<String> {
-        let fault = if self.max_tokens == 0 {
-            "max_tokens must be at least 1"
-        } else if self.ttl_days == 0 {
-            "ttl_days must be at least 1"
-        } else if self.max_events == 0 {
-            "max_events must be at least 1"
-        } else if self.temperature.is_some_and(|t| !(0.0..=1.0).contains(&t)) {
-            "temperature must be between 0 and 1"
-        } else if self.trigger.event_types.is_empty() {
-            "trigger.event_types must name at least one event type"
-        } else {
-            return None;
-        };
-        Some(fault.to_owned())
-    }
-}
+/// A fault within a file: line and reason.
+type Found = (Option<usize>, String);
 
 /// Reads the files of one campaign and remembers what is wrong with them.
 struct Files<'a> {
@@ -227,44 +306,48 @@ impl Files<'_> {
         match std::fs::read_to_string(self.folder.join(name)) {
             Ok(text) => Some(text),
             Err(error) => {
-                self.check(name, Some(error.to_string()));
+                let reason = format!("cannot be read ({error}): every campaign needs this file");
+                self.blame(name, vec![(None, reason)]);
                 None
             }
         }
     }
 
-    fn parse<T>(&mut self, name: &str, parse: fn(&str) -> Result<T, String>) -> Option<T> {
+    fn json<T: serde::de::DeserializeOwned>(&mut self, name: &str) -> Option<(String, T)> {
         let text = self.text(name)?;
-        match parse(&text) {
-            Ok(parsed) => Some(parsed),
-            Err(reason) => {
-                self.check(name, Some(reason));
+        match serde_json::from_str(&text) {
+            Ok(parsed) => Some((text, parsed)),
+            Err(error) => {
+                let reason = format!("is not a JSON object: {error}");
+                self.blame(name, vec![(Some(error.line().max(1)), reason)]);
                 None
             }
         }
     }
 
-    fn check(&mut self, name: &str, fault: Option<String>) {
+    fn blame(&mut self, name: &str, found: Vec<Found>) {
         let path = self.folder.join(name);
-        self.faults.extend(fault.map(|reason| Fault { path, reason }));
+        let faults = found.into_iter().map(|(line, reason)| Fault::new(&path, line, reason));
+        self.faults.extend(faults);
     }
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.path.display(), self.reason)
+        write!(f, "{}:", self.path.display())?;
+        if let Some(line) = self.line {
+            write!(f, "{line}:")?;
+        }
+        write!(f, " {}", self.reason)
     }
 }
 
 fn join(faults: &[Fault]) -> String {
-    let faults: Vec<String> = faults.iter().map(Fault::to_string).collect();
-    faults.join("; ")
+    faults.iter().map(|fault| format!("\n  {fault}")).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn repository_campaigns() -> PathBuf {
@@ -282,31 +365,34 @@ mod tests {
     }
 
     #[test]
-    fn every_fault_of_every_campaign_is_reported_at_once() {
-        let error = load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/broken-campaigns"))
-            .expect_err("all are broken");
+    fn every_fault_of_every_campaign_is_reported_at_once_with_its_line() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/broken-campaigns");
 
-        let reasons = error.to_string();
-        assert!(reasons.contains("Upper_Case: a campaign's name is"), "{reasons}");
-        assert!(reasons.contains("max_tokens must be at least 1"), "{reasons}");
-        assert!(reasons.contains("half/prompt.liquid"), "{reasons}");
-        assert!(reasons.contains("answer.schema.json: key must be"), "{reasons}");
-    }
+        let InvalidCampaigns(faults) = load(&folder).expect_err("all are broken");
 
-    #[test]
-    fn a_trigger_matches_on_type_and_nested_fields() {
-        let trigger = Trigger {
-            event_types: ["a".to_owned()].into(),
-            equals: [("properties.show".to_owned(), json!("Harbour Lights"))].into(),
-        };
-        let event = |show: &str| match json!({ "properties": { "show": show } }) {
-            Value::Object(fields) => fields,
-            _ => Map::new(),
-        };
-
-        assert!(trigger.matches("a", &event("Harbour Lights")));
-        assert!(!trigger.matches("a", &event("Other")));
-        assert!(!trigger.matches("b", &event("Harbour Lights")));
-        assert!(!trigger.matches("a", &Map::new()));
+        let listed: Vec<String> = faults
+            .iter()
+            .map(|fault| {
+                let text = fault.to_string();
+                text.trim_start_matches(folder.to_str().expect("is UTF-8")).to_owned()
+            })
+            .collect();
+        let expected = [
+            "/Upper_Case: a campaign's name is 1 to 64 lower-case",
+            "/half/campaign.toml:2: max_tokens must be 1 to 64000",
+            "/half/campaign.toml:3: temperature must be 0 to 1",
+            "/half/campaign.toml:5: unknown setting \"colour\"",
+            "/half/campaign.toml:6: fields: invalid type: integer `7`",
+            "/half/campaign.toml:9: event_types must name at least one event type",
+            "/half/campaign.toml:12: a budget is tokens_per_day or usd_per_day",
+            "/half/campaign.toml: ttl_days is missing",
+            "/half/prompt.liquid: cannot be read",
+            "/half/answer.schema.json:1: is not a JSON object: key must be",
+            "/long/answer.schema.json:4: a text needs a maxLength",
+        ];
+        assert_eq!(listed.len(), expected.len(), "{listed:#?}");
+        for (expected, fault) in expected.iter().zip(&listed) {
+            assert!(fault.starts_with(expected), "{fault}\n{expected}");
+        }
     }
 }

@@ -1,9 +1,10 @@
 //! The content table: what `processor` writes and `api` reads.
 //!
-//! One item per user and campaign, under the keys [`USER_ID`] and [`ITEM`]. A
-//! deletion takes the very place of the content ([`DELETED_AT`] instead of
-//! [`DATA`]), so that one conditional write decides between them and no reader
-//! can see content beside its own deletion.
+//! One item per user and campaign, under the keys [`USER_ID`] and [`ITEM`], holds the
+//! content beside the history that it was written from; a [`REVISION`] makes every
+//! write conditional on what its writer saw. A deletion removes these items and
+//! leaves one [`TOMBSTONE`] for the user, which the creation of any item checks in
+//! the same transaction.
 
 /// Partition key: the Braze id of the user.
 pub const USER_ID: &str = "user_id";
@@ -27,10 +28,26 @@ pub const OUTPUT_TOKENS: &str = "output_tokens";
 pub const GENERATED_AT: &str = "generated_at";
 /// Time to live: when DynamoDB may remove the item, in UNIX seconds.
 pub const EXPIRES_AT: &str = "expires_at";
-/// When the user was deleted, in UNIX seconds; such an item has no [`DATA`].
+/// Counts the writes of an item, from the time of its creation on.
+pub const REVISION: &str = "revision";
+/// The user's latest events that trigger the campaign, oldest first, as JSON.
+pub const HISTORY: &str = "history";
+/// Time of the oldest event that the content was written from, in UNIX seconds.
+pub const OLDEST_EVENT_TIME: &str = "oldest_event_time";
+/// When the user was deleted, in UNIX seconds; only in a tombstone.
 pub const DELETED_AT: &str = "deleted_at";
+
+/// Sort key of a user's tombstone.
+pub const TOMBSTONE: &str = "tombstone";
+
+/// What stands before a campaign's name in a sort key.
+pub const ITEM_PREFIX: &str = "content#";
+
+/// Partition key of the coordination table, in which instances of `processor` share
+/// answers and budgets; its items end by [`EXPIRES_AT`] as well.
+pub const COORDINATION_KEY: &str = "key";
 
 /// Sort key of a campaign's content.
 pub fn item_key(campaign: &str) -> String {
-    format!("content#{campaign}")
+    format!("{ITEM_PREFIX}{campaign}")
 }

@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::user_record::UserRecord;
+
 /// Version written by this build.
 pub const VERSION: u32 = 1;
 
@@ -20,6 +22,12 @@ pub struct DeadLetter {
     pub reason: String,
     /// What was wrong, for a person; never an event's content.
     pub detail: String,
+    /// Calls of the model that were made for it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub attempts: u32,
+    /// When its record arrived on the stream, in UNIX milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_seen_ms: Option<u64>,
     /// What could not be processed.
     pub input: Input,
 }
@@ -81,15 +89,26 @@ pub enum Input {
         user_id: String,
         /// Event that would have been answered.
         event_id: String,
-        /// Sequence numbers that carried the events.
-        sequence_numbers: Vec<String>,
+        /// Hash of what the model was asked, if it was.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        prompt_hash: Option<String>,
+        /// The events; empty when they would not fit in a message.
+        user_records: Vec<UserRecord>,
     },
 }
 
 impl DeadLetter {
     /// Describes input that was given up.
     pub fn new(reason: &str, detail: impl Into<String>, input: Input) -> Self {
-        Self { v: VERSION, reason: reason.to_owned(), detail: detail.into(), input }
+        let (attempts, first_seen_ms) = (0, None);
+        let (reason, detail) = (reason.to_owned(), detail.into());
+        Self { v: VERSION, reason, detail, attempts, first_seen_ms, input }
+    }
+
+    /// Says when the input arrived on the stream, and what was tried with it.
+    #[must_use]
+    pub fn seen(self, first_seen_ms: Option<u64>, attempts: u32) -> Self {
+        Self { attempts, first_seen_ms, ..self }
     }
 
     /// Encodes the letter, leaving the payload out where the queue would refuse it.
@@ -102,15 +121,20 @@ impl DeadLetter {
         match &mut without_payload.input {
             Input::StreamRecord { data_base64, .. } => *data_base64 = None,
             Input::Notification { body } => body.clear(),
-            Input::Unit { sequence_numbers, .. } => sequence_numbers.truncate(1),
+            Input::Unit { user_records, .. } => user_records.clear(),
             Input::Object { .. } | Input::Event { .. } => {}
         }
         to_json(&without_payload)
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_zero(n: &u32) -> bool {
+    *n == 0
+}
+
 fn to_json(letter: &DeadLetter) -> String {
-    #[expect(clippy::expect_used, reason = "strings and numbers only")]
+    #[expect(clippy::expect_used, reason = "strings, numbers and maps with string keys")]
     serde_json::to_string(letter).expect("a dead letter is always JSON")
 }
 

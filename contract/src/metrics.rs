@@ -43,6 +43,10 @@ pub const POISON_RECORDS: &str = "poison_records";
 pub const GENERATIONS: &str = "generations";
 /// Answers that could not be used and were asked for once more.
 pub const CORRECTIONS: &str = "corrections";
+/// Content written from an answer that stood in the cache already.
+pub const CONTENTS_FROM_CACHE: &str = "contents_from_cache";
+/// Conditions of campaigns that could not be evaluated for an event; it counts as not met.
+pub const CONDITIONS_FAILED: &str = "conditions_failed";
 /// Content items written.
 pub const CONTENTS_STORED: &str = "contents_stored";
 /// Times the model's service said no for reasons of quota.
@@ -67,10 +71,14 @@ pub enum Fate {
     NoTrigger,
     /// A newer event of the user in the same batch speaks for it.
     Coalesced,
-    /// Content for this very event is stored already.
+    /// It was processed already.
     Duplicate,
-    /// Content for a newer event, or a later deletion, is stored already.
+    /// A newer event of the user is known already.
     Stale,
+    /// The user got content too short a time before.
+    Cooldown,
+    /// The campaign has spent its budget of the day.
+    OverBudget,
     /// The user was deleted after the event.
     Deleted,
     /// It deleted content.
@@ -85,11 +93,13 @@ pub enum Fate {
 
 impl Fate {
     /// Every fate, in order.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::NoTrigger,
         Self::Coalesced,
         Self::Duplicate,
         Self::Stale,
+        Self::Cooldown,
+        Self::OverBudget,
         Self::Deleted,
         Self::Deletion,
         Self::Stored,
@@ -104,6 +114,8 @@ impl Fate {
             Self::Coalesced => "events_skipped_coalesced",
             Self::Duplicate => "events_skipped_duplicate",
             Self::Stale => "events_skipped_stale",
+            Self::Cooldown => "events_skipped_cooldown",
+            Self::OverBudget => "events_skipped_over_budget",
             Self::Deleted => "events_skipped_deleted",
             Self::Deletion => "events_deletion",
             Self::Stored => "events_stored",

@@ -56,6 +56,13 @@ export class PipelineStack extends Stack {
       removalPolicy: RemovalPolicy.RETAIN,
     });
 
+    // Answers and budgets that the processor's instances share; all of it ends by itself.
+    const coordination = new dynamodb.TableV2(this, 'Coordination', {
+      partitionKey: { name: 'key', type: dynamodb.AttributeType.STRING },
+      timeToLiveAttribute: 'expires_at',
+      removalPolicy: RemovalPolicy.DESTROY,
+    });
+
     const ingest = this.program('ingest', props, INGEST_TIMEOUT, {
       CONTINUATION_QUEUE_URL: uploads.queueUrl,
       DEAD_LETTER_QUEUE_URL: deadLetters.queueUrl,
@@ -74,6 +81,7 @@ export class PipelineStack extends Stack {
 
     const processor = this.program('processor', props, Duration.minutes(5), {
       CONTENT_TABLE: table.tableName,
+      COORDINATION_TABLE: coordination.tableName,
       DEAD_LETTER_QUEUE_URL: deadLetters.queueUrl,
       MAX_CONCURRENT_GENERATIONS: '32',
       OUTPUT_BURNDOWN: '5',
@@ -83,7 +91,23 @@ export class PipelineStack extends Stack {
     });
     // One instance holds the whole quota for now.
     (processor.node.defaultChild as lambda.CfnFunction).reservedConcurrentExecutions = 1;
-    table.grant(processor, 'dynamodb:BatchGetItem', 'dynamodb:PutItem');
+    table.grant(
+      processor,
+      'dynamodb:BatchGetItem',
+      'dynamodb:ConditionCheckItem',
+      'dynamodb:DeleteItem',
+      'dynamodb:PutItem',
+      'dynamodb:Query',
+      'dynamodb:UpdateItem',
+    );
+    coordination.grant(
+      processor,
+      'dynamodb:BatchGetItem',
+      'dynamodb:DeleteItem',
+      'dynamodb:GetItem',
+      'dynamodb:PutItem',
+      'dynamodb:UpdateItem',
+    );
     deadLetters.grantSendMessages(processor);
     if (props.modelArns.length > 0) {
       processor.addToRolePolicy(

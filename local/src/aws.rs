@@ -29,6 +29,9 @@ pub const STREAM: &str = "user-records";
 /// Content table.
 pub const TABLE: &str = "content";
 
+/// Table in which the instances of the processor share answers and budgets.
+pub const COORDINATION_TABLE: &str = "coordination";
+
 /// Credentials that the embedded S3 asks for.
 const ACCESS_KEY: &str = "local";
 const SECRET_KEY: &str = "local-secret";
@@ -91,7 +94,7 @@ impl Embedded {
         };
         s3::create_bucket(&embedded.s3, BUCKET).await?;
         kinesis::create_stream(&embedded.kinesis, STREAM, options.shards).await?;
-        dynamodb::create_table(&embedded.dynamodb, TABLE).await?;
+        dynamodb::create_tables(&embedded.dynamodb).await?;
         Ok((embedded, notifications))
     }
 }

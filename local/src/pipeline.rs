@@ -12,7 +12,7 @@ use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_s3::config::ProvideCredentials as _;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
-use contract::campaign;
+use contract::campaign::{Campaign, wanted_fields};
 use ingest::container::DEFAULT_MAX_BLOCK_BYTES;
 use ingest::decode::Decoder;
 use ingest::grouping::MAX_GROUP_BYTES;
@@ -20,17 +20,22 @@ use ingest::handler::Ingest;
 use ingest::queue::Queue;
 use ingest::settings::DEFAULT_STREAM_BUCKETS;
 use ingest::stream::Stream;
-use processor::handler::{Processor, compile};
+use processor::clock::Clock;
+use processor::coordination::SharedTable;
+use processor::dead_letters::Sqs;
+use processor::handler::Processor;
+use processor::jitter::Jitter;
+use processor::latency::Latency;
 use processor::model::Bedrock;
 use processor::quota::{Limiter, Quota};
-use processor::store::Store;
+use processor::store::DynamoDb;
 use std::net::SocketAddr;
 use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::aws::{self, BUCKET, Embedded, STREAM, TABLE};
+use crate::aws::{self, BUCKET, COORDINATION_TABLE, Embedded, STREAM, TABLE};
 use crate::bedrock::{Behaviour, StandIn};
 use crate::event_source::Mapping;
 use crate::event_source::bucket::Notifications;
@@ -95,7 +100,8 @@ impl Pipeline {
         options: Options,
         listener: TcpListener,
     ) -> anyhow::Result<Self> {
-        let campaigns = campaign::load(&options.campaigns_dir)?;
+        let compiled = processor::campaign::load(&options.campaigns_dir)?;
+        let campaigns: Vec<Campaign> = compiled.iter().map(|each| each.campaign.clone()).collect();
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let (aws, notifications) = Embedded::start(folder, &options.aws, &tasks, &stop).await?;
         let (bedrock_config, stand_in) = match options.bedrock {
@@ -112,22 +118,26 @@ impl Pipeline {
             dead_letters: Queue::new(aws.sqs.clone(), queue_url.clone()),
             continuations: Some(Queue::new(aws.sqs.clone(), aws.notification_queue_url.clone())),
             decoder: Decoder {
-                wanted: campaign::wanted_fields(&campaigns),
+                wanted: wanted_fields(&campaigns),
                 max_block_bytes: DEFAULT_MAX_BLOCK_BYTES,
                 max_group_bytes: MAX_GROUP_BYTES,
                 buckets: DEFAULT_STREAM_BUCKETS,
             },
         };
         let processor = Processor {
-            campaigns: compile(campaigns.clone())?,
-            model: Bedrock::new(&bedrock_config),
+            campaigns: compiled,
+            model: Box::new(Bedrock::new(&bedrock_config)),
             limiter: Limiter::new(options.quota),
-            store: Store::new(aws.dynamodb.clone(), TABLE.to_owned()),
-            dead_letters: processor::dead_letters::DeadLetters::new(
-                aws.sqs.clone(),
-                queue_url.clone(),
-            ),
+            table: Box::new(DynamoDb::new(aws.dynamodb.clone(), TABLE.to_owned())),
+            coordination: Box::new(SharedTable::new(
+                aws.dynamodb.clone(),
+                COORDINATION_TABLE.to_owned(),
+            )),
+            dead_letters: Box::new(Sqs::new(aws.sqs.clone(), queue_url.clone())),
             max_concurrent_generations: options.max_concurrent_generations,
+            clock: Clock::System,
+            jitter: Jitter::default(),
+            latency: Latency::default(),
         };
         let table = Table::new(&aws.dynamodb_config, TABLE.to_owned());
         let api = Api::new(table, campaigns, UnknownUser::Fallback);

@@ -93,6 +93,7 @@ impl fmt::Display for Summary {
         line("  output tokens", &n(metrics::OUTPUT_TOKENS))?;
         line("throttles", &n(metrics::THROTTLES))?;
         line("contents stored", &n(metrics::CONTENTS_STORED))?;
+        line("  from the cache", &n(metrics::CONTENTS_FROM_CACHE))?;
         line("events by what became of them", &"")?;
         for fate in Fate::ALL {
             let name = fate.metric().trim_start_matches("events_").replace('_', " ");

@@ -4,6 +4,8 @@
 //! something in every text; then every text is stripped of control characters and
 //! escaped, so that neither HTML nor Liquid finds anything of its own in it.
 
+use std::fmt;
+
 use jsonschema::Validator;
 use serde_json::{Map, Value};
 
@@ -17,26 +19,48 @@ pub enum BadAnswer {
     #[error("answer is not JSON")]
     NotJson(#[source] serde_json::Error),
     /// It does not match the schema; names places and rules, never the text.
-    #[error("answer does not match the schema: {0}")]
-    Mismatch(String),
+    #[error("answer does not match the schema: {}", join(.0))]
+    Mismatch(Vec<Violation>),
     /// It is JSON, but not an object.
     #[error("answer is not an object")]
     NotObject,
 }
 
+/// A rule that an answer breaks, and where; never the text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// The schema's keyword, or what else is wrong.
+    pub rule: String,
+    /// Where, as a JSON pointer.
+    pub place: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at \"{}\"", self.rule, self.place)
+    }
+}
+
+fn join(violations: &[Violation]) -> String {
+    violations.iter().map(Violation::to_string).collect::<Vec<_>>().join(", ")
+}
+
 /// Checks an answer and makes it safe.
 pub fn accept(answer: &str, schema: &Validator) -> Result<Map<String, Value>, BadAnswer> {
     let answer: Value = serde_json::from_str(answer).map_err(BadAnswer::NotJson)?;
-    let mut violations: Vec<String> = schema
+    let mut violations: Vec<Violation> = schema
         .iter_errors(&answer)
         .take(MAX_VIOLATIONS)
-        .map(|error| format!("{} at \"{}\"", error.kind().keyword(), error.instance_path()))
+        .map(|error| Violation {
+            rule: error.kind().keyword().to_owned(),
+            place: error.instance_path().to_string(),
+        })
         .collect();
     if violations.is_empty() {
         find_blank(&answer, &mut String::new(), &mut violations);
     }
     if !violations.is_empty() {
-        return Err(BadAnswer::Mismatch(violations.join(", ")));
+        return Err(BadAnswer::Mismatch(violations));
     }
     match escape(answer) {
         Value::Object(content) => Ok(content),
@@ -45,14 +69,14 @@ pub fn accept(answer: &str, schema: &Validator) -> Result<Map<String, Value>, Ba
 }
 
 /// Finds texts that pass a minimum length and still show nothing in an e-mail.
-fn find_blank(value: &Value, path: &mut String, violations: &mut Vec<String>) {
+fn find_blank(value: &Value, path: &mut String, violations: &mut Vec<Violation>) {
     if violations.len() >= MAX_VIOLATIONS {
         return;
     }
     let length = path.len();
     match value {
         Value::String(text) if !text.is_empty() && text.chars().all(is_invisible) => {
-            violations.push(format!("blank text at \"{path}\""));
+            violations.push(Violation { rule: "blank text".to_owned(), place: path.clone() });
         }
         Value::Array(values) => {
             for (n, value) in values.iter().enumerate() {

@@ -4,6 +4,7 @@
 //! fate; a record that cannot be decoded touches no other.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_lambda_events::event::kinesis::KinesisEvent;
 use aws_lambda_events::event::streams::{KinesisBatchItemFailure, KinesisEventResponse};
@@ -12,11 +13,17 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use contract::dead_letter::{DeadLetter, Input};
 use contract::metrics::{self, Counts, Fate};
-use contract::user_record::{Event, UserRecord, unpack};
+use contract::user_record::{Event, UserRecord, VERSION, unpack};
+use sha2::{Digest as _, Sha256};
+
+use crate::failure::{self, Verdict};
 
 /// Undecodable user records of one stream record that get a dead letter each; with more,
 /// the stream record gets one as a whole.
 const MAX_POISON_MEMBERS: usize = 16;
+
+/// Longest event id that is kept as it is, in bytes; those of Braze have 36.
+const MAX_EVENT_ID_BYTES: usize = 128;
 
 /// A batch while it is being worked on.
 #[derive(Debug, Default)]
@@ -39,6 +46,8 @@ pub struct Received {
     pub event: Event,
     /// When its object appeared in the bucket, in UNIX milliseconds.
     pub uploaded_at_ms: u64,
+    /// Somebody sent it again after it had been given up.
+    pub is_redriven: bool,
     record: usize,
     fate: Fate,
 }
@@ -50,11 +59,15 @@ pub struct User {
     pub id: String,
     /// Places in [`Batch::events`], oldest event first.
     pub events: Vec<usize>,
+    /// All of it goes back to the stream.
+    pub is_returned: bool,
 }
 
 /// A record that can never be decoded.
 #[derive(Debug)]
 pub struct Poison {
+    /// Identifies it through all deliveries.
+    pub name: String,
     /// What the dead-letter queue gets.
     pub letter: DeadLetter,
     record: usize,
@@ -63,6 +76,8 @@ pub struct Poison {
 #[derive(Debug)]
 struct Record {
     sequence_number: String,
+    /// When it arrived on the stream, in UNIX milliseconds.
+    arrived_at_ms: Option<u64>,
     returned: bool,
 }
 
@@ -74,10 +89,13 @@ impl Batch {
         for record in delivery.records {
             let record = record.kinesis;
             let place = batch.records.len();
-            let returned = false;
-            batch
-                .records
-                .push(Record { sequence_number: record.sequence_number.clone(), returned });
+            let arrived_at = SystemTime::from(record.approximate_arrival_timestamp.0);
+            let arrived_at_ms = arrived_at
+                .duration_since(UNIX_EPOCH)
+                .ok()
+                .and_then(|since| u64::try_from(since.as_millis()).ok());
+            let sequence_number = record.sequence_number.clone();
+            batch.records.push(Record { sequence_number, arrived_at_ms, returned: false });
             let data = Bytes::from(record.data.0);
             let user_records = unpack(data.clone());
             let is_aggregated = user_records.len() > 1;
@@ -100,27 +118,45 @@ impl Batch {
                     member: member.map(|member| member as u64),
                     data_base64: Some(BASE64.encode(&bytes)),
                 };
-                let letter = DeadLetter::new("poison_record", error.to_string(), input);
-                Poison { letter, record: place }
+                let reason = match failure::of_record(&error) {
+                    Verdict::DeadLetter(reason) => reason,
+                    Verdict::RetryNow | Verdict::GiveBack => "poison_record",
+                };
+                let letter = DeadLetter::new(reason, error.to_string(), input);
+                let letter = letter.seen(arrived_at_ms, 0);
+                let number = &record.sequence_number;
+                let name = match member {
+                    Some(member) => format!("poison#{number}#{member}"),
+                    None => format!("poison#{number}"),
+                };
+                Poison { name, letter, record: place }
             }));
         }
         for user in &mut batch.users {
-            user.events.sort_by_key(|&place| batch.events[place].event.time);
+            user.events.sort_by(|&a, &b| {
+                let order = |place: usize| {
+                    let event = &batch.events[place].event;
+                    (event.time, event.id.as_str())
+                };
+                order(a).cmp(&order(b))
+            });
         }
         batch
     }
 
     fn add(&mut self, record: UserRecord, place: usize, places: &mut HashMap<String, usize>) {
         let user = *places.entry(record.user_id).or_insert_with_key(|id| {
-            self.users.push(User { id: id.clone(), events: Vec::new() });
+            self.users.push(User { id: id.clone(), events: Vec::new(), is_returned: false });
             self.users.len() - 1
         });
-        for event in record.events {
+        for mut event in record.events {
+            event.id = short(event.id);
             self.users[user].events.push(self.events.len());
             self.events.push(Received {
                 event_type: record.event_type.clone(),
                 event,
                 uploaded_at_ms: record.uploaded_at_ms,
+                is_redriven: record.redriven,
                 record: place,
                 fate: Fate::NoTrigger,
             });
@@ -134,6 +170,43 @@ impl Batch {
         if fate == Fate::Returned {
             self.records[received.record].returned = true;
         }
+    }
+
+    /// Gives all events of a user back.
+    pub fn return_user(&mut self, user: usize) {
+        self.users[user].is_returned = true;
+        for place in self.users[user].events.clone() {
+            self.decide(place, Fate::Returned);
+        }
+    }
+
+    /// Some events of a user as they were on the stream.
+    pub fn user_records(&self, user_id: &str, places: &[usize]) -> Vec<UserRecord> {
+        let mut records: Vec<UserRecord> = Vec::new();
+        for received in places.iter().map(|&place| &self.events[place]) {
+            let event = received.event.clone();
+            match records.iter_mut().find(|record| {
+                record.event_type == received.event_type
+                    && record.uploaded_at_ms == received.uploaded_at_ms
+            }) {
+                Some(record) => record.events.push(event),
+                None => records.push(UserRecord {
+                    v: VERSION,
+                    user_id: user_id.to_owned(),
+                    event_type: received.event_type.clone(),
+                    uploaded_at_ms: received.uploaded_at_ms,
+                    redriven: false,
+                    events: vec![event],
+                }),
+            }
+        }
+        records
+    }
+
+    /// When the first of some events arrived on the stream, in UNIX milliseconds.
+    pub fn first_seen_ms(&self, places: &[usize]) -> Option<u64> {
+        let records = places.iter().map(|&place| &self.records[self.events[place].record]);
+        records.filter_map(|record| record.arrived_at_ms).min()
     }
 
     /// Gives a record back that could not be decoded nor queued as a dead letter.
@@ -155,11 +228,6 @@ impl Batch {
         }
     }
 
-    /// The sequence number of the record that carried an event.
-    pub fn sequence_number(&self, event: usize) -> &str {
-        &self.records[self.events[event].record].sequence_number
-    }
-
     /// The records that Kinesis must deliver again, in their order.
     pub fn response(&self) -> KinesisEventResponse {
         let mut response = KinesisEventResponse::default();
@@ -172,11 +240,18 @@ impl Batch {
     }
 }
 
+/// An event's id as it is kept; one that is too long to be kept is known by its hash.
+fn short(id: String) -> String {
+    if id.len() <= MAX_EVENT_ID_BYTES {
+        return id;
+    }
+    Sha256::digest(&id).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use aws_lambda_events::event::kinesis::KinesisEventRecord;
     use contract::aggregation;
-    use contract::user_record::VERSION;
     use serde_json::Map;
 
     use super::*;
@@ -199,6 +274,7 @@ pub(crate) mod tests {
             user_id: user.to_owned(),
             event_type: "t".to_owned(),
             uploaded_at_ms: 0,
+            redriven: false,
             events: times.iter().map(event).collect(),
         }
         .encode()

@@ -1,18 +1,28 @@
-//! A campaign made ready for use: template and schema compiled, fallback checked.
+//! A campaign made ready for use: template, condition and schema compiled, fallback
+//! checked.
 
-use contract::campaign::Campaign;
+mod condition;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use contract::campaign::{Campaign, Draft, Fault, InvalidCampaigns, line_of};
 use jsonschema::Validator;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::answer::{self, BadAnswer};
-use crate::prompt::{BadTemplate, Prompt};
+use crate::eligibility::Rules;
+use crate::prompt::Prompt;
+pub use condition::{Condition, NotEvaluated};
 
 /// A campaign that can be generated for.
 #[derive(Debug)]
 pub struct Compiled {
     /// What the folder says.
     pub campaign: Campaign,
+    /// What an event of its types must fulfil besides.
+    pub condition: Option<Condition>,
     /// The prompt's template.
     pub prompt: Prompt,
     /// The standing instructions, rendered.
@@ -21,121 +31,196 @@ pub struct Compiled {
     pub validator: Validator,
     /// Size of the schema as it travels with each call, in bytes.
     pub schema_bytes: usize,
+    /// What decides an answer besides the prompt, hashed.
+    parameters: Sha256,
 }
 
-/// A campaign that cannot be used, and the file that is to blame.
-#[derive(Debug, thiserror::Error)]
-pub enum BadCampaign {
-    /// `prompt.liquid` or `system.liquid`.
-    #[error("campaign \"{campaign}\": {file} cannot be used: {source}")]
-    Template {
-        /// Name of the campaign.
-        campaign: String,
-        /// Name of the file.
-        file: &'static str,
-        /// What is wrong with it.
-        source: BadTemplate,
-    },
-    /// `answer.schema.json`.
-    #[error("campaign \"{campaign}\": answer.schema.json is not a JSON Schema: {reason}")]
-    Schema {
-        /// Name of the campaign.
-        campaign: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// `fallback.json`.
-    #[error("campaign \"{campaign}\": fallback.json does not match answer.schema.json")]
-    Fallback {
-        /// Name of the campaign.
-        campaign: String,
-        /// What is wrong with it.
-        source: BadAnswer,
-    },
+/// Reads and compiles every campaign in `folder`, in the order of their names.
+pub fn load(folder: &Path) -> Result<Vec<Arc<Compiled>>, InvalidCampaigns> {
+    let (drafts, mut faults) = contract::campaign::read(folder);
+    let compiled = drafts.into_iter().filter_map(|draft| compile(draft, &mut faults));
+    let campaigns = compiled.map(Arc::new).collect();
+    if faults.is_empty() { Ok(campaigns) } else { Err(InvalidCampaigns(faults)) }
+}
+
+/// Compiles what can be read of a campaign and adds everything that is wrong with it.
+fn compile(draft: Draft, faults: &mut Vec<Fault>) -> Option<Compiled> {
+    let folder = draft.folder.clone();
+    let mut blame = |file: &str, line: Option<usize>, reason: String| {
+        faults.push(Fault::new(&folder.join(file), line, reason));
+    };
+    let condition = draft.config.as_ref().and_then(|config| config.trigger.when.as_ref());
+    let condition = match condition.map(Condition::compile).transpose() {
+        Ok(condition) => condition,
+        Err(wrong) => {
+            for (line, reason) in wrong {
+                blame("campaign.toml", Some(line), reason);
+            }
+            None
+        }
+    };
+    let fields = draft.config.as_ref().map(|config| &config.fields);
+    let mut template = |file: &str, text: Option<&String>| {
+        let compiled = Prompt::compile(text?, fields);
+        compiled.map_err(|error| blame(file, error.line(), error.to_string())).ok()
+    };
+    let prompt = template("prompt.liquid", draft.prompt.as_ref());
+    let system = template("system.liquid", draft.system.as_ref());
+    let validator = draft.answer_schema.as_ref().and_then(|schema| {
+        let compiled = jsonschema::validator_for(schema);
+        compiled
+            .map_err(|error| {
+                blame("answer.schema.json", None, format!("is not a JSON Schema: {error}"));
+            })
+            .ok()
+    });
+    if let (Some((text, fallback)), Some(validator)) = (&draft.fallback, &validator)
+        && let Err(error) = answer::accept(&Value::Object(fallback.clone()).to_string(), validator)
+    {
+        let places = match &error {
+            BadAnswer::Mismatch(violations) => violations.as_slice(),
+            _ => &[],
+        };
+        for violation in places {
+            let reason = format!("does not match answer.schema.json: {violation}");
+            blame("fallback.json", line_of(text, &violation.place), reason);
+        }
+    }
+    let system = system.and_then(|system| {
+        let rendered = system.render(&[]);
+        rendered.map_err(|error| blame("system.liquid", error.line(), error.to_string())).ok()
+    });
+    let campaign = draft.finish()?;
+    let system = system?;
+    let schema_bytes = campaign.answer_schema.to_string().len();
+    let (prompt, validator) = (prompt?, validator?);
+    let parameters = parameters(&campaign, &system);
+    Some(Compiled { condition, prompt, system, validator, schema_bytes, parameters, campaign })
 }
 
 impl Compiled {
-    /// Compiles what the folder holds.
-    pub fn new(campaign: Campaign) -> Result<Self, BadCampaign> {
-        let name = || campaign.name.clone();
-        let fields = &campaign.config.fields;
-        let prompt = Prompt::compile(&campaign.prompt, fields).map_err(|source| {
-            BadCampaign::Template { campaign: name(), file: "prompt.liquid", source }
-        })?;
-        let system = Prompt::compile(&campaign.system, fields)
-            .and_then(|system| system.render(&[]))
-            .map_err(|source| BadCampaign::Template {
-                campaign: name(),
-                file: "system.liquid",
-                source,
-            })?;
-        let validator = jsonschema::validator_for(&campaign.answer_schema)
-            .map_err(|error| BadCampaign::Schema { campaign: name(), reason: error.to_string() })?;
-        let fallback = Value::Object(campaign.fallback.clone()).to_string();
-        answer::accept(&fallback, &validator)
-            .map_err(|source| BadCampaign::Fallback { campaign: name(), source })?;
-        let schema_bytes = campaign.answer_schema.to_string().len();
-        Ok(Self { prompt, system, validator, schema_bytes, campaign })
+    /// Tells whether an event asks for content.
+    pub fn is_triggered_by(
+        &self,
+        event_type: &str,
+        fields: &serde_json::Map<String, Value>,
+    ) -> Result<bool, NotEvaluated> {
+        if !self.campaign.config.trigger.event_types.contains(event_type) {
+            return Ok(false);
+        }
+        self.condition.as_ref().map_or(Ok(true), |condition| condition.holds(fields))
+    }
+
+    /// What it says about eligibility.
+    pub fn rules(&self) -> Rules {
+        let config = &self.campaign.config;
+        Rules { history: config.history, cooldown_secs: i64::from(config.cooldown_hours) * 3_600 }
     }
 
     /// Identifies everything that decides an answer: model, parameters, schema and prompt.
     pub fn prompt_hash(&self, prompt: &str) -> String {
-        let config = &self.campaign.config;
-        let mut hash = Sha256::new();
-        let parameters = format!(
-            "{}\n{:?}\n{}\n{:?}\n{}",
-            config.model_id,
-            config.structured_output,
-            config.max_tokens,
-            config.temperature,
-            self.campaign.answer_schema
-        );
-        // Lengths in front, so that no two different inputs run into the same bytes.
-        for part in [parameters.as_str(), &self.system, prompt] {
-            hash.update((part.len() as u64).to_be_bytes());
-            hash.update(part);
-        }
+        let mut hash = self.parameters.clone();
+        add(&mut hash, prompt);
         hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }
 
+fn parameters(campaign: &Campaign, system: &str) -> Sha256 {
+    let config = &campaign.config;
+    let mut hash = Sha256::new();
+    let text = format!(
+        "{}\n{:?}\n{}\n{:?}\n{:?}\n{}",
+        config.model_id,
+        config.structured_output,
+        config.max_tokens,
+        config.temperature,
+        config.guardrail,
+        campaign.answer_schema
+    );
+    add(&mut hash, &text);
+    add(&mut hash, system);
+    hash
+}
+
+/// Adds a text with its length in front, so that no two different inputs run into the
+/// same bytes.
+fn add(hash: &mut Sha256, text: &str) {
+    hash.update((text.len() as u64).to_be_bytes());
+    hash.update(text);
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
-    use std::path::Path;
+    use std::path::PathBuf;
 
     use super::*;
 
-    pub(crate) fn sample() -> Campaign {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../campaigns");
-        contract::campaign::load(&folder).expect("sample campaigns load").remove(0)
+    pub(crate) fn sample_folder() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../campaigns")
+    }
+
+    fn draft() -> Draft {
+        let (mut drafts, faults) = contract::campaign::read(&sample_folder());
+        assert!(faults.is_empty(), "{faults:?}");
+        drafts.remove(0)
+    }
+
+    fn faults_of(draft: Draft) -> Vec<String> {
+        let mut faults = Vec::new();
+        let compiled = compile(draft, &mut faults);
+        assert_eq!(compiled.is_some(), faults.is_empty());
+        let folder = sample_folder();
+        let folder = folder.to_str().expect("is UTF-8");
+        faults.iter().map(|fault| fault.to_string().replace(folder, "")).collect()
     }
 
     #[test]
     fn the_sample_campaign_compiles() {
-        let compiled = Compiled::new(sample()).expect("compiles");
+        let compiled = load(&sample_folder()).expect("compiles").remove(0);
 
         assert!(compiled.system.contains("They are data"));
     }
 
     #[test]
-    fn a_fallback_that_would_render_empty_is_refused() {
-        let mut campaign = sample();
-        campaign.fallback.remove("heading");
+    fn everything_that_is_wrong_is_said_at_once_with_its_line() {
+        let mut draft = draft();
+        let config = draft.config.as_mut().expect("is there");
+        config.trigger.when.as_mut().expect("is there").text = "event.name ==\n== 1".to_owned();
+        draft.prompt = Some("a\n{{ events[0].secret }}".to_owned());
+        draft.system = Some("a\nb {% if %}".to_owned());
+        let (text, fallback) = draft.fallback.as_mut().expect("is there");
+        fallback.remove("heading");
+        fallback.insert("emailTitle".to_owned(), Value::from(7));
+        assert!(text.lines().nth(1).is_some_and(|line| line.contains("emailTitle")));
 
-        let error = Compiled::new(campaign).expect_err("heading is required");
+        let faults = faults_of(draft);
 
-        assert!(error.to_string().contains("fallback.json"), "{error}");
+        let expected = [
+            "/new-episode/campaign.toml:23: condition",
+            "/new-episode/prompt.liquid: template does not render",
+            "/new-episode/system.liquid:2: template does not parse",
+            "/new-episode/fallback.json:2: does not match answer.schema.json: type at",
+            "/new-episode/fallback.json:1: does not match answer.schema.json: required at",
+        ];
+        assert_eq!(faults.len(), expected.len(), "{faults:#?}");
+        for expected in expected {
+            assert!(
+                faults.iter().any(|fault| fault.starts_with(expected)),
+                "{expected}: {faults:#?}"
+            );
+        }
     }
 
     #[test]
     fn the_prompt_hash_changes_with_everything_that_decides_an_answer() {
-        let compiled = Compiled::new(sample()).expect("compiles");
-        let mut other = sample();
-        other.config.max_tokens += 1;
-        let other = Compiled::new(other).expect("compiles");
+        let compiled = |draft| compile(draft, &mut Vec::new()).expect("compiles");
+        let one = compiled(draft());
+        let mut other = draft();
+        other.config.as_mut().expect("is there").max_tokens += 1;
+        let other = compiled(other);
 
-        assert_eq!(compiled.prompt_hash("a"), compiled.prompt_hash("a"));
-        assert_ne!(compiled.prompt_hash("a"), compiled.prompt_hash("b"));
-        assert_ne!(compiled.prompt_hash("a"), other.prompt_hash("a"));
+        assert_eq!(one.prompt_hash("a"), one.prompt_hash("a"));
+        assert_ne!(one.prompt_hash("a"), one.prompt_hash("b"));
+        assert_ne!(one.prompt_hash("a"), other.prompt_hash("a"));
     }
 }

@@ -1,6 +1,7 @@
 //! One invocation: a Kinesis batch in, the sequence numbers to deliver again out.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aws_config::BehaviorVersion;
@@ -11,22 +12,24 @@ use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 use contract::campaign::InvalidCampaigns;
 use contract::dead_letter::DeadLetter;
 use contract::metrics::{self, Counts, Fate};
-use contract::user_record::Event;
 use futures::stream::{self, StreamExt as _};
 use tokio::time::Instant;
 
+use crate::answers::Question;
 use crate::batch::Batch;
-use crate::campaign::{BadCampaign, Compiled};
-use crate::dead_letters::DeadLetters;
-use crate::eligibility::{self, Stored};
-use crate::generation::{Outcome, Unit, unix_secs};
-use crate::model::Bedrock;
+use crate::campaign::{self, Compiled};
+use crate::clock::Clock;
+use crate::coordination::{Coordination, Entry, SharedTable};
+use crate::dead_letters::{DeadLetterQueue, Sqs};
+use crate::eligibility::{Action, Candidate};
+use crate::history::Past;
+use crate::jitter::Jitter;
+use crate::latency::Latency;
+use crate::model::{Bedrock, TextModel};
 use crate::quota::Limiter;
 use crate::settings::Settings;
-use crate::store::{Key, Store, StoreError};
-
-/// Event types that remove a user: a request to forget, and a merge into another.
-const DELETIONS: [&str; 2] = ["users.UserDeleteRequest", "users.UserOrphan"];
+use crate::store::{ContentTable, DAY_SECS, DynamoDb, Key};
+use crate::unit::{Outcome, Step, Told, Unit};
 
 /// Time kept back before the invocation's deadline: one call that takes its longest,
 /// and the answer.
@@ -38,21 +41,40 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Longest call, the SDK's own retries included; the SDK by itself sets no limit.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// Everything an invocation needs, built once per instance.
+/// Units that are read, decided and written together: so much of a batch is in memory
+/// beside the batch itself.
+const UNITS_OF_A_WAVE: usize = 1_000;
+
+/// Writes of the content table at a time.
+const CONCURRENT_WRITES: usize = 64;
+
+/// How long a record that can never be decoded is known to have its dead letter, in
+/// seconds: as long as the longest retention of a stream.
+const POISON_MARK_SECS: i64 = 365 * DAY_SECS;
+
+/// Everything that invocations need, built once per instance.
 #[derive(Debug)]
 pub struct Processor {
     /// Campaigns, in the order of their names.
-    pub campaigns: Vec<Compiled>,
+    pub campaigns: Vec<Arc<Compiled>>,
     /// The text model.
-    pub model: Bedrock,
+    pub model: Box<dyn TextModel>,
     /// Its quota.
     pub limiter: Limiter,
     /// The content table.
-    pub store: Store,
+    pub table: Box<dyn ContentTable>,
+    /// What the instances agree on.
+    pub coordination: Box<dyn Coordination>,
     /// Keeps what could not be processed.
-    pub dead_letters: DeadLetters,
+    pub dead_letters: Box<dyn DeadLetterQueue>,
     /// Most calls of the model at a time.
     pub max_concurrent_generations: usize,
+    /// The time of day.
+    pub clock: Clock,
+    /// Chance.
+    pub jitter: Jitter,
+    /// How long generations take.
+    pub latency: Latency,
 }
 
 /// What an invocation did.
@@ -66,21 +88,29 @@ pub struct Report {
     pub freshness: Vec<Duration>,
 }
 
-/// The processor cannot start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// A campaign's folder cannot be read.
-    #[error(transparent)]
-    Unreadable(#[from] InvalidCampaigns),
-    /// A campaign's files do not fit together.
-    #[error(transparent)]
-    Unusable(#[from] BadCampaign),
+/// Until when an invocation may do what.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Deadline {
+    began: Instant,
+    /// Until when it works; the rest of its time is for writing and answering.
+    pub(crate) work_until: Instant,
+    /// When it is over for sure, in UNIX milliseconds.
+    pub(crate) lease_until_ms: u64,
+}
+
+impl Deadline {
+    /// Until when something that lasts `expected` may start. Half of the invocation
+    /// always remains: what lasts longer than expected once must not stop all that follows.
+    pub(crate) fn start_by(&self, expected: Duration) -> Instant {
+        let whole = self.work_until.saturating_duration_since(self.began);
+        self.began + whole.saturating_sub(expected).max(whole / 2)
+    }
 }
 
 impl Processor {
     /// Builds the clients and compiles the campaigns.
-    pub async fn from_settings(settings: &Settings) -> Result<Self, StartError> {
-        let campaigns = compile(contract::campaign::load(&settings.campaigns_dir)?)?;
+    pub async fn from_settings(settings: &Settings) -> Result<Self, InvalidCampaigns> {
+        let campaigns = campaign::load(&settings.campaigns_dir)?;
         let http = aws_smithy_http_client::Builder::new()
             .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
             .build_https();
@@ -94,34 +124,43 @@ impl Processor {
             .await;
         let dynamodb = aws_sdk_dynamodb::Client::new(&config);
         let sqs = aws_sdk_sqs::Client::new(&config);
+        let queue_url = settings.dead_letter_queue_url.clone();
+        let coordination = SharedTable::new(dynamodb.clone(), settings.coordination_table.clone());
         Ok(Self {
             campaigns,
-            model: Bedrock::new(&config),
+            model: Box::new(Bedrock::new(&config)),
             limiter: Limiter::new(settings.quota),
-            store: Store::new(dynamodb, settings.content_table.clone()),
-            dead_letters: DeadLetters::new(sqs, settings.dead_letter_queue_url.clone()),
+            table: Box::new(DynamoDb::new(dynamodb, settings.content_table.clone())),
+            coordination: Box::new(coordination),
+            dead_letters: Box::new(Sqs::new(sqs, queue_url)),
             max_concurrent_generations: settings.max_concurrent_generations.get() as usize,
+            clock: Clock::System,
+            jitter: Jitter::default(),
+            latency: Latency::default(),
         })
     }
 
     /// Processes a batch; never fails as a whole.
     pub async fn handle(&self, delivery: KinesisEvent, deadline: SystemTime) -> Report {
-        let remaining = deadline.duration_since(SystemTime::now()).unwrap_or_default();
-        let deadline = Instant::now() + remaining.saturating_sub(DEADLINE_MARGIN);
+        let remaining = self.clock.until(deadline);
+        let began = Instant::now();
+        let deadline = Deadline {
+            began,
+            work_until: began + remaining.saturating_sub(DEADLINE_MARGIN),
+            lease_until_ms: self.clock.now_ms()
+                + u64::try_from(remaining.as_millis()).unwrap_or(u64::MAX),
+        };
         let mut report = Report::default();
         let mut batch = Batch::decode(delivery);
 
         self.bury_poison(&mut batch, &mut report.counts).await;
         self.delete_users(&mut batch, &mut report.counts).await;
-        let triggers = self.triggers(&mut batch);
-        let units = self.eligible_units(&mut batch, triggers).await;
-        let work: Vec<_> = units.iter().map(|unit| self.work(unit, &batch, deadline)).collect();
-        let outcomes: Vec<Outcome> =
-            stream::iter(work).buffer_unordered(self.max_concurrent_generations).collect().await;
-        for outcome in outcomes {
-            batch.decide(outcome.trigger, outcome.fate);
-            report.counts.merge(&outcome.counts);
-            report.freshness.extend(outcome.freshness);
+        let mut triggered = self.triggered(&batch, &mut report.counts);
+        while !triggered.is_empty() {
+            let rest = triggered.split_off(triggered.len().min(UNITS_OF_A_WAVE));
+            let units = triggered.into_iter().map(|each| each.unit(self, &batch)).collect();
+            self.work_on(&mut batch, units, deadline, &mut report).await;
+            triggered = rest;
         }
 
         batch.count(&mut report.counts);
@@ -131,94 +170,182 @@ impl Processor {
 
     async fn bury_poison(&self, batch: &mut Batch, counts: &mut Counts) {
         for place in 0..batch.poison.len() {
-            if !self.give_up(&batch.poison[place].letter, counts).await {
+            if !self.bury_once(&batch.poison[place], counts).await {
                 batch.return_poison(place);
             }
         }
     }
 
-    /// Applies deletions before anything else, so that what comes after sees them.
-    async fn delete_users(&self, batch: &mut Batch, counts: &mut Counts) {
-        for user in 0..batch.users.len() {
-            let is_deletion =
-                |place: &usize| DELETIONS.contains(&batch.events[*place].event_type.as_str());
-            let places: Vec<usize> =
-                batch.users[user].events.iter().copied().filter(is_deletion).collect();
-            let Some(deleted_at) = places.iter().map(|&p| batch.events[p].event.time).max() else {
-                continue;
-            };
-            let user_id = batch.users[user].id.clone();
-            let fate = match self.delete_user(&user_id, deleted_at).await {
-                Ok(()) => Fate::Deletion,
-                Err(error) => {
-                    tracing::warn!(%error, "user was not deleted");
-                    Fate::Returned
+    /// Writes a poison record's dead letter, unless an earlier delivery did.
+    async fn bury_once(&self, poison: &crate::batch::Poison, counts: &mut Counts) -> bool {
+        match self.coordination.is_marked(&poison.name).await {
+            Ok(true) => return true,
+            Ok(false) => {}
+            // Twice is better than never.
+            Err(error) => tracing::debug!(%error, "dead letter may come twice"),
+        }
+        if !self.give_up(&poison.letter, counts).await {
+            return false;
+        }
+        let expires_at = self.clock.now_secs() + POISON_MARK_SECS;
+        if let Err(error) = self.coordination.mark(&poison.name, expires_at).await {
+            tracing::debug!(%error, "dead letter may come twice");
+        }
+        true
+    }
+
+    /// Finds the users and campaigns that events of the batch trigger, those of the
+    /// highest priority first.
+    fn triggered(&self, batch: &Batch, counts: &mut Counts) -> Vec<Triggered> {
+        let mut triggered = Vec::new();
+        let mut campaigns: Vec<usize> = (0..self.campaigns.len()).collect();
+        let priority = |campaign: &usize| self.campaigns[*campaign].campaign.config.priority;
+        campaigns.sort_by_key(|campaign| std::cmp::Reverse(priority(campaign)));
+        for campaign in campaigns {
+            let compiled = &self.campaigns[campaign];
+            for (user, each) in batch.users.iter().enumerate() {
+                if each.is_returned {
+                    continue;
                 }
-            };
-            counts.add(metrics::USERS_DELETED, u64::from(fate == Fate::Deletion));
-            for place in places {
-                batch.decide(place, fate);
+                let mut places = Vec::new();
+                for &place in &each.events {
+                    let received = &batch.events[place];
+                    match compiled.is_triggered_by(&received.event_type, &received.event.fields) {
+                        Ok(true) => places.push(place),
+                        Ok(false) => {}
+                        Err(error) => {
+                            tracing::debug!(%error, "event does not trigger");
+                            counts.add(metrics::CONDITIONS_FAILED, 1);
+                        }
+                    }
+                }
+                if !places.is_empty() {
+                    triggered.push(Triggered { campaign, user, places });
+                }
             }
         }
+        triggered
     }
 
-    async fn delete_user(&self, user_id: &str, deleted_at: i64) -> Result<(), StoreError> {
-        for compiled in &self.campaigns {
-            let key = Key { user_id: user_id.to_owned(), campaign: compiled.campaign.name.clone() };
-            self.store.delete(&key, deleted_at, unix_secs()).await?;
-        }
-        Ok(())
-    }
-
-    /// Finds each user's newest triggering event per campaign; older ones are coalesced.
-    fn triggers<'a>(&'a self, batch: &mut Batch) -> Vec<(&'a Compiled, Key, Vec<usize>)> {
-        let mut triggers = Vec::new();
-        for compiled in &self.campaigns {
-            let trigger = &compiled.campaign.config.trigger;
-            for user in 0..batch.users.len() {
-                let matches = |place: &usize| {
-                    let received = &batch.events[*place];
-                    trigger.matches(&received.event_type, &received.event.fields)
-                };
-                let mut places: Vec<usize> =
-                    batch.users[user].events.iter().copied().filter(matches).collect();
-                places.sort_by_key(|&place| {
-                    let event = &batch.events[place].event;
-                    (event.time, event.id.clone())
-                });
-                let Some((_, older)) = places.split_last() else { continue };
-                for &place in older {
-                    batch.decide(place, Fate::Coalesced);
-                }
-                let user_id = batch.users[user].id.clone();
-                let key = Key { user_id, campaign: compiled.campaign.name.clone() };
-                triggers.push((compiled, key, places));
-            }
-        }
-        triggers
-    }
-
-    /// Reads the state of all users at once and keeps what asks for a generation.
-    async fn eligible_units<'a>(
+    /// Reads, decides, asks and writes for some units.
+    async fn work_on(
         &self,
         batch: &mut Batch,
-        triggers: Vec<(&'a Compiled, Key, Vec<usize>)>,
-    ) -> Vec<Unit<'a>> {
-        let keys: Vec<Key> = triggers.iter().map(|(_, key, _)| key.clone()).collect();
-        let stored = match self.store.load(&keys).await {
-            Ok(stored) => stored,
+        units: Vec<Unit>,
+        deadline: Deadline,
+        report: &mut Report,
+    ) {
+        let keys: Vec<Key> = units.iter().map(|unit| unit.key.clone()).collect();
+        let mut states = match self.table.load(&keys).await {
+            Ok(states) => states,
             Err(error) => {
-                tracing::warn!(%error, "batch goes back");
-                for place in triggers.iter().filter_map(|(_, _, places)| places.last()) {
+                tracing::warn!(%error, "units go back");
+                for place in units.iter().flat_map(|unit| &unit.places) {
                     batch.decide(*place, Fate::Returned);
                 }
-                return Vec::new();
+                return;
             }
         };
-        let units = triggers
-            .into_iter()
-            .filter_map(|(campaign, key, places)| prepare(batch, campaign, key, &places, &stored));
-        units.collect()
+        let mut groups: Vec<Group> = Vec::new();
+        let mut by_hash: HashMap<String, usize> = HashMap::new();
+        for unit in units {
+            let mut step = unit.step(&states.remove(&unit.key).unwrap_or_default());
+            if step.decision.action == Action::Nothing {
+                for (place, fate) in unit.places.iter().zip(&step.decision.fates) {
+                    batch.decide(*place, *fate);
+                }
+                continue;
+            }
+            let question = match step.question.take() {
+                Some(Ok(question)) => Some(question),
+                other => {
+                    step.question = other;
+                    None
+                }
+            };
+            let group = match &question {
+                Some(question) => {
+                    *by_hash.entry(question.hash.clone()).or_insert_with(|| groups.len())
+                }
+                None => groups.len(),
+            };
+            if group == groups.len() {
+                groups.push(Group { question: None, known: None, units: Vec::new() });
+            }
+            groups[group].join(question);
+            groups[group].units.push((unit, step));
+        }
+        self.look_up(&mut groups).await;
+        let outcomes = self.conclude_all(batch, groups, deadline).await;
+        for (places, outcome) in outcomes {
+            // What goes back goes back as a whole, or a repeat would miss a part of it.
+            for (place, fate) in places.iter().zip(&outcome.fates) {
+                batch.decide(*place, *fate);
+            }
+            report.counts.merge(&outcome.counts);
+            report.freshness.extend(outcome.freshness);
+        }
+    }
+
+    /// Reads what is known of all questions at once.
+    async fn look_up(&self, groups: &mut [Group]) {
+        let questions = groups.iter().filter_map(|group| group.question.as_ref());
+        let hashes: Vec<String> = questions.map(|question| question.hash.clone()).collect();
+        if hashes.is_empty() {
+            return;
+        }
+        match self.coordination.answers(&hashes).await {
+            Ok(mut known) => {
+                for group in groups {
+                    let hash = group.question.as_ref().map(|question| &question.hash);
+                    group.known = hash.and_then(|hash| known.remove(hash));
+                }
+            }
+            // The lease will tell what is known.
+            Err(error) => tracing::debug!(%error, "cached answers were not read"),
+        }
+    }
+
+    async fn conclude_all(
+        &self,
+        batch: &Batch,
+        groups: Vec<Group>,
+        deadline: Deadline,
+    ) -> Vec<(Vec<usize>, Outcome)> {
+        let mut outcomes = Vec::new();
+        let concluded = stream::iter(groups)
+            .map(async |mut group: Group| {
+                let mut counts = Counts::default();
+                let told = match (&group.question, group.units.first()) {
+                    (Some(question), Some((unit, _))) => {
+                        let known = group.known.take();
+                        let answer =
+                            self.answer(&unit.campaign, question, known, deadline, &mut counts);
+                        let answered = Arc::new(answer.await);
+                        Some(Told { hash: question.hash.as_str().into(), answered })
+                    }
+                    _ => None,
+                };
+                (group.units, told, counts)
+            })
+            .buffer_unordered(self.max_concurrent_generations)
+            .flat_map(|(units, told, counts)| {
+                // What the answer took is counted with the first that it is for.
+                let mut counts = Some(counts);
+                stream::iter(units.into_iter().map(move |unit| (unit, told.clone(), counts.take())))
+            })
+            .map(async |((unit, step), told, counts)| {
+                let is_first = counts.is_some();
+                let mut outcome = self.conclude(batch, &unit, step, told, is_first, deadline).await;
+                outcome.counts.merge(&counts.unwrap_or_default());
+                (unit.places, outcome)
+            })
+            .buffer_unordered(CONCURRENT_WRITES);
+        let mut concluded = std::pin::pin!(concluded);
+        while let Some(outcome) = concluded.next().await {
+            outcomes.push(outcome);
+        }
+        outcomes
     }
 
     /// Queues a dead letter; `false` means that its input must go back instead.
@@ -229,34 +356,50 @@ impl Processor {
                 true
             }
             Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "input goes back");
+                tracing::warn!(%error, "input goes back");
                 false
             }
         }
     }
 }
 
-/// Compiles all campaigns.
-pub fn compile(campaigns: Vec<contract::campaign::Campaign>) -> Result<Vec<Compiled>, BadCampaign> {
-    campaigns.into_iter().map(Compiled::new).collect()
+/// A user and a campaign that some of their events trigger.
+struct Triggered {
+    campaign: usize,
+    user: usize,
+    places: Vec<usize>,
 }
 
-/// Decides about one user and campaign, and renders the prompt if it is due.
-fn prepare<'a>(
-    batch: &mut Batch,
-    campaign: &'a Compiled,
-    key: Key,
-    places: &[usize],
-    stored: &HashMap<Key, Stored>,
-) -> Option<Unit<'a>> {
-    let &trigger = places.last()?;
-    let skip = eligibility::reason_to_skip(&batch.events[trigger].event, stored.get(&key));
-    if let Some(reason) = skip {
-        batch.decide(trigger, reason);
-        return None;
+impl Triggered {
+    fn unit(self, processor: &Processor, batch: &Batch) -> Unit {
+        let campaign = Arc::clone(&processor.campaigns[self.campaign]);
+        let allowed = &campaign.campaign.config.fields;
+        let key = Key {
+            user_id: batch.users[self.user].id.clone(),
+            campaign: campaign.campaign.name.clone(),
+        };
+        let candidates = self.places.iter().map(|&place| {
+            let received = &batch.events[place];
+            let event = Past::new(&received.event_type, &received.event, allowed);
+            Candidate { event, is_redriven: received.is_redriven }
+        });
+        let candidates = candidates.collect();
+        Unit { campaign, key, candidates, places: self.places }
     }
-    let newest = places.len().saturating_sub(campaign.campaign.config.max_events);
-    let events: Vec<&Event> =
-        places[newest..].iter().map(|&place| &batch.events[place].event).collect();
-    Some(Unit { campaign, key, trigger, prompt: campaign.prompt.render(&events) })
+}
+
+/// Units that ask the same, or one that asks nothing.
+struct Group {
+    question: Option<Question>,
+    known: Option<Entry>,
+    units: Vec<(Unit, Step)>,
+}
+
+impl Group {
+    fn join(&mut self, question: Option<Question>) {
+        match (&mut self.question, question) {
+            (Some(asked), Some(again)) => asked.retry_given_up |= again.retry_given_up,
+            (asked, question) => *asked = question,
+        }
+    }
 }

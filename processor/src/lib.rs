@@ -3,28 +3,38 @@
 //! One invocation is one Kinesis batch:
 //!
 //! ```text
-//! batch -> deletions -> eligibility -> prompt -> quota -> model -> answer -> store
-//!   |                        |                                        |
-//!   +-- poison               +-- skipped, with a reason               +-- dead letter
+//! batch -> deletions -> state -> eligibility -> prompt -> answer -> table
+//!   |                               |             |  ^
+//!   +-- poison                      +-- skipped   |  | one for each distinct prompt:
+//!                                                 v  | cache, lease, quota, model
 //! ```
 //!
 //! Every event leaves with exactly one [`Fate`](contract::metrics::Fate). What
 //! could not be done goes back to the stream by its sequence number, and Kinesis
 //! delivers again from the lowest one: every step is safe to repeat, and a
-//! repeat finds the content stored and asks the model for nothing.
+//! repeat finds the events remembered and asks the model for nothing.
 //!
-//! Read [`handler`] first, then [`eligibility`] and [`quota`].
+//! Read [`handler`] first, then [`eligibility`], `unit`, `answers` and [`quota`].
 
 pub mod answer;
+mod answers;
 pub mod batch;
 pub mod campaign;
+pub mod clock;
+pub mod coordination;
 pub mod dead_letters;
+mod deletion;
 pub mod eligibility;
+pub mod failure;
 mod generation;
 pub mod handler;
+pub mod history;
+pub mod jitter;
+pub mod latency;
 pub mod model;
 pub mod prompt;
 pub mod quota;
 pub mod settings;
 pub mod store;
 mod structured;
+mod unit;

@@ -4,22 +4,35 @@
 //! them all. Every wait is bounded, because the SDK by itself bounds only the
 //! connect time.
 
+use std::fmt::Debug;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use aws_sdk_bedrockruntime::Client;
+use aws_sdk_bedrockruntime::config::http::HttpResponse;
 use aws_sdk_bedrockruntime::config::retry::RetryConfig;
 use aws_sdk_bedrockruntime::config::timeout::TimeoutConfig;
 use aws_sdk_bedrockruntime::error::{
     BuildError, DisplayErrorContext, ProvideErrorMetadata, SdkError,
 };
-use aws_sdk_bedrockruntime::operation::converse::{ConverseError, ConverseOutput};
+use aws_sdk_bedrockruntime::operation::converse::ConverseOutput;
 use aws_sdk_bedrockruntime::types::{
-    ContentBlock, ConversationRole, InferenceConfiguration, Message, StopReason, SystemContentBlock,
+    CachePointBlock, CachePointType, ContentBlock, ConversationRole, GuardrailAction,
+    GuardrailConfiguration, GuardrailContentBlock, GuardrailContentSource, GuardrailTextBlock,
+    InferenceConfiguration, Message, StopReason, SystemContentBlock,
 };
-use contract::campaign::StructuredOutput;
+use contract::campaign::{Guardrail, StructuredOutput};
+use tokio::time::sleep;
 
 use crate::campaign::Compiled;
+use crate::failure::{Verdict, brief};
 use crate::structured;
+
+/// Attempts at letting a guardrail look at one answer.
+const MAX_GUARDRAIL_ATTEMPTS: u32 = 3;
+
+/// Wait before a guardrail is asked again, times the attempt.
+const GUARDRAIL_BACKOFF: Duration = Duration::from_millis(200);
 
 /// Longest time that one call may take; content of a few hundred tokens takes seconds.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(45);
@@ -75,7 +88,7 @@ impl Usage {
 /// Why the model gave no usable answer.
 ///
 /// The variants are the decisions a caller can take, not the shapes of the SDK's
-/// errors; [`ModelError::action`] decides.
+/// errors; [`ModelError::verdict`] decides.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
     /// The account is over its quota for a minute.
@@ -127,18 +140,6 @@ pub enum Stop {
 }
 
 impl Stop {
-    /// Short name for dead letters.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::TooLong => "answer_too_long",
-            Self::Malformed => "answer_malformed",
-            Self::PromptTooLong => "prompt_too_long",
-            Self::Guardrail => "guardrail_intervened",
-            Self::ContentFilter => "content_filtered",
-            Self::Other(_) => "answer_refused",
-        }
-    }
-
     /// What the model should hear of it, where asking again can help: an answer that
     /// somebody blocked would be blocked again.
     pub fn complaint(&self) -> Option<&'static str> {
@@ -171,26 +172,25 @@ impl Correction {
     }
 }
 
-/// What to do after a [`ModelError`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
-    /// Try again within this invocation.
-    Retry,
-    /// Give the events back to the stream.
-    GiveBack,
-    /// Write a dead letter: another attempt would end the same way.
-    GiveUp,
+/// What was asked of the model for one question.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Calls {
+    /// Calls that were sent.
+    pub attempts: u32,
+    /// What the service counted for those that were answered.
+    pub spent: Usage,
 }
 
-impl ModelError {
-    /// Decides what to do; the one place that does.
-    pub fn action(&self) -> Action {
-        match self {
-            Self::Throttled | Self::Unavailable(_) => Action::Retry,
-            Self::DailyQuota | Self::NotSent(_) => Action::GiveBack,
-            Self::Stopped { .. } | Self::Refused(_) => Action::GiveUp,
-        }
-    }
+/// Writes texts.
+#[async_trait]
+pub trait TextModel: Debug + Send + Sync {
+    /// Asks the campaign's model once, or once more with a correction.
+    async fn generate(
+        &self,
+        campaign: &Compiled,
+        prompt: &str,
+        correction: Option<&Correction>,
+    ) -> Result<Answer, ModelError>;
 }
 
 impl Bedrock {
@@ -208,20 +208,44 @@ impl Bedrock {
         Self { client: Client::from_conf(config) }
     }
 
-    /// Asks the campaign's model once, or once more with a correction.
-    pub async fn generate(
-        &self,
-        campaign: &Compiled,
-        prompt: &str,
-        correction: Option<&Correction>,
-    ) -> Result<Answer, ModelError> {
-        let request = self.request(campaign, prompt, correction).map_err(|error| {
-            ModelError::Refused(format!("request cannot be built: {}", DisplayErrorContext(error)))
-        })?;
-        match request.send().await {
-            Ok(reply) => read_reply(&reply),
-            Err(error) => Err(classify(&error)),
+    /// Lets a guardrail look at an answer that came through a tool, which Converse's
+    /// guardrails do not see.
+    async fn check(&self, guardrail: &Guardrail, answer: Answer) -> Result<Answer, ModelError> {
+        let refused = |error| {
+            ModelError::Refused(format!(
+                "guardrail cannot be asked: {}",
+                DisplayErrorContext(error)
+            ))
+        };
+        let text = GuardrailTextBlock::builder().text(structured::texts_of(&answer.text)).build();
+        let content = GuardrailContentBlock::Text(text.map_err(refused)?);
+        let mut last = ModelError::Unavailable("guardrail was not asked".to_owned());
+        for attempt in 1..=MAX_GUARDRAIL_ATTEMPTS {
+            let request = self
+                .client
+                .apply_guardrail()
+                .guardrail_identifier(&guardrail.id)
+                .guardrail_version(&guardrail.version)
+                .source(GuardrailContentSource::Output)
+                .content(content.clone());
+            match request.send().await {
+                Ok(reply) if *reply.action() == GuardrailAction::GuardrailIntervened => {
+                    return Err(ModelError::Stopped { stop: Stop::Guardrail, usage: answer.usage });
+                }
+                Ok(_) => return Ok(answer),
+                Err(error) => match classify(&error) {
+                    // A throttled guardrail is not a throttled model.
+                    ModelError::Throttled => {
+                        last = ModelError::Unavailable("guardrail throttled".to_owned());
+                    }
+                    error if error.verdict() == Verdict::RetryNow => last = error,
+                    error => return Err(error),
+                },
+            }
+            sleep(GUARDRAIL_BACKOFF * attempt).await;
         }
+        // The answer is paid for, but nobody may see it.
+        Err(last)
     }
 
     fn request(
@@ -237,13 +261,23 @@ impl Bedrock {
         let inference = InferenceConfiguration::builder()
             .max_tokens(i32::try_from(config.max_tokens).unwrap_or(i32::MAX))
             .set_temperature(config.temperature);
-        let request = self
+        let mut request = self
             .client
             .converse()
             .model_id(&config.model_id)
             .inference_config(inference.build())
             .system(SystemContentBlock::Text(campaign.system.clone()))
             .set_messages(Some(messages(prompt, correction)?));
+        if config.cache_system {
+            let point = CachePointBlock::builder().r#type(CachePointType::Default).build()?;
+            request = request.system(SystemContentBlock::CachePoint(point));
+        }
+        if let Some(guardrail) = &config.guardrail {
+            let guardrail = GuardrailConfiguration::builder()
+                .guardrail_identifier(&guardrail.id)
+                .guardrail_version(&guardrail.version);
+            request = request.guardrail_config(guardrail.build());
+        }
         let schema = &campaign.campaign.answer_schema;
         Ok(match config.structured_output {
             StructuredOutput::JsonSchema => {
@@ -251,6 +285,29 @@ impl Bedrock {
             }
             StructuredOutput::Tool => request.tool_config(structured::forced_tool(schema)?),
         })
+    }
+}
+
+#[async_trait]
+impl TextModel for Bedrock {
+    async fn generate(
+        &self,
+        campaign: &Compiled,
+        prompt: &str,
+        correction: Option<&Correction>,
+    ) -> Result<Answer, ModelError> {
+        let request = self.request(campaign, prompt, correction).map_err(|error| {
+            ModelError::Refused(format!("request cannot be built: {}", DisplayErrorContext(error)))
+        })?;
+        let reply = request.send().await.map_err(|error| classify(&error))?;
+        let answer = read_reply(&reply)?;
+        let config = &campaign.campaign.config;
+        match &config.guardrail {
+            Some(guardrail) if config.structured_output == StructuredOutput::Tool => {
+                self.check(guardrail, answer).await
+            }
+            _ => Ok(answer),
+        }
     }
 }
 
@@ -315,18 +372,18 @@ fn count(tokens: i32) -> u64 {
 }
 
 /// Sorts the service's failures; see the error table in `docs/architecture.md`.
-fn classify(error: &SdkError<ConverseError>) -> ModelError {
+fn classify<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> ModelError {
     let never_left = match error {
         SdkError::ConstructionFailure(_) => true,
         SdkError::DispatchFailure(failure) => !failure.is_io() && !failure.is_timeout(),
         _ => false,
     };
     if never_left {
-        return ModelError::NotSent(DisplayErrorContext(error).to_string());
+        return ModelError::NotSent(brief(error));
     }
     let SdkError::ServiceError(service) = error else {
         // Time-outs, connections that broke, replies that could not be parsed.
-        return ModelError::Unavailable(DisplayErrorContext(error).to_string());
+        return ModelError::Unavailable(brief(error));
     };
     let code = service.err().code().unwrap_or_default();
     let message = service.err().message().unwrap_or_default();

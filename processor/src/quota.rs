@@ -141,6 +141,8 @@ impl Limiter {
                 Err(fits_at) => fits_at,
             };
             tokio::select! {
+                // In order, so that a run can be repeated.
+                biased;
                 () = settled => {}
                 () = sleep_until(fits_at) => {}
             }

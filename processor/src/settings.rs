@@ -12,6 +12,8 @@ use crate::quota::Quota;
 pub struct Settings {
     /// Table that receives the content.
     pub content_table: String,
+    /// Table in which the instances share answers and budgets.
+    pub coordination_table: String,
     /// Queue that receives what could not be processed.
     pub dead_letter_queue_url: String,
     /// Folder of campaigns.
@@ -32,6 +34,7 @@ impl Settings {
 
     fn read(env: &mut Env<'_>) -> Option<Self> {
         let content_table = env.required("CONTENT_TABLE");
+        let coordination_table = env.required("COORDINATION_TABLE");
         let dead_letter_queue_url = env.required("DEAD_LETTER_QUEUE_URL");
         let campaigns_dir = env.optional("CAMPAIGNS_DIR", PathBuf::from("campaigns"));
         let tokens_per_minute = env.required("TOKENS_PER_MINUTE");
@@ -43,6 +46,7 @@ impl Settings {
             env.optional("MAX_CONCURRENT_GENERATIONS", NonZeroU32::MIN.saturating_add(31));
         Some(Self {
             content_table: content_table?,
+            coordination_table: coordination_table?,
             dead_letter_queue_url: dead_letter_queue_url?,
             campaigns_dir: campaigns_dir?,
             quota: Quota {

@@ -30,6 +30,25 @@ const UNSUPPORTED_KEYWORDS: [&str; 9] = [
     "maxItems",
 ];
 
+/// All texts of an answer, one a line, as a guardrail reads them.
+pub(crate) fn texts_of(answer: &str) -> String {
+    fn collect(value: &Value, texts: &mut String) {
+        match value {
+            Value::String(text) => {
+                texts.push_str(text);
+                texts.push('\n');
+            }
+            Value::Array(values) => values.iter().for_each(|value| collect(value, texts)),
+            Value::Object(map) => map.values().for_each(|value| collect(value, texts)),
+            _ => {}
+        }
+    }
+    let Ok(value) = serde_json::from_str::<Value>(answer) else { return answer.to_owned() };
+    let mut texts = String::new();
+    collect(&value, &mut texts);
+    texts
+}
+
 /// Converse's output configuration for a schema.
 pub(crate) fn output_config(name: &str, schema: &Value) -> Result<OutputConfig, BuildError> {
     let definition = JsonSchemaDefinition::builder()

@@ -13,7 +13,7 @@ use dynoxide::Database;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::free_port;
+use super::{COORDINATION_TABLE, TABLE, free_port};
 
 pub(super) async fn serve(
     folder: &Path,
@@ -34,21 +34,25 @@ pub(super) async fn serve(
     Ok(address)
 }
 
-pub(super) async fn create_table(client: &Client, name: &str) -> anyhow::Result<()> {
+/// Creates the tables that do not exist yet.
+pub(super) async fn create_tables(client: &Client) -> anyhow::Result<()> {
+    create_table(client, TABLE, &[content::USER_ID, content::ITEM]).await?;
+    create_table(client, COORDINATION_TABLE, &[content::COORDINATION_KEY]).await
+}
+
+async fn create_table(client: &Client, name: &str, keys: &[&str]) -> anyhow::Result<()> {
     let mut table = client.create_table().table_name(name).billing_mode(BillingMode::PayPerRequest);
-    for (attribute, key_type) in
-        [(content::USER_ID, KeyType::Hash), (content::ITEM, KeyType::Range)]
-    {
+    for (attribute, key_type) in keys.iter().zip([KeyType::Hash, KeyType::Range]) {
         let definition = AttributeDefinition::builder()
-            .attribute_name(attribute)
+            .attribute_name(*attribute)
             .attribute_type(ScalarAttributeType::S)
             .build()?;
-        let key = KeySchemaElement::builder().attribute_name(attribute).key_type(key_type);
+        let key = KeySchemaElement::builder().attribute_name(*attribute).key_type(key_type);
         table = table.attribute_definitions(definition).key_schema(key.build()?);
     }
     match table.send().await.map_err(|error| error.into_service_error()) {
         Err(error) if !error.is_resource_in_use_exception() => {
-            Err(error).context("creating the content table")
+            Err(error).with_context(|| format!("creating the table {name}"))
         }
         _ => Ok(()),
     }

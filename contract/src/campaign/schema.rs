@@ -1,0 +1,111 @@
+//! Looks at `answer.schema.json`, and finds places in JSON again by their lines.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::Found;
+
+/// Deepest schema that is looked at; structured output takes far less.
+const MAX_DEPTH: usize = 32;
+
+/// What is wrong with a schema of answers: it must be an object, and cap every text.
+pub(super) fn faults(text: &str, schema: &Value) -> Vec<Found> {
+    let mut faults = Vec::new();
+    if schema["type"] != "object" {
+        let line = line_of(text, "/type").or(Some(1));
+        faults.push((line, "an answer must be an object: \"type\": \"object\"".to_owned()));
+    }
+    uncapped(text, schema, &mut String::new(), 0, &mut faults);
+    faults
+}
+
+/// Finds the texts without a longest length.
+fn uncapped(text: &str, schema: &Value, path: &mut String, depth: usize, faults: &mut Vec<Found>) {
+    let length = path.len();
+    if depth > MAX_DEPTH {
+        faults.push((line_of(text, path), format!("is nested more than {MAX_DEPTH} deep")));
+        return;
+    }
+    let types = &schema["type"];
+    let is_text = types == "string"
+        || types.as_array().is_some_and(|types| types.iter().any(|each| each == "string"));
+    let is_fixed = schema.get("enum").is_some() || schema.get("const").is_some();
+    if is_text && !is_fixed && !schema["maxLength"].is_u64() {
+        let reason = "a text needs a maxLength, so that no answer breaks the message's layout";
+        faults.push((line_of(text, path), reason.to_owned()));
+    }
+    for map in ["properties", "$defs", "definitions"] {
+        for (name, schema) in schema[map].as_object().into_iter().flatten() {
+            path.push_str(&format!("/{map}/{}", name.replace('~', "~0").replace('/', "~1")));
+            uncapped(text, schema, path, depth + 1, faults);
+            path.truncate(length);
+        }
+    }
+    for list in ["anyOf", "oneOf", "allOf", "prefixItems"] {
+        for (n, schema) in schema[list].as_array().into_iter().flatten().enumerate() {
+            path.push_str(&format!("/{list}/{n}"));
+            uncapped(text, schema, path, depth + 1, faults);
+            path.truncate(length);
+        }
+    }
+    if schema["items"].is_object() {
+        path.push_str("/items");
+        uncapped(text, &schema["items"], path, depth + 1, faults);
+        path.truncate(length);
+    }
+}
+
+/// The line, from 1, of the place that a JSON pointer names in a JSON text; of its
+/// nearest parent where the place itself is missing.
+pub fn line_of(text: &str, pointer: &str) -> Option<usize> {
+    let mut value: &RawValue = serde_json::from_str(text).ok()?;
+    for name in pointer.split('/').skip(1) {
+        let name = name.replace("~1", "/").replace("~0", "~");
+        let inner = if value.get().starts_with('[') {
+            let values: Vec<&RawValue> = serde_json::from_str(value.get()).ok()?;
+            name.parse().ok().and_then(|n: usize| values.get(n).copied())
+        } else {
+            let values: BTreeMap<String, &RawValue> =
+                serde_json::from_str(value.get()).unwrap_or_default();
+            values.get(&name).copied()
+        };
+        match inner {
+            Some(inner) => value = inner,
+            None => break,
+        }
+    }
+    let offset = value.get().as_ptr().addr().checked_sub(text.as_ptr().addr())?;
+    Some(1 + text.bytes().take(offset).filter(|&byte| byte == b'\n').count())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_found_by_its_line() {
+        let text = "{\n  \"a\": {\n    \"b\": [1,\n      2]\n  }\n}";
+
+        assert_eq!(line_of(text, ""), Some(1));
+        assert_eq!(line_of(text, "/a/b"), Some(3));
+        assert_eq!(line_of(text, "/a/b/1"), Some(4));
+        assert_eq!(line_of(text, "/a/missing"), Some(2));
+    }
+
+    #[test]
+    fn a_text_without_a_longest_length_is_a_fault_wherever_it_hides() {
+        let schema = |text: &str| -> Vec<usize> {
+            let value = serde_json::from_str(text).expect("is JSON");
+            faults(text, &value).into_iter().filter_map(|(line, _)| line).collect()
+        };
+
+        assert_eq!(schema(r#"{"type": "string"}"#), [1, 1]);
+        let hidden = "{ \"type\": \"object\", \"properties\": {\n\
+            \"list\": { \"type\": \"array\", \"items\":\n{ \"type\": [\"string\", \"null\"] } },\n\
+            \"choice\": { \"type\": \"string\", \"enum\": [\"a\"] },\n\
+            \"text\": { \"type\": \"string\", \"maxLength\": 9 } } }";
+        assert_eq!(schema(hidden), [3]);
+    }
+}

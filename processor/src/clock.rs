@@ -1,0 +1,51 @@
+//! Where the time of day comes from.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::time::Instant;
+
+/// The time of day: the system's, or one that follows tokio's pausable clock.
+#[derive(Debug, Clone, Copy)]
+pub enum Clock {
+    /// The system's.
+    System,
+    /// Began at `epoch_ms` (UNIX milliseconds) when tokio's clock showed `started`.
+    Tokio {
+        /// When it began, by tokio's clock.
+        started: Instant,
+        /// When it began, in UNIX milliseconds.
+        epoch_ms: u64,
+    },
+}
+
+impl Clock {
+    /// The time now, in UNIX milliseconds.
+    pub fn now_ms(&self) -> u64 {
+        match self {
+            Self::System => {
+                millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
+            }
+            Self::Tokio { started, epoch_ms } => epoch_ms + millis(started.elapsed()),
+        }
+    }
+
+    /// The time now, in UNIX seconds.
+    pub fn now_secs(&self) -> i64 {
+        i64::try_from(self.now_ms() / 1_000).unwrap_or(i64::MAX)
+    }
+
+    /// The time from now to `then`; nothing if it is past.
+    pub fn until(&self, then: SystemTime) -> Duration {
+        let then = millis(then.duration_since(UNIX_EPOCH).unwrap_or_default());
+        Duration::from_millis(then.saturating_sub(self.now_ms()))
+    }
+
+    /// The time since `then_ms`; nothing if it is to come.
+    pub fn since_ms(&self, then_ms: u64) -> Duration {
+        Duration::from_millis(self.now_ms().saturating_sub(then_ms))
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,118 @@
+//! What the instances agree on: whose turn it is to ask the model, what it answered,
+//! and what a campaign has spent.
+//!
+//! An answer is kept under the hash of everything that decides it. Before the model is
+//! asked, an instance takes a lease on the hash; the others wait for its answer. A lease
+//! ends with its invocation, so one that crashed blocks nobody for longer than that.
+//!
+//! - [`dynamodb`] — the table on DynamoDB.
+
+pub mod dynamodb;
+
+use std::collections::HashMap;
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+use serde_json::{Map, Value};
+
+use crate::model::Usage;
+use crate::store::TableError;
+
+pub use dynamodb::SharedTable;
+
+/// What the instances agree on.
+#[async_trait]
+pub trait Coordination: Debug + Send + Sync {
+    /// Reads what is known of many prompts, perhaps a moment late.
+    async fn answers(&self, hashes: &[String]) -> Result<HashMap<String, Entry>, TableError>;
+
+    /// Takes the lease on a prompt, unless it is answered, given up, or leased to
+    /// somebody else.
+    async fn lease(&self, hash: &str, lease: &Lease) -> Result<Leased, TableError>;
+
+    /// Keeps what came of a prompt until `expires_at` (UNIX seconds).
+    async fn finish(&self, hash: &str, outcome: &Entry, expires_at: i64) -> Result<(), TableError>;
+
+    /// Gives a lease back without an answer.
+    async fn release(&self, hash: &str, owner: &str) -> Result<(), TableError>;
+
+    /// Adds to what a budget has spent, if that stays within its limit.
+    async fn spend(&self, budget: &BudgetOfDay, amount: u64) -> Result<Spent, TableError>;
+
+    /// Corrects what a budget has spent.
+    async fn correct(&self, budget: &BudgetOfDay, by: i64) -> Result<(), TableError>;
+
+    /// Tells whether [`Coordination::mark`] was called for a name.
+    async fn is_marked(&self, name: &str) -> Result<bool, TableError>;
+
+    /// Remembers a name until `expires_at` (UNIX seconds).
+    async fn mark(&self, name: &str, expires_at: i64) -> Result<(), TableError>;
+}
+
+/// What is known of a prompt.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Entry {
+    /// Somebody is asking the model.
+    Leased {
+        /// When the lease ends, in UNIX milliseconds.
+        until_ms: u64,
+    },
+    /// The model answered, and the answer is content.
+    Answered {
+        /// The content.
+        data: Map<String, Value>,
+        /// What it took.
+        usage: Usage,
+    },
+    /// The answer could not be used, or there was none.
+    GivenUp {
+        /// Short name of the reason.
+        reason: String,
+        /// What was wrong.
+        detail: String,
+        /// Calls that were made.
+        attempts: u32,
+    },
+}
+
+/// Asks for a lease.
+#[derive(Debug, Clone)]
+pub struct Lease {
+    /// Who asks.
+    pub owner: String,
+    /// The time now, in UNIX milliseconds.
+    pub now_ms: u64,
+    /// When it ends, in UNIX milliseconds.
+    pub until_ms: u64,
+    /// Whether a prompt that was given up is tried again.
+    pub retry_given_up: bool,
+}
+
+/// What became of a request for a lease.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Leased {
+    /// It is the caller's turn.
+    Ours,
+    /// It is not; this is known.
+    Taken(Entry),
+}
+
+/// A campaign's budget of one day.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BudgetOfDay {
+    /// Name of the campaign.
+    pub campaign: String,
+    /// Days since 1970-01-01 (UTC).
+    pub day: i64,
+    /// What may be spent, in tokens or millionths of a dollar.
+    pub limit: u64,
+}
+
+/// What became of spending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spent {
+    /// It is within the limit, and noted.
+    Granted,
+    /// It would go beyond the limit; nothing is noted.
+    Refused,
+}

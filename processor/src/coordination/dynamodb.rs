@@ -1,0 +1,271 @@
+//! What the instances agree on, on DynamoDB: one table with a key and a time to live.
+//!
+//! Items, by what their key begins with:
+//!
+//! | key | attributes |
+//! | --- | --- |
+//! | `answer#<hash>` | `owner`, `lease_until` (UNIX ms); or `answer` (JSON), `input_tokens`, `output_tokens`; or `reason`, `detail`, `attempts` |
+//! | `budget#<campaign>#<day>` | `spent` |
+//! | `mark#<name>` | |
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata as _, SdkError};
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, KeysAndAttributes, ReturnValuesOnConditionCheckFailure,
+};
+use contract::content::{COORDINATION_KEY, EXPIRES_AT};
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+
+use super::{BudgetOfDay, Coordination, Entry, Lease, Leased, Spent};
+use crate::model::Usage;
+use crate::store::TableError;
+use crate::store::dynamodb::{Item, failed, number, refused};
+
+/// Most keys of one BatchGetItem (AWS limit).
+const MAX_KEYS: usize = 100;
+
+/// BatchGetItems at a time.
+const CONCURRENT_READS: usize = 4;
+
+/// How long an item outlives its lease or its day, in seconds.
+const GRACE_SECS: i64 = 48 * 3_600;
+
+const ANSWER: &str = "answer";
+const INPUT_TOKENS: &str = "input_tokens";
+const OUTPUT_TOKENS: &str = "output_tokens";
+const LEASE_UNTIL: &str = "lease_until";
+const OWNER: &str = "owner";
+const REASON: &str = "reason";
+const DETAIL: &str = "detail";
+const ATTEMPTS: &str = "attempts";
+const SPENT: &str = "spent";
+
+/// The coordination table on DynamoDB.
+#[derive(Debug, Clone)]
+pub struct SharedTable {
+    client: Client,
+    table: String,
+}
+
+impl SharedTable {
+    /// Works on the table `table`.
+    pub fn new(client: Client, table: String) -> Self {
+        Self { client, table }
+    }
+
+    async fn read(&self, hashes: &[String]) -> Result<Vec<Item>, TableError> {
+        let keys = hashes.iter().map(|hash| key(answer_key(hash))).collect();
+        let wanted = KeysAndAttributes::builder().set_keys(Some(keys)).build();
+        let wanted = wanted
+            .map_err(|_| failed("answers were not read", "request cannot be built".to_owned()))?;
+        let request = self.client.batch_get_item().request_items(&self.table, wanted);
+        let mut answer =
+            request.send().await.map_err(|error| refused("answers were not read", &error))?;
+        // What is left unprocessed counts as unknown: the lease will tell.
+        let items = answer.responses.as_mut().and_then(|tables| tables.remove(&self.table));
+        Ok(items.unwrap_or_default())
+    }
+}
+
+#[async_trait]
+impl Coordination for SharedTable {
+    async fn answers(&self, hashes: &[String]) -> Result<HashMap<String, Entry>, TableError> {
+        let reads: Vec<_> = hashes.chunks(MAX_KEYS).map(|chunk| self.read(chunk)).collect();
+        let items: Vec<Vec<Item>> =
+            stream::iter(reads).buffer_unordered(CONCURRENT_READS).try_collect().await?;
+        let known = items.into_iter().flatten().filter_map(|item| {
+            let hash = item.get(COORDINATION_KEY)?.as_s().ok()?.strip_prefix(&answer_key(""))?;
+            Some((hash.to_owned(), entry(&item)?))
+        });
+        Ok(known.collect())
+    }
+
+    async fn lease(&self, hash: &str, lease: &Lease) -> Result<Leased, TableError> {
+        let attempted = "lease was not taken";
+        let until = i64::try_from(lease.until_ms / 1_000).unwrap_or(i64::MAX);
+        let now = i64::try_from(lease.now_ms / 1_000).unwrap_or(i64::MAX);
+        let mut item = key(answer_key(hash));
+        item.insert(OWNER.to_owned(), AttributeValue::S(lease.owner.clone()));
+        item.insert(LEASE_UNTIL.to_owned(), AttributeValue::N(lease.until_ms.to_string()));
+        item.insert(EXPIRES_AT.to_owned(), number(until.saturating_add(GRACE_SECS)));
+        let given_up = if lease.retry_given_up { " OR attribute_exists(reason)" } else { "" };
+        let condition = format!(
+            "attribute_not_exists(#key) OR expires_at <= :now OR lease_until <= :now_ms{given_up}"
+        );
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .condition_expression(condition)
+            .expression_attribute_names("#key", COORDINATION_KEY)
+            .expression_attribute_values(":now", number(now))
+            .expression_attribute_values(":now_ms", AttributeValue::N(lease.now_ms.to_string()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        match put.send().await {
+            Ok(_) => Ok(Leased::Ours),
+            Err(SdkError::ServiceError(error)) => match error.err() {
+                PutItemError::ConditionalCheckFailedException(refusal) => {
+                    let item = refusal.item().ok_or_else(|| {
+                        failed(attempted, "no item came with the refusal".to_owned())
+                    })?;
+                    let entry = entry(item);
+                    let foreign = || failed(attempted, "an item has a foreign shape".to_owned());
+                    Ok(Leased::Taken(entry.ok_or_else(foreign)?))
+                }
+                _ => Err(refused(attempted, &SdkError::ServiceError(error))),
+            },
+            Err(error) => Err(refused(attempted, &error)),
+        }
+    }
+
+    async fn finish(&self, hash: &str, outcome: &Entry, expires_at: i64) -> Result<(), TableError> {
+        let mut item = key(answer_key(hash));
+        let mut set = |name: &str, value| drop(item.insert(name.to_owned(), value));
+        set(EXPIRES_AT, number(expires_at));
+        match outcome {
+            Entry::Answered { data, usage } => {
+                let json = serde_json::to_string(data)
+                    .map_err(|_| failed("answer was not kept", "it is no JSON".to_owned()))?;
+                set(ANSWER, AttributeValue::S(json));
+                set(INPUT_TOKENS, AttributeValue::N(usage.input_tokens.to_string()));
+                set(OUTPUT_TOKENS, AttributeValue::N(usage.output_tokens.to_string()));
+            }
+            Entry::GivenUp { reason, detail, attempts } => {
+                set(REASON, AttributeValue::S(reason.clone()));
+                set(DETAIL, AttributeValue::S(detail.clone()));
+                set(ATTEMPTS, AttributeValue::N(attempts.to_string()));
+            }
+            Entry::Leased { until_ms } => {
+                set(LEASE_UNTIL, AttributeValue::N(until_ms.to_string()));
+            }
+        }
+        // The first answer stands, so that whoever asks later gets the same.
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .condition_expression("attribute_not_exists(answer)");
+        match put.send().await {
+            Ok(_) => Ok(()),
+            Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(()),
+            Err(error) => Err(refused("answer was not kept", &error)),
+        }
+    }
+
+    async fn release(&self, hash: &str, owner: &str) -> Result<(), TableError> {
+        let delete = self
+            .client
+            .delete_item()
+            .table_name(&self.table)
+            .set_key(Some(key(answer_key(hash))))
+            .condition_expression("#owner = :owner")
+            .expression_attribute_names("#owner", OWNER)
+            .expression_attribute_values(":owner", AttributeValue::S(owner.to_owned()));
+        match delete.send().await {
+            Ok(_) => Ok(()),
+            Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(()),
+            Err(error) => Err(refused("lease was not given back", &error)),
+        }
+    }
+
+    async fn spend(&self, budget: &BudgetOfDay, amount: u64) -> Result<Spent, TableError> {
+        let Some(most_before) = budget.limit.checked_sub(amount) else {
+            return Ok(Spent::Refused);
+        };
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key(budget_key(budget))))
+            .update_expression("ADD #spent :amount SET expires_at = :expires_at")
+            .condition_expression("attribute_not_exists(#spent) OR #spent <= :most_before")
+            .expression_attribute_names("#spent", SPENT)
+            .expression_attribute_values(":amount", AttributeValue::N(amount.to_string()))
+            .expression_attribute_values(":most_before", AttributeValue::N(most_before.to_string()))
+            .expression_attribute_values(":expires_at", number(end_of(budget)));
+        match update.send().await {
+            Ok(_) => Ok(Spent::Granted),
+            Err(error) if error.code() == Some("ConditionalCheckFailedException") => {
+                Ok(Spent::Refused)
+            }
+            Err(error) => Err(refused("budget was not spent", &error)),
+        }
+    }
+
+    async fn correct(&self, budget: &BudgetOfDay, by: i64) -> Result<(), TableError> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key(budget_key(budget))))
+            .update_expression("ADD #spent :by")
+            .expression_attribute_names("#spent", SPENT)
+            .expression_attribute_values(":by", number(by));
+        let sent = update.send().await;
+        sent.map(drop).map_err(|error| refused("budget was not corrected", &error))
+    }
+
+    async fn is_marked(&self, name: &str) -> Result<bool, TableError> {
+        let get = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .consistent_read(true)
+            .set_key(Some(key(mark_key(name))));
+        let got = get.send().await.map_err(|error| refused("mark was not read", &error))?;
+        Ok(got.item.is_some())
+    }
+
+    async fn mark(&self, name: &str, expires_at: i64) -> Result<(), TableError> {
+        let mut item = key(mark_key(name));
+        item.insert(EXPIRES_AT.to_owned(), number(expires_at));
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
+        put.send().await.map(drop).map_err(|error| refused("mark was not written", &error))
+    }
+}
+
+fn key(name: String) -> Item {
+    HashMap::from([(COORDINATION_KEY.to_owned(), AttributeValue::S(name))])
+}
+
+fn answer_key(hash: &str) -> String {
+    format!("answer#{hash}")
+}
+
+fn budget_key(budget: &BudgetOfDay) -> String {
+    format!("budget#{}#{}", budget.campaign, budget.day)
+}
+
+fn mark_key(name: &str) -> String {
+    format!("mark#{name}")
+}
+
+fn end_of(budget: &BudgetOfDay) -> i64 {
+    (budget.day + 1).saturating_mul(24 * 3_600).saturating_add(GRACE_SECS)
+}
+
+fn entry(item: &Item) -> Option<Entry> {
+    let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok());
+    let count = |name: &str| item.get(name)?.as_n().ok()?.parse::<u64>().ok();
+    if let Some(json) = text(ANSWER) {
+        let usage = Usage {
+            input_tokens: count(INPUT_TOKENS).unwrap_or_default(),
+            output_tokens: count(OUTPUT_TOKENS).unwrap_or_default(),
+        };
+        return Some(Entry::Answered { data: serde_json::from_str(json).ok()?, usage });
+    }
+    if let Some(reason) = text(REASON) {
+        return Some(Entry::GivenUp {
+            reason: reason.clone(),
+            detail: text(DETAIL).cloned().unwrap_or_default(),
+            attempts: count(ATTEMPTS).and_then(|n| u32::try_from(n).ok()).unwrap_or_default(),
+        });
+    }
+    Some(Entry::Leased { until_ms: count(LEASE_UNTIL)? })
+}

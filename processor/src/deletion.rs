@@ -1,0 +1,80 @@
+//! Forgets users: by their request, or because they were merged into others.
+//!
+//! The tombstone is written first. Whatever is created afterwards checks it in the same
+//! transaction; whatever was there before is found and removed, under the condition that
+//! nobody changed it since. An instance that still holds what it read before finds its
+//! revision gone.
+
+use contract::metrics::{self, Counts, Fate};
+use futures::stream::{self, StreamExt as _};
+
+use crate::batch::Batch;
+use crate::eligibility::survives;
+use crate::handler::Processor;
+use crate::store::{TOMBSTONE_SECS, TableError, Written};
+
+/// Event types that remove a user: a request to forget, and a merge into another.
+pub(crate) const DELETIONS: [&str; 2] = ["users.UserDeleteRequest", "users.UserOrphan"];
+
+/// Deletions at a time.
+const CONCURRENT_DELETIONS: usize = 16;
+
+/// Times that a user's items are looked at; they change only while somebody writes them.
+const MAX_ROUNDS: usize = 5;
+
+impl Processor {
+    /// Applies a batch's deletions; a user whose deletion fails goes back with all of
+    /// their events.
+    pub(crate) async fn delete_users(&self, batch: &mut Batch, counts: &mut Counts) {
+        let mut deletions = Vec::new();
+        for (user, each) in batch.users.iter().enumerate() {
+            let is_deletion =
+                |place: &&usize| DELETIONS.contains(&batch.events[**place].event_type.as_str());
+            let places: Vec<usize> = each.events.iter().filter(is_deletion).copied().collect();
+            let times = places.iter().map(|&place| batch.events[place].event.time);
+            if let Some(deleted_at) = times.max() {
+                deletions.push((user, each.id.clone(), places, deleted_at));
+            }
+        }
+        let mut deletions = stream::iter(deletions)
+            .map(async |(user, user_id, places, deleted_at)| {
+                (user, places, self.delete_user(&user_id, deleted_at).await)
+            })
+            .buffer_unordered(CONCURRENT_DELETIONS);
+        while let Some((user, places, deleted)) = deletions.next().await {
+            match deleted {
+                Ok(()) => {
+                    counts.add(metrics::USERS_DELETED, 1);
+                    for place in places {
+                        batch.decide(place, Fate::Deletion);
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "user is not deleted yet");
+                    batch.return_user(user);
+                }
+            }
+        }
+    }
+
+    async fn delete_user(&self, user_id: &str, deleted_at: i64) -> Result<(), TableError> {
+        let expires_at = self.clock.now_secs() + TOMBSTONE_SECS;
+        self.table.entomb(user_id, deleted_at, expires_at).await?;
+        for _ in 0..MAX_ROUNDS {
+            let items = self.table.items(user_id).await?;
+            let mut is_done = true;
+            for (key, state) in items {
+                if survives(&state, deleted_at) {
+                    continue;
+                }
+                let seen = state.revision.unwrap_or_default();
+                is_done &= self.table.remove(&key, seen).await? == Written::Done;
+            }
+            if is_done {
+                return Ok(());
+            }
+        }
+        let reason = format!("items changed {MAX_ROUNDS} times");
+        Err(TableError { attempted: "user was not deleted", reason, is_final: false })
+    }
+}

@@ -1,0 +1,100 @@
+//! What a failure leads to: the one place that decides it.
+//!
+//! | verdict | then |
+//! | --- | --- |
+//! | retry now | the same step again within this invocation, a few times |
+//! | give back | the events go back to the stream, and Kinesis delivers them again |
+//! | dead letter | another attempt would end the same way: to the dead-letter queue |
+
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+
+use crate::answer::BadAnswer;
+use crate::model::{ModelError, Stop};
+use crate::prompt::BadTemplate;
+use crate::quota::NotAdmitted;
+use crate::store::TableError;
+use contract::user_record::Undecodable;
+
+/// What a failure leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Try again within this invocation.
+    RetryNow,
+    /// Give the events back to the stream.
+    GiveBack,
+    /// Write a dead letter, with this reason.
+    DeadLetter(&'static str),
+}
+
+impl ModelError {
+    /// Decides about a failed call.
+    pub fn verdict(&self) -> Verdict {
+        match self {
+            Self::Throttled | Self::Unavailable(_) => Verdict::RetryNow,
+            Self::DailyQuota | Self::NotSent(_) => Verdict::GiveBack,
+            Self::Stopped { stop, .. } => stop.verdict(),
+            Self::Refused(_) => Verdict::DeadLetter("refused_request"),
+        }
+    }
+}
+
+impl Stop {
+    /// Decides about an answer that ended before it was one.
+    pub fn verdict(&self) -> Verdict {
+        Verdict::DeadLetter(match self {
+            Self::TooLong => "answer_too_long",
+            Self::Malformed => "answer_malformed",
+            Self::PromptTooLong => "prompt_too_long",
+            Self::Guardrail => "guardrail_intervened",
+            Self::ContentFilter => "content_filtered",
+            Self::Other(_) => "answer_refused",
+        })
+    }
+}
+
+impl NotAdmitted {
+    /// Decides about a call that the quota does not let through.
+    pub fn verdict(&self) -> Verdict {
+        match self {
+            Self::OutOfTime => Verdict::GiveBack,
+            Self::NeverFits { .. } => Verdict::DeadLetter("never_fits_quota"),
+        }
+    }
+}
+
+impl TableError {
+    /// Decides about a call of DynamoDB that failed, the SDK's own attempts included.
+    pub fn verdict(&self) -> Verdict {
+        // DynamoDB finds the item itself wrong: too large, or a number that is none.
+        if self.is_final { Verdict::DeadLetter("not_storable") } else { Verdict::GiveBack }
+    }
+}
+
+/// Decides about an answer that stays unusable.
+pub fn of_answer(_: &BadAnswer) -> Verdict {
+    Verdict::DeadLetter("bad_answer")
+}
+
+/// Decides about a template that some event upsets.
+pub fn of_template(_: &BadTemplate) -> Verdict {
+    Verdict::DeadLetter("prompt_does_not_render")
+}
+
+/// Decides about bytes that are no user record.
+pub fn of_record(_: &Undecodable) -> Verdict {
+    Verdict::DeadLetter("poison_record")
+}
+
+/// Says what failed without what was in it: a reply can quote the request.
+pub(crate) fn brief<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> String {
+    match error {
+        SdkError::ServiceError(error) => error.err().code().unwrap_or("unknown error").to_owned(),
+        SdkError::TimeoutError(_) => "time-out".to_owned(),
+        SdkError::DispatchFailure(failure) => match failure.as_connector_error() {
+            Some(error) => format!("not sent: {error}"),
+            None => "not sent".to_owned(),
+        },
+        SdkError::ConstructionFailure(_) => "request cannot be built".to_owned(),
+        _ => "reply cannot be read".to_owned(),
+    }
+}

@@ -1,0 +1,376 @@
+//! The content table on DynamoDB.
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, ConditionCheck, KeysAndAttributes, Put, TransactWriteItem,
+};
+use contract::content;
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use serde_json::{Map, Value};
+
+use super::{ContentTable, Key, TableError, Write, Written};
+use crate::eligibility::{State, WrittenFor};
+use crate::failure::brief;
+
+/// Most keys of one BatchGetItem (AWS limit).
+const MAX_KEYS: usize = 100;
+
+/// BatchGetItems at a time.
+const CONCURRENT_READS: usize = 4;
+
+/// Attempts at the keys that DynamoDB left unprocessed.
+const MAX_READ_ATTEMPTS: u32 = 6;
+
+/// Wait before unprocessed keys are asked for again, times the attempt.
+const READ_BACKOFF: Duration = Duration::from_millis(50);
+
+/// Attributes that decide what happens next; the content itself is not among them.
+const STATE: [&str; 8] = [
+    content::USER_ID,
+    content::ITEM,
+    content::EVENT_ID,
+    content::EVENT_TIME,
+    content::OLDEST_EVENT_TIME,
+    content::HISTORY,
+    content::REVISION,
+    content::DELETED_AT,
+];
+
+/// An item of DynamoDB.
+pub(crate) type Item = HashMap<String, AttributeValue>;
+
+/// The content table on DynamoDB.
+#[derive(Debug, Clone)]
+pub struct DynamoDb {
+    client: Client,
+    table: String,
+}
+
+impl DynamoDb {
+    /// Works on the table `table`.
+    pub fn new(client: Client, table: String) -> Self {
+        Self { client, table }
+    }
+
+    async fn load_chunk(&self, keys: &[(&str, String)]) -> Result<Vec<Item>, TableError> {
+        let failed = |reason: String| failed("state was not read", reason);
+        let keys = keys.iter().map(|(user_id, item)| key(user_id, item.clone())).collect();
+        let mut wanted = projected(KeysAndAttributes::builder().consistent_read(true))
+            .set_keys(Some(keys))
+            .build()
+            .map_err(|_| failed("request cannot be built".to_owned()))?;
+        let mut found = Vec::new();
+        for attempt in 1..=MAX_READ_ATTEMPTS {
+            let request = self.client.batch_get_item().request_items(&self.table, wanted);
+            let mut answer = request.send().await.map_err(|error| failed(brief(&error)))?;
+            let items = answer.responses.as_mut().and_then(|tables| tables.remove(&self.table));
+            found.extend(items.into_iter().flatten());
+            let rest = answer.unprocessed_keys.as_mut().and_then(|keys| keys.remove(&self.table));
+            let Some(rest) = rest else { return Ok(found) };
+            wanted = rest;
+            tokio::time::sleep(READ_BACKOFF * attempt).await;
+        }
+        Err(failed(format!("keys were left unprocessed {MAX_READ_ATTEMPTS} times")))
+    }
+
+    /// Creates an item beside a check of the user's tombstone.
+    async fn create(&self, place: &Key, write: &Write) -> Result<Written, TableError> {
+        let not_built = |_| failed("content was not stored", "request cannot be built".to_owned());
+        let oldest = number(write.oldest_event_time());
+        let check = ConditionCheck::builder()
+            .table_name(&self.table)
+            .set_key(Some(key(&place.user_id, content::TOMBSTONE.to_owned())))
+            .condition_expression("attribute_not_exists(deleted_at) OR deleted_at < :oldest")
+            .expression_attribute_values(":oldest", oldest)
+            .build()
+            .map_err(not_built)?;
+        let put = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(item(place, write)?))
+            .condition_expression("attribute_not_exists(user_id)")
+            .build()
+            .map_err(not_built)?;
+        let sent = self
+            .client
+            .transact_write_items()
+            .transact_items(TransactWriteItem::builder().condition_check(check).build())
+            .transact_items(TransactWriteItem::builder().put(put).build())
+            .send()
+            .await;
+        match sent {
+            Ok(_) => Ok(Written::Done),
+            Err(SdkError::ServiceError(error)) if is_conflict(error.err()) => Ok(Written::Conflict),
+            Err(error) => Err(refused("content was not stored", &error)),
+        }
+    }
+}
+
+#[async_trait]
+impl ContentTable for DynamoDb {
+    async fn load(&self, keys: &[Key]) -> Result<HashMap<Key, State>, TableError> {
+        let users: BTreeSet<&str> = keys.iter().map(|key| key.user_id.as_str()).collect();
+        let tombstones = users.into_iter().map(|user| (user, content::TOMBSTONE.to_owned()));
+        let items = keys.iter().map(|k| (k.user_id.as_str(), content::item_key(&k.campaign)));
+        let wanted: Vec<(&str, String)> = items.chain(tombstones).collect();
+        let reads: Vec<_> = wanted.chunks(MAX_KEYS).map(|keys| self.load_chunk(keys)).collect();
+        let items: Vec<Vec<Item>> =
+            stream::iter(reads).buffer_unordered(CONCURRENT_READS).try_collect().await?;
+
+        let mut states: HashMap<Key, State> =
+            keys.iter().map(|key| (key.clone(), State::default())).collect();
+        let mut deleted: HashMap<String, i64> = HashMap::new();
+        for item in items.into_iter().flatten() {
+            match state(&item)? {
+                Found::Item(key, state) => drop(states.insert(key, state)),
+                Found::Tombstone(user_id, at) => drop(deleted.insert(user_id, at)),
+            }
+        }
+        for (key, state) in &mut states {
+            state.deleted_at = deleted.get(&key.user_id).copied();
+        }
+        Ok(states)
+    }
+
+    async fn write(
+        &self,
+        place: &Key,
+        seen: Option<u64>,
+        write: &Write,
+    ) -> Result<Written, TableError> {
+        let Some(seen) = seen else { return self.create(place, write).await };
+        let seen = AttributeValue::N(seen.to_string());
+        if write.content.is_some() {
+            let put = self
+                .client
+                .put_item()
+                .table_name(&self.table)
+                .set_item(Some(item(place, write)?))
+                .condition_expression("revision = :seen")
+                .expression_attribute_values(":seen", seen);
+            return written(put.send().await, "content was not stored");
+        }
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key(&place.user_id, content::item_key(&place.campaign))))
+            .update_expression("SET history = :history, revision = :revision")
+            .condition_expression("revision = :seen")
+            .expression_attribute_values(":history", history(write)?)
+            .expression_attribute_values(":revision", AttributeValue::N(write.revision.to_string()))
+            .expression_attribute_values(":seen", seen);
+        written(update.send().await, "history was not stored")
+    }
+
+    async fn entomb(
+        &self,
+        user_id: &str,
+        deleted_at: i64,
+        expires_at: i64,
+    ) -> Result<(), TableError> {
+        let mut tombstone = key(user_id, content::TOMBSTONE.to_owned());
+        tombstone.insert(content::DELETED_AT.to_owned(), number(deleted_at));
+        tombstone.insert(content::EXPIRES_AT.to_owned(), number(expires_at));
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(tombstone))
+            .condition_expression("attribute_not_exists(deleted_at) OR deleted_at < :at")
+            .expression_attribute_values(":at", number(deleted_at));
+        match put.send().await {
+            Ok(_) => Ok(()),
+            // A later deletion is noted already. A transaction that checks the tombstone
+            // at this very moment is another matter: the deletion must be noted.
+            Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(()),
+            Err(error) => Err(refused("deletion was not noted", &error)),
+        }
+    }
+
+    async fn items(&self, user_id: &str) -> Result<Vec<(Key, State)>, TableError> {
+        let names = STATE.iter().map(|name| (format!("#{name}"), (*name).to_owned())).collect();
+        let pages = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .consistent_read(true)
+            .key_condition_expression("#user_id = :user AND begins_with(#item, :prefix)")
+            .projection_expression(projection())
+            .set_expression_attribute_names(Some(names))
+            .expression_attribute_values(":user", AttributeValue::S(user_id.to_owned()))
+            .expression_attribute_values(
+                ":prefix",
+                AttributeValue::S(content::ITEM_PREFIX.to_owned()),
+            )
+            .into_paginator()
+            .items()
+            .send();
+        let items: Vec<Item> = pages
+            .collect::<Result<_, _>>()
+            .await
+            .map_err(|error| refused("items were not listed", &error))?;
+        let mut found = Vec::with_capacity(items.len());
+        for item in items {
+            if let Found::Item(key, state) = state(&item)? {
+                found.push((key, state));
+            }
+        }
+        Ok(found)
+    }
+
+    async fn remove(&self, place: &Key, seen: u64) -> Result<Written, TableError> {
+        let delete = self
+            .client
+            .delete_item()
+            .table_name(&self.table)
+            .set_key(Some(key(&place.user_id, content::item_key(&place.campaign))))
+            .condition_expression("attribute_not_exists(revision) OR revision = :seen")
+            .expression_attribute_values(":seen", AttributeValue::N(seen.to_string()));
+        written(delete.send().await, "content was not deleted")
+    }
+}
+
+fn projection() -> String {
+    STATE.map(|name| format!("#{name}")).join(", ")
+}
+
+fn projected(
+    keys: aws_sdk_dynamodb::types::builders::KeysAndAttributesBuilder,
+) -> aws_sdk_dynamodb::types::builders::KeysAndAttributesBuilder {
+    let names = STATE.iter().map(|name| (format!("#{name}"), (*name).to_owned())).collect();
+    keys.projection_expression(projection()).set_expression_attribute_names(Some(names))
+}
+
+fn key(user_id: &str, item: String) -> Item {
+    HashMap::from([
+        (content::USER_ID.to_owned(), AttributeValue::S(user_id.to_owned())),
+        (content::ITEM.to_owned(), AttributeValue::S(item)),
+    ])
+}
+
+fn item(place: &Key, write: &Write) -> Result<Item, TableError> {
+    let mut item = key(&place.user_id, content::item_key(&place.campaign));
+    let mut set = |name: &str, value| drop(item.insert(name.to_owned(), value));
+    set(content::REVISION, AttributeValue::N(write.revision.to_string()));
+    set(content::HISTORY, history(write)?);
+    set(content::EXPIRES_AT, number(write.expires_at));
+    if let Some(content) = &write.content {
+        set(content::DATA, map_attribute(content.data.clone()));
+        set(content::EVENT_ID, AttributeValue::S(content.event_id.clone()));
+        set(content::EVENT_TIME, number(content.event_time));
+        set(content::OLDEST_EVENT_TIME, number(write.oldest_event_time()));
+        set(content::MODEL_ID, AttributeValue::S(content.model_id.clone()));
+        set(content::PROMPT_HASH, AttributeValue::S(content.prompt_hash.clone()));
+        set(content::INPUT_TOKENS, AttributeValue::N(content.input_tokens.to_string()));
+        set(content::OUTPUT_TOKENS, AttributeValue::N(content.output_tokens.to_string()));
+        set(content::GENERATED_AT, number(content.generated_at));
+    }
+    Ok(item)
+}
+
+fn history(write: &Write) -> Result<AttributeValue, TableError> {
+    let json = serde_json::to_string(&write.history);
+    let json = json.map_err(|_| failed("history was not stored", "it is no JSON".to_owned()))?;
+    Ok(AttributeValue::S(json))
+}
+
+enum Found {
+    Item(Key, State),
+    Tombstone(String, i64),
+}
+
+/// Reads an item back; one that this program did not write is an error, because taking
+/// it for absent would overwrite it.
+fn state(item: &Item) -> Result<Found, TableError> {
+    let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok());
+    let number = |name: &str| item.get(name)?.as_n().ok()?.parse::<i64>().ok();
+    let foreign = || failed("state was not read", "an item has a foreign shape".to_owned());
+    let user_id = text(content::USER_ID).ok_or_else(foreign)?.clone();
+    let sort_key = text(content::ITEM).ok_or_else(foreign)?;
+    if sort_key == content::TOMBSTONE {
+        return Ok(Found::Tombstone(user_id, number(content::DELETED_AT).ok_or_else(foreign)?));
+    }
+    let campaign = sort_key.strip_prefix(content::ITEM_PREFIX).ok_or_else(foreign)?.to_owned();
+    let history = text(content::HISTORY).map_or(Ok(Vec::new()), |json| serde_json::from_str(json));
+    let written_for =
+        number(content::EVENT_TIME).zip(text(content::EVENT_ID)).map(|(event_time, event_id)| {
+            WrittenFor {
+                event_id: event_id.clone(),
+                event_time,
+                oldest_event_time: number(content::OLDEST_EVENT_TIME).unwrap_or(i64::MIN),
+            }
+        });
+    let revision = number(content::REVISION).and_then(|n| u64::try_from(n).ok());
+    let state = State {
+        // An item without a revision can be removed, not written.
+        revision: Some(revision.unwrap_or_default()),
+        written_for,
+        history: history.map_err(|_| foreign())?,
+        deleted_at: None,
+    };
+    Ok(Found::Item(Key { user_id, campaign }, state))
+}
+
+fn is_conflict(error: &TransactWriteItemsError) -> bool {
+    let TransactWriteItemsError::TransactionCanceledException(error) = error else {
+        return false;
+    };
+    let reasons = error.cancellation_reasons().iter().filter_map(|reason| reason.code());
+    let mut reasons = reasons.filter(|code| *code != "None").peekable();
+    reasons.peek().is_some()
+        && reasons.all(|code| matches!(code, "ConditionalCheckFailed" | "TransactionConflict"))
+}
+
+/// Tells a condition that was not met from a failure.
+fn written<T, E: ProvideErrorMetadata, R>(
+    sent: Result<T, SdkError<E, R>>,
+    attempted: &'static str,
+) -> Result<Written, TableError> {
+    match sent {
+        Ok(_) => Ok(Written::Done),
+        Err(error) => match error.code() {
+            Some("ConditionalCheckFailedException" | "TransactionConflictException") => {
+                Ok(Written::Conflict)
+            }
+            _ => Err(refused(attempted, &error)),
+        },
+    }
+}
+
+pub(crate) fn refused<E: ProvideErrorMetadata, R>(
+    attempted: &'static str,
+    error: &SdkError<E, R>,
+) -> TableError {
+    let is_final = error.code() == Some("ValidationException");
+    TableError { attempted, reason: brief(error), is_final }
+}
+
+pub(crate) fn failed(attempted: &'static str, reason: String) -> TableError {
+    TableError { attempted, reason, is_final: false }
+}
+
+pub(crate) fn number(n: i64) -> AttributeValue {
+    AttributeValue::N(n.to_string())
+}
+
+fn map_attribute(map: Map<String, Value>) -> AttributeValue {
+    let entries = map.into_iter().map(|(name, value)| (name, attribute(value)));
+    AttributeValue::M(entries.collect())
+}
+
+fn attribute(value: Value) -> AttributeValue {
+    match value {
+        Value::Null => AttributeValue::Null(true),
+        Value::Bool(flag) => AttributeValue::Bool(flag),
+        Value::Number(number) => AttributeValue::N(number.to_string()),
+        Value::String(text) => AttributeValue::S(text),
+        Value::Array(values) => AttributeValue::L(values.into_iter().map(attribute).collect()),
+        Value::Object(map) => map_attribute(map),
+    }
+}
