@@ -1,0 +1,156 @@
+//! Stand-ins for everything outside of the processor, and the means to drive it.
+
+pub(crate) mod gate;
+pub(crate) mod memory;
+pub(crate) mod model;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use async_trait::async_trait;
+use aws_lambda_events::event::kinesis::{KinesisEvent, KinesisEventRecord};
+use contract::dead_letter::DeadLetter;
+use contract::user_record::{Event, UserRecord, VERSION};
+use processor::campaign::Compiled;
+use processor::clock::Clock;
+use processor::dead_letters::{DeadLetterQueue, NotQueued};
+use processor::handler::{Processor, Report};
+use processor::jitter::Jitter;
+use processor::latency::Latency;
+use processor::quota::{Limiter, Quota};
+use serde_json::{Map, Value};
+use tokio::time::Instant;
+
+use gate::Gate;
+use memory::Memory;
+use model::Scripted;
+
+/// When the world begins, in UNIX milliseconds.
+pub(crate) const EPOCH_MS: u64 = 1_800_000_000_000;
+
+/// Time of an invocation.
+pub(crate) const FUNCTION_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// What all instances share.
+#[derive(Debug, Clone)]
+pub(crate) struct World {
+    pub(crate) campaigns: Vec<Arc<Compiled>>,
+    pub(crate) memory: Arc<Memory>,
+    pub(crate) model: Arc<Scripted>,
+    pub(crate) letters: Arc<Mutex<Vec<DeadLetter>>>,
+    started: Instant,
+}
+
+impl World {
+    /// Begins with nothing, on tokio's clock.
+    pub(crate) fn new() -> Self {
+        Self::of(test_campaigns().to_vec())
+    }
+
+    pub(crate) fn of(campaigns: Vec<Arc<Compiled>>) -> Self {
+        Self {
+            campaigns,
+            memory: Arc::default(),
+            model: Arc::default(),
+            letters: Arc::default(),
+            started: Instant::now(),
+        }
+    }
+
+    /// An instance of the function whose every way out leads through `gate`.
+    pub(crate) fn instance(&self, gate: &Gate, seed: u64) -> Processor {
+        let tokens_per_minute = std::num::NonZeroU32::new(1_000_000).expect("not zero");
+        Processor {
+            campaigns: self.campaigns.clone(),
+            model: Box::new(gate.over(Arc::clone(&self.model))),
+            limiter: Limiter::new(Quota {
+                tokens_per_minute,
+                requests_per_minute: None,
+                output_burndown: std::num::NonZeroU32::MIN,
+            }),
+            table: Box::new(gate.over(Arc::clone(&self.memory))),
+            coordination: Box::new(gate.over(Arc::clone(&self.memory))),
+            dead_letters: Box::new(gate.over(Letters(Arc::clone(&self.letters)))),
+            max_concurrent_generations: 4,
+            clock: self.clock(),
+            jitter: Jitter::seeded(seed),
+            latency: Latency::default(),
+        }
+    }
+
+    pub(crate) fn clock(&self) -> Clock {
+        Clock::Tokio { started: self.started, epoch_ms: EPOCH_MS }
+    }
+
+    /// When an invocation that begins now must have ended.
+    pub(crate) fn deadline(&self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_millis(self.clock().now_ms()) + FUNCTION_TIMEOUT
+    }
+
+    /// One invocation without faults.
+    pub(crate) async fn deliver(&self, records: &[Vec<u8>]) -> Report {
+        let instance = self.instance(&Gate::open(), 1);
+        instance.handle(delivery(records.iter().enumerate()), self.deadline()).await
+    }
+
+    pub(crate) fn letters(&self) -> Vec<DeadLetter> {
+        self.letters.lock().expect("whole").clone()
+    }
+}
+
+/// The dead-letter queue.
+#[derive(Debug)]
+pub(crate) struct Letters(pub(crate) Arc<Mutex<Vec<DeadLetter>>>);
+
+#[async_trait]
+impl DeadLetterQueue for Letters {
+    async fn send(&self, letter: &DeadLetter) -> Result<(), NotQueued> {
+        self.0.lock().expect("whole").push(letter.clone());
+        Ok(())
+    }
+}
+
+/// The campaigns of these tests, compiled once.
+pub(crate) fn test_campaigns() -> &'static [Arc<Compiled>] {
+    static CAMPAIGNS: OnceLock<Vec<Arc<Compiled>>> = OnceLock::new();
+    CAMPAIGNS.get_or_init(|| {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/campaigns");
+        processor::campaign::load(&folder).expect("campaigns are valid")
+    })
+}
+
+/// What Kinesis hands over: records with their sequence numbers.
+pub(crate) fn delivery<'a>(records: impl Iterator<Item = (usize, &'a Vec<u8>)>) -> KinesisEvent {
+    let mut delivery = KinesisEvent::default();
+    for (number, data) in records {
+        let mut record = KinesisEventRecord::default();
+        record.kinesis.sequence_number = number.to_string();
+        record.kinesis.data.0.clone_from(data);
+        delivery.records.push(record);
+    }
+    delivery
+}
+
+/// A user record as it is on the stream.
+pub(crate) fn user_record(user_id: &str, event_type: &str, events: Vec<Event>) -> UserRecord {
+    UserRecord {
+        v: VERSION,
+        user_id: user_id.to_owned(),
+        event_type: event_type.to_owned(),
+        uploaded_at_ms: EPOCH_MS,
+        redriven: false,
+        events,
+    }
+}
+
+/// An event about a show, with something in it that no campaign asks for.
+pub(crate) fn event(id: &str, time: i64, show: &str) -> Event {
+    let fields = [("show", show), ("secret", SECRET)];
+    let fields: Map<String, Value> =
+        fields.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+    Event { id: id.to_owned(), time, fields }
+}
+
+/// What must not leave the event.
+pub(crate) const SECRET: &str = "4111 1111 1111 1111";

@@ -1,0 +1,205 @@
+//! Faults on every way out of the processor.
+//!
+//! Each call passes the gate before its effect and after it. There it may be slow, fail,
+//! or meet the end of its process: a crash before the effect, or one after it, when the
+//! caller never hears what it did.
+
+use std::collections::HashMap;
+use std::fmt::Debug;
+use std::future::pending;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use contract::dead_letter::DeadLetter;
+use processor::campaign::Compiled;
+use processor::coordination::{BudgetOfDay, Coordination, Entry, Lease, Leased, Spent};
+use processor::dead_letters::{DeadLetterQueue, NotQueued};
+use processor::eligibility::State;
+use processor::model::{Answer, Correction, ModelError, TextModel};
+use processor::store::{ContentTable, Key, TableError, Write, Written};
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+use tokio::sync::Notify;
+use tokio::time::sleep;
+
+/// How often what goes wrong, per passage.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Faults {
+    pub(crate) slow: f64,
+    pub(crate) failing: f64,
+    pub(crate) crash: f64,
+}
+
+/// The way out of one instance.
+#[derive(Debug, Clone)]
+pub(crate) struct Gate {
+    chance: Arc<Mutex<StdRng>>,
+    faults: Faults,
+    /// Told when the instance's process ends.
+    pub(crate) crashed: Arc<Notify>,
+    /// Faults that were injected.
+    pub(crate) injected: Arc<Mutex<u64>>,
+}
+
+/// What went wrong.
+#[derive(Debug)]
+pub(crate) struct Fault;
+
+impl Gate {
+    pub(crate) fn new(seed: u64, faults: Faults) -> Self {
+        Self {
+            chance: Arc::new(Mutex::new(StdRng::seed_from_u64(seed))),
+            faults,
+            crashed: Arc::default(),
+            injected: Arc::default(),
+        }
+    }
+
+    /// Everything passes at once.
+    pub(crate) fn open() -> Self {
+        Self::new(0, Faults::default())
+    }
+
+    /// Puts the gate in front of something.
+    pub(crate) fn over<T>(&self, inner: T) -> Gated<T> {
+        Gated { gate: self.clone(), inner }
+    }
+
+    pub(crate) async fn pass(&self) -> Result<(), Fault> {
+        let (wait, fails, crashes) = {
+            let mut chance = self.chance.lock().expect("whole");
+            let Faults { slow, failing, crash } = self.faults;
+            let longest = if chance.random_bool(slow) { 4_000 } else { 20 };
+            let is_any = slow + failing + crash > 0.0;
+            let wait = if is_any { chance.random_range(0..longest) } else { 0 };
+            (wait, chance.random_bool(failing), chance.random_bool(crash))
+        };
+        if wait > 0 {
+            sleep(Duration::from_millis(wait)).await;
+        }
+        *self.injected.lock().expect("whole") += u64::from(fails) + u64::from(crashes);
+        if crashes {
+            self.crashed.notify_one();
+            pending::<()>().await;
+        }
+        if fails { Err(Fault) } else { Ok(()) }
+    }
+}
+
+/// Something behind a gate.
+#[derive(Debug)]
+pub(crate) struct Gated<T> {
+    gate: Gate,
+    inner: T,
+}
+
+impl From<Fault> for TableError {
+    fn from(_: Fault) -> Self {
+        Self { attempted: "call", reason: "injected".to_owned(), is_final: false }
+    }
+}
+
+impl From<Fault> for ModelError {
+    fn from(_: Fault) -> Self {
+        Self::Unavailable("injected".to_owned())
+    }
+}
+
+impl From<Fault> for NotQueued {
+    fn from(_: Fault) -> Self {
+        Self("injected".to_owned())
+    }
+}
+
+/// Passes the gate before and after a call.
+macro_rules! gated {
+    ($self:ident, $call:expr) => {{
+        $self.gate.pass().await?;
+        let result = $call.await?;
+        $self.gate.pass().await?;
+        Ok(result)
+    }};
+}
+
+#[async_trait]
+impl<T: ContentTable> ContentTable for Gated<Arc<T>> {
+    async fn load(&self, keys: &[Key]) -> Result<HashMap<Key, State>, TableError> {
+        gated!(self, self.inner.load(keys))
+    }
+
+    async fn write(
+        &self,
+        key: &Key,
+        seen: Option<u64>,
+        write: &Write,
+    ) -> Result<Written, TableError> {
+        gated!(self, self.inner.write(key, seen, write))
+    }
+
+    async fn entomb(&self, user_id: &str, at: i64, expires_at: i64) -> Result<(), TableError> {
+        gated!(self, self.inner.entomb(user_id, at, expires_at))
+    }
+
+    async fn items(&self, user_id: &str) -> Result<Vec<(Key, State)>, TableError> {
+        gated!(self, self.inner.items(user_id))
+    }
+
+    async fn remove(&self, key: &Key, seen: u64) -> Result<Written, TableError> {
+        gated!(self, self.inner.remove(key, seen))
+    }
+}
+
+#[async_trait]
+impl<T: Coordination> Coordination for Gated<Arc<T>> {
+    async fn answers(&self, hashes: &[String]) -> Result<HashMap<String, Entry>, TableError> {
+        gated!(self, self.inner.answers(hashes))
+    }
+
+    async fn lease(&self, hash: &str, lease: &Lease) -> Result<Leased, TableError> {
+        gated!(self, self.inner.lease(hash, lease))
+    }
+
+    async fn finish(&self, hash: &str, outcome: &Entry, at: i64) -> Result<(), TableError> {
+        gated!(self, self.inner.finish(hash, outcome, at))
+    }
+
+    async fn release(&self, hash: &str, owner: &str) -> Result<(), TableError> {
+        gated!(self, self.inner.release(hash, owner))
+    }
+
+    async fn spend(&self, budget: &BudgetOfDay, amount: u64) -> Result<Spent, TableError> {
+        gated!(self, self.inner.spend(budget, amount))
+    }
+
+    async fn correct(&self, budget: &BudgetOfDay, by: i64) -> Result<(), TableError> {
+        gated!(self, self.inner.correct(budget, by))
+    }
+
+    async fn is_marked(&self, name: &str) -> Result<bool, TableError> {
+        gated!(self, self.inner.is_marked(name))
+    }
+
+    async fn mark(&self, name: &str, expires_at: i64) -> Result<(), TableError> {
+        gated!(self, self.inner.mark(name, expires_at))
+    }
+}
+
+#[async_trait]
+impl<T: TextModel> TextModel for Gated<Arc<T>> {
+    async fn generate(
+        &self,
+        campaign: &Compiled,
+        prompt: &str,
+        correction: Option<&Correction>,
+    ) -> Result<Answer, ModelError> {
+        gated!(self, self.inner.generate(campaign, prompt, correction))
+    }
+}
+
+#[async_trait]
+impl<T: DeadLetterQueue> DeadLetterQueue for Gated<T> {
+    async fn send(&self, letter: &DeadLetter) -> Result<(), NotQueued> {
+        gated!(self, self.inner.send(letter))
+    }
+}

@@ -1,0 +1,71 @@
+//! A model that answers by script.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use processor::campaign::Compiled;
+use processor::model::{Answer, Correction, ModelError, Stop, TextModel, Usage};
+use serde_json::json;
+use tokio::time::sleep;
+
+/// A show about which no answer is ever allowed.
+pub(crate) const FORBIDDEN: &str = "forbidden";
+
+/// A show about which the first answer is no content.
+pub(crate) const AWKWARD: &str = "awkward";
+
+/// Answers with what the prompt says, which no sensible model would.
+#[derive(Debug, Default)]
+pub(crate) struct Scripted {
+    /// Prompts that were asked, corrections not counted, and how often.
+    pub(crate) asked: Mutex<BTreeMap<String, u64>>,
+    /// How long a call takes.
+    pub(crate) latency: Mutex<Duration>,
+}
+
+impl Scripted {
+    pub(crate) fn calls(&self) -> u64 {
+        self.asked.lock().expect("whole").values().sum()
+    }
+
+    pub(crate) fn prompts(&self) -> Vec<String> {
+        self.asked.lock().expect("whole").keys().cloned().collect()
+    }
+
+    pub(crate) fn take(&self, latency: Duration) {
+        *self.latency.lock().expect("whole") = latency;
+    }
+}
+
+#[async_trait]
+impl TextModel for Scripted {
+    async fn generate(
+        &self,
+        campaign: &Compiled,
+        prompt: &str,
+        correction: Option<&Correction>,
+    ) -> Result<Answer, ModelError> {
+        let asked = format!("{}: {prompt}", campaign.campaign.name);
+        if correction.is_none() {
+            *self.asked.lock().expect("whole").entry(asked).or_default() += 1;
+        }
+        let latency = *self.latency.lock().expect("whole");
+        if !latency.is_zero() {
+            sleep(latency).await;
+        }
+        let usage = Usage { input_tokens: 10, output_tokens: 20 };
+        let last = prompt.lines().rev().find(|line| line.contains('"')).unwrap_or_default();
+        if last.contains(FORBIDDEN) {
+            return Err(ModelError::Stopped { stop: Stop::Guardrail, usage });
+        }
+        let text = if last.contains(AWKWARD) && correction.is_none() {
+            "{}".to_owned()
+        } else {
+            let heading: String = prompt.chars().take(500).collect();
+            json!({ "heading": heading }).to_string()
+        };
+        Ok(Answer { text, tool_use_id: None, usage })
+    }
+}
