@@ -8,5 +8,9 @@
 //! - [`injection`] — event values stay data.
 #![expect(clippy::expect_used, reason = "a test that cannot go on fails")]
 
+mod answers;
+mod injection;
+mod interleavings;
 mod simulation;
+mod tables;
 mod world;

@@ -4,7 +4,7 @@
 //! or meet the end of its process: a crash before the effect, or one after it, when the
 //! caller never hears what it did.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
 use std::future::pending;
 use std::sync::{Arc, Mutex};
@@ -40,6 +40,36 @@ pub(crate) struct Gate {
     pub(crate) crashed: Arc<Notify>,
     /// Faults that were injected.
     pub(crate) injected: Arc<Mutex<u64>>,
+    /// Whose turn it is, where every call waits for its own.
+    turns: Option<(usize, Arc<Turns>)>,
+}
+
+/// Lets calls of several instances go one by one, in an order that somebody decides.
+#[derive(Debug, Default)]
+pub(crate) struct Turns(Mutex<BTreeMap<usize, Arc<Notify>>>);
+
+impl Turns {
+    /// Who waits for a turn.
+    pub(crate) fn waiting(&self) -> Vec<usize> {
+        self.0.lock().expect("whole").keys().copied().collect()
+    }
+
+    /// Lets somebody who waits do one call.
+    pub(crate) fn give(&self, place: usize) {
+        if let Some(waiting) = self.0.lock().expect("whole").remove(&place) {
+            waiting.notify_one();
+        }
+    }
+
+    async fn wait(&self, place: usize) {
+        let turn = Arc::new(Notify::new());
+        // Several calls of one instance wait one after the other.
+        while self.0.lock().expect("whole").contains_key(&place) {
+            tokio::task::yield_now().await;
+        }
+        self.0.lock().expect("whole").insert(place, Arc::clone(&turn));
+        turn.notified().await;
+    }
 }
 
 /// What went wrong.
@@ -53,6 +83,18 @@ impl Gate {
             faults,
             crashed: Arc::default(),
             injected: Arc::default(),
+            turns: None,
+        }
+    }
+
+    /// Without faults; every call waits for its turn.
+    pub(crate) fn taking_turns(place: usize, turns: Arc<Turns>) -> Self {
+        Self { turns: Some((place, turns)), ..Self::open() }
+    }
+
+    async fn turn(&self) {
+        if let Some((place, turns)) = &self.turns {
+            turns.wait(*place).await;
         }
     }
 
@@ -115,6 +157,7 @@ impl From<Fault> for NotQueued {
 /// Passes the gate before and after a call.
 macro_rules! gated {
     ($self:ident, $call:expr) => {{
+        $self.gate.turn().await;
         $self.gate.pass().await?;
         let result = $call.await?;
         $self.gate.pass().await?;

@@ -1,0 +1,200 @@
+//! Every order in which an event, its repeat and the deletion of its user can meet.
+//!
+//! Each call of a table or of the model is one turn. All orders of the turns of two
+//! invocations are tried, and many of three; afterwards the event is delivered once more.
+//! Whatever the order, nothing of the user may stand in the end.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use contract::user_record::Event;
+use processor::handler::Report;
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+use tokio::task::{LocalSet, yield_now};
+use tokio::time::sleep;
+
+use crate::world::gate::{Gate, Turns};
+use crate::world::{World, delivery, event, user_record};
+
+/// Orders of three invocations that are tried.
+const SAMPLED: u64 = 3_000;
+
+/// Most turns of a run; more would be a stall.
+const MAX_TURNS: usize = 1_000;
+
+/// Decides whose turn it is: a place in all orders, or chance.
+enum Choice {
+    /// The next turns by their number among those possible, then always the first; with
+    /// how many were possible at each.
+    Listed {
+        chosen: Vec<usize>,
+        possible: Vec<usize>,
+    },
+    Random(Box<StdRng>),
+}
+
+impl Choice {
+    fn pick(&mut self, turn: usize, possible: usize) -> usize {
+        match self {
+            Self::Listed { chosen, possible: seen } => {
+                if turn >= chosen.len() {
+                    chosen.push(0);
+                }
+                seen.push(possible);
+                chosen[turn]
+            }
+            Self::Random(rng) => rng.random_range(0..possible),
+        }
+    }
+
+    /// The next order, unless this was the last.
+    fn next(self) -> Option<Self> {
+        let Self::Listed { mut chosen, possible } = self else { return None };
+        chosen.truncate(possible.len());
+        while let Some(last) = chosen.pop() {
+            if last + 1 < possible[chosen.len()] {
+                chosen.push(last + 1);
+                return Some(Self::Listed { chosen, possible: Vec::new() });
+            }
+        }
+        None
+    }
+}
+
+const DELETED_AT: i64 = 1_000;
+
+fn watched() -> Vec<u8> {
+    user_record("u", "watched", vec![event("e", DELETED_AT - 10, "a")]).encode()
+}
+
+fn later() -> Vec<u8> {
+    user_record("u", "watched", vec![event("f", DELETED_AT - 5, "b")]).encode()
+}
+
+fn deleted() -> Vec<u8> {
+    let deletion = Event { id: "d".into(), time: DELETED_AT, fields: serde_json::Map::new() };
+    user_record("u", "users.UserDeleteRequest", vec![deletion]).encode()
+}
+
+/// Runs invocations side by side, one turn at a time, and what goes back once more.
+fn run(before: &[Vec<u8>], side_by_side: &[Vec<u8>], choice: &mut Choice) -> World {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("runtime is built");
+    runtime.block_on(async {
+        let world = World::new();
+        for record in before {
+            assert_done(&world.deliver(std::slice::from_ref(record)).await);
+        }
+        let turns = Arc::new(Turns::default());
+        let running = Arc::new(AtomicUsize::new(side_by_side.len()));
+        let local = LocalSet::new();
+        let mut invocations = Vec::new();
+        for (place, record) in side_by_side.iter().enumerate() {
+            let (world, record) = (world.clone(), record.clone());
+            let gate = Gate::taking_turns(place, Arc::clone(&turns));
+            let running = Arc::clone(&running);
+            invocations.push(local.spawn_local(async move {
+                let instance = world.instance(&gate, place as u64);
+                let records = std::iter::once((place, &record));
+                let report = instance.handle(delivery(records), world.deadline()).await;
+                running.fetch_sub(1, Ordering::SeqCst);
+                report
+            }));
+        }
+        let reports = local
+            .run_until(async {
+                let mut turn = 0;
+                while running.load(Ordering::SeqCst) > 0 {
+                    // Everybody goes on until they wait for their turn, or for time.
+                    for _ in 0..30 {
+                        yield_now().await;
+                    }
+                    let waiting = turns.waiting();
+                    if waiting.is_empty() {
+                        sleep(Duration::from_millis(10)).await;
+                        continue;
+                    }
+                    assert!(turn < MAX_TURNS, "no end");
+                    turns.give(waiting[choice.pick(turn, waiting.len())]);
+                    turn += 1;
+                }
+                futures::future::join_all(invocations).await
+            })
+            .await;
+        for (report, record) in reports.into_iter().zip(side_by_side) {
+            let report = report.expect("does not panic");
+            if !report.response.batch_item_failures.is_empty() {
+                assert_done(&world.deliver(std::slice::from_ref(record)).await);
+            }
+        }
+        world
+    })
+}
+
+fn assert_done(report: &Report) {
+    assert!(report.response.batch_item_failures.is_empty());
+}
+
+/// Delivers the events once more and looks for anything of the user.
+fn assert_forgotten(world: &World, choice: &Choice) {
+    let order = match choice {
+        Choice::Listed { chosen, .. } => format!("{chosen:?}"),
+        Choice::Random(_) => "random".to_owned(),
+    };
+    let items = |when: &str| {
+        let tables = world.memory.tables();
+        assert!(tables.items.is_empty(), "{when}, order {order}: {:?}", tables.items);
+        assert_eq!(tables.tombstones.get("u"), Some(&DELETED_AT), "{when}, order {order}");
+    };
+    items("afterwards");
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    runtime.expect("runtime is built").block_on(async {
+        for record in [watched(), later()] {
+            assert_done(&world.deliver(&[record]).await);
+        }
+    });
+    items("after a replay");
+}
+
+fn every_order_of(before: &[Vec<u8>], side_by_side: &[Vec<u8>]) -> usize {
+    let mut orders = 0;
+    let mut next = Some(Choice::Listed { chosen: Vec::new(), possible: Vec::new() });
+    while let Some(mut choice) = next {
+        let world = run(before, side_by_side, &mut choice);
+        assert_forgotten(&world, &choice);
+        orders += 1;
+        next = choice.next();
+    }
+    orders
+}
+
+#[test]
+fn a_deletion_wins_in_every_order_with_an_event_in_flight() {
+    assert!(every_order_of(&[], &[watched(), deleted()]) > 30);
+}
+
+#[test]
+fn a_deletion_wins_in_every_order_with_an_event_that_updates_content() {
+    assert!(every_order_of(&[watched()], &[later(), deleted()]) > 100);
+}
+
+#[test]
+fn a_deletion_that_came_first_wins_over_two_events_in_every_order() {
+    assert!(every_order_of(&[deleted()], &[watched(), later()]) > 1);
+}
+
+#[test]
+fn a_deletion_wins_over_an_event_and_its_replay_side_by_side() {
+    for seed in 0..SAMPLED {
+        let mut choice = Choice::Random(Box::new(StdRng::seed_from_u64(seed)));
+        let again = if seed % 2 == 0 { watched() } else { later() };
+        let world = run(&[], &[watched(), deleted(), again], &mut choice);
+        assert_forgotten(&world, &choice);
+    }
+}
