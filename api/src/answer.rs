@@ -29,16 +29,37 @@ pub fn stored(user_id: &str, data: &AttributeValue, format: Format) -> Response<
 
 /// Writes the campaign's fallback content, marked as such.
 pub fn fallback(user_id: &str, content: &Map<String, Value>, format: Format) -> Response<String> {
+    response(StatusCode::OK, &body(user_id, content, Some(FALLBACK), format))
+}
+
+/// The body of an answer with this content; `source` says where it comes from if not from
+/// the user's events.
+pub fn body(
+    user_id: &str,
+    content: &Map<String, Value>,
+    source: Option<&str>,
+    format: Format,
+) -> Value {
     let content = Value::Object(content.clone());
-    let body = match format {
-        Format::DynamoDb => json!({ "Item": {
-            "data": as_dynamodb_json(&content),
-            "source": { "S": FALLBACK },
-            "user_id": { "S": user_id },
-        } }),
-        Format::Plain => json!({ "user_id": user_id, "source": FALLBACK, "data": content }),
-    };
-    response(StatusCode::OK, &body)
+    match format {
+        Format::DynamoDb => {
+            let mut item = json!({
+                "data": as_dynamodb_json(&content),
+                "user_id": { "S": user_id },
+            });
+            if let Some(source) = source {
+                item["source"] = json!({ "S": source });
+            }
+            json!({ "Item": item })
+        }
+        Format::Plain => {
+            let mut body = json!({ "user_id": user_id, "data": content });
+            if let Some(source) = source {
+                body["source"] = source.into();
+            }
+            body
+        }
+    }
 }
 
 /// Writes an error for whoever set the call up; never anything of a user.

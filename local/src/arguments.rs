@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Parser, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use loadtest::generate::Plan;
 use loadtest::writer::Compression;
 use processor::quota::Quota;
@@ -23,8 +23,12 @@ const STAND_IN_TOKENS_PER_MINUTE: NonZeroU32 = NonZeroU32::new(20_000_000).unwra
 /// embedded, and the text comes from a stand-in for Amazon Bedrock, unless you
 /// ask for the real one.
 #[derive(Debug, Parser)]
-#[command(name = "local", version)]
+#[command(name = "local", version, args_conflicts_with_subcommands = true)]
 pub struct Arguments {
+    /// Something else than a run.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
     /// Currents files, or folders that are searched for .avro files.
     pub files: Vec<PathBuf>,
 
@@ -40,6 +44,26 @@ pub struct Arguments {
     #[arg(long, default_value_t = 8080)]
     pub port: u16,
 
+    /// What the run is made of.
+    #[command(flatten)]
+    pub system: System,
+
+    /// Number of sample events.
+    #[arg(long, value_name = "N", default_value_t = 20_000, conflicts_with = "files")]
+    pub events: u64,
+
+    /// Number of users that the sample events are drawn from.
+    #[arg(long, value_name = "N", default_value_t = 2_000, conflicts_with = "files")]
+    pub users: u64,
+
+    /// Decides the sample events: the same seed makes the same files.
+    #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "files")]
+    pub seed: u64,
+}
+
+/// What a run is made of.
+#[derive(Debug, Args)]
+pub struct System {
     /// Folder of campaigns.
     #[arg(long, value_name = "DIR", default_value = "campaigns")]
     pub campaigns: PathBuf,
@@ -71,18 +95,73 @@ pub struct Arguments {
     /// Shards of the embedded stream.
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=64))]
     pub shards: u8,
+}
 
-    /// Number of sample events.
-    #[arg(long, value_name = "N", default_value_t = 20_000, conflicts_with = "files")]
-    pub events: u64,
+/// Something else than a run.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Look after campaigns.
+    #[command(subcommand)]
+    Campaigns(Campaigns),
+    /// Show what a campaign would ask and send for a user's events, without storing anything.
+    Preview(Preview),
+    /// Process again what an earlier run gave up, with the state that it left.
+    Redrive(Redrive),
+}
 
-    /// Number of users that the sample events are drawn from.
-    #[arg(long, value_name = "N", default_value_t = 2_000, conflicts_with = "files")]
-    pub users: u64,
+/// Looks after campaigns.
+#[derive(Debug, Subcommand)]
+pub enum Campaigns {
+    /// Check every campaign and say everything that is wrong, with file and line.
+    Check {
+        /// Folder of campaigns.
+        #[arg(long, value_name = "DIR", default_value = "campaigns")]
+        campaigns: PathBuf,
+    },
+}
 
-    /// Decides the sample events: the same seed makes the same files.
-    #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "files")]
-    pub seed: u64,
+/// Shows what a campaign would do.
+#[derive(Debug, Args)]
+pub struct Preview {
+    /// Name of the campaign.
+    #[arg(long, value_name = "NAME")]
+    pub campaign: String,
+
+    /// Events: a Currents file (.avro), or one event a line as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub events: PathBuf,
+
+    /// Braze id of the user; without it, whoever has the newest event that asks for content.
+    #[arg(long, value_name = "ID")]
+    pub user: Option<String>,
+
+    /// Show the prompt only and ask nobody.
+    #[arg(long)]
+    pub prompt_only: bool,
+
+    /// Folder of campaigns.
+    #[arg(long, value_name = "DIR", default_value = "campaigns")]
+    pub campaigns: PathBuf,
+
+    /// Who writes the text.
+    #[arg(long, value_enum, default_value_t = Bedrock::StandIn)]
+    pub bedrock: Bedrock,
+}
+
+/// Processes again what was given up.
+#[derive(Debug, Args)]
+pub struct Redrive {
+    /// Folder of the embedded AWS' state.
+    #[arg(long, value_name = "DIR")]
+    pub data: PathBuf,
+
+    /// Only what was given up for this reason, e.g. bad_answer.
+    #[arg(long, value_name = "REASON")]
+    pub reason: Option<String>,
+
+    /// What the run is made of.
+    #[command(flatten)]
+    pub system: System,
 }
 
 /// Who writes the text.
@@ -104,7 +183,9 @@ impl Arguments {
             compression: Compression::default(),
         }
     }
+}
 
+impl System {
     /// How the pipeline is set up.
     pub fn options(&self) -> Options {
         let tokens_per_minute = self.tokens_per_minute.unwrap_or(STAND_IN_TOKENS_PER_MINUTE);

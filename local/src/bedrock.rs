@@ -36,6 +36,9 @@ const BYTES_PER_TOKEN: usize = 4;
 /// Output allowance of a request that names none, as of a current model.
 const DEFAULT_MAX_TOKENS: u64 = 8_192;
 
+/// What a guardrail puts in an answer's place.
+const BLOCKED: &str = "blocked by the stand-in's guardrail";
+
 /// How the stand-in behaves.
 #[derive(Debug, Clone)]
 pub struct Behaviour {
@@ -53,6 +56,9 @@ pub struct Behaviour {
     pub unusable: Unusable,
     /// Stop reason of the unusable answers; without one, they break the schema.
     pub stop_reason: Option<&'static str>,
+    /// What the account's guardrails let nobody read; they look at texts, not at what is
+    /// put into a tool.
+    pub forbidden: Option<&'static str>,
 }
 
 /// Which answers cannot be used.
@@ -76,6 +82,7 @@ impl Default for Behaviour {
             throttle_every: 0,
             unusable: Unusable::None,
             stop_reason: None,
+            forbidden: None,
         }
     }
 }
@@ -94,6 +101,7 @@ struct Shared {
     ledger: Ledger,
     calls: AtomicU64,
     answers: AtomicU64,
+    guarded: AtomicU64,
 }
 
 impl StandIn {
@@ -110,9 +118,11 @@ impl StandIn {
             ledger,
             calls: AtomicU64::default(),
             answers: AtomicU64::default(),
+            guarded: AtomicU64::default(),
         });
         let router = Router::new()
             .route("/model/{model_id}/converse", post(converse))
+            .route("/guardrail/{id}/version/{version}/apply", post(apply_guardrail))
             .with_state(Arc::clone(&state));
         let stop = stop.clone().cancelled_owned();
         tasks.spawn(async move {
@@ -121,6 +131,11 @@ impl StandIn {
             }
         });
         Ok(Self { address, state })
+    }
+
+    /// Answers that a guardrail was asked about by itself.
+    pub fn guarded(&self) -> u64 {
+        self.state.guarded.load(Ordering::SeqCst)
     }
 
     /// Calls that were answered with text.
@@ -164,7 +179,15 @@ async fn converse(
     if is_unusable && behaviour.stop_reason.is_none() {
         answer.text = "{}".to_owned();
     }
-    let stop_reason = behaviour.stop_reason.filter(|_| is_unusable);
+    let is_blocked = request["guardrailConfig"].is_object()
+        && !answer.is_tool()
+        && behaviour.forbidden.is_some_and(|word| answer.text.contains(word));
+    let stop_reason = if is_blocked {
+        answer.text = BLOCKED.to_owned();
+        Some("guardrail_intervened")
+    } else {
+        behaviour.stop_reason.filter(|_| is_unusable)
+    };
     let output_tokens = (answer.text.len().div_ceil(BYTES_PER_TOKEN) as u64).min(max_tokens);
     let tokens = u32::try_from(output_tokens).unwrap_or(u32::MAX);
     let latency = behaviour.latency + behaviour.latency_per_token * tokens;
@@ -182,6 +205,28 @@ async fn converse(
         "metrics": { "latencyMs": u64::try_from(latency.as_millis()).unwrap_or(u64::MAX) },
     }))
     .into_response()
+}
+
+async fn apply_guardrail(
+    State(state): State<Arc<Shared>>,
+    Path((_id, _version)): Path<(String, String)>,
+    Json(request): Json<Value>,
+) -> Json<Value> {
+    let contents = request["content"].as_array().cloned().unwrap_or_default();
+    let texts = contents.iter().filter_map(|content| content["text"]["text"].as_str());
+    let is_blocked =
+        state.behaviour.forbidden.is_some_and(|word| texts.clone().any(|text| text.contains(word)));
+    state.guarded.fetch_add(1, Ordering::SeqCst);
+    Json(json!({
+        "action": if is_blocked { "GUARDRAIL_INTERVENED" } else { "NONE" },
+        "outputs": if is_blocked { json!([{ "text": BLOCKED }]) } else { json!([]) },
+        "assessments": [],
+        "usage": {
+            "topicPolicyUnits": 0, "contentPolicyUnits": 1, "wordPolicyUnits": 1,
+            "sensitiveInformationPolicyUnits": 0, "sensitiveInformationPolicyFreeUnits": 0,
+            "contextualGroundingPolicyUnits": 0,
+        },
+    }))
 }
 
 fn refusal(code: &'static str, message: &str) -> Response {

@@ -20,8 +20,41 @@ pub mod bedrock;
 pub mod event_source;
 pub mod front;
 pub mod input;
+pub mod message;
 pub mod pipeline;
+pub mod preview;
 pub mod progress;
+pub mod redrive;
 pub mod run;
 pub mod summary;
 pub mod totals;
+
+use std::process::ExitCode;
+
+use arguments::{Arguments, Campaigns, Command};
+
+/// Does what the command line says.
+pub async fn command(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    match &arguments.command {
+        None => run::run(arguments).await,
+        Some(Command::Campaigns(Campaigns::Check { campaigns })) => check(campaigns),
+        Some(Command::Preview(arguments)) => preview::preview(arguments).await,
+        Some(Command::Redrive(arguments)) => redrive::redrive(arguments).await,
+    }
+}
+
+/// Says what every campaign does, or everything that is wrong with them.
+fn check(folder: &std::path::Path) -> anyhow::Result<ExitCode> {
+    for compiled in processor::campaign::load(folder)? {
+        let config = &compiled.campaign.config;
+        let types: Vec<&str> = config.trigger.event_types.iter().map(String::as_str).collect();
+        let when = config.trigger.when.as_ref();
+        run::say(format_args!(
+            "{}: ok, on {}{}",
+            compiled.campaign.name,
+            types.join(", "),
+            when.map_or(String::new(), |when| format!(" with {}", when.text.trim()))
+        ));
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -25,7 +25,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let ended = runtime.block_on(local::run::run(arguments));
+    let ended = runtime.block_on(local::command(arguments));
     runtime.shutdown_timeout(STOP_TIMEOUT);
     ended.unwrap_or_else(|error| {
         // A person reads this: the causes, without a backtrace.

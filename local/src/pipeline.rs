@@ -169,6 +169,23 @@ impl Pipeline {
         Ok(())
     }
 
+    /// Announces an object once more that is in the bucket already.
+    pub async fn announce(&self, key: &str) -> anyhow::Result<()> {
+        let head = self.aws.s3.head_object().bucket(BUCKET).key(key).send().await;
+        let head = head.with_context(|| format!("looking for the object {key}"))?;
+        let bytes = u64::try_from(head.content_length().unwrap_or_default()).unwrap_or_default();
+        add(&self.totals.uploaded, 1);
+        add(&self.totals.notified, 1);
+        self.notifications.object_created(key, bytes).await;
+        Ok(())
+    }
+
+    /// Delivers a notification as it is.
+    pub async fn notify(&self, body: &str) {
+        add(&self.totals.notified, 1);
+        self.notifications.message(body.to_owned()).await;
+    }
+
     /// Waits until everything uploaded has been processed to its end.
     pub async fn drain(&self) {
         while get(&self.totals.notifications_done) < get(&self.totals.notified) {
@@ -193,7 +210,7 @@ impl Pipeline {
 }
 
 /// The account's configuration, refused where it could not send a single call.
-async fn account_config() -> anyhow::Result<SdkConfig> {
+pub(crate) async fn account_config() -> anyhow::Result<SdkConfig> {
     let http = aws_smithy_http_client::Builder::new()
         .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
         .build_https();

@@ -51,7 +51,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     );
     let listener = front::bind(arguments.port).await?;
     let folder = DataFolder::open(arguments.data.as_deref())?;
-    let starting = Pipeline::start(&folder.path, arguments.options(), listener);
+    let starting = Pipeline::start(&folder.path, arguments.system.options(), listener);
     let pipeline = tokio::select! {
         started = starting => started?,
         () = interruption.wait() => return Ok(ExitCode::from(INTERRUPTED)),
@@ -79,8 +79,16 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     code
 }
 
+/// Who wrote the text, for a person.
+pub(crate) fn writer(bedrock: Bedrock) -> &'static str {
+    match bedrock {
+        Bedrock::StandIn => "the stand-in for Bedrock (no model: made-up text)",
+        Bedrock::Aws => "Amazon Bedrock",
+    }
+}
+
 /// Prints a line; a reader that has gone away is no reason to stop.
-fn say(line: impl std::fmt::Display) {
+pub(crate) fn say(line: impl std::fmt::Display) {
     let _ = writeln!(std::io::stdout(), "{line}");
 }
 
@@ -109,15 +117,15 @@ impl Interruption {
 }
 
 /// The folder of the embedded AWS' state; a temporary one goes with this value.
-struct DataFolder {
-    path: PathBuf,
+pub(crate) struct DataFolder {
+    pub(crate) path: PathBuf,
     /// Held while the folder is in use, so that two runs do not share it.
     _lock: Option<File>,
     _temporary: Option<tempfile::TempDir>,
 }
 
 impl DataFolder {
-    fn open(kept: Option<&Path>) -> anyhow::Result<Self> {
+    pub(crate) fn open(kept: Option<&Path>) -> anyhow::Result<Self> {
         let Some(folder) = kept else {
             let temporary = tempfile::tempdir().context("cannot create a temporary folder")?;
             let path = temporary.path().to_owned();
@@ -155,10 +163,7 @@ async fn work(
         done = upload_and_drain(pipeline, &files) => done?,
         () = progress::draw(Arc::clone(&pipeline.totals), files.len() as u64) => {}
     }
-    let writer = match arguments.bedrock {
-        Bedrock::StandIn => "the stand-in for Bedrock (no model: made-up text)",
-        Bedrock::Aws => "Amazon Bedrock",
-    };
+    let writer = writer(arguments.system.bedrock);
     let summary = Summary::new(&pipeline.totals, began.elapsed(), writer);
     say(format_args!("\n{summary}"));
     report_dead_letters(folder, letters_before, summary.dead_letters(), &files)?;
@@ -235,7 +240,7 @@ async fn upload_and_drain(pipeline: &Pipeline, files: &[InputFile]) -> anyhow::R
 }
 
 /// Shows what this run gave up, with the file's own name where a file is to blame.
-fn report_dead_letters(
+pub(crate) fn report_dead_letters(
     folder: &Path,
     from: u64,
     all: u64,

@@ -61,8 +61,9 @@ fn compile(draft: Draft, faults: &mut Vec<Fault>) -> Option<Compiled> {
     };
     let fields = draft.config.as_ref().map(|config| &config.fields);
     let mut template = |file: &str, text: Option<&String>| {
-        let compiled = Prompt::compile(text?, fields);
-        compiled.map_err(|error| blame(file, error.line(), error.to_string())).ok()
+        let text = text?;
+        let compiled = Prompt::compile(text, fields);
+        compiled.map_err(|error| blame(file, error.line(text), error.to_string())).ok()
     };
     let prompt = template("prompt.liquid", draft.prompt.as_ref());
     let system = template("system.liquid", draft.system.as_ref());
@@ -88,7 +89,8 @@ fn compile(draft: Draft, faults: &mut Vec<Fault>) -> Option<Compiled> {
     }
     let system = system.and_then(|system| {
         let rendered = system.render(&[]);
-        rendered.map_err(|error| blame("system.liquid", error.line(), error.to_string())).ok()
+        let text = draft.system.as_deref().unwrap_or_default();
+        rendered.map_err(|error| blame("system.liquid", error.line(text), error.to_string())).ok()
     });
     let campaign = draft.finish()?;
     let system = system?;
@@ -197,7 +199,7 @@ pub(crate) mod tests {
 
         let expected = [
             "/new-episode/campaign.toml:23: condition",
-            "/new-episode/prompt.liquid: template does not render",
+            "/new-episode/prompt.liquid:2: template does not render",
             "/new-episode/system.liquid:2: template does not parse",
             "/new-episode/fallback.json:2: does not match answer.schema.json: type at",
             "/new-episode/fallback.json:1: does not match answer.schema.json: required at",

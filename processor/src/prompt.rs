@@ -22,11 +22,16 @@ pub struct BadTemplate {
 }
 
 impl BadTemplate {
-    /// The line to blame, where the template language names one.
-    pub fn line(&self) -> Option<usize> {
+    /// The line of the template to blame, where the template language names a place, or
+    /// at least a name.
+    pub fn line(&self, template: &str) -> Option<usize> {
         let text = self.source.to_string();
-        let (_, place) = text.split_once("--> ")?;
-        place.split(':').next()?.trim().parse().ok()
+        if let Some((_, place)) = text.split_once("--> ") {
+            return place.split(':').next()?.trim().parse().ok();
+        }
+        let (_, name) = text.split_once("requested ")?.1.split_once('=')?;
+        let name = name.split_whitespace().next()?;
+        Some(1 + template.lines().position(|line| line.contains(name))?)
     }
 }
 

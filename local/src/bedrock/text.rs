@@ -58,6 +58,11 @@ impl Answer {
         }
     }
 
+    /// Whether it is put into a tool.
+    pub(super) fn is_tool(&self) -> bool {
+        self.tool.is_some()
+    }
+
     /// Why the reply ended.
     pub(super) fn stop_reason(&self) -> &'static str {
         if self.tool.is_some() { "tool_use" } else { "end_turn" }

@@ -65,8 +65,13 @@ impl Notifications {
 
     /// Announces an object as S3 does, its key encoded.
     pub async fn object_created(&self, key: &str, bytes: u64) {
+        self.message(notification(key, bytes).to_string()).await;
+    }
+
+    /// Puts a message into the queue as it is.
+    pub async fn message(&self, body: String) {
         // Nobody receives any more only when the process is stopping.
-        let _ = self.0.send(notification(key, bytes).to_string()).await;
+        let _ = self.0.send(body).await;
     }
 }
 

@@ -150,6 +150,11 @@ async fn what_stands_before_the_damage_is_delivered() {
 
 /// The sample campaign for a model without structured output.
 fn tool_campaign() -> tempfile::TempDir {
+    changed_campaign(|text| text.replace("\"json-schema\"", "\"tool\""))
+}
+
+/// The sample campaign with a change to each of its files.
+fn changed_campaign(change: impl Fn(String) -> String) -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("temporary folder");
     let campaign = folder.path().join("new-episode");
     std::fs::create_dir(&campaign).expect("is created");
@@ -157,8 +162,7 @@ fn tool_campaign() -> tempfile::TempDir {
         let path = entry.expect("can be read").path();
         let name = path.file_name().expect("has a name").to_owned();
         let text = std::fs::read_to_string(&path).expect("is text");
-        std::fs::write(campaign.join(name), text.replace("\"json-schema\"", "\"tool\""))
-            .expect("is written");
+        std::fs::write(campaign.join(name), change(text)).expect("is written");
     }
     folder
 }
@@ -228,5 +232,33 @@ async fn an_answer_that_stays_unusable_is_given_up_by_its_reason() {
         assert_eq!(rig.count(metrics::GENERATIONS), given_up * calls, "{reason}");
         assert_eq!((rig.lost(), rig.count(metrics::CONTENTS_STORED)), (0, 0), "{reason}");
         rig.pipeline.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guardrail_stops_an_answer_in_whichever_way_it_is_asked_for() {
+    let guarded = "\n[guardrail]\nid = \"g1\"\nversion = \"1\"\n\n[trigger]";
+    let schema = changed_campaign(|text| text.replace("\n[trigger]", guarded));
+    let tool = changed_campaign(|text| {
+        text.replace("\n[trigger]", guarded).replace("\"json-schema\"", "\"tool\"")
+    });
+    for (folder, is_asked_by_itself) in [(&schema, false), (&tool, true)] {
+        for (forbidden, is_stopped) in [(Some("[stand-in]"), true), (Some("nothing says"), false)] {
+            let bedrock = Model::StandIn(Behaviour { forbidden, ..behaviour() });
+            let campaigns_dir = folder.path().to_owned();
+            let rig = Rig::start(Options { campaigns_dir, bedrock, ..options() }).await;
+            let files = sample(100, 10);
+
+            rig.process(files.path()).await;
+
+            let letters = read_dead_letters(rig.folder.path(), 0, 100).expect("can be read");
+            let stored = rig.count(metrics::CONTENTS_STORED);
+            assert_eq!((letters.is_empty(), stored == 0), (!is_stopped, is_stopped));
+            assert!(letters.iter().all(|letter| letter.reason == "guardrail_intervened"));
+            let stand_in = rig.pipeline.stand_in.as_ref().expect("a stand-in is used");
+            assert_eq!(stand_in.guarded() > 0, is_asked_by_itself);
+            assert_eq!(rig.lost(), 0);
+            rig.pipeline.stop().await;
+        }
     }
 }

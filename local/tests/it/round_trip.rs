@@ -1,22 +1,13 @@
 //! Files in, content out, as Braze renders it.
 
 use contract::metrics::{self, Fate};
+use local::message;
 use serde_json::Value;
 
 use crate::rig::{Rig, options, sample, watched_last};
 
 /// The snippets that README tells people to put into their message.
 const SNIPPETS: &str = include_str!("../../../campaigns/new-episode/message.liquid");
-
-/// Renders the message over an answer, as Braze does after Connected Content.
-fn rendered(answer: &Value) -> String {
-    // The Connected Content tag is Braze's own; what it saves is passed in here.
-    let message: String =
-        SNIPPETS.lines().filter(|line| !line.contains("connected_content")).collect();
-    let template = liquid::ParserBuilder::with_stdlib().build().expect("parser").parse(&message);
-    let globals = liquid::to_object(&serde_json::json!({ "result": answer })).expect("an object");
-    template.expect("message parses").render(&globals).expect("message renders")
-}
 
 /// All texts of an answer, by path.
 fn texts(answer: &Value) -> Vec<String> {
@@ -51,7 +42,7 @@ async fn every_user_who_watched_gets_content_about_what_they_watched_last() {
         let show = watched.show.replace('&', "&amp;");
         assert!(heading.contains(&show), "{user_id}: {heading} is not about {show}");
 
-        let message = rendered(&answer);
+        let message = message::render(SNIPPETS, &answer).expect("renders");
         for text in texts(&answer) {
             assert!(!text.is_empty() && message.contains(&text), "{message} lacks {text}");
         }
@@ -73,7 +64,9 @@ async fn a_user_whom_nobody_knows_gets_the_fallback_content_and_the_message_is_n
 
     assert_eq!(status, 200);
     assert_eq!(answer["Item"]["source"]["S"], "fallback");
-    assert!(rendered(&answer).contains("Pick up where you left off"));
+    assert!(
+        message::render(SNIPPETS, &answer).expect("renders").contains("Pick up where you left off")
+    );
     let (_, plain) = rig.look_up("user_id=nobody&format=plain").await;
     assert_eq!(plain["data"]["heading"], "Pick up where you left off");
     let (status, error) = rig.look_up("user=nobody").await;

@@ -30,6 +30,9 @@ use crate::world::{FUNCTION_TIMEOUT, SECRET, World, delivery, event, user_record
 /// Runs of `make test`.
 const SEEDS: u64 = 400;
 
+/// What no decoder takes.
+const POISON: &[u8] = b"poison";
+
 /// Time at which the stories of the runs begin, in UNIX seconds.
 const STORY_BEGINS: i64 = 1_000_000;
 
@@ -144,6 +147,7 @@ struct Run {
 #[derive(Debug, Clone)]
 struct Record {
     data: Vec<u8>,
+    poison: usize,
     deletions: Vec<(String, i64)>,
 }
 
@@ -307,8 +311,18 @@ impl Run {
         Ok(())
     }
 
-    /// What was given up deserved it.
+    /// What was given up deserved it, and poison has its letters.
     fn check_letters(&self) -> Result<(), String> {
+        let poison: usize = self.shards.iter().flatten().map(|record| record.poison).sum();
+        let letters = self.world.letters();
+        let named = letters.iter().filter_map(|letter| match &letter.input {
+            Input::StreamRecord { sequence_number, member, .. } => Some((sequence_number, member)),
+            _ => None,
+        });
+        let named = named.collect::<BTreeSet<_>>().len();
+        if named != poison {
+            return Err(format!("{named} dead letters for {poison} poison records"));
+        }
         for letter in self.world.letters() {
             let is_right = match &letter.input {
                 Input::StreamRecord { .. } => letter.reason == "poison_record",
@@ -403,7 +417,7 @@ fn shards(story: &[Told], rng: &mut StdRng) -> Vec<Vec<Record>> {
         let shard = if rng.random_bool(stray) { rng.random_range(0..2) } else { told.user % 2 };
         members[shard].push((record.encode(), deletion));
         if rng.random_bool(0.02) {
-            members[shard].push((b"poison".to_vec(), None));
+            members[shard].push((POISON.to_vec(), None));
         }
     }
     let pack = |mut members: Vec<(Vec<u8>, Option<(String, i64)>)>, rng: &mut StdRng| {
@@ -411,6 +425,7 @@ fn shards(story: &[Told], rng: &mut StdRng) -> Vec<Vec<Record>> {
         while !members.is_empty() {
             let rest = members.split_off(rng.random_range(1..=3).min(members.len()));
             let deletions = members.iter().filter_map(|(_, deletion)| deletion.clone()).collect();
+            let poison = members.iter().filter(|(data, _)| data == POISON).count();
             let data = match members.as_slice() {
                 [(data, _)] => data.clone(),
                 many => {
@@ -425,7 +440,7 @@ fn shards(story: &[Told], rng: &mut StdRng) -> Vec<Vec<Record>> {
                     aggregation::encode(&many)
                 }
             };
-            records.push(Record { data, deletions });
+            records.push(Record { data, poison, deletions });
             members = rest;
         }
         records

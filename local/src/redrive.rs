@@ -1,0 +1,165 @@
+//! Processes again what an earlier run gave up.
+//!
+//! The letters are set aside first, so that none is sent twice and what is given up now
+//! has a file of its own. A run that is stopped on the way finds them again.
+
+use std::fs;
+use std::io::{BufRead as _, Write as _};
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use aws_sdk_kinesis::primitives::Blob;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use contract::dead_letter::{DeadLetter, Input};
+use contract::user_record::UserRecord;
+use tokio::time::Instant;
+
+use crate::arguments::Redrive;
+use crate::aws::{DEAD_LETTERS_FILE, STREAM, dead_letters_so_far};
+use crate::front;
+use crate::pipeline::Pipeline;
+use crate::run::{DataFolder, report_dead_letters, say, writer};
+use crate::summary::Summary;
+
+/// Letters that are being sent again.
+const SET_ASIDE: &str = "dead-letters.redriving.jsonl";
+
+/// Letters that were sent again.
+const DONE: &str = "dead-letters.redriven.jsonl";
+
+/// Sends the dead letters of a data folder once more.
+pub async fn redrive(arguments: &Redrive) -> anyhow::Result<ExitCode> {
+    anyhow::ensure!(
+        arguments.data.is_dir(),
+        "{} is no folder: name the one that an earlier run kept with --data",
+        arguments.data.display()
+    );
+    let folder = DataFolder::open(Some(&arguments.data))?;
+    let letters = set_aside(&folder.path, arguments.reason.as_deref())?;
+    if letters.is_empty() {
+        say("No dead letters to send again.");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let listener = front::bind(0).await?;
+    let pipeline = Pipeline::start(&folder.path, arguments.system.options(), listener).await?;
+    let letters_before = dead_letters_so_far(&folder.path);
+    let began = Instant::now();
+    let mut kept = Vec::new();
+    for letter in &letters {
+        if !send(&pipeline, letter).await? {
+            kept.push(letter);
+        }
+    }
+    finish(&folder.path, &kept)?;
+    say(format_args!(
+        "Sent {} of {} dead letters again.",
+        letters.len() - kept.len(),
+        letters.len()
+    ));
+    if !kept.is_empty() {
+        say(format_args!("{} hold too little to be sent again; they stay.", kept.len()));
+    }
+    pipeline.drain().await;
+    let writer = writer(arguments.system.bedrock);
+    let summary = Summary::new(&pipeline.totals, began.elapsed(), writer);
+    say(format_args!("\n{summary}"));
+    let new = summary.dead_letters();
+    report_dead_letters(&folder.path, letters_before, new, &[])?;
+    pipeline.stop().await;
+    let is_clean = summary.lost() == 0 && new == 0 && kept.is_empty();
+    Ok(if is_clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Moves the letters out of the way of new ones and reads those that are asked for.
+fn set_aside(folder: &Path, reason: Option<&str>) -> anyhow::Result<Vec<DeadLetter>> {
+    let (current, aside) = (folder.join(DEAD_LETTERS_FILE), folder.join(SET_ASIDE));
+    let mut asked = Vec::new();
+    let mut others = Vec::new();
+    for path in [&aside, &current] {
+        for line in lines(path)? {
+            match serde_json::from_str::<DeadLetter>(&line) {
+                Ok(letter) if reason.is_none_or(|reason| letter.reason == reason) => {
+                    asked.push((line, letter));
+                }
+                // What is not asked for, or cannot be read, stays.
+                _ => others.push(line),
+            }
+        }
+    }
+    let asked_lines: Vec<&str> = asked.iter().map(|(line, _)| line.as_str()).collect();
+    // First what must not be lost, then what replaces it.
+    replace(&aside, &asked_lines)?;
+    replace(&current, &others.iter().map(String::as_str).collect::<Vec<_>>())?;
+    Ok(asked.into_iter().map(|(_, letter)| letter).collect())
+}
+
+/// Notes that the letters were sent, and keeps those that could not be.
+fn finish(folder: &Path, kept: &[&DeadLetter]) -> anyhow::Result<()> {
+    let aside = folder.join(SET_ASIDE);
+    append(&folder.join(DONE), &lines(&aside)?)?;
+    let kept: Vec<String> = kept.iter().map(|letter| letter.encode()).collect();
+    append(&folder.join(DEAD_LETTERS_FILE), &kept)?;
+    fs::remove_file(&aside).with_context(|| format!("removing {}", aside.display()))
+}
+
+fn lines(path: &Path) -> anyhow::Result<Vec<String>> {
+    match fs::File::open(path) {
+        Ok(file) => std::io::BufReader::new(file)
+            .lines()
+            .collect::<Result<_, _>>()
+            .with_context(|| format!("reading {}", path.display())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error).with_context(|| format!("reading {}", path.display())),
+    }
+}
+
+fn replace(path: &Path, lines: &[&str]) -> anyhow::Result<()> {
+    let failed = || format!("writing {}", path.display());
+    let new = path.with_extension("new");
+    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    fs::write(&new, text).with_context(failed)?;
+    fs::rename(&new, path).with_context(failed)
+}
+
+fn append(path: &Path, lines: &[String]) -> anyhow::Result<()> {
+    let failed = || format!("writing {}", path.display());
+    let file = fs::OpenOptions::new().create(true).append(true).open(path);
+    let mut file = file.with_context(failed)?;
+    lines.iter().try_for_each(|line| writeln!(file, "{line}")).with_context(failed)
+}
+
+/// Sends one letter's input again; `false` if the letter does not hold it.
+async fn send(pipeline: &Pipeline, letter: &DeadLetter) -> anyhow::Result<bool> {
+    match &letter.input {
+        Input::Unit { user_id, user_records, .. } => {
+            for record in user_records {
+                let record = UserRecord { redriven: true, ..record.clone() };
+                put(pipeline, user_id, record.encode()).await?;
+            }
+            Ok(!user_records.is_empty())
+        }
+        Input::StreamRecord { partition_key, data_base64: Some(data), .. } => {
+            let data = BASE64.decode(data).context("decoding a dead letter's record")?;
+            let key = if partition_key.is_empty() { "redriven" } else { partition_key };
+            put(pipeline, key, data).await?;
+            Ok(true)
+        }
+        Input::Object { key, .. } => {
+            pipeline.announce(key).await?;
+            Ok(true)
+        }
+        Input::Notification { body } if !body.is_empty() => {
+            pipeline.notify(body).await;
+            Ok(true)
+        }
+        Input::StreamRecord { .. } | Input::Notification { .. } | Input::Event { .. } => Ok(false),
+    }
+}
+
+async fn put(pipeline: &Pipeline, partition_key: &str, data: Vec<u8>) -> anyhow::Result<()> {
+    let put = pipeline.aws.kinesis.put_record().stream_name(STREAM);
+    let put = put.partition_key(partition_key).data(Blob::new(data));
+    put.send().await.map(drop).context("putting a record on the stream again")
+}

@@ -1,0 +1,160 @@
+//! What a prompt author and an operator type: check, preview, redrive.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use local::input::Input;
+
+use crate::rig::{campaigns, sample};
+
+fn local(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_local")).args(arguments).output().expect("program runs")
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("is UTF-8")
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn preview(events: &Path, more: &[&str]) -> Output {
+    let folder = campaigns();
+    let mut arguments = vec!["preview", "--campaign", "new-episode", "--campaigns", text(&folder)];
+    arguments.extend(["--events", text(events)]);
+    arguments.extend(more);
+    local(&arguments)
+}
+
+/// A file of custom events.
+fn watched(folder: &Path) -> PathBuf {
+    let files = Input::find(&[folder.to_owned()]).expect("holds Avro files").files;
+    let file = files.into_iter().find(|file| file.key.contains("CustomEvent"));
+    file.expect("somebody watched").path
+}
+
+#[test]
+fn campaigns_that_are_right_are_listed() {
+    let folder = campaigns();
+
+    let output = local(&["campaigns", "check", "--campaigns", text(&folder)]);
+
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(stdout(&output).starts_with("new-episode: ok, on users.behaviors.CustomEvent with"));
+}
+
+#[test]
+fn everything_that_is_wrong_with_campaigns_is_said_at_once() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let campaign = folder.path().join("offer");
+    fs::create_dir(&campaign).expect("is created");
+    for entry in fs::read_dir(campaigns().join("new-episode")).expect("is there") {
+        let path = entry.expect("can be read").path();
+        fs::copy(&path, campaign.join(path.file_name().expect("has a name"))).expect("is copied");
+    }
+    let change = |name: &str, from: &str, to: &str| {
+        let path = campaign.join(name);
+        let changed = fs::read_to_string(&path).expect("is text").replace(from, to);
+        fs::write(path, changed).expect("is written");
+    };
+    change("campaign.toml", "event.name ==", "name ==");
+    change("prompt.liquid", "last.properties.show", "last.properties.shwo");
+    change("fallback.json", "\"Watch now\"", "\"\"");
+
+    let output = local(&["campaigns", "check", "--campaigns", text(folder.path())]);
+
+    assert_eq!(output.status.code(), Some(1));
+    let said = stderr(&output);
+    for fault in [
+        "campaign.toml:22: condition: unknown name \"name\": write event.name",
+        "prompt.liquid:3: template does not render",
+        "fallback.json:5: does not match answer.schema.json: minLength at \"/details/cta\"",
+    ] {
+        assert!(said.contains(fault), "{fault}\n{said}");
+    }
+}
+
+#[test]
+fn a_preview_shows_prompt_price_answer_and_message_of_a_currents_file() {
+    let files = sample(400, 40);
+
+    let output = preview(&watched(files.path()), &[]);
+
+    assert!(output.status.success(), "{}", stderr(&output));
+    let shown = stdout(&output);
+    for part in [
+        "--- system",
+        "--- prompt",
+        "- watched: show",
+        "input tokens",
+        "at most $",
+        "--- content",
+        "<h1>[stand-in]",
+    ] {
+        assert!(shown.contains(part), "{part}\n{shown}");
+    }
+}
+
+#[test]
+fn a_preview_takes_events_as_json_lines_and_a_user() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let events = folder.path().join("events.jsonl");
+    let line = |user: &str, time: i64, show: &str| {
+        serde_json::json!({
+            "event_type": "users.behaviors.CustomEvent", "user_id": user, "id": show,
+            "time": time, "name": "episode_watched", "properties": { "show": show, "season": 2 },
+        })
+        .to_string()
+    };
+    let lines = [line("a", 1, "Old"), line("a", 2, "New"), line("b", 3, "Other")];
+    fs::write(&events, lines.join("\n")).expect("is written");
+
+    let newest = stdout(&preview(&events, &["--prompt-only"]));
+    let of_a = stdout(&preview(&events, &["--prompt-only", "--user", "a"]));
+    let of_nobody = preview(&events, &["--user", "c"]);
+    fs::write(&events, "{\"event_type\": \"x\"}").expect("is written");
+    let broken = preview(&events, &[]);
+
+    assert!(newest.contains("show \"Other\", season 2"), "{newest}");
+    assert!(of_a.contains("show \"New\", season 2") && !of_a.contains("--- answer"), "{of_a}");
+    assert!(stderr(&of_nobody).contains("no event of user c"), "{}", stderr(&of_nobody));
+    assert!(stderr(&broken).contains("events.jsonl:1"), "{}", stderr(&broken));
+    assert_eq!(broken.status.code(), Some(1));
+}
+
+#[test]
+fn an_unknown_campaign_is_named_with_those_that_exist() {
+    let folder = campaigns();
+    let output =
+        local(&["preview", "--campaign", "x", "--events", "y", "--campaigns", text(&folder)]);
+
+    assert!(stderr(&output).contains("no campaign \"x\": there is new-episode"));
+}
+
+#[test]
+fn what_was_given_up_is_processed_once_the_reason_is_gone() {
+    let files = sample(400, 40);
+    let state = tempfile::tempdir().expect("temporary folder");
+    let (data, folder) = (text(state.path()), campaigns());
+    let common = ["--data", data, "--campaigns", text(&folder)];
+    let run = ["--exit-when-done", "--port", "0", "--tokens-per-minute", "1000"];
+    let run = [&run[..], &common, &[text(files.path())]].concat();
+    let given_up = local(&run);
+    assert!(stdout(&given_up).contains("never_fits_quota"), "{}", stdout(&given_up));
+    assert!(stdout(&given_up).contains("contents stored           0"), "{}", stdout(&given_up));
+
+    let other_reason = local(&[&["redrive", "--reason", "bad_answer"][..], &common].concat());
+    assert!(stdout(&other_reason).contains("No dead letters"), "{}", stdout(&other_reason));
+    let again = local(&[&["redrive"][..], &common].concat());
+    let nothing_left = local(&[&["redrive"][..], &common].concat());
+
+    assert!(again.status.success(), "{}{}", stdout(&again), stderr(&again));
+    assert!(!stdout(&again).contains("contents stored           0"), "{}", stdout(&again));
+    assert!(stdout(&nothing_left).contains("No dead letters"), "{}", stdout(&nothing_left));
+}
