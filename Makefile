@@ -26,10 +26,17 @@ test-infra: infra/node_modules ## run the tests of the AWS stack
 	npm --prefix infra test
 
 .PHONY: bench
-bench: target/python/ready ## measure ingest beside Python; writes target/bench/ingest.json and shard.json
+bench: target/python/ready ## measure; writes ingest.json, processor.json and shard.json to target/bench
 	RUSTFLAGS="$(LAMBDA_RUSTFLAGS)" cargo bench --locked --profile lambda --target-dir target/lambda \
 		--package ingest --no-default-features --bench decode
+	RUSTFLAGS="$(LAMBDA_RUSTFLAGS)" cargo bench --locked --profile lambda --target-dir target/lambda \
+		--package processor --bench batch
 	cargo bench --locked --package local --bench shard
+
+.PHONY: simulate
+simulate: ## run the processor under faults; SEEDS=n for more runs, SEED=s SEEDS=1 to repeat one
+	SEED=$(or $(SEED),0) SEEDS=$(or $(SEEDS),20000) cargo test --release --locked --package processor --test it \
+		-- --nocapture simulation
 
 .PHONY: fuzz
 fuzz: target/tools/bin/cargo-fuzz ## attack what reads bytes from outside, 60 seconds each; SECONDS=n for another time

@@ -126,14 +126,14 @@ impl Pipeline {
         };
         let processor = Processor {
             campaigns: compiled,
-            model: Box::new(Bedrock::new(&bedrock_config)),
+            model: Arc::new(Bedrock::new(&bedrock_config)),
             limiter: Limiter::new(options.quota),
-            table: Box::new(DynamoDb::new(aws.dynamodb.clone(), TABLE.to_owned())),
-            coordination: Box::new(SharedTable::new(
+            table: Arc::new(DynamoDb::new(aws.dynamodb.clone(), TABLE.to_owned())),
+            coordination: Arc::new(SharedTable::new(
                 aws.dynamodb.clone(),
                 COORDINATION_TABLE.to_owned(),
             )),
-            dead_letters: Box::new(Sqs::new(aws.sqs.clone(), queue_url.clone())),
+            dead_letters: Arc::new(Sqs::new(aws.sqs.clone(), queue_url.clone())),
             max_concurrent_generations: options.max_concurrent_generations,
             clock: Clock::System,
             jitter: Jitter::default(),

@@ -58,15 +58,15 @@ pub struct Processor {
     /// Campaigns, in the order of their names.
     pub campaigns: Vec<Arc<Compiled>>,
     /// The text model.
-    pub model: Box<dyn TextModel>,
+    pub model: Arc<dyn TextModel>,
     /// Its quota.
     pub limiter: Limiter,
     /// The content table.
-    pub table: Box<dyn ContentTable>,
+    pub table: Arc<dyn ContentTable>,
     /// What the instances agree on.
-    pub coordination: Box<dyn Coordination>,
+    pub coordination: Arc<dyn Coordination>,
     /// Keeps what could not be processed.
-    pub dead_letters: Box<dyn DeadLetterQueue>,
+    pub dead_letters: Arc<dyn DeadLetterQueue>,
     /// Most calls of the model at a time.
     pub max_concurrent_generations: usize,
     /// The time of day.
@@ -128,11 +128,11 @@ impl Processor {
         let coordination = SharedTable::new(dynamodb.clone(), settings.coordination_table.clone());
         Ok(Self {
             campaigns,
-            model: Box::new(Bedrock::new(&config)),
+            model: Arc::new(Bedrock::new(&config)),
             limiter: Limiter::new(settings.quota),
-            table: Box::new(DynamoDb::new(dynamodb, settings.content_table.clone())),
-            coordination: Box::new(coordination),
-            dead_letters: Box::new(Sqs::new(sqs, queue_url)),
+            table: Arc::new(DynamoDb::new(dynamodb, settings.content_table.clone())),
+            coordination: Arc::new(coordination),
+            dead_letters: Arc::new(Sqs::new(sqs, queue_url)),
             max_concurrent_generations: settings.max_concurrent_generations.get() as usize,
             clock: Clock::System,
             jitter: Jitter::default(),
@@ -278,7 +278,6 @@ impl Processor {
         self.look_up(&mut groups).await;
         let outcomes = self.conclude_all(batch, groups, deadline).await;
         for (places, outcome) in outcomes {
-            // What goes back goes back as a whole, or a repeat would miss a part of it.
             for (place, fate) in places.iter().zip(&outcome.fates) {
                 batch.decide(*place, *fate);
             }

@@ -17,7 +17,7 @@ use crate::eligibility::{Action, Candidate, Decision, State, decide};
 use crate::failure::{self, Verdict};
 use crate::handler::{Deadline, Processor};
 use crate::history::Past;
-use crate::store::{Content, DAY_SECS, Key, Write, Written};
+use crate::store::{Content, DAY_SECS, Key, TableError, Write, Written};
 
 /// Times that a unit is decided anew after a conflict; more are Kinesis' business.
 const MAX_ROUNDS: usize = 4;
@@ -81,187 +81,219 @@ impl Unit {
         let retry_given_up = self.candidates[trigger].is_redriven;
         Ok(Question { prompt, hash, retry_given_up })
     }
-
-    /// All of it goes back to the stream.
-    fn returned(&self, counts: Counts) -> Outcome {
-        Outcome { fates: vec![Fate::Returned; self.places.len()], counts, freshness: None }
-    }
 }
 
 impl Processor {
-    /// Brings a unit to its end. `told` is what came of its first question.
+    /// Brings a unit to its end. `told` is what came of its first question, which
+    /// `is_first` of those who share it counts as its own.
     pub(crate) async fn conclude(
         &self,
         batch: &Batch,
         unit: &Unit,
-        mut step: Step,
-        mut told: Option<Told>,
-        is_first: bool,
-        deadline: Deadline,
-    ) -> Outcome {
-        let mut counts = Counts::default();
-        let mut is_buried = false;
-        for _ in 0..MAX_ROUNDS {
-            let (write, fate) = match &step.decision.action {
-                Action::Nothing => {
-                    return Outcome { fates: step.decision.fates, counts, freshness: None };
-                }
-                Action::Remember { history } => (self.write(unit, &step, history, None), None),
-                Action::Generate { trigger, history } => {
-                    let answer = match (&step.question, told.take()) {
-                        (Some(Err(broken)), _) => broken.clone(),
-                        (Some(Ok(question)), known) => match known {
-                            Some(known) if *known.hash == *question.hash => known,
-                            _ => self.tell(&unit.campaign, question, deadline, &mut counts).await,
-                        },
-                        (None, Some(known)) => known,
-                        (None, None) => return unit.returned(counts),
-                    };
-                    let is_fit = match &*answer.answered {
-                        Answered::Content { .. } => Some(Fate::Stored),
-                        Answered::OverBudget => Some(Fate::OverBudget),
-                        Answered::GivenUp { reason, detail, attempts } => {
-                            let letter = (reason.as_str(), detail.as_str(), *attempts);
-                            is_buried = is_buried
-                                || self
-                                    .bury(batch, unit, *trigger, &answer, letter, &mut counts)
-                                    .await;
-                            is_buried.then_some(Fate::DeadLettered)
-                        }
-                        Answered::GiveBack(reason) => {
-                            tracing::debug!(reason, "unit goes back");
-                            None
-                        }
-                    };
-                    let Some(fate) = is_fit else { return unit.returned(counts) };
-                    let content = self.content(unit, *trigger, &answer);
-                    let write = self.write(unit, &step, history, content);
-                    told = Some(answer);
-                    (write, Some((*trigger, fate)))
-                }
-            };
-            match self.table.write(&unit.key, step.seen, &write).await {
-                Ok(Written::Done) => {
-                    return self.done(batch, unit, step, fate, told, is_first, counts);
-                }
-                Ok(Written::Conflict) if Instant::now() < deadline.work_until => {
-                    let loaded = self.table.load(std::slice::from_ref(&unit.key)).await;
-                    match loaded {
-                        Ok(mut states) => {
-                            step = unit.step(&states.remove(&unit.key).unwrap_or_default());
-                        }
-                        Err(error) => {
-                            tracing::warn!(%error, "unit goes back");
-                            return unit.returned(counts);
-                        }
-                    }
-                }
-                Ok(Written::Conflict) => return unit.returned(counts),
-                Err(error) => {
-                    let Verdict::DeadLetter(reason) = error.verdict() else {
-                        tracing::warn!(%error, "unit goes back");
-                        return unit.returned(counts);
-                    };
-                    let trigger = fate.map_or(0, |(trigger, _)| trigger);
-                    let answer = told.unwrap_or_else(|| Told {
-                        hash: "".into(),
-                        answered: Arc::new(Answered::OverBudget),
-                    });
-                    let letter = (reason, error.reason.as_str(), 0);
-                    if !self.bury(batch, unit, trigger, &answer, letter, &mut counts).await {
-                        return unit.returned(counts);
-                    }
-                    let fates = vec![Fate::DeadLettered; unit.places.len()];
-                    return Outcome { fates, counts, freshness: None };
-                }
-            }
-        }
-        unit.returned(counts)
-    }
-
-    /// Answers a question for whoever shares it.
-    pub(crate) async fn tell(
-        &self,
-        campaign: &Compiled,
-        question: &Question,
-        deadline: Deadline,
-        counts: &mut Counts,
-    ) -> Told {
-        let answered = self.answer(campaign, question, None, deadline, counts).await;
-        Told { hash: question.hash.as_str().into(), answered: Arc::new(answered) }
-    }
-
-    fn done(
-        &self,
-        batch: &Batch,
-        unit: &Unit,
         step: Step,
-        fate: Option<(usize, Fate)>,
         told: Option<Told>,
         is_first: bool,
-        mut counts: Counts,
+        deadline: Deadline,
     ) -> Outcome {
-        let mut fates = step.decision.fates;
-        let mut freshness = None;
-        if let Some((trigger, fate)) = fate {
-            fates[trigger] = fate;
-            if fate == Fate::Stored {
-                let uploaded_at_ms = batch.events[unit.places[trigger]].uploaded_at_ms;
-                freshness = Some(self.clock.since_ms(uploaded_at_ms));
-                counts.add(metrics::CONTENTS_STORED, 1);
-                let is_cached = told.is_some_and(|told| {
-                    matches!(*told.answered, Answered::Content { is_cached: true, .. })
-                });
-                counts.add(metrics::CONTENTS_FROM_CACHE, u64::from(is_cached || !is_first));
+        let counts = Counts::default();
+        let concluding = Concluding {
+            processor: self,
+            batch,
+            unit,
+            deadline,
+            is_first,
+            told,
+            is_buried: false,
+            counts,
+        };
+        concluding.run(step).await
+    }
+}
+
+/// A unit on its way to the table.
+struct Concluding<'a> {
+    processor: &'a Processor,
+    batch: &'a Batch,
+    unit: &'a Unit,
+    deadline: Deadline,
+    is_first: bool,
+    /// What came of the latest question.
+    told: Option<Told>,
+    /// Whether its dead letter is written.
+    is_buried: bool,
+    counts: Counts,
+}
+
+/// What to write, and what the event that asked for it comes to.
+type Intent = (Write, Option<(usize, Fate)>);
+
+impl Concluding<'_> {
+    async fn run(mut self, mut step: Step) -> Outcome {
+        for _ in 0..MAX_ROUNDS {
+            if step.decision.action == Action::Nothing {
+                return self.ended(step.decision.fates, None);
+            }
+            let Some((write, fate)) = self.intent(&step).await else { return self.returned() };
+            let table = &self.processor.table;
+            match table.write(&self.unit.key, step.seen, &write).await {
+                Ok(Written::Done) => return self.written(step.decision.fates, fate),
+                Ok(Written::Conflict) => match self.look_again().await {
+                    Some(next) => step = next,
+                    None => return self.returned(),
+                },
+                Err(error) => return self.failed(&error, fate).await,
             }
         }
-        Outcome { fates, counts, freshness }
+        self.returned()
     }
 
-    fn content(&self, unit: &Unit, trigger: usize, told: &Told) -> Option<Content> {
+    /// What to write for a step; `None` if it cannot be said now.
+    async fn intent(&mut self, step: &Step) -> Option<Intent> {
+        let (trigger, history) = match &step.decision.action {
+            Action::Generate { trigger, history } => (*trigger, history),
+            Action::Remember { history } => return Some((self.write(step, history, None), None)),
+            Action::Nothing => return None,
+        };
+        let told = self.answer(step).await?;
+        let fate = match &*told.answered {
+            Answered::Content { .. } => Fate::Stored,
+            Answered::OverBudget => Fate::OverBudget,
+            Answered::GivenUp { reason, detail, attempts } => {
+                self.bury(trigger, reason, detail, *attempts).await.then_some(Fate::DeadLettered)?
+            }
+            Answered::GiveBack(reason) => {
+                tracing::debug!(reason, "unit goes back");
+                return None;
+            }
+        };
+        let content = self.content(trigger, &told);
+        Some((self.write(step, history, content), Some((trigger, fate))))
+    }
+
+    /// The answer to a step's question: the one that is known, if it is the same.
+    async fn answer(&mut self, step: &Step) -> Option<Told> {
+        let known = self.told.take();
+        let told = match &step.question {
+            Some(Err(broken)) => broken.clone(),
+            Some(Ok(question)) => match known {
+                Some(known) if *known.hash == *question.hash => known,
+                _ => {
+                    let (campaign, deadline) = (&self.unit.campaign, self.deadline);
+                    let answer =
+                        self.processor.answer(campaign, question, None, deadline, &mut self.counts);
+                    let answered = Arc::new(answer.await);
+                    Told { hash: question.hash.as_str().into(), answered }
+                }
+            },
+            // Asked for all who share it, before this unit's turn.
+            None => known?,
+        };
+        self.told = Some(told.clone());
+        Some(told)
+    }
+
+    /// Decides anew from what is stored now, if there is time.
+    async fn look_again(&self) -> Option<Step> {
+        if Instant::now() >= self.deadline.work_until {
+            return None;
+        }
+        match self.processor.table.load(std::slice::from_ref(&self.unit.key)).await {
+            Ok(mut states) => {
+                Some(self.unit.step(&states.remove(&self.unit.key).unwrap_or_default()))
+            }
+            Err(error) => {
+                tracing::warn!(%error, "unit goes back");
+                None
+            }
+        }
+    }
+
+    fn content(&self, trigger: usize, told: &Told) -> Option<Content> {
         let Answered::Content { data, usage, .. } = &*told.answered else { return None };
-        let event = &unit.candidates[trigger].event;
+        let event = &self.unit.candidates[trigger].event;
         Some(Content {
             data: data.clone(),
             event_id: event.id.clone(),
             event_time: event.time,
-            model_id: unit.campaign.campaign.config.model_id.clone(),
+            model_id: self.unit.campaign.campaign.config.model_id.clone(),
             prompt_hash: told.hash.to_string(),
             input_tokens: usage.input_tokens,
             output_tokens: usage.output_tokens,
-            generated_at: self.clock.now_secs(),
+            generated_at: self.processor.clock.now_secs(),
         })
     }
 
-    fn write(&self, unit: &Unit, step: &Step, history: &[Past], content: Option<Content>) -> Write {
-        let days = i64::from(unit.campaign.campaign.config.ttl_days);
+    fn write(&self, step: &Step, history: &[Past], content: Option<Content>) -> Write {
+        let days = i64::from(self.unit.campaign.campaign.config.ttl_days);
+        let clock = &self.processor.clock;
         Write {
-            revision: Write::revision_after(step.seen, self.clock.now_ms()),
+            revision: Write::revision_after(step.seen, clock.now_ms()),
             history: history.to_vec(),
             content,
-            expires_at: self.clock.now_secs() + days * DAY_SECS,
+            expires_at: clock.now_secs() + days * DAY_SECS,
         }
     }
 
-    /// Writes a dead letter about a unit; `false` means that it must go back instead.
-    async fn bury(
-        &self,
-        batch: &Batch,
-        unit: &Unit,
-        trigger: usize,
-        told: &Told,
-        (reason, detail, attempts): (&str, &str, u32),
-        counts: &mut Counts,
-    ) -> bool {
+    /// Writes the unit's dead letter, once; `false` means that it must go back instead.
+    async fn bury(&mut self, trigger: usize, reason: &str, detail: &str, attempts: u32) -> bool {
+        if self.is_buried {
+            return true;
+        }
+        let hash = self.told.as_ref().map(|told| told.hash.to_string());
+        let key = &self.unit.key;
         let input = Input::Unit {
-            campaign: unit.key.campaign.clone(),
-            user_id: unit.key.user_id.clone(),
-            event_id: unit.candidates[trigger].event.id.clone(),
-            prompt_hash: (!told.hash.is_empty()).then(|| told.hash.to_string()),
-            user_records: batch.user_records(&unit.key.user_id, &unit.places),
+            campaign: key.campaign.clone(),
+            user_id: key.user_id.clone(),
+            event_id: self.unit.candidates[trigger].event.id.clone(),
+            prompt_hash: hash.filter(|hash| !hash.is_empty()),
+            user_records: self.batch.user_records(&key.user_id, &self.unit.places),
         };
-        let first_seen_ms = batch.first_seen_ms(&unit.places);
+        let first_seen_ms = self.batch.first_seen_ms(&self.unit.places);
         let letter = DeadLetter::new(reason, detail, input).seen(first_seen_ms, attempts);
-        self.give_up(&letter, counts).await
+        self.is_buried = self.processor.give_up(&letter, &mut self.counts).await;
+        self.is_buried
+    }
+
+    /// It is in the table.
+    fn written(mut self, mut fates: Vec<Fate>, fate: Option<(usize, Fate)>) -> Outcome {
+        let Some((trigger, fate)) = fate else { return self.ended(fates, None) };
+        fates[trigger] = fate;
+        if fate != Fate::Stored {
+            return self.ended(fates, None);
+        }
+        let is_cached = self.told.as_ref().is_some_and(|told| {
+            matches!(*told.answered, Answered::Content { is_cached: true, .. })
+        });
+        let from_cache = u64::from(is_cached || !self.is_first);
+        self.counts.add(metrics::CONTENTS_STORED, 1);
+        self.counts.add(metrics::CONTENTS_FROM_CACHE, from_cache);
+        let uploaded_at_ms = self.batch.events[self.unit.places[trigger]].uploaded_at_ms;
+        let freshness = self.processor.clock.since_ms(uploaded_at_ms);
+        self.ended(fates, Some(freshness))
+    }
+
+    /// The table did not take it.
+    async fn failed(mut self, error: &TableError, fate: Option<(usize, Fate)>) -> Outcome {
+        let Verdict::DeadLetter(reason) = error.verdict() else {
+            tracing::warn!(%error, "unit goes back");
+            return self.returned();
+        };
+        let last = self.unit.candidates.len() - 1;
+        let trigger = fate.map_or(last, |(trigger, _)| trigger);
+        if !self.bury(trigger, reason, &error.reason, 0).await {
+            return self.returned();
+        }
+        let fates = vec![Fate::DeadLettered; self.unit.places.len()];
+        self.ended(fates, None)
+    }
+
+    /// All of it goes back to the stream, or a repeat would miss a part of it.
+    fn returned(self) -> Outcome {
+        let fates = vec![Fate::Returned; self.unit.places.len()];
+        self.ended(fates, None)
+    }
+
+    fn ended(self, fates: Vec<Fate>, freshness: Option<Duration>) -> Outcome {
+        Outcome { fates, counts: self.counts, freshness }
     }
 }

@@ -398,6 +398,9 @@ fn check_deleted(tables: &Tables, user_id: &str, deleted_at: Option<i64>) -> Res
     Ok(())
 }
 
+/// A user record's bytes, and the deletion that it holds.
+type Member = (Vec<u8>, Option<(String, i64)>);
+
 /// Puts a story on shards: mostly in order, packed, some of it twice, with poison.
 fn shards(story: &[Told], rng: &mut StdRng) -> Vec<Vec<Record>> {
     let mut arriving: Vec<&Told> = story.iter().collect();
@@ -409,18 +412,18 @@ fn shards(story: &[Told], rng: &mut StdRng) -> Vec<Vec<Record>> {
         arriving.sort_by_cached_key(|told| told.event.time + rng.random_range(0..3_000));
     }
     let stray = if rng.random_bool(0.2) { 0.3 } else { 0.0 };
-    let mut members: Vec<Vec<(Vec<u8>, Option<(String, i64)>)>> = vec![Vec::new(); 2];
+    let mut members: Vec<Vec<Member>> = vec![Vec::new(); 2];
     for told in arriving {
         let user_id = user_id(told.user);
         let record: UserRecord = user_record(&user_id, told.event_type, vec![told.event.clone()]);
-        let deletion = told.event.id.starts_with('d').then(|| (user_id, told.event.time));
+        let deletion = told.event.id.starts_with('d').then_some((user_id, told.event.time));
         let shard = if rng.random_bool(stray) { rng.random_range(0..2) } else { told.user % 2 };
         members[shard].push((record.encode(), deletion));
         if rng.random_bool(0.02) {
             members[shard].push((POISON.to_vec(), None));
         }
     }
-    let pack = |mut members: Vec<(Vec<u8>, Option<(String, i64)>)>, rng: &mut StdRng| {
+    let pack = |mut members: Vec<Member>, rng: &mut StdRng| {
         let mut records = Vec::new();
         while !members.is_empty() {
             let rest = members.split_off(rng.random_range(1..=3).min(members.len()));

@@ -63,15 +63,15 @@ impl World {
         let tokens_per_minute = std::num::NonZeroU32::new(1_000_000).expect("not zero");
         Processor {
             campaigns: self.campaigns.clone(),
-            model: Box::new(gate.over(Arc::clone(&self.model))),
+            model: Arc::new(gate.over(Arc::clone(&self.model))),
             limiter: Limiter::new(Quota {
                 tokens_per_minute,
                 requests_per_minute: None,
                 output_burndown: std::num::NonZeroU32::MIN,
             }),
-            table: Box::new(gate.over(Arc::clone(&self.memory))),
-            coordination: Box::new(gate.over(Arc::clone(&self.memory))),
-            dead_letters: Box::new(gate.over(Letters(Arc::clone(&self.letters)))),
+            table: Arc::new(gate.over(Arc::clone(&self.memory))),
+            coordination: Arc::new(gate.over(Arc::clone(&self.memory))),
+            dead_letters: Arc::new(gate.over(Letters(Arc::clone(&self.letters)))),
             max_concurrent_generations: 4,
             clock: self.clock(),
             jitter: Jitter::seeded(seed),
