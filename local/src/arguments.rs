@@ -105,7 +105,7 @@ pub enum Command {
     Campaigns(Campaigns),
     /// Show what a campaign would ask and send for a user's events, without storing anything.
     Preview(Preview),
-    /// Process again what an earlier run gave up, with the state that it left.
+    /// Process again what was given up: by an earlier run, or on AWS.
     Redrive(Redrive),
 }
 
@@ -152,8 +152,16 @@ pub struct Preview {
 #[derive(Debug, Args)]
 pub struct Redrive {
     /// Folder of the embedded AWS' state.
-    #[arg(long, value_name = "DIR")]
-    pub data: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present = "queue_url")]
+    pub data: Option<PathBuf>,
+
+    /// Dead-letter queue on AWS, with your credentials, in place of a folder.
+    #[arg(long, value_name = "URL", conflicts_with = "data", requires = "stream")]
+    pub queue_url: Option<String>,
+
+    /// Stream on AWS that takes the records again.
+    #[arg(long, value_name = "NAME", requires = "queue_url")]
+    pub stream: Option<String>,
 
     /// Only what was given up for this reason, e.g. bad_answer.
     #[arg(long, value_name = "REASON")]

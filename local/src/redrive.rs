@@ -1,7 +1,9 @@
-//! Processes again what an earlier run gave up.
+//! Processes again what was given up.
 //!
-//! The letters are set aside first, so that none is sent twice and what is given up now
+//! Of a data folder, the letters are set aside first, so that none is sent twice and what is given up now
 //! has a file of its own. A run that is stopped on the way finds them again.
+
+pub mod sqs;
 
 use std::fs;
 use std::io::{BufRead as _, Write as _};
@@ -19,7 +21,7 @@ use tokio::time::Instant;
 use crate::arguments::Redrive;
 use crate::aws::{DEAD_LETTERS_FILE, STREAM, dead_letters_so_far};
 use crate::front;
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Pipeline, account_config};
 use crate::run::{DataFolder, report_dead_letters, say, writer};
 use crate::summary::Summary;
 
@@ -29,14 +31,34 @@ const SET_ASIDE: &str = "dead-letters.redriving.jsonl";
 /// Letters that were sent again.
 const DONE: &str = "dead-letters.redriven.jsonl";
 
-/// Sends the dead letters of a data folder once more.
+/// Sends dead letters once more.
 pub async fn redrive(arguments: &Redrive) -> anyhow::Result<ExitCode> {
+    match (&arguments.data, &arguments.queue_url, &arguments.stream) {
+        (Some(folder), ..) => from_folder(folder, arguments).await,
+        (None, Some(queue_url), Some(stream)) => {
+            let config = account_config().await?;
+            let queue = sqs::Queue {
+                sqs: aws_sdk_sqs::Client::new(&config),
+                kinesis: aws_sdk_kinesis::Client::new(&config),
+                queue_url: queue_url.clone(),
+                stream: stream.clone(),
+            };
+            let sent = queue.redrive(arguments.reason.as_deref()).await?;
+            say(sent);
+            Ok(if sent.left == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+        _ => anyhow::bail!("name a folder, or a queue and a stream"),
+    }
+}
+
+/// Sends the dead letters of a data folder once more.
+async fn from_folder(data: &Path, arguments: &Redrive) -> anyhow::Result<ExitCode> {
     anyhow::ensure!(
-        arguments.data.is_dir(),
+        data.is_dir(),
         "{} is no folder: name the one that an earlier run kept with --data",
-        arguments.data.display()
+        data.display()
     );
-    let folder = DataFolder::open(Some(&arguments.data))?;
+    let folder = DataFolder::open(Some(data))?;
     let letters = set_aside(&folder.path, arguments.reason.as_deref())?;
     if letters.is_empty() {
         say("No dead letters to send again.");
@@ -133,33 +155,39 @@ fn append(path: &Path, lines: &[String]) -> anyhow::Result<()> {
 /// Sends one letter's input again; `false` if the letter does not hold it.
 async fn send(pipeline: &Pipeline, letter: &DeadLetter) -> anyhow::Result<bool> {
     match &letter.input {
+        Input::Object { key, .. } => pipeline.announce(key).await?,
+        Input::Notification { body } if !body.is_empty() => pipeline.notify(body).await,
+        input => return put(&pipeline.aws.kinesis, STREAM, input).await,
+    }
+    Ok(true)
+}
+
+/// Puts what a letter holds on the stream again; `false` if it holds no record.
+async fn put(
+    kinesis: &aws_sdk_kinesis::Client,
+    stream: &str,
+    input: &Input,
+) -> anyhow::Result<bool> {
+    let records = match input {
         Input::Unit { user_id, user_records, .. } => {
-            for record in user_records {
-                let record = UserRecord { redriven: true, ..record.clone() };
-                put(pipeline, user_id, record.encode()).await?;
-            }
-            Ok(!user_records.is_empty())
+            let again = user_records.iter().map(|record| UserRecord {
+                // So that it is no reason to skip it that it is remembered.
+                redriven: true,
+                ..record.clone()
+            });
+            again.map(|record| (user_id.clone(), record.encode())).collect()
         }
         Input::StreamRecord { partition_key, data_base64: Some(data), .. } => {
             let data = BASE64.decode(data).context("decoding a dead letter's record")?;
             let key = if partition_key.is_empty() { "redriven" } else { partition_key };
-            put(pipeline, key, data).await?;
-            Ok(true)
+            vec![(key.to_owned(), data)]
         }
-        Input::Object { key, .. } => {
-            pipeline.announce(key).await?;
-            Ok(true)
-        }
-        Input::Notification { body } if !body.is_empty() => {
-            pipeline.notify(body).await;
-            Ok(true)
-        }
-        Input::StreamRecord { .. } | Input::Notification { .. } | Input::Event { .. } => Ok(false),
+        _ => Vec::new(),
+    };
+    for (key, data) in &records {
+        let put = kinesis.put_record().stream_name(stream).partition_key(key);
+        let put = put.data(Blob::new(data.clone())).send().await;
+        put.context("putting a record on the stream again")?;
     }
-}
-
-async fn put(pipeline: &Pipeline, partition_key: &str, data: Vec<u8>) -> anyhow::Result<()> {
-    let put = pipeline.aws.kinesis.put_record().stream_name(STREAM);
-    let put = put.partition_key(partition_key).data(Blob::new(data));
-    put.send().await.map(drop).context("putting a record on the stream again")
+    Ok(!records.is_empty())
 }

@@ -6,6 +6,7 @@ mod commands;
 mod faults;
 mod objects;
 mod program;
+mod redrive;
 mod repeat;
 mod rig;
 mod round_trip;
