@@ -20,7 +20,8 @@ pub struct DeadLetter {
     pub v: u32,
     /// Short name of the reason, e.g. `damaged_object`.
     pub reason: String,
-    /// What was wrong, for a person; never an event's content.
+    /// What was wrong, for a person. It may quote a few words of what a template or a
+    /// service was given: keep it as safe as the input.
     pub detail: String,
     /// Calls of the model that were made for it.
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -92,7 +93,7 @@ pub enum Input {
         /// Hash of what the model was asked, if it was.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         prompt_hash: Option<String>,
-        /// The events; empty when they would not fit in a message.
+        /// The events, as many of the latest as fit in a message.
         user_records: Vec<UserRecord>,
     },
 }
@@ -111,7 +112,8 @@ impl DeadLetter {
         Self { attempts, first_seen_ms, ..self }
     }
 
-    /// Encodes the letter, leaving the payload out where the queue would refuse it.
+    /// Encodes the letter; where the queue would refuse it for its size, without the older
+    /// events or the payload.
     pub fn encode(&self) -> String {
         let body = to_json(self);
         if body.len() <= MAX_BODY_BYTES {
@@ -121,11 +123,27 @@ impl DeadLetter {
         match &mut without_payload.input {
             Input::StreamRecord { data_base64, .. } => *data_base64 = None,
             Input::Notification { body } => body.clear(),
-            Input::Unit { user_records, .. } => user_records.clear(),
+            Input::Unit { user_records, .. } => {
+                // The latest events say most of what is missing.
+                drop_older_half(user_records);
+                return without_payload.encode();
+            }
             Input::Object { .. } | Input::Event { .. } => {}
         }
         to_json(&without_payload)
     }
+}
+
+/// Drops the older half of a user's events, at least one.
+fn drop_older_half(user_records: &mut Vec<UserRecord>) {
+    let events: usize = user_records.iter().map(|record| record.events.len()).sum();
+    let mut dropped = events.div_ceil(2);
+    for record in user_records.iter_mut() {
+        let of_record = dropped.min(record.events.len());
+        record.events.drain(..of_record);
+        dropped -= of_record;
+    }
+    user_records.retain(|record| !record.events.is_empty());
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
@@ -164,6 +182,33 @@ mod tests {
             serde_json::from_str(&letter("eA==".to_owned()).encode()).expect("is JSON");
 
         assert_eq!(written, golden);
+    }
+
+    #[test]
+    fn of_too_many_events_the_latest_are_kept() {
+        let record = |number: usize| UserRecord {
+            v: crate::user_record::VERSION,
+            user_id: "u".to_owned(),
+            event_type: format!("t{number}"),
+            uploaded_at_ms: 0,
+            redriven_at_ms: None,
+            events: vec![crate::user_record::Event {
+                id: number.to_string(),
+                time: 0,
+                fields: [("text".to_owned(), "x".repeat(MAX_BODY_BYTES / 4).into())]
+                    .into_iter()
+                    .collect(),
+            }],
+        };
+        let (campaign, user_id) = ("c".to_owned(), "u".to_owned());
+        let user_records = (0..8).map(record).collect();
+        let (event_id, prompt_hash) = ("7".to_owned(), None);
+        let input = Input::Unit { campaign, user_id, event_id, prompt_hash, user_records };
+
+        let body = DeadLetter::new("bad_answer", "", input).encode();
+
+        assert!(body.len() <= MAX_BODY_BYTES);
+        assert!(body.contains("\"t7\"") && body.contains("\"t6\"") && !body.contains("\"t5\""));
     }
 
     #[test]

@@ -30,9 +30,9 @@ pub struct UserRecord {
     pub event_type: String,
     /// When the object appeared in the bucket, in UNIX milliseconds.
     pub uploaded_at_ms: u64,
-    /// Sent again by a person, after it had been given up.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub redriven: bool,
+    /// When a person sent it again after it had been given up, in UNIX milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redriven_at_ms: Option<u64>,
     /// The events, oldest first.
     pub events: Vec<Event>,
 }

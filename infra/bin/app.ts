@@ -14,4 +14,5 @@ new PipelineStack(app, 'BrazeContent', {
   codePath: (program) => (existsSync(join(built, program)) ? join(built, program) : placeholder),
   tokensPerMinute: 100_000,
   modelArns: [],
+  guardrailArns: [],
 });

@@ -19,6 +19,8 @@ export interface PipelineStackProps extends StackProps {
   readonly tokensPerMinute: number;
   /** Models and inference profiles that the campaigns name. */
   readonly modelArns: readonly string[];
+  /** Guardrails that the campaigns name. */
+  readonly guardrailArns: readonly string[];
 }
 
 export type Program = 'ingest' | 'processor' | 'api';
@@ -48,6 +50,8 @@ export class PipelineStack extends Stack {
     );
     const stream = new kinesis.Stream(this, 'UserRecords', {
       streamMode: kinesis.StreamMode.ON_DEMAND,
+      // Far longer than the processor tries, so that what it gives up can still be fetched.
+      retentionPeriod: Duration.days(7),
     });
     const table = new dynamodb.TableV2(this, 'Content', {
       partitionKey: { name: 'user_id', type: dynamodb.AttributeType.STRING },
@@ -114,6 +118,14 @@ export class PipelineStack extends Stack {
         new iam.PolicyStatement({
           actions: ['bedrock:InvokeModel'],
           resources: [...props.modelArns],
+        }),
+      );
+    }
+    if (props.guardrailArns.length > 0) {
+      processor.addToRolePolicy(
+        new iam.PolicyStatement({
+          actions: ['bedrock:ApplyGuardrail'],
+          resources: [...props.guardrailArns],
         }),
       );
     }

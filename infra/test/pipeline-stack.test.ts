@@ -7,6 +7,7 @@ import environment from '../../contract/golden/environment.json' with { type: 'j
 import { PipelineStack } from '../lib/pipeline-stack.js';
 
 const MODEL = 'arn:aws:bedrock:us-east-1::foundation-model/test';
+const GUARDRAIL = 'arn:aws:bedrock:us-east-1:111122223333:guardrail/test';
 
 test('a poison record cannot stall its shard', () => {
   pipeline().hasResourceProperties('AWS::Lambda::EventSourceMapping', {
@@ -40,9 +41,18 @@ test('no function may scan the table, and the model is the only one that may be 
   const statements = JSON.stringify(pipeline().findResources('AWS::IAM::Policy'));
 
   expect(statements).toContain(MODEL);
+  expect(statements).toContain(GUARDRAIL);
   expect(statements).not.toContain('dynamodb:Scan');
   expect(statements).not.toContain('dynamodb:*');
   expect(statements).not.toContain('bedrock:*');
+});
+
+test('a record stays on the stream far longer than the processor tries', () => {
+  const template = pipeline();
+  template.hasResourceProperties('AWS::Kinesis::Stream', { RetentionPeriodHours: 168 });
+  template.hasResourceProperties('AWS::Lambda::EventSourceMapping', {
+    MaximumRecordAgeInSeconds: 86_400,
+  });
 });
 
 function pipeline(): Template {
@@ -50,6 +60,7 @@ function pipeline(): Template {
     codePath: () => join(import.meta.dirname, 'fixtures/bootstrap'),
     tokensPerMinute: 600,
     modelArns: [MODEL],
+    guardrailArns: [GUARDRAIL],
   });
   return Template.fromStack(stack);
 }

@@ -170,7 +170,7 @@ fn choose(
             if campaign.is_triggered_by(&record.event_type, &event.fields).unwrap_or(false) {
                 let event = Past::new(&record.event_type, event, allowed);
                 let of_user = by_user.entry(&record.user_id).or_default();
-                of_user.push(Candidate { event, is_redriven: false });
+                of_user.push(Candidate { event, redriven_at_ms: None });
             }
         }
     }
@@ -226,8 +226,15 @@ fn read_line(line: &str) -> anyhow::Result<UserRecord> {
     let time = time.context("the event needs a \"time\" in UNIX seconds")?;
     let event = Event { id, time, fields };
     let v = contract::user_record::VERSION;
-    let (uploaded_at_ms, redriven) = (0, false);
-    Ok(UserRecord { v, user_id, event_type, uploaded_at_ms, redriven, events: vec![event] })
+    let uploaded_at_ms = 0;
+    Ok(UserRecord {
+        v,
+        user_id,
+        event_type,
+        uploaded_at_ms,
+        redriven_at_ms: None,
+        events: vec![event],
+    })
 }
 
 fn read_container(

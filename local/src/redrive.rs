@@ -168,11 +168,13 @@ async fn put(
     stream: &str,
     input: &Input,
 ) -> anyhow::Result<bool> {
+    let now_ms = u64::try_from(std::time::UNIX_EPOCH.elapsed().map_or(0, |now| now.as_millis()));
+    let now_ms = now_ms.unwrap_or(u64::MAX);
     let records = match input {
         Input::Unit { user_id, user_records, .. } => {
             let again = user_records.iter().map(|record| UserRecord {
                 // So that it is no reason to skip it that it is remembered.
-                redriven: true,
+                redriven_at_ms: Some(now_ms),
                 ..record.clone()
             });
             again.map(|record| (user_id.clone(), record.encode())).collect()

@@ -184,7 +184,7 @@ fn batch(users: usize, round: u64, show: impl Fn(usize) -> String) -> Vec<Kinesi
                 user_id: format!("{user:024x}"),
                 event_type: "users.behaviors.CustomEvent".to_owned(),
                 uploaded_at_ms: 1_700_000_000_000,
-                redriven: false,
+                redriven_at_ms: None,
                 events: vec![Event { id, time, fields }],
             };
             aggregation::Member {
@@ -263,11 +263,15 @@ impl ContentTable for Sink {
     async fn remove(&self, _: &Key, _: u64) -> Result<Written, TableError> {
         Ok(Written::Done)
     }
+
+    async fn touch(&self, _: &Key, _: u64, _: u64) -> Result<Written, TableError> {
+        Ok(Written::Done)
+    }
 }
 
 #[async_trait]
 impl Coordination for Sink {
-    async fn answers(&self, _: &[String]) -> Result<HashMap<String, Entry>, TableError> {
+    async fn answers(&self, _: &[String], _: i64) -> Result<HashMap<String, Entry>, TableError> {
         Ok(HashMap::new())
     }
 

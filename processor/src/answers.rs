@@ -35,8 +35,9 @@ pub(crate) struct Question {
     pub(crate) prompt: String,
     /// Identifies everything that decides the answer.
     pub(crate) hash: String,
-    /// Whether it is asked although it was given up.
-    pub(crate) retry_given_up: bool,
+    /// It is asked although it was given up before this, in UNIX milliseconds; 0 for
+    /// never.
+    pub(crate) retry_given_up_before_ms: u64,
 }
 
 /// What came of a question.
@@ -75,7 +76,9 @@ impl Processor {
                 Some(Entry::Answered { data, usage }) => {
                     return Answered::Content { data, usage, is_cached: true };
                 }
-                Some(Entry::GivenUp { reason, detail, attempts }) if !question.retry_given_up => {
+                Some(Entry::GivenUp { reason, detail, attempts, at_ms })
+                    if at_ms >= question.retry_given_up_before_ms =>
+                {
                     return Answered::GivenUp { reason, detail, attempts };
                 }
                 Some(Entry::Leased { until_ms }) if until_ms > now_ms => {
@@ -85,8 +88,8 @@ impl Processor {
                     }
                     sleep(wait_now).await;
                     wait = (wait * 2).min(MAX_POLL);
-                    let looked = self.coordination.answers(std::slice::from_ref(&question.hash));
-                    match looked.await {
+                    let hashes = std::slice::from_ref(&question.hash);
+                    match self.coordination.answers(hashes, self.clock.now_secs()).await {
                         Ok(mut answers) => known = answers.remove(&question.hash),
                         Err(error) => return Answered::GiveBack(error.to_string()),
                     }
@@ -96,7 +99,7 @@ impl Processor {
                         owner: owner.clone(),
                         now_ms,
                         until_ms: deadline.lease_until_ms,
-                        retry_given_up: question.retry_given_up,
+                        retry_given_up_before_ms: question.retry_given_up_before_ms,
                     };
                     match self.coordination.lease(&question.hash, &lease).await {
                         Ok(Leased::Ours) => {
@@ -135,7 +138,7 @@ impl Processor {
         let generated =
             self.usable_answer(campaign, &question.prompt, deadline, &mut calls, counts).await;
         if let Some(allowance) = &allowance {
-            self.settle_budget(allowance, calls.spent).await;
+            self.settle_budget(allowance, calls).await;
         }
         let now = self.clock.now_secs();
         match generated {
@@ -150,8 +153,13 @@ impl Processor {
                 Verdict::DeadLetter(reason) => {
                     let (reason, detail) = (reason.to_owned(), failure.detail);
                     let attempts = calls.attempts;
-                    let entry =
-                        Entry::GivenUp { reason: reason.clone(), detail: detail.clone(), attempts };
+                    let at_ms = self.clock.now_ms();
+                    let entry = Entry::GivenUp {
+                        reason: reason.clone(),
+                        detail: detail.clone(),
+                        attempts,
+                        at_ms,
+                    };
                     self.keep(&question.hash, &entry, now + GIVEN_UP_SECS).await;
                     Answered::GivenUp { reason, detail, attempts }
                 }
@@ -177,8 +185,10 @@ impl Processor {
     }
 
     /// Gives back what a budget was charged too much; where that fails it stays charged.
-    async fn settle_budget(&self, allowance: &Allowance, spent: Usage) {
-        let used = allowance.unit.amount(spent.input_tokens, spent.output_tokens);
+    /// A call whose outcome is not known counts with its worst case.
+    async fn settle_budget(&self, allowance: &Allowance, calls: model::Calls) {
+        let known = allowance.unit.amount(calls.spent.input_tokens, calls.spent.output_tokens);
+        let used = known + allowance.most * u64::from(calls.unknown);
         let by = i64::try_from(used).unwrap_or(i64::MAX)
             - i64::try_from(allowance.most).unwrap_or(i64::MAX);
         if let Err(error) = self.coordination.correct(&allowance.budget, by).await {
@@ -191,7 +201,7 @@ impl Processor {
 struct Allowance {
     budget: BudgetOfDay,
     unit: Unit,
-    /// What is charged before the model is asked, its correction included.
+    /// What is charged before the model is asked: the worst case of one call.
     most: u64,
 }
 

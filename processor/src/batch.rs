@@ -46,8 +46,8 @@ pub struct Received {
     pub event: Event,
     /// When its object appeared in the bucket, in UNIX milliseconds.
     pub uploaded_at_ms: u64,
-    /// Somebody sent it again after it had been given up.
-    pub is_redriven: bool,
+    /// When somebody sent it again after it had been given up, in UNIX milliseconds.
+    pub redriven_at_ms: Option<u64>,
     record: usize,
     fate: Fate,
 }
@@ -87,6 +87,7 @@ impl Batch {
         let mut batch = Self::default();
         let mut places: HashMap<String, usize> = HashMap::new();
         for record in delivery.records {
+            let event_id = record.event_id.unwrap_or_default();
             let record = record.kinesis;
             let place = batch.records.len();
             let arrived_at = SystemTime::from(record.approximate_arrival_timestamp.0);
@@ -124,10 +125,11 @@ impl Batch {
                 };
                 let letter = DeadLetter::new(reason, error.to_string(), input);
                 let letter = letter.seen(arrived_at_ms, 0);
-                let number = &record.sequence_number;
+                // A sequence number is unique in its shard only.
+                let (id, number) = (&event_id, &record.sequence_number);
                 let name = match member {
-                    Some(member) => format!("poison#{number}#{member}"),
-                    None => format!("poison#{number}"),
+                    Some(member) => format!("poison#{id}#{number}#{member}"),
+                    None => format!("poison#{id}#{number}"),
                 };
                 Poison { name, letter, record: place }
             }));
@@ -156,7 +158,7 @@ impl Batch {
                 event_type: record.event_type.clone(),
                 event,
                 uploaded_at_ms: record.uploaded_at_ms,
-                is_redriven: record.redriven,
+                redriven_at_ms: record.redriven_at_ms,
                 record: place,
                 fate: Fate::NoTrigger,
             });
@@ -195,7 +197,7 @@ impl Batch {
                     user_id: user_id.to_owned(),
                     event_type: received.event_type.clone(),
                     uploaded_at_ms: received.uploaded_at_ms,
-                    redriven: false,
+                    redriven_at_ms: None,
                     events: vec![event],
                 }),
             }
@@ -274,7 +276,7 @@ pub(crate) mod tests {
             user_id: user.to_owned(),
             event_type: "t".to_owned(),
             uploaded_at_ms: 0,
-            redriven: false,
+            redriven_at_ms: None,
             events: times.iter().map(event).collect(),
         }
         .encode()

@@ -23,11 +23,16 @@ pub use dynamodb::SharedTable;
 /// What the instances agree on.
 #[async_trait]
 pub trait Coordination: Debug + Send + Sync {
-    /// Reads what is known of many prompts, perhaps a moment late.
-    async fn answers(&self, hashes: &[String]) -> Result<HashMap<String, Entry>, TableError>;
+    /// Reads what is known of many prompts, perhaps a moment late; what ended before
+    /// `now` (UNIX seconds) is not, though DynamoDB may not have removed it yet.
+    async fn answers(
+        &self,
+        hashes: &[String],
+        now: i64,
+    ) -> Result<HashMap<String, Entry>, TableError>;
 
     /// Takes the lease on a prompt, unless it is answered, given up, or leased to
-    /// somebody else.
+    /// somebody else. A repeat by the same owner takes it again.
     async fn lease(&self, hash: &str, lease: &Lease) -> Result<Leased, TableError>;
 
     /// Keeps what came of a prompt until `expires_at` (UNIX seconds).
@@ -72,6 +77,8 @@ pub enum Entry {
         detail: String,
         /// Calls that were made.
         attempts: u32,
+        /// When that was, in UNIX milliseconds.
+        at_ms: u64,
     },
 }
 
@@ -84,8 +91,9 @@ pub struct Lease {
     pub now_ms: u64,
     /// When it ends, in UNIX milliseconds.
     pub until_ms: u64,
-    /// Whether a prompt that was given up is tried again.
-    pub retry_given_up: bool,
+    /// Before when a prompt must have been given up to be tried again, in UNIX
+    /// milliseconds; 0 for never.
+    pub retry_given_up_before_ms: u64,
 }
 
 /// What became of a request for a lease.

@@ -1,17 +1,18 @@
 //! Forgets users: by their request, or because they were merged into others.
 //!
 //! The tombstone is written first. Whatever is created afterwards checks it in the same
-//! transaction; whatever was there before is found and removed, under the condition that
-//! nobody changed it since. An instance that still holds what it read before finds its
-//! revision gone.
+//! transaction; whatever was there before is found and removed, or gets another revision
+//! where all of it is newer, under the condition that nobody changed it since. An instance
+//! that still holds what it read before finds its revision gone.
 
 use contract::metrics::{self, Counts, Fate};
 use futures::stream::{self, StreamExt as _};
 
 use crate::batch::Batch;
 use crate::eligibility::survives;
+use crate::handler::Deadline;
 use crate::handler::Processor;
-use crate::store::{TOMBSTONE_SECS, TableError, Written};
+use crate::store::{TOMBSTONE_SECS, TableError, Write, Written};
 
 /// Event types that remove a user: a request to forget, and a merge into another.
 pub(crate) const DELETIONS: [&str; 2] = ["users.UserDeleteRequest", "users.UserOrphan"];
@@ -25,7 +26,12 @@ const MAX_ROUNDS: usize = 5;
 impl Processor {
     /// Applies a batch's deletions; a user whose deletion fails goes back with all of
     /// their events.
-    pub(crate) async fn delete_users(&self, batch: &mut Batch, counts: &mut Counts) {
+    pub(crate) async fn delete_users(
+        &self,
+        batch: &mut Batch,
+        deadline: Deadline,
+        counts: &mut Counts,
+    ) {
         let mut deletions = Vec::new();
         for (user, each) in batch.users.iter().enumerate() {
             let is_deletion =
@@ -38,7 +44,7 @@ impl Processor {
         }
         let mut deletions = stream::iter(deletions)
             .map(async |(user, user_id, places, deleted_at)| {
-                (user, places, self.delete_user(&user_id, deleted_at).await)
+                (user, places, self.delete_user(&user_id, deleted_at, deadline).await)
             })
             .buffer_unordered(CONCURRENT_DELETIONS);
         while let Some((user, places, deleted)) = deletions.next().await {
@@ -57,24 +63,44 @@ impl Processor {
         }
     }
 
-    async fn delete_user(&self, user_id: &str, deleted_at: i64) -> Result<(), TableError> {
+    async fn delete_user(
+        &self,
+        user_id: &str,
+        deleted_at: i64,
+        deadline: Deadline,
+    ) -> Result<(), TableError> {
+        let not_deleted = |reason: String| TableError {
+            attempted: "user was not deleted",
+            reason,
+            is_final: false,
+        };
+        if deadline.is_over() {
+            return Err(not_deleted("out of time".to_owned()));
+        }
         let expires_at = self.clock.now_secs() + TOMBSTONE_SECS;
         self.table.entomb(user_id, deleted_at, expires_at).await?;
         for _ in 0..MAX_ROUNDS {
+            if deadline.is_over() {
+                return Err(not_deleted("out of time".to_owned()));
+            }
             let items = self.table.items(user_id).await?;
             let mut is_done = true;
             for (key, state) in items {
-                if survives(&state, deleted_at) {
-                    continue;
-                }
                 let seen = state.revision.unwrap_or_default();
-                is_done &= self.table.remove(&key, seen).await? == Written::Done;
+                let written = if survives(&state, deleted_at) {
+                    // Somebody may be about to add what is older, having read it before
+                    // the tombstone stood.
+                    let revision = Write::revision_after(Some(seen), self.clock.now_ms());
+                    self.table.touch(&key, seen, revision).await?
+                } else {
+                    self.table.remove(&key, seen).await?
+                };
+                is_done &= written == Written::Done;
             }
             if is_done {
                 return Ok(());
             }
         }
-        let reason = format!("items changed {MAX_ROUNDS} times");
-        Err(TableError { attempted: "user was not deleted", reason, is_final: false })
+        Err(not_deleted(format!("items changed {MAX_ROUNDS} times")))
     }
 }

@@ -27,6 +27,8 @@ pub struct State {
     pub history: Vec<Past>,
     /// When the user was deleted, in UNIX seconds, if they were.
     pub deleted_at: Option<i64>,
+    /// The item cannot be read: what is in it is not known.
+    pub is_foreign: bool,
 }
 
 /// The event that content was written for.
@@ -54,9 +56,9 @@ pub struct Rules {
 pub struct Candidate {
     /// The event, as it would be remembered.
     pub event: Past,
-    /// Somebody sent it again after it had been given up: that it is remembered is no
-    /// reason to skip it.
-    pub is_redriven: bool,
+    /// When somebody sent it again after it had been given up, in UNIX milliseconds: that
+    /// it is remembered is no reason to skip it.
+    pub redriven_at_ms: Option<u64>,
 }
 
 /// What to do about a user's events, and why.
@@ -131,13 +133,13 @@ pub fn decide(candidates: &[Candidate], state: &State, rules: Rules) -> Decision
 fn first_fates(candidates: &[Candidate], state: &State) -> Vec<Fate> {
     let remembered: HashSet<&str> = state.history.iter().map(|past| past.id.as_str()).collect();
     let mut seen = HashSet::with_capacity(candidates.len());
-    let fates = candidates.iter().map(|Candidate { event, is_redriven }| {
+    let fates = candidates.iter().map(|Candidate { event, redriven_at_ms }| {
         let has_content =
             state.written_for.as_ref().is_some_and(|written| written.event_id == event.id);
         if state.deleted_at.is_some_and(|deleted_at| event.time <= deleted_at) {
             Fate::Deleted
         } else if has_content
-            || (remembered.contains(event.id.as_str()) && !is_redriven)
+            || (remembered.contains(event.id.as_str()) && redriven_at_ms.is_none())
             || !seen.insert(event.id.as_str())
         {
             Fate::Duplicate
@@ -150,7 +152,8 @@ fn first_fates(candidates: &[Candidate], state: &State) -> Vec<Fate> {
 
 /// Tells whether nothing of an item goes back to what happened at or before a deletion.
 pub fn survives(state: &State, deleted_at: i64) -> bool {
-    state.history.iter().all(|past| past.time > deleted_at)
+    !state.is_foreign
+        && state.history.iter().all(|past| past.time > deleted_at)
         && state.written_for.as_ref().is_none_or(|written| {
             written.oldest_event_time > deleted_at && written.event_time > deleted_at
         })
@@ -169,7 +172,7 @@ mod tests {
 
     fn candidates(events: &[(i64, &str)]) -> Vec<Candidate> {
         let candidate =
-            |(time, id): &(i64, &str)| Candidate { event: past(*time, id), is_redriven: false };
+            |(time, id): &(i64, &str)| Candidate { event: past(*time, id), redriven_at_ms: None };
         events.iter().map(candidate).collect()
     }
 
@@ -183,6 +186,7 @@ mod tests {
             }),
             history: history.iter().map(|(time, id)| past(*time, id)).collect(),
             deleted_at: None,
+            is_foreign: false,
         }
     }
 
@@ -277,7 +281,7 @@ mod tests {
     #[test]
     fn an_event_that_was_given_up_can_be_sent_again_until_it_has_content() {
         let mut given_up = stored((1, "a"), &[(1, "a"), (2, "b")]);
-        let again = [Candidate { event: past(2, "b"), is_redriven: true }];
+        let again = [Candidate { event: past(2, "b"), redriven_at_ms: Some(1) }];
 
         assert_eq!(ids(&decide(&again, &given_up, RULES).action), "generate 0 ab");
         given_up.written_for = stored((2, "b"), &[]).written_for;

@@ -46,23 +46,17 @@ impl Processor {
     ) -> Result<Map<String, Value>, Failure> {
         let mut correction: Option<Correction> = None;
         loop {
-            let began = Instant::now();
             let generated =
                 self.generate(campaign, prompt, correction.as_ref(), deadline, calls, counts).await;
             let is_last = correction.is_some();
             let next = match generated {
-                Ok(answer) => {
-                    self.latency.record(began.elapsed());
-                    match answer::accept(&answer.text, &campaign.validator) {
-                        Ok(data) => return Ok(data),
-                        Err(error) if is_last => {
-                            return Err(Failure::new(failure::of_answer(&error), error));
-                        }
-                        Err(error) => {
-                            Correction { answer: Some(answer), complaint: error.to_string() }
-                        }
+                Ok(answer) => match answer::accept(&answer.text, &campaign.validator) {
+                    Ok(data) => return Ok(data),
+                    Err(error) if is_last => {
+                        return Err(Failure::new(failure::of_answer(&error), error));
                     }
-                }
+                    Err(error) => Correction { answer: Some(answer), complaint: error.to_string() },
+                },
                 Err(failure) => match failure.complaint {
                     Some(complaint) if !is_last => {
                         Correction { answer: None, complaint: complaint.to_owned() }
@@ -96,8 +90,10 @@ impl Processor {
             let reserved = self.limiter.reserve(worst_case, start_by).await;
             let reservation = reserved.map_err(|error| Failure::new(error.verdict(), error))?;
             calls.attempts += 1;
+            let began = Instant::now();
             let call = self.model.generate(campaign, prompt, correction);
             let Ok(answered) = timeout_at(deadline.work_until, call).await else {
+                calls.unknown += 1;
                 return Err(Failure::new(Verdict::GiveBack, "out of time"));
             };
             let settle = |usage: Usage| {
@@ -106,6 +102,7 @@ impl Processor {
             };
             let error = match answered {
                 Ok(answer) => {
+                    self.latency.record(began.elapsed());
                     self.limiter.admitted();
                     settle(answer.usage);
                     calls.count(answer.usage, counts);
@@ -129,9 +126,10 @@ impl Processor {
                     calls.count(usage, counts);
                     return Err(Failure { complaint: stop.complaint(), ..failure });
                 }
-                ModelError::NotSent(_) => settle(Usage::default()),
+                ModelError::NotSent(_) | ModelError::NotAllowed(_) => settle(Usage::default()),
                 // What the service did with it is not known: the worst case stays charged.
-                ModelError::DailyQuota | ModelError::Unavailable(_) | ModelError::Refused(_) => {}
+                ModelError::Unavailable(_) => calls.unknown += 1,
+                ModelError::DailyQuota | ModelError::Refused(_) => {}
             }
             if verdict != Verdict::RetryNow {
                 return Err(failure);

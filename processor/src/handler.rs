@@ -16,7 +16,7 @@ use futures::stream::{self, StreamExt as _};
 use tokio::time::Instant;
 
 use crate::answers::Question;
-use crate::batch::Batch;
+use crate::batch::{Batch, Poison};
 use crate::campaign::{self, Compiled};
 use crate::clock::Clock;
 use crate::coordination::{Coordination, Entry, SharedTable};
@@ -43,14 +43,18 @@ const OPERATION_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// Units that are read, decided and written together: so much of a batch is in memory
 /// beside the batch itself.
-const UNITS_OF_A_WAVE: usize = 1_000;
+const UNITS_OF_A_WAVE: usize = 500;
 
 /// Writes of the content table at a time.
 const CONCURRENT_WRITES: usize = 64;
 
-/// How long a record that can never be decoded is known to have its dead letter, in
-/// seconds: as long as the longest retention of a stream.
-const POISON_MARK_SECS: i64 = 365 * DAY_SECS;
+/// How long input that was given up is known to have its dead letter, in seconds: as long
+/// as the longest retention of a stream.
+const LETTER_MARK_SECS: i64 = 365 * DAY_SECS;
+
+/// Time past the end of work in which a write may still begin: one that takes its longest
+/// ends before the invocation does.
+const LAST_WRITES: Duration = Duration::from_secs(1);
 
 /// Everything that invocations need, built once per instance.
 #[derive(Debug)]
@@ -99,6 +103,16 @@ pub(crate) struct Deadline {
 }
 
 impl Deadline {
+    /// Tells whether nothing new may begin.
+    pub(crate) fn is_over(&self) -> bool {
+        Instant::now() >= self.work_until
+    }
+
+    /// Tells whether what was worked out may still be written.
+    pub(crate) fn may_write(&self) -> bool {
+        Instant::now() < self.work_until + LAST_WRITES
+    }
+
     /// Until when something that lasts `expected` may start. Half of the invocation
     /// always remains: what lasts longer than expected once must not stop all that follows.
     pub(crate) fn start_by(&self, expected: Duration) -> Instant {
@@ -153,10 +167,16 @@ impl Processor {
         let mut report = Report::default();
         let mut batch = Batch::decode(delivery);
 
-        self.bury_poison(&mut batch, &mut report.counts).await;
-        self.delete_users(&mut batch, &mut report.counts).await;
+        self.bury_poison(&mut batch, deadline, &mut report.counts).await;
+        self.delete_users(&mut batch, deadline, &mut report.counts).await;
         let mut triggered = self.triggered(&batch, &mut report.counts);
         while !triggered.is_empty() {
+            if deadline.is_over() {
+                for place in triggered.iter().flat_map(|each| &each.places) {
+                    batch.decide(*place, Fate::Returned);
+                }
+                break;
+            }
             let rest = triggered.split_off(triggered.len().min(UNITS_OF_A_WAVE));
             let units = triggered.into_iter().map(|each| each.unit(self, &batch)).collect();
             self.work_on(&mut batch, units, deadline, &mut report).await;
@@ -168,27 +188,34 @@ impl Processor {
         report
     }
 
-    async fn bury_poison(&self, batch: &mut Batch, counts: &mut Counts) {
+    async fn bury_poison(&self, batch: &mut Batch, deadline: Deadline, counts: &mut Counts) {
         for place in 0..batch.poison.len() {
-            if !self.bury_once(&batch.poison[place], counts).await {
+            let Poison { name, letter, .. } = &batch.poison[place];
+            if deadline.is_over() || !self.bury_once(name, letter, counts).await {
                 batch.return_poison(place);
             }
         }
     }
 
-    /// Writes a poison record's dead letter, unless an earlier delivery did.
-    async fn bury_once(&self, poison: &crate::batch::Poison, counts: &mut Counts) -> bool {
-        match self.coordination.is_marked(&poison.name).await {
+    /// Writes the dead letter of what `name` identifies through all deliveries, unless an
+    /// earlier one did; `false` means that its input must go back instead.
+    pub(crate) async fn bury_once(
+        &self,
+        name: &str,
+        letter: &DeadLetter,
+        counts: &mut Counts,
+    ) -> bool {
+        match self.coordination.is_marked(name).await {
             Ok(true) => return true,
             Ok(false) => {}
             // Twice is better than never.
             Err(error) => tracing::debug!(%error, "dead letter may come twice"),
         }
-        if !self.give_up(&poison.letter, counts).await {
+        if !self.give_up(letter, counts).await {
             return false;
         }
-        let expires_at = self.clock.now_secs() + POISON_MARK_SECS;
-        if let Err(error) = self.coordination.mark(&poison.name, expires_at).await {
+        let expires_at = self.clock.now_secs() + LETTER_MARK_SECS;
+        if let Err(error) = self.coordination.mark(name, expires_at).await {
             tracing::debug!(%error, "dead letter may come twice");
         }
         true
@@ -293,7 +320,7 @@ impl Processor {
         if hashes.is_empty() {
             return;
         }
-        match self.coordination.answers(&hashes).await {
+        match self.coordination.answers(&hashes, self.clock.now_secs()).await {
             Ok(mut known) => {
                 for group in groups {
                     let hash = group.question.as_ref().map(|question| &question.hash);
@@ -347,8 +374,7 @@ impl Processor {
         outcomes
     }
 
-    /// Queues a dead letter; `false` means that its input must go back instead.
-    pub(crate) async fn give_up(&self, letter: &DeadLetter, counts: &mut Counts) -> bool {
+    async fn give_up(&self, letter: &DeadLetter, counts: &mut Counts) -> bool {
         match self.dead_letters.send(letter).await {
             Ok(()) => {
                 counts.add(metrics::DEAD_LETTERS, 1);
@@ -380,7 +406,7 @@ impl Triggered {
         let candidates = self.places.iter().map(|&place| {
             let received = &batch.events[place];
             let event = Past::new(&received.event_type, &received.event, allowed);
-            Candidate { event, is_redriven: received.is_redriven }
+            Candidate { event, redriven_at_ms: received.redriven_at_ms }
         });
         let candidates = candidates.collect();
         Unit { campaign, key, candidates, places: self.places }
@@ -397,7 +423,10 @@ struct Group {
 impl Group {
     fn join(&mut self, question: Option<Question>) {
         match (&mut self.question, question) {
-            (Some(asked), Some(again)) => asked.retry_given_up |= again.retry_given_up,
+            (Some(asked), Some(again)) => {
+                let before = &mut asked.retry_given_up_before_ms;
+                *before = again.retry_given_up_before_ms.max(*before);
+            }
             (asked, question) => *asked = question,
         }
     }

@@ -48,6 +48,10 @@ const BYTES_PER_TOKEN: u64 = 3;
 const CORRECTION: &str =
     "Your answer cannot be used. Write it again, complete and corrected. What was wrong:";
 
+/// Longest part of the service's own words that is kept, in characters: it can quote the
+/// request.
+const MAX_MESSAGE_CHARS: usize = 200;
+
 /// Tokens that a request costs beside its text.
 const OVERHEAD_TOKENS: u64 = 20;
 
@@ -103,6 +107,9 @@ pub enum ModelError {
     /// The call never left: no credentials, no region, nobody at the address.
     #[error("model call was not sent: {0}")]
     NotSent(String),
+    /// The account may not make the call, or not now; somebody can change that.
+    #[error("account may not call the model: {0}")]
+    NotAllowed(String),
     /// The model answered, but stopped for a reason that makes the answer useless.
     #[error("model stopped: {stop}")]
     Stopped {
@@ -179,6 +186,8 @@ pub struct Calls {
     pub attempts: u32,
     /// What the service counted for those that were answered.
     pub spent: Usage,
+    /// Calls of which nobody knows what they took.
+    pub unknown: u32,
 }
 
 /// Writes texts.
@@ -398,6 +407,11 @@ fn classify<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> Model
             _,
         )
         | (_, 408 | 424 | 500..) => ModelError::Unavailable(code.to_owned()),
-        _ => ModelError::Refused(format!("{code}: {message}")),
+        ("ValidationException", _) => {
+            let message: String = message.chars().take(MAX_MESSAGE_CHARS).collect();
+            ModelError::Refused(format!("{code}: {message}"))
+        }
+        // No permission, expired credentials, no such model, a limit of the account.
+        _ => ModelError::NotAllowed(code.to_owned()),
     }
 }

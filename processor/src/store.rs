@@ -3,9 +3,9 @@
 //! One item per user and campaign holds the content and the history that it was
 //! written from. Every write names the revision that its writer saw, so that of two
 //! writers one looks again; a creation checks the user's tombstone in the same
-//! transaction. A deletion writes the tombstone first and then removes what is there:
-//! whatever is created afterwards sees the tombstone, and whatever was there before is
-//! found.
+//! transaction. A deletion writes the tombstone first and then removes what is there, or
+//! gives it another revision where all of it is newer: whatever is created afterwards
+//! sees the tombstone, and whoever would write to what was there before must look again.
 //!
 //! - [`dynamodb`] — the table on DynamoDB.
 
@@ -61,6 +61,10 @@ pub trait ContentTable: Debug + Send + Sync {
 
     /// Removes an item, if its revision is still `seen`.
     async fn remove(&self, key: &Key, seen: u64) -> Result<Written, TableError>;
+
+    /// Gives an item another revision, if it is still `seen`, so that whoever read it
+    /// before must look again.
+    async fn touch(&self, key: &Key, seen: u64, revision: u64) -> Result<Written, TableError>;
 }
 
 /// Place of one item.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use contract::dead_letter::{DeadLetter, Input};
 use contract::metrics::{self, Counts, Fate};
-use tokio::time::Instant;
+use sha2::{Digest as _, Sha256};
 
 use crate::answers::{Answered, Question};
 use crate::batch::Batch;
@@ -78,8 +78,8 @@ impl Unit {
             Told { hash: "".into(), answered: Arc::new(answered) }
         })?;
         let hash = self.campaign.prompt_hash(&prompt);
-        let retry_given_up = self.candidates[trigger].is_redriven;
-        Ok(Question { prompt, hash, retry_given_up })
+        let retry_given_up_before_ms = self.candidates[trigger].redriven_at_ms.unwrap_or_default();
+        Ok(Question { prompt, hash, retry_given_up_before_ms })
     }
 }
 
@@ -134,6 +134,9 @@ impl Concluding<'_> {
                 return self.ended(step.decision.fates, None);
             }
             let Some((write, fate)) = self.intent(&step).await else { return self.returned() };
+            if !self.deadline.may_write() {
+                return self.returned();
+            }
             let table = &self.processor.table;
             match table.write(&self.unit.key, step.seen, &write).await {
                 Ok(Written::Done) => return self.written(step.decision.fates, fate),
@@ -194,7 +197,7 @@ impl Concluding<'_> {
 
     /// Decides anew from what is stored now, if there is time.
     async fn look_again(&self) -> Option<Step> {
-        if Instant::now() >= self.deadline.work_until {
+        if self.deadline.is_over() {
             return None;
         }
         match self.processor.table.load(std::slice::from_ref(&self.unit.key)).await {
@@ -234,7 +237,7 @@ impl Concluding<'_> {
         }
     }
 
-    /// Writes the unit's dead letter, once; `false` means that it must go back instead.
+    /// Writes the unit's dead letter, once through all deliveries; `false` means that it must go back instead.
     async fn bury(&mut self, trigger: usize, reason: &str, detail: &str, attempts: u32) -> bool {
         if self.is_buried {
             return true;
@@ -250,8 +253,18 @@ impl Concluding<'_> {
         };
         let first_seen_ms = self.batch.first_seen_ms(&self.unit.places);
         let letter = DeadLetter::new(reason, detail, input).seen(first_seen_ms, attempts);
-        self.is_buried = self.processor.give_up(&letter, &mut self.counts).await;
+        let name = self.letter_name(trigger);
+        self.is_buried = self.processor.bury_once(&name, &letter, &mut self.counts).await;
         self.is_buried
+    }
+
+    /// Identifies the dead letter of an event, without saying whose it is.
+    fn letter_name(&self, trigger: usize) -> String {
+        let Candidate { event, redriven_at_ms } = &self.unit.candidates[trigger];
+        let Key { user_id, campaign } = &self.unit.key;
+        let whole = format!("{campaign}\n{user_id}\n{}\n{redriven_at_ms:?}", event.id);
+        let hash = Sha256::digest(whole);
+        format!("unit#{}", hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
     }
 
     /// It is in the table.

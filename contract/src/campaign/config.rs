@@ -74,7 +74,7 @@ impl<'t, 'f> Table<'t, 'f> {
         let history = self.optional("history").or(Some((0, 10)));
         let history = self.within("history", history, 1..=MAX_HISTORY);
         let cooldown_hours = self.optional("cooldown_hours").or(Some((0, 0)));
-        let most = ttl_days.unwrap_or(MAX_DAYS) * 24;
+        let most = ttl_days.unwrap_or(MAX_DAYS).min(MAX_DAYS) * 24;
         let cooldown_hours = self.within("cooldown_hours", cooldown_hours, 0..=most);
         let cache_hours = self.optional("cache_hours").or(Some((0, 24)));
         let cache_hours = self.within("cache_hours", cache_hours, 1..=MAX_DAYS * 24);

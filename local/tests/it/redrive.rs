@@ -56,7 +56,7 @@ async fn letters_of_a_queue_go_back_to_the_stream_and_out_of_the_queue() {
         user_id: "u1".to_owned(),
         event_type: "users.behaviors.CustomEvent".to_owned(),
         uploaded_at_ms: 0,
-        redriven: false,
+        redriven_at_ms: None,
         events: vec![Event { id: "e".to_owned(), time: 1_000, fields }],
     };
     let unit = |user_records| Input::Unit {

@@ -4,7 +4,7 @@
 //!
 //! | key | attributes |
 //! | --- | --- |
-//! | `answer#<hash>` | `owner`, `lease_until` (UNIX ms); or `answer` (JSON), `input_tokens`, `output_tokens`; or `reason`, `detail`, `attempts` |
+//! | `answer#<hash>` | `owner`, `lease_until` (UNIX ms); or `answer` (JSON), `input_tokens`, `output_tokens`; or `reason`, `detail`, `attempts`, `given_up_at` (UNIX ms) |
 //! | `budget#<campaign>#<day>` | `spent` |
 //! | `mark#<name>` | |
 
@@ -12,6 +12,8 @@ use std::collections::HashMap;
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::Config;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata as _, SdkError};
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{
@@ -42,6 +44,7 @@ const OWNER: &str = "owner";
 const REASON: &str = "reason";
 const DETAIL: &str = "detail";
 const ATTEMPTS: &str = "attempts";
+const GIVEN_UP_AT: &str = "given_up_at";
 const SPENT: &str = "spent";
 
 /// The coordination table on DynamoDB.
@@ -73,11 +76,19 @@ impl SharedTable {
 
 #[async_trait]
 impl Coordination for SharedTable {
-    async fn answers(&self, hashes: &[String]) -> Result<HashMap<String, Entry>, TableError> {
+    async fn answers(
+        &self,
+        hashes: &[String],
+        now: i64,
+    ) -> Result<HashMap<String, Entry>, TableError> {
         let reads: Vec<_> = hashes.chunks(MAX_KEYS).map(|chunk| self.read(chunk)).collect();
         let items: Vec<Vec<Item>> =
             stream::iter(reads).buffer_unordered(CONCURRENT_READS).try_collect().await?;
         let known = items.into_iter().flatten().filter_map(|item| {
+            let expires_at: i64 = item.get(EXPIRES_AT)?.as_n().ok()?.parse().ok()?;
+            if expires_at <= now {
+                return None;
+            }
             let hash = item.get(COORDINATION_KEY)?.as_s().ok()?.strip_prefix(&answer_key(""))?;
             Some((hash.to_owned(), entry(&item)?))
         });
@@ -92,17 +103,20 @@ impl Coordination for SharedTable {
         item.insert(OWNER.to_owned(), AttributeValue::S(lease.owner.clone()));
         item.insert(LEASE_UNTIL.to_owned(), AttributeValue::N(lease.until_ms.to_string()));
         item.insert(EXPIRES_AT.to_owned(), number(until.saturating_add(GRACE_SECS)));
-        let given_up = if lease.retry_given_up { " OR attribute_exists(reason)" } else { "" };
-        let condition = format!(
-            "attribute_not_exists(#key) OR expires_at <= :now OR lease_until <= :now_ms{given_up}"
-        );
         let put = self
             .client
             .put_item()
             .table_name(&self.table)
             .set_item(Some(item))
-            .condition_expression(condition)
+            .condition_expression(
+                "attribute_not_exists(#key) OR expires_at <= :now OR lease_until <= :now_ms \
+                 OR given_up_at < :retry_before",
+            )
             .expression_attribute_names("#key", COORDINATION_KEY)
+            .expression_attribute_values(
+                ":retry_before",
+                AttributeValue::N(lease.retry_given_up_before_ms.to_string()),
+            )
             .expression_attribute_values(":now", number(now))
             .expression_attribute_values(":now_ms", AttributeValue::N(lease.now_ms.to_string()))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
@@ -113,6 +127,11 @@ impl Coordination for SharedTable {
                     let item = refusal.item().ok_or_else(|| {
                         failed(attempted, "no item came with the refusal".to_owned())
                     })?;
+                    let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok());
+                    // The SDK repeats a call whose reply it did not get.
+                    if text(OWNER) == Some(&lease.owner) {
+                        return Ok(Leased::Ours);
+                    }
                     let entry = entry(item);
                     let foreign = || failed(attempted, "an item has a foreign shape".to_owned());
                     Ok(Leased::Taken(entry.ok_or_else(foreign)?))
@@ -135,7 +154,8 @@ impl Coordination for SharedTable {
                 set(INPUT_TOKENS, AttributeValue::N(usage.input_tokens.to_string()));
                 set(OUTPUT_TOKENS, AttributeValue::N(usage.output_tokens.to_string()));
             }
-            Entry::GivenUp { reason, detail, attempts } => {
+            Entry::GivenUp { reason, detail, attempts, at_ms } => {
+                set(GIVEN_UP_AT, AttributeValue::N(at_ms.to_string()));
                 set(REASON, AttributeValue::S(reason.clone()));
                 set(DETAIL, AttributeValue::S(detail.clone()));
                 set(ATTEMPTS, AttributeValue::N(attempts.to_string()));
@@ -207,7 +227,9 @@ impl Coordination for SharedTable {
             .update_expression("ADD #spent :by")
             .expression_attribute_names("#spent", SPENT)
             .expression_attribute_values(":by", number(by));
-        let sent = update.send().await;
+        // Sent once: a repeat after a lost reply would give the same amount back twice.
+        let once = Config::builder().retry_config(RetryConfig::disabled());
+        let sent = update.customize().config_override(once).send().await;
         sent.map(drop).map_err(|error| refused("budget was not corrected", &error))
     }
 
@@ -265,6 +287,7 @@ fn entry(item: &Item) -> Option<Entry> {
             reason: reason.clone(),
             detail: text(DETAIL).cloned().unwrap_or_default(),
             attempts: count(ATTEMPTS).and_then(|n| u32::try_from(n).ok()).unwrap_or_default(),
+            at_ms: count(GIVEN_UP_AT).unwrap_or_default(),
         });
     }
     Some(Entry::Leased { until_ms: count(LEASE_UNTIL)? })

@@ -42,6 +42,14 @@ const STATE: [&str; 8] = [
     content::DELETED_AT,
 ];
 
+/// Holds if an item is as its writer saw it. One without a revision is not of this
+/// program's making, and gets one.
+const UNCHANGED: &str =
+    "revision = :seen OR (attribute_exists(user_id) AND attribute_not_exists(revision))";
+
+/// Why a transaction is canceled when somebody else was there.
+const CONFLICTS: [&str; 2] = ["ConditionalCheckFailed", "TransactionConflict"];
+
 /// An item of DynamoDB.
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
@@ -105,8 +113,15 @@ impl DynamoDb {
             .await;
         match sent {
             Ok(_) => Ok(Written::Done),
-            Err(SdkError::ServiceError(error)) if is_conflict(error.err()) => Ok(Written::Conflict),
-            Err(error) => Err(refused("content was not stored", &error)),
+            Err(SdkError::ServiceError(error)) if is_canceled_for(error.err(), &CONFLICTS) => {
+                Ok(Written::Conflict)
+            }
+            Err(error) => {
+                let is_invalid = matches!(&error, SdkError::ServiceError(error)
+                    if is_canceled_for(error.err(), &["ValidationError"]));
+                let failure = refused("content was not stored", &error);
+                Err(TableError { is_final: failure.is_final || is_invalid, ..failure })
+            }
         }
     }
 }
@@ -126,9 +141,10 @@ impl ContentTable for DynamoDb {
             keys.iter().map(|key| (key.clone(), State::default())).collect();
         let mut deleted: HashMap<String, i64> = HashMap::new();
         for item in items.into_iter().flatten() {
-            match state(&item)? {
-                Found::Item(key, state) => drop(states.insert(key, state)),
-                Found::Tombstone(user_id, at) => drop(deleted.insert(user_id, at)),
+            match state(&item) {
+                Some(Found::Item(key, state)) => drop(states.insert(key, state)),
+                Some(Found::Tombstone(user_id, at)) => drop(deleted.insert(user_id, at)),
+                None => {}
             }
         }
         for (key, state) in &mut states {
@@ -151,7 +167,7 @@ impl ContentTable for DynamoDb {
                 .put_item()
                 .table_name(&self.table)
                 .set_item(Some(item(place, write)?))
-                .condition_expression("revision = :seen")
+                .condition_expression(UNCHANGED)
                 .expression_attribute_values(":seen", seen);
             return written(put.send().await, "content was not stored");
         }
@@ -161,7 +177,7 @@ impl ContentTable for DynamoDb {
             .table_name(&self.table)
             .set_key(Some(key(&place.user_id, content::item_key(&place.campaign))))
             .update_expression("SET history = :history, revision = :revision")
-            .condition_expression("revision = :seen")
+            .condition_expression(UNCHANGED)
             .expression_attribute_values(":history", history(write)?)
             .expression_attribute_values(":revision", AttributeValue::N(write.revision.to_string()))
             .expression_attribute_values(":seen", seen);
@@ -217,7 +233,7 @@ impl ContentTable for DynamoDb {
             .map_err(|error| refused("items were not listed", &error))?;
         let mut found = Vec::with_capacity(items.len());
         for item in items {
-            if let Found::Item(key, state) = state(&item)? {
+            if let Some(Found::Item(key, state)) = state(&item) {
                 found.push((key, state));
             }
         }
@@ -233,6 +249,19 @@ impl ContentTable for DynamoDb {
             .condition_expression("attribute_not_exists(revision) OR revision = :seen")
             .expression_attribute_values(":seen", AttributeValue::N(seen.to_string()));
         written(delete.send().await, "content was not deleted")
+    }
+
+    async fn touch(&self, place: &Key, seen: u64, revision: u64) -> Result<Written, TableError> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key(&place.user_id, content::item_key(&place.campaign))))
+            .update_expression("SET revision = :revision")
+            .condition_expression(UNCHANGED)
+            .expression_attribute_values(":revision", AttributeValue::N(revision.to_string()))
+            .expression_attribute_values(":seen", AttributeValue::N(seen.to_string()));
+        written(update.send().await, "content was not marked")
     }
 }
 
@@ -285,19 +314,25 @@ enum Found {
     Tombstone(String, i64),
 }
 
-/// Reads an item back; one that this program did not write is an error, because taking
-/// it for absent would overwrite it.
-fn state(item: &Item) -> Result<Found, TableError> {
+/// Reads an item back; `None` for one that has no key of this program.
+///
+/// What of an item cannot be read counts as absent and as older than any deletion, so that
+/// one item of a foreign shape is replaced or removed, and stops nobody else's.
+fn state(item: &Item) -> Option<Found> {
     let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok());
     let number = |name: &str| item.get(name)?.as_n().ok()?.parse::<i64>().ok();
-    let foreign = || failed("state was not read", "an item has a foreign shape".to_owned());
-    let user_id = text(content::USER_ID).ok_or_else(foreign)?.clone();
-    let sort_key = text(content::ITEM).ok_or_else(foreign)?;
+    let user_id = text(content::USER_ID)?.clone();
+    let sort_key = text(content::ITEM)?;
     if sort_key == content::TOMBSTONE {
-        return Ok(Found::Tombstone(user_id, number(content::DELETED_AT).ok_or_else(foreign)?));
+        // A deletion whose time cannot be read beats everything.
+        return Some(Found::Tombstone(user_id, number(content::DELETED_AT).unwrap_or(i64::MAX)));
     }
-    let campaign = sort_key.strip_prefix(content::ITEM_PREFIX).ok_or_else(foreign)?.to_owned();
-    let history = text(content::HISTORY).map_or(Ok(Vec::new()), |json| serde_json::from_str(json));
+    let campaign = sort_key.strip_prefix(content::ITEM_PREFIX)?.to_owned();
+    let history = text(content::HISTORY).map(|json| serde_json::from_str(json));
+    let is_foreign = !matches!(history, Some(Ok(_)));
+    if is_foreign {
+        tracing::warn!(campaign, "an item has a foreign shape and will be replaced");
+    }
     let written_for =
         number(content::EVENT_TIME).zip(text(content::EVENT_ID)).map(|(event_time, event_id)| {
             WrittenFor {
@@ -308,23 +343,23 @@ fn state(item: &Item) -> Result<Found, TableError> {
         });
     let revision = number(content::REVISION).and_then(|n| u64::try_from(n).ok());
     let state = State {
-        // An item without a revision can be removed, not written.
         revision: Some(revision.unwrap_or_default()),
         written_for,
-        history: history.map_err(|_| foreign())?,
+        history: history.and_then(Result::ok).unwrap_or_default(),
         deleted_at: None,
+        is_foreign,
     };
-    Ok(Found::Item(Key { user_id, campaign }, state))
+    Some(Found::Item(Key { user_id, campaign }, state))
 }
 
-fn is_conflict(error: &TransactWriteItemsError) -> bool {
+/// Tells whether a transaction was canceled for some of these reasons and no other.
+fn is_canceled_for(error: &TransactWriteItemsError, expected: &[&str]) -> bool {
     let TransactWriteItemsError::TransactionCanceledException(error) = error else {
         return false;
     };
     let reasons = error.cancellation_reasons().iter().filter_map(|reason| reason.code());
     let mut reasons = reasons.filter(|code| *code != "None").peekable();
-    reasons.peek().is_some()
-        && reasons.all(|code| matches!(code, "ConditionalCheckFailed" | "TransactionConflict"))
+    reasons.peek().is_some() && reasons.all(|code| expected.contains(&code))
 }
 
 /// Tells a condition that was not met from a failure.

@@ -145,14 +145,25 @@ async fn a_prompt_that_was_given_up_is_not_paid_for_again_until_a_person_asks() 
     };
     assert_eq!((letters[0].attempts, letters[1].attempts), (1, 1));
     assert!(letters[0].first_seen_ms.is_some() && prompt_hash.is_some());
+    sleep(Duration::from_millis(1)).await;
+    let redriven_at_ms = world.clock().now_ms();
     let again: Vec<Vec<u8>> = user_records
         .iter()
-        .map(|record| UserRecord { redriven: true, ..record.clone() }.encode())
+        .map(|record| {
+            UserRecord { redriven_at_ms: Some(redriven_at_ms), ..record.clone() }.encode()
+        })
         .collect();
     let report = world.deliver(&again).await;
 
     assert_eq!(report.counts.get(Fate::DeadLettered.metric()), 1);
     assert_eq!(world.model.calls(), 2, "a person asked");
+    assert_eq!(world.letters().len(), 3);
+
+    let report = world.deliver(&again).await;
+
+    assert_eq!(report.counts.get(Fate::DeadLettered.metric()), 1);
+    assert_eq!(world.model.calls(), 2, "asked once, not at each delivery");
+    assert_eq!(world.letters().len(), 3);
 }
 
 #[tokio::test(start_paused = true)]

@@ -185,6 +185,31 @@ fn a_deletion_wins_in_every_order_with_an_event_that_updates_content() {
 }
 
 #[test]
+fn what_is_newer_than_a_deletion_takes_nothing_older_in_with_it() {
+    let newer = user_record("u", "watched", vec![event("n", DELETED_AT + 10, "n")]).encode();
+    let mixed = user_record(
+        "u",
+        "watched",
+        vec![event("e", DELETED_AT - 10, "a"), event("m", DELETED_AT + 20, "m")],
+    )
+    .encode();
+    let (mut orders, mut survivors) = (0, 0);
+    let mut next = Some(Choice::Listed { chosen: Vec::new(), possible: Vec::new() });
+    while let Some(mut choice) = next {
+        let world = run(std::slice::from_ref(&newer), &[mixed.clone(), deleted()], &mut choice);
+        for item in world.memory.tables().items.values() {
+            let oldest = item.content.iter().map(|(_, oldest)| *oldest);
+            let oldest = item.history.iter().map(|past| past.time).chain(oldest).min();
+            assert!(oldest > Some(DELETED_AT), "{item:?}");
+            survivors += 1;
+        }
+        orders += 1;
+        next = choice.next();
+    }
+    assert!(orders > 100 && survivors > 0, "{orders} orders, {survivors} items stayed");
+}
+
+#[test]
 fn a_deletion_that_came_first_wins_over_two_events_in_every_order() {
     assert!(every_order_of(&[deleted()], &[watched(), later()]) > 1);
 }

@@ -4,7 +4,9 @@
 //! repeat, events out of order, deletions, poison, slow and failing calls, and crashes
 //! at any of them. At some point the faults end, and everything must come to its end.
 //!
-//! `make simulate SEEDS=n` for long runs; `SEED=s SEEDS=1` repeats one.
+//! `make simulate SEEDS=n` for long runs; `SEED=s SEEDS=1` repeats one. The story, its
+//! delivery and the checks stay in one file, because each check leans on how the story
+//! was made.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -523,7 +525,8 @@ impl Drive<'_> {
     /// One invocation; `None` if its process ended, or it took too long.
     async fn invoke(&self, places: std::ops::Range<usize>, gate: &Gate) -> Option<Report> {
         let world = &self.run.world;
-        let instance = world.instance(gate, self.run.seed);
+        // No two instances have the same name.
+        let instance = world.instance(gate, self.run.seed ^ gate.seed);
         let records = places.map(|place| (self.first + place, &self.records[place].data));
         tokio::select! {
             biased;

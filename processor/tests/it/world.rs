@@ -139,7 +139,7 @@ pub(crate) fn user_record(user_id: &str, event_type: &str, events: Vec<Event>) -
         user_id: user_id.to_owned(),
         event_type: event_type.to_owned(),
         uploaded_at_ms: EPOCH_MS,
-        redriven: false,
+        redriven_at_ms: None,
         events,
     }
 }

@@ -34,6 +34,8 @@ pub(crate) struct Faults {
 /// The way out of one instance.
 #[derive(Debug, Clone)]
 pub(crate) struct Gate {
+    /// What its faults come from.
+    pub(crate) seed: u64,
     chance: Arc<Mutex<StdRng>>,
     faults: Faults,
     /// Told when the instance's process ends.
@@ -79,6 +81,7 @@ pub(crate) struct Fault;
 impl Gate {
     pub(crate) fn new(seed: u64, faults: Faults) -> Self {
         Self {
+            seed,
             chance: Arc::new(Mutex::new(StdRng::seed_from_u64(seed))),
             faults,
             crashed: Arc::default(),
@@ -191,12 +194,20 @@ impl<T: ContentTable> ContentTable for Gated<Arc<T>> {
     async fn remove(&self, key: &Key, seen: u64) -> Result<Written, TableError> {
         gated!(self, self.inner.remove(key, seen))
     }
+
+    async fn touch(&self, key: &Key, seen: u64, revision: u64) -> Result<Written, TableError> {
+        gated!(self, self.inner.touch(key, seen, revision))
+    }
 }
 
 #[async_trait]
 impl<T: Coordination> Coordination for Gated<Arc<T>> {
-    async fn answers(&self, hashes: &[String]) -> Result<HashMap<String, Entry>, TableError> {
-        gated!(self, self.inner.answers(hashes))
+    async fn answers(
+        &self,
+        hashes: &[String],
+        now: i64,
+    ) -> Result<HashMap<String, Entry>, TableError> {
+        gated!(self, self.inner.answers(hashes, now))
     }
 
     async fn lease(&self, hash: &str, lease: &Lease) -> Result<Leased, TableError> {

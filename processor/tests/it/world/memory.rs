@@ -63,7 +63,7 @@ impl Item {
             oldest_event_time: *oldest,
         });
         let (revision, history) = (Some(self.revision), self.history.clone());
-        State { revision, written_for, history, deleted_at }
+        State { revision, written_for, history, deleted_at, is_foreign: false }
     }
 }
 
@@ -137,15 +137,32 @@ impl ContentTable for Memory {
             }
         }
     }
+
+    async fn touch(&self, key: &Key, seen: u64, revision: u64) -> Result<Written, TableError> {
+        let mut tables = self.tables();
+        tables.calls += 1;
+        match tables.items.get_mut(key) {
+            Some(item) if item.revision == seen => {
+                item.revision = revision;
+                Ok(Written::Done)
+            }
+            _ => Ok(Written::Conflict),
+        }
+    }
 }
 
 #[async_trait]
 impl Coordination for Memory {
-    async fn answers(&self, hashes: &[String]) -> Result<HashMap<String, Entry>, TableError> {
+    async fn answers(
+        &self,
+        hashes: &[String],
+        now: i64,
+    ) -> Result<HashMap<String, Entry>, TableError> {
         let mut tables = self.tables();
         tables.calls += hashes.len().div_ceil(MAX_KEYS) as u64;
         let known = hashes.iter().filter_map(|hash| {
-            tables.answers.get(hash).map(|(entry, ..)| (hash.clone(), entry.clone()))
+            let (entry, _, expires_at) = tables.answers.get(hash)?;
+            (*expires_at > now).then(|| (hash.clone(), entry.clone()))
         });
         Ok(known.collect())
     }
@@ -154,12 +171,15 @@ impl Coordination for Memory {
         let mut tables = self.tables();
         tables.calls += 1;
         let now = i64::try_from(lease.now_ms / 1_000).unwrap_or(i64::MAX);
-        if let Some((entry, _, expires_at)) = tables.answers.get(hash) {
+        if let Some((entry, owner, expires_at)) = tables.answers.get(hash) {
             let is_free = match entry {
                 Entry::Leased { until_ms } => *until_ms <= lease.now_ms,
                 Entry::Answered { .. } => false,
-                Entry::GivenUp { .. } => lease.retry_given_up,
+                Entry::GivenUp { at_ms, .. } => *at_ms < lease.retry_given_up_before_ms,
             };
+            if !is_free && *expires_at > now && *owner == lease.owner {
+                return Ok(Leased::Ours);
+            }
             if !is_free && *expires_at > now {
                 return Ok(Leased::Taken(entry.clone()));
             }
