@@ -28,6 +28,7 @@ use processor::jitter::Jitter;
 use processor::latency::Latency;
 use processor::model::Bedrock;
 use processor::quota::{Limiter, Quota};
+use processor::refusals::Refusals;
 use processor::store::DynamoDb;
 use std::net::SocketAddr;
 use tokio::net::TcpListener;
@@ -138,6 +139,7 @@ impl Pipeline {
             clock: Clock::System,
             jitter: Jitter::default(),
             latency: Latency::default(),
+            refusals: Refusals::default(),
         };
         let table = Table::new(&aws.dynamodb_config, TABLE.to_owned());
         let api = Api::new(table, campaigns, UnknownUser::Fallback);

@@ -35,6 +35,7 @@ use processor::jitter::Jitter;
 use processor::latency::Latency;
 use processor::model::{Answer, Correction, ModelError, TextModel, Usage};
 use processor::quota::{Limiter, Quota};
+use processor::refusals::Refusals;
 use processor::store::{ContentTable, Key, TableError, Write, Written};
 use serde_json::{Value, json};
 
@@ -161,6 +162,7 @@ fn processor<T: ContentTable + Coordination + 'static>(tables: &Arc<T>) -> Proce
         clock: Clock::System,
         jitter: Jitter::seeded(1),
         latency: Latency::default(),
+        refusals: Refusals::default(),
     }
 }
 

@@ -31,7 +31,8 @@ impl ModelError {
     pub fn verdict(&self) -> Verdict {
         match self {
             Self::Throttled | Self::Unavailable(_) => Verdict::RetryNow,
-            Self::DailyQuota | Self::NotSent(_) | Self::NotAllowed(_) => Verdict::GiveBack,
+            Self::DailyQuota | Self::NotSent(_) | Self::NotServed(_) => Verdict::GiveBack,
+            Self::NotAllowed(_) => Verdict::DeadLetter("not_allowed"),
             Self::Stopped { stop, .. } => stop.verdict(),
             Self::Refused(_) => Verdict::DeadLetter("refused_request"),
         }

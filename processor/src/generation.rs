@@ -126,7 +126,11 @@ impl Processor {
                     calls.count(usage, counts);
                     return Err(Failure { complaint: stop.complaint(), ..failure });
                 }
-                ModelError::NotSent(_) | ModelError::NotAllowed(_) => settle(Usage::default()),
+                ModelError::NotAllowed(code) | ModelError::NotServed(code) => {
+                    self.refusals.note(&campaign.campaign.name, code);
+                    settle(Usage::default());
+                }
+                ModelError::NotSent(_) => settle(Usage::default()),
                 // What the service did with it is not known: the worst case stays charged.
                 ModelError::Unavailable(_) => calls.unknown += 1,
                 ModelError::DailyQuota | ModelError::Refused(_) => {}

@@ -27,6 +27,7 @@ use crate::jitter::Jitter;
 use crate::latency::Latency;
 use crate::model::{Bedrock, TextModel};
 use crate::quota::Limiter;
+use crate::refusals::Refusals;
 use crate::settings::Settings;
 use crate::store::{ContentTable, DAY_SECS, DynamoDb, Key};
 use crate::unit::{Outcome, Step, Told, Unit};
@@ -79,6 +80,8 @@ pub struct Processor {
     pub jitter: Jitter,
     /// How long generations take.
     pub latency: Latency,
+    /// What the service refuses the account.
+    pub refusals: Refusals,
 }
 
 /// What an invocation did.
@@ -151,6 +154,7 @@ impl Processor {
             clock: Clock::System,
             jitter: Jitter::default(),
             latency: Latency::default(),
+            refusals: Refusals::default(),
         })
     }
 
@@ -183,6 +187,9 @@ impl Processor {
             triggered = rest;
         }
 
+        for (campaign, code) in self.refusals.take() {
+            tracing::warn!(campaign, code, "account cannot call the model");
+        }
         batch.count(&mut report.counts);
         report.response = batch.response();
         report

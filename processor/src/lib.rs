@@ -34,6 +34,7 @@ pub mod latency;
 pub mod model;
 pub mod prompt;
 pub mod quota;
+pub mod refusals;
 pub mod settings;
 pub mod store;
 mod structured;

@@ -107,9 +107,13 @@ pub enum ModelError {
     /// The call never left: no credentials, no region, nobody at the address.
     #[error("model call was not sent: {0}")]
     NotSent(String),
-    /// The account may not make the call, or not now; somebody can change that.
+    /// The account may not call this model, or there is no such model: a person must
+    /// change the campaign or the account.
     #[error("account may not call the model: {0}")]
     NotAllowed(String),
+    /// The service does not take the call now: expired credentials, a limit of the account.
+    #[error("service does not take the call: {0}")]
+    NotServed(String),
     /// The model answered, but stopped for a reason that makes the answer useless.
     #[error("model stopped: {stop}")]
     Stopped {
@@ -411,7 +415,37 @@ fn classify<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> Model
             let message: String = message.chars().take(MAX_MESSAGE_CHARS).collect();
             ModelError::Refused(format!("{code}: {message}"))
         }
-        // No permission, expired credentials, no such model, a limit of the account.
-        _ => ModelError::NotAllowed(code.to_owned()),
+        ("AccessDeniedException" | "ResourceNotFoundException", _) => {
+            ModelError::NotAllowed(code.to_owned())
+        }
+        // Expired or invalid credentials, a limit of the account.
+        _ => ModelError::NotServed(code.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_bedrockruntime::error::ErrorMetadata;
+    use aws_sdk_bedrockruntime::operation::converse::ConverseError;
+
+    use super::*;
+
+    fn classified(code: &str, status: u16) -> ModelError {
+        let error = ConverseError::generic(ErrorMetadata::builder().code(code).build());
+        let status = status.try_into().expect("is a status");
+        classify(&SdkError::service_error(error, HttpResponse::new(status, "".into())))
+    }
+
+    #[test]
+    fn what_the_account_may_not_call_is_given_up_and_what_it_cannot_call_now_goes_back() {
+        for (code, status, verdict) in [
+            ("AccessDeniedException", 403, Verdict::DeadLetter("not_allowed")),
+            ("ResourceNotFoundException", 404, Verdict::DeadLetter("not_allowed")),
+            ("ExpiredTokenException", 403, Verdict::GiveBack),
+            ("UnrecognizedClientException", 403, Verdict::GiveBack),
+            ("ServiceQuotaExceededException", 400, Verdict::GiveBack),
+        ] {
+            assert_eq!(classified(code, status).verdict(), verdict, "{code}");
+        }
     }
 }

@@ -9,6 +9,7 @@ use contract::metrics::{self, Fate};
 use contract::user_record::UserRecord;
 use processor::coordination::Entry;
 use processor::handler::Report;
+use processor::model::ModelError;
 use tokio::time::sleep;
 
 use crate::world::gate::{Faults, Gate};
@@ -192,6 +193,24 @@ async fn campaigns_of_a_higher_priority_go_first_and_a_user_holds_content_of_sev
     assert_eq!(report.counts.get(metrics::CONTENTS_STORED), 2);
     assert_eq!(report.counts.get(Fate::Stored.metric()), 1, "one event, one fate");
     assert_eq!(world.memory.tables().items.len(), test_campaigns().len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_the_account_may_not_make_is_given_up_and_can_be_redriven() {
+    let world = slow_only(|_| {});
+    world.model.fail([ModelError::NotAllowed("AccessDeniedException".to_owned())]);
+
+    let report = world.deliver(&[bought(1, "a", 1_000, "a")]).await;
+
+    assert_eq!(report.counts.get(Fate::DeadLettered.metric()), 1);
+    let letters = world.letters();
+    assert_eq!(letters[0].reason, "not_allowed");
+    let Input::Unit { user_records, .. } = &letters[0].input else { panic!("{letters:?}") };
+    sleep(Duration::from_millis(1)).await;
+    let redriven_at_ms = Some(world.clock().now_ms());
+    let again = UserRecord { redriven_at_ms, ..user_records[0].clone() };
+    let report = world.deliver(&[again.encode()]).await;
+    assert_eq!(report.counts.get(Fate::Stored.metric()), 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -19,6 +19,7 @@ use processor::handler::{Processor, Report};
 use processor::jitter::Jitter;
 use processor::latency::Latency;
 use processor::quota::{Limiter, Quota};
+use processor::refusals::Refusals;
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
@@ -76,6 +77,7 @@ impl World {
             clock: self.clock(),
             jitter: Jitter::seeded(seed),
             latency: Latency::default(),
+            refusals: Refusals::default(),
         }
     }
 

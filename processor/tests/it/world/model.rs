@@ -1,6 +1,6 @@
 //! A model that answers by script.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -23,6 +23,8 @@ pub(crate) struct Scripted {
     pub(crate) asked: Mutex<BTreeMap<String, u64>>,
     /// How long a call takes.
     pub(crate) latency: Mutex<Duration>,
+    /// What the next calls meet instead of an answer.
+    pub(crate) failures: Mutex<VecDeque<ModelError>>,
 }
 
 impl Scripted {
@@ -36,6 +38,10 @@ impl Scripted {
 
     pub(crate) fn take(&self, latency: Duration) {
         *self.latency.lock().expect("whole") = latency;
+    }
+
+    pub(crate) fn fail(&self, failures: impl IntoIterator<Item = ModelError>) {
+        self.failures.lock().expect("whole").extend(failures);
     }
 }
 
@@ -54,6 +60,9 @@ impl TextModel for Scripted {
         let latency = *self.latency.lock().expect("whole");
         if !latency.is_zero() {
             sleep(latency).await;
+        }
+        if let Some(failure) = self.failures.lock().expect("whole").pop_front() {
+            return Err(failure);
         }
         let usage = Usage { input_tokens: 10, output_tokens: 20 };
         let last = prompt.lines().rev().find(|line| line.contains('"')).unwrap_or_default();
