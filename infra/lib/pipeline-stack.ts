@@ -12,6 +12,9 @@ import type { Construct } from 'constructs';
 /** Invocations of ingest run this long at most; its messages stay hidden six times as long. */
 const INGEST_TIMEOUT = Duration.minutes(5);
 
+/** Records that the event source gave up can be looked at this long; they hold users' events. */
+const GIVEN_UP_RETENTION = Duration.days(30);
+
 export interface PipelineStackProps extends StackProps {
   /** Folder of a program's `bootstrap`; tests pass an empty one, so that synth never runs cargo. */
   readonly codePath: (program: Program) => string;
@@ -48,6 +51,13 @@ export class PipelineStack extends Stack {
       s3.EventType.OBJECT_CREATED,
       new notifications.SqsDestination(uploads),
     );
+    // What the event source gave up, with its records, which a queue would not get.
+    const givenUp = new s3.Bucket(this, 'GivenUp', {
+      blockPublicAccess: s3.BlockPublicAccess.BLOCK_ALL,
+      enforceSSL: true,
+      lifecycleRules: [{ expiration: GIVEN_UP_RETENTION }],
+      removalPolicy: RemovalPolicy.RETAIN,
+    });
     const stream = new kinesis.Stream(this, 'UserRecords', {
       streamMode: kinesis.StreamMode.ON_DEMAND,
       // Far longer than the processor tries, so that what it gives up can still be fetched.
@@ -137,7 +147,7 @@ export class PipelineStack extends Stack {
         bisectBatchOnError: true,
         reportBatchItemFailures: true,
         maxRecordAge: Duration.hours(24),
-        onFailure: new sources.SqsDlq(deadLetters),
+        onFailure: new sources.S3OnFailureDestination(givenUp),
       }),
     );
 

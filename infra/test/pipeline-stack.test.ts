@@ -18,6 +18,33 @@ test('a poison record cannot stall its shard', () => {
   });
 });
 
+test('what the event source gives up is kept with its records, in private, for thirty days', () => {
+  const template = pipeline();
+  const [bucket] = Object.keys(
+    template.findResources('AWS::S3::Bucket', {
+      Properties: {
+        LifecycleConfiguration: { Rules: [{ ExpirationInDays: 30, Status: 'Enabled' }] },
+        PublicAccessBlockConfiguration: { BlockPublicAcls: true, RestrictPublicBuckets: true },
+      },
+    }),
+  );
+
+  template.hasResourceProperties('AWS::Lambda::EventSourceMapping', {
+    DestinationConfig: { OnFailure: { Destination: { 'Fn::GetAtt': [bucket, 'Arn'] } } },
+  });
+  template.hasResourceProperties('AWS::S3::BucketPolicy', {
+    Bucket: { Ref: bucket },
+    PolicyDocument: {
+      Statement: Match.arrayWith([
+        Match.objectLike({
+          Condition: { Bool: { 'aws:SecureTransport': 'false' } },
+          Effect: 'Deny',
+        }),
+      ]),
+    },
+  });
+});
+
 test.each(Object.entries(environment))('%s is given exactly the settings it reads', (name, names) => {
   const functions = Object.entries(pipeline().findResources('AWS::Lambda::Function'));
   const [, program] = functions.find(([id]) => id.startsWith(name)) ?? [];

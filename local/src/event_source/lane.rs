@@ -11,6 +11,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aws_lambda_events::event::kinesis::{KinesisEvent, KinesisEventRecord};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use contract::dead_letter::{DeadLetter, Input};
 use contract::metrics::{self, Counts};
 use contract::user_record::unpack;
@@ -152,14 +154,15 @@ impl Lane {
         tried_too_often || age.is_some_and(|age| age > self.mapping.maximum_record_age)
     }
 
-    /// Sends what is known of the batch, not its records, as AWS does for queues.
+    /// Sends the records, each in a letter of its own; AWS puts those of a batch into one
+    /// object of a bucket.
     async fn give_up(&self, records: &[KinesisEventRecord]) {
         for record in records {
             let input = Input::StreamRecord {
                 sequence_number: record.kinesis.sequence_number.clone(),
                 partition_key: record.kinesis.partition_key.clone(),
                 member: None,
-                data_base64: None,
+                data_base64: Some(BASE64.encode(&record.kinesis.data.0)),
             };
             let letter = DeadLetter::new("record_given_up", "tried too often or too old", input);
             if let Err(error) = self.processor.dead_letters.send(&letter).await {

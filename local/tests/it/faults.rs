@@ -1,15 +1,19 @@
 //! Services that refuse, and input that is broken: nothing is lost, and the rest
 //! goes on.
 
+use std::process::Command;
+use std::time::Duration;
+
 use apache_avro::types::Value;
 use aws_sdk_kinesis::primitives::Blob;
 use contract::dead_letter::Input as Unprocessed;
 use contract::metrics;
 use local::aws::{self, STREAM, read_dead_letters};
 use local::bedrock::{Behaviour, Unusable};
+use local::event_source::Mapping;
 use local::pipeline::{Model, Options};
 
-use crate::rig::{Rig, behaviour, options, sample, watched_last};
+use crate::rig::{Rig, behaviour, campaigns, options, sample, watched_last};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_lost_while_kinesis_and_bedrock_throttle() {
@@ -34,6 +38,35 @@ async fn nothing_is_lost_while_kinesis_and_bedrock_throttle() {
         assert!(answer["Item"]["source"].is_null(), "{user_id} has no content");
     }
     rig.pipeline.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_event_source_gives_up_is_kept_with_its_records_and_can_be_redriven() {
+    // Shorter than the margin of an invocation: nothing is begun, everything goes back.
+    let rig = Rig::start(Options {
+        mapping: Mapping {
+            function_timeout: Duration::from_secs(1),
+            maximum_retry_attempts: Some(0),
+            ..Mapping::default()
+        },
+        ..options()
+    })
+    .await;
+    let files = sample(400, 40);
+    rig.process(files.path()).await;
+    assert_eq!(rig.count(metrics::CONTENTS_STORED), 0);
+    let letters = read_dead_letters(rig.folder.path(), 0, 1_000).expect("can be read");
+    assert!(!letters.is_empty());
+    assert!(letters.iter().all(|letter| letter.reason == "record_given_up"), "{letters:?}");
+    rig.pipeline.stop().await;
+
+    let mut redrive = Command::new(env!("CARGO_BIN_EXE_local"));
+    redrive.arg("redrive").arg("--data").arg(rig.folder.path()).arg("--campaigns").arg(campaigns());
+    let redriven = redrive.output().expect("program runs");
+
+    let said = String::from_utf8_lossy(&redriven.stdout);
+    assert!(redriven.status.success(), "{said}{}", String::from_utf8_lossy(&redriven.stderr));
+    assert!(!said.contains("contents stored           0"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
