@@ -30,10 +30,15 @@ impl ModelError {
     /// Decides about a failed call.
     pub fn verdict(&self) -> Verdict {
         match self {
-            Self::Throttled | Self::Unavailable(_) => Verdict::RetryNow,
+            Self::Throttled | Self::Failed(_) | Self::Unavailable(_) => Verdict::RetryNow,
             Self::DailyQuota | Self::NotSent(_) | Self::NotServed(_) => Verdict::GiveBack,
             Self::NotAllowed(_) => Verdict::DeadLetter("not_allowed"),
             Self::Stopped { stop, .. } => stop.verdict(),
+            // Its own attempts are over, and the model is not asked again for that.
+            Self::Unchecked { cause, .. } => match cause.verdict() {
+                Verdict::RetryNow => Verdict::GiveBack,
+                verdict => verdict,
+            },
             Self::Refused(_) => Verdict::DeadLetter("refused_request"),
         }
     }

@@ -130,7 +130,14 @@ impl Processor {
                     self.refusals.note(&campaign.campaign.name, code);
                     settle(Usage::default());
                 }
-                ModelError::NotSent(_) => settle(Usage::default()),
+                ModelError::Unchecked { usage, cause } => {
+                    if let ModelError::NotAllowed(code) | ModelError::NotServed(code) = *cause {
+                        self.refusals.note(&campaign.campaign.name, code);
+                    }
+                    settle(usage);
+                    calls.count(usage, counts);
+                }
+                ModelError::NotSent(_) | ModelError::Failed(_) => settle(Usage::default()),
                 // What the service did with it is not known: the worst case stays charged.
                 ModelError::Unavailable(_) => calls.unknown += 1,
                 ModelError::DailyQuota | ModelError::Refused(_) => {}

@@ -101,7 +101,10 @@ pub enum ModelError {
     /// The account is over its quota for the day: waiting minutes is useless.
     #[error("quota of the day is used up")]
     DailyQuota,
-    /// The service failed, or the call did not complete in time.
+    /// The service answered that it failed; it does not charge for that.
+    #[error("service failed: {0}")]
+    Failed(String),
+    /// No reply that could be read: what the service did with the call is not known.
     #[error("model call did not complete: {0}")]
     Unavailable(String),
     /// The call never left: no credentials, no region, nobody at the address.
@@ -121,6 +124,14 @@ pub enum ModelError {
         stop: Stop,
         /// What the service counted all the same.
         usage: Usage,
+    },
+    /// The model answered, and is paid for that, but its guardrail did not see the answer.
+    #[error("guardrail did not see the answer: {cause}")]
+    Unchecked {
+        /// What the service counted.
+        usage: Usage,
+        /// Why the guardrail could not be asked.
+        cause: Box<ModelError>,
     },
     /// The request is wrong; every repeat would fail alike.
     #[error("model refused the request: {0}")]
@@ -230,8 +241,11 @@ impl Bedrock {
                 DisplayErrorContext(error)
             ))
         };
+        // The answer is paid for, but nobody may see it.
+        let usage = answer.usage;
+        let unchecked = |cause| ModelError::Unchecked { usage, cause: Box::new(cause) };
         let text = GuardrailTextBlock::builder().text(structured::texts_of(&answer.text)).build();
-        let content = GuardrailContentBlock::Text(text.map_err(refused)?);
+        let content = GuardrailContentBlock::Text(text.map_err(refused).map_err(unchecked)?);
         let mut last = ModelError::Unavailable("guardrail was not asked".to_owned());
         for attempt in 1..=MAX_GUARDRAIL_ATTEMPTS {
             let request = self
@@ -243,22 +257,17 @@ impl Bedrock {
                 .content(content.clone());
             match request.send().await {
                 Ok(reply) if *reply.action() == GuardrailAction::GuardrailIntervened => {
-                    return Err(ModelError::Stopped { stop: Stop::Guardrail, usage: answer.usage });
+                    return Err(ModelError::Stopped { stop: Stop::Guardrail, usage });
                 }
                 Ok(_) => return Ok(answer),
                 Err(error) => match classify(&error) {
-                    // A throttled guardrail is not a throttled model.
-                    ModelError::Throttled => {
-                        last = ModelError::Unavailable("guardrail throttled".to_owned());
-                    }
                     error if error.verdict() == Verdict::RetryNow => last = error,
-                    error => return Err(error),
+                    error => return Err(unchecked(error)),
                 },
             }
             sleep(GUARDRAIL_BACKOFF * attempt).await;
         }
-        // The answer is paid for, but nobody may see it.
-        Err(last)
+        Err(unchecked(last))
     }
 
     fn request(
@@ -410,7 +419,7 @@ fn classify<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> Model
             | "ModelErrorException",
             _,
         )
-        | (_, 408 | 424 | 500..) => ModelError::Unavailable(code.to_owned()),
+        | (_, 408 | 424 | 500..) => ModelError::Failed(code.to_owned()),
         ("ValidationException", _) => {
             let message: String = message.chars().take(MAX_MESSAGE_CHARS).collect();
             ModelError::Refused(format!("{code}: {message}"))
@@ -434,6 +443,17 @@ mod tests {
         let error = ConverseError::generic(ErrorMetadata::builder().code(code).build());
         let status = status.try_into().expect("is a status");
         classify(&SdkError::service_error(error, HttpResponse::new(status, "".into())))
+    }
+
+    #[test]
+    fn a_reply_with_an_error_is_told_apart_from_no_reply() {
+        for (code, status) in
+            [("ServiceUnavailableException", 503), ("ModelErrorException", 424), ("", 500)]
+        {
+            assert!(matches!(classified(code, status), ModelError::Failed(_)), "{code}");
+        }
+        let no_reply = SdkError::<ConverseError, HttpResponse>::timeout_error("late");
+        assert!(matches!(classify(&no_reply), ModelError::Unavailable(_)));
     }
 
     #[test]

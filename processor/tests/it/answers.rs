@@ -9,7 +9,7 @@ use contract::metrics::{self, Fate};
 use contract::user_record::UserRecord;
 use processor::coordination::Entry;
 use processor::handler::Report;
-use processor::model::ModelError;
+use processor::model::{ModelError, Usage};
 use tokio::time::sleep;
 
 use crate::world::gate::{Faults, Gate};
@@ -211,6 +211,36 @@ async fn a_call_that_the_account_may_not_make_is_given_up_and_can_be_redriven() 
     let again = UserRecord { redriven_at_ms, ..user_records[0].clone() };
     let report = world.deliver(&[again.encode()]).await;
     assert_eq!(report.counts.get(Fate::Stored.metric()), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_says_it_failed_takes_nothing_of_the_budget() {
+    let spent_by = async |failure: fn(String) -> ModelError| {
+        let world = slow_only(|config| config.budget = Some(Budget::Tokens(100_000)));
+        world.model.fail((0..4).map(|_| failure("503".to_owned())));
+        let report = world.deliver(&[bought(1, "a", 1_000, "a")]).await;
+        assert_eq!(report.counts.get(Fate::Returned.metric()), 1);
+        world.memory.tables().budgets.values().sum::<i64>()
+    };
+
+    assert_eq!(spent_by(ModelError::Failed).await, 0);
+    assert!(spent_by(ModelError::Unavailable).await > 0, "what it did is not known");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_no_guardrail_saw_is_paid_for_and_not_asked_for_at_once() {
+    let world = slow_only(|config| config.budget = Some(Budget::Tokens(100_000)));
+    let usage = Usage { input_tokens: 10, output_tokens: 20 };
+    let cause = Box::new(ModelError::Throttled);
+    world.model.fail([ModelError::Unchecked { usage, cause }]);
+
+    let report = world.deliver(&[bought(1, "a", 1_000, "a")]).await;
+
+    assert_eq!(report.counts.get(Fate::Returned.metric()), 1);
+    assert_eq!(world.model.calls(), 1);
+    assert_eq!(report.counts.get(metrics::GENERATIONS), 1);
+    assert_eq!(report.counts.get(metrics::OUTPUT_TOKENS), 20);
+    assert_eq!(world.memory.tables().budgets.values().sum::<i64>(), 30);
 }
 
 #[tokio::test(start_paused = true)]
