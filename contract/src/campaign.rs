@@ -202,16 +202,45 @@ pub fn read(folder: &Path) -> (Vec<Draft>, Vec<Fault>) {
     (drafts, faults)
 }
 
-/// The personal fields that some campaign asks for, by their top-level names.
+/// The personal fields that some campaign asks for, by their top-level names: those that
+/// its prompt may see, and those that its condition looks at.
 pub fn wanted_fields(campaigns: &[Campaign]) -> BTreeSet<String> {
     let fields = campaigns.iter().flat_map(|campaign| &campaign.config.fields);
-    fields.map(|field| field.split('.').next().unwrap_or(field).to_owned()).collect()
+    let first = |field: &String| field.split('.').next().unwrap_or(field).to_owned();
+    let conditions = campaigns.iter().filter_map(|each| each.config.trigger.when.as_ref());
+    fields.map(first).chain(conditions.flat_map(Condition::fields)).collect()
 }
 
 /// Tells whether `name` can name a campaign: lower-case letters, digits and `-`.
 pub fn is_name(name: &str) -> bool {
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     (1..=MAX_NAME_CHARS).contains(&name.len()) && name.chars().all(allowed)
+}
+
+impl Condition {
+    /// The top-level fields of the event that it looks at, as far as they are written
+    /// `event.name` or `event["name"]`; the processor refuses a condition with others.
+    pub fn fields(&self) -> BTreeSet<String> {
+        let is_word = |c: char| c.is_alphanumeric() || c == '_';
+        let mut fields = BTreeSet::new();
+        for (at, event) in self.text.match_indices("event") {
+            if self.text[..at].ends_with(|c| is_word(c) || c == '.') {
+                continue;
+            }
+            let rest = self.text[at + event.len()..].trim_start();
+            if let Some(rest) = rest.strip_prefix('.') {
+                let rest = rest.trim_start();
+                let end = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
+                fields.insert(rest[..end].to_owned());
+            } else if let Some(rest) = rest.strip_prefix('[') {
+                let quoted = rest.trim_start();
+                if let Some(quote) = quoted.chars().next().filter(|c| matches!(c, '"' | '\'')) {
+                    fields.extend(quoted.split(quote).nth(1).map(str::to_owned));
+                }
+            }
+        }
+        fields
+    }
 }
 
 impl Draft {
@@ -362,6 +391,19 @@ mod tests {
         let wanted = wanted_fields(&campaigns);
         assert!(wanted.contains("properties"));
         assert!(!wanted.contains("external_user_id"));
+    }
+
+    #[test]
+    fn a_condition_asks_for_the_fields_that_it_looks_at() {
+        let mut campaigns = load(&repository_campaigns()).expect("sample campaigns are valid");
+        let text = "event.email_address != '' && event [ 'city' ] == 'Graz' && has(event.a.b) \
+                    && my_event.no == 1";
+        campaigns[0].config.fields.clear();
+        campaigns[0].config.trigger.when = Some(Condition { text: text.to_owned(), line: 1 });
+
+        let wanted: Vec<String> = wanted_fields(&campaigns).into_iter().collect();
+
+        assert_eq!(wanted, ["a", "city", "email_address"]);
     }
 
     #[test]

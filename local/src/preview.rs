@@ -167,7 +167,12 @@ fn choose(
     for record in events {
         types.insert(&record.event_type);
         for event in &record.events {
-            if campaign.is_triggered_by(&record.event_type, &event.fields).unwrap_or(false) {
+            let is_triggered = campaign.is_triggered_by(&record.event_type, event);
+            let is_triggered = is_triggered.unwrap_or_else(|error| {
+                say(format_args!("event {} does not trigger: {error}", event.id));
+                false
+            });
+            if is_triggered {
                 let event = Past::new(&record.event_type, event, allowed);
                 let of_user = by_user.entry(&record.user_id).or_default();
                 of_user.push(Candidate { event, redriven_at_ms: None });

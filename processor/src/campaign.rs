@@ -2,11 +2,13 @@
 //! checked.
 
 mod condition;
+mod names;
 
 use std::path::Path;
 use std::sync::Arc;
 
 use contract::campaign::{Campaign, Draft, Fault, InvalidCampaigns, line_of};
+use contract::user_record::Event;
 use jsonschema::Validator;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -102,15 +104,11 @@ fn compile(draft: Draft, faults: &mut Vec<Fault>) -> Option<Compiled> {
 
 impl Compiled {
     /// Tells whether an event asks for content.
-    pub fn is_triggered_by(
-        &self,
-        event_type: &str,
-        fields: &serde_json::Map<String, Value>,
-    ) -> Result<bool, NotEvaluated> {
+    pub fn is_triggered_by(&self, event_type: &str, event: &Event) -> Result<bool, NotEvaluated> {
         if !self.campaign.config.trigger.event_types.contains(event_type) {
             return Ok(false);
         }
-        self.condition.as_ref().map_or(Ok(true), |condition| condition.holds(fields))
+        self.condition.as_ref().map_or(Ok(true), |condition| condition.holds(event_type, event))
     }
 
     /// What it says about eligibility.

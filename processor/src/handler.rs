@@ -244,7 +244,7 @@ impl Processor {
                 let mut places = Vec::new();
                 for &place in &each.events {
                     let received = &batch.events[place];
-                    match compiled.is_triggered_by(&received.event_type, &received.event.fields) {
+                    match compiled.is_triggered_by(&received.event_type, &received.event) {
                         Ok(true) => places.push(place),
                         Ok(false) => {}
                         Err(error) => {

@@ -1,17 +1,23 @@
 //! A campaign's condition, in the Common Expression Language.
 //!
-//! The expression sees one variable, `event`: the fields of the event as JSON. An event
-//! without a field that it names does not fulfil it.
+//! The expression sees one variable, `event`: the fields of the event as JSON, and its
+//! `id`, `time` and `type`. An event without a field that it names does not fulfil it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use cel::objects::{Key, Map as CelMap};
 use cel::{Context, ExecutionError, Program, Value as Cel};
+use contract::user_record::Event;
 use serde_json::{Map, Value};
+
+use super::names::Names;
 
 /// Deepest nesting of a field's value that an expression sees.
 const MAX_DEPTH: usize = 16;
+
+/// What an event is about, and is not among its fields.
+const USER_ID: &str = "user_id";
 
 /// A compiled condition.
 #[derive(Debug)]
@@ -34,23 +40,24 @@ impl Condition {
             });
             wrong.collect::<Vec<_>>()
         })?;
-        let references = program.references();
-        let unknown: Vec<(usize, String)> = references
-            .variables()
-            .into_iter()
-            .filter(|name| *name != "event")
-            .map(|name| {
-                let reason = format!("condition: unknown name \"{name}\": write event.{name}");
-                (condition.line, reason)
-            })
-            .collect();
-        if unknown.is_empty() { Ok(Self(program)) } else { Err(unknown) }
+        let wrong = wrong_names(&Names::of(program.expression()), &condition.fields());
+        if wrong.is_empty() {
+            return Ok(Self(program));
+        }
+        let wrong =
+            wrong.into_iter().map(|reason| (condition.line, format!("condition: {reason}")));
+        Err(wrong.collect())
     }
 
-    /// Tells whether an event with these fields fulfils it.
-    pub fn holds(&self, fields: &Map<String, Value>) -> Result<bool, NotEvaluated> {
+    /// Tells whether an event fulfils it.
+    pub fn holds(&self, event_type: &str, event: &Event) -> Result<bool, NotEvaluated> {
         let mut context = Context::default();
-        context.add_variable_from_value("event", object(fields, 0));
+        let mut seen = entries(&event.fields, 0);
+        let mut add = |name: &str, value| drop(seen.insert(key(name), value));
+        add("id", Cel::String(Arc::new(event.id.clone())));
+        add("time", Cel::Int(event.time));
+        add("type", Cel::String(Arc::new(event_type.to_owned())));
+        context.add_variable_from_value("event", Cel::Map(CelMap { map: Arc::new(seen) }));
         match self.0.execute(&context) {
             Ok(Cel::Bool(holds)) => Ok(holds),
             Ok(_) => Err(NotEvaluated("it is neither true nor false")),
@@ -61,11 +68,35 @@ impl Condition {
     }
 }
 
+/// What is wrong with the names in a condition, of which `read` are the fields that
+/// `ingest` knows of.
+fn wrong_names(names: &Names, read: &BTreeSet<String>) -> Vec<String> {
+    let unknown = names.unknown.iter();
+    let mut wrong: Vec<String> =
+        unknown.map(|name| format!("unknown name \"{name}\": write event.{name}")).collect();
+    wrong.extend(names.unknown_functions.iter().map(|name| {
+        format!("unknown function \"{name}\": the standard functions of CEL but matches are there")
+    }));
+    if names.fields.contains(USER_ID) {
+        wrong.push(format!("event.{USER_ID} is not there: a condition is the same for all users"));
+    }
+    // A field that nobody sees in the text would be dropped if it is a personal one.
+    if names.has_whole_event || !names.fields.is_subset(read) {
+        wrong.push("event must be followed by the name of a field: write event.name".to_owned());
+    }
+    wrong
+}
+
 fn object(map: &Map<String, Value>, depth: usize) -> Cel {
-    let entries = map
-        .iter()
-        .map(|(name, value)| (Key::String(Arc::new(name.clone())), cel(value, depth + 1)));
-    Cel::Map(CelMap { map: Arc::new(entries.collect::<HashMap<_, _>>()) })
+    Cel::Map(CelMap { map: Arc::new(entries(map, depth)) })
+}
+
+fn entries(map: &Map<String, Value>, depth: usize) -> HashMap<Key, Cel> {
+    map.iter().map(|(name, value)| (key(name), cel(value, depth + 1))).collect()
+}
+
+fn key(name: &str) -> Key {
+    Key::String(Arc::new(name.to_owned()))
 }
 
 fn cel(value: &Value, depth: usize) -> Cel {
@@ -94,7 +125,16 @@ mod tests {
     fn holds(text: &str, fields: Value) -> Result<bool, NotEvaluated> {
         let condition = contract::campaign::Condition { text: text.to_owned(), line: 1 };
         let Value::Object(fields) = fields else { panic!("fields are an object") };
-        Condition::compile(&condition).expect("compiles").holds(&fields)
+        let event = Event { id: "e1".to_owned(), time: 1_700_000_000, fields };
+        Condition::compile(&condition).expect("compiles").holds("users.custom", &event)
+    }
+
+    fn refused(text: &str) -> String {
+        let condition = contract::campaign::Condition { text: text.to_owned(), line: 1 };
+        match Condition::compile(&condition) {
+            Ok(_) => panic!("{text} is accepted"),
+            Err(wrong) => wrong.into_iter().map(|(_, reason)| reason).collect(),
+        }
     }
 
     #[test]
@@ -112,6 +152,52 @@ mod tests {
         ];
         for (text, expected) in cases {
             assert_eq!(holds(text, event()).ok(), Some(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_condition_looks_into_lists_and_sees_id_time_and_type() {
+        let event = || json!({ "name": "a", "properties": { "genres": ["drama", "crime"] } });
+
+        let cases = [
+            (r#"event.properties.genres.exists(g, g == "drama")"#, true),
+            (r#"event.properties.genres.all(g, g.startsWith("d"))"#, false),
+            (r#"event.properties.genres.exists(g, g == event.name)"#, false),
+            (r#"size(event.properties.genres.filter(g, g != "crime")) == 1"#, true),
+            (r#"event["name"] == "a""#, true),
+            ("event.time > 1600000000 && event.id == 'e1' && event.type == 'users.custom'", true),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(holds(text, event()).ok(), Some(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_condition_that_could_never_be_met_is_refused_with_a_remedy() {
+        for (text, reason) in [
+            (r#"event.name.startWith("a")"#, "unknown function \"startWith\""),
+            (r#"event.name.matches("a")"#, "unknown function \"matches\""),
+            ("event.list.exists(x, y == 1)", "unknown name \"y\""),
+            ("[1].exists(x, x == 1) && x == 1", "unknown name \"x\""),
+            ("event.user_id == 'u'", "event.user_id is not there"),
+            ("event[event.name] == 1", "event must be followed by"),
+            ("'name' in event", "event must be followed by"),
+            ("event // why\n .name == 'a'", "event must be followed by"),
+        ] {
+            let said = refused(text);
+            assert!(said.contains(reason), "{text}: {said}");
+        }
+    }
+
+    #[test]
+    fn every_function_that_is_accepted_is_one_that_the_interpreter_has() {
+        for (text, expected) in [
+            ("bool('true') && int('1') == 1 && double('1.5') > 1.0 && uint(1) == 1u", true),
+            ("string(1) == '1' && size(bytes('ab')) == 2 && dyn(1) == 1", true),
+            ("type(1) == type(2)", true),
+            ("'abc'.contains('b') && 'abc'.endsWith('c') && 'abc'.startsWith('a')", true),
+        ] {
+            assert_eq!(holds(text, json!({})).ok(), Some(expected), "{text}");
         }
     }
 

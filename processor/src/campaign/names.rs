@@ -1,0 +1,115 @@
+//! What a condition refers to: names, functions, and fields of the event.
+
+use std::collections::BTreeSet;
+
+use cel::IdedExpr;
+use cel::common::ast::operators::INDEX;
+use cel::common::ast::{EntryExpr, Expr, LiteralValue};
+
+/// The one variable.
+const EVENT: &str = "event";
+
+/// Functions of CEL that the interpreter has; it finds out about others only when it
+/// meets them.
+const FUNCTIONS: [&str; 12] = [
+    "bool",
+    "bytes",
+    "contains",
+    "double",
+    "dyn",
+    "endsWith",
+    "int",
+    "size",
+    "startsWith",
+    "string",
+    "type",
+    "uint",
+];
+
+/// What an expression refers to.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    /// Variables other than the event and those of a macro such as `exists`.
+    pub(super) unknown: BTreeSet<String>,
+    /// Functions that the interpreter does not have.
+    pub(super) unknown_functions: BTreeSet<String>,
+    /// Top-level fields of the event.
+    pub(super) fields: BTreeSet<String>,
+    /// The event stands somewhere without a field, so that what is read of it is not known.
+    pub(super) has_whole_event: bool,
+}
+
+impl Names {
+    /// Collects what an expression refers to.
+    pub(super) fn of(expression: &IdedExpr) -> Self {
+        let mut names = Self::default();
+        names.walk(&expression.expr, &mut Vec::new());
+        names
+    }
+
+    /// Walks an expression, in which `bound` are the variables of the macros around it.
+    fn walk<'e>(&mut self, expr: &'e Expr, bound: &mut Vec<&'e str>) {
+        match expr {
+            Expr::Unspecified | Expr::Literal(_) => {}
+            Expr::Ident(name) if bound.contains(&name.as_str()) => {}
+            Expr::Ident(name) if name == EVENT => self.has_whole_event = true,
+            Expr::Ident(name) => drop(self.unknown.insert(name.clone())),
+            Expr::Select(select) if is_event(&select.operand.expr, bound) => {
+                self.fields.insert(select.field.clone());
+            }
+            Expr::Select(select) => self.walk(&select.operand.expr, bound),
+            Expr::Call(call) => {
+                if let (INDEX, [of, IdedExpr { expr: Expr::Literal(field), .. }]) =
+                    (call.func_name.as_str(), call.args.as_slice())
+                    && let LiteralValue::String(field) = field
+                    && is_event(&of.expr, bound)
+                {
+                    self.fields.insert(field.inner().to_owned());
+                    return;
+                }
+                let is_operator = !call.func_name.starts_with(char::is_alphabetic);
+                if !is_operator && !FUNCTIONS.contains(&call.func_name.as_str()) {
+                    self.unknown_functions.insert(call.func_name.clone());
+                }
+                for each in call.target.as_deref().into_iter().chain(&call.args) {
+                    self.walk(&each.expr, bound);
+                }
+            }
+            Expr::Comprehension(each) => {
+                self.walk(&each.iter_range.expr, bound);
+                self.walk(&each.accu_init.expr, bound);
+                let outside = bound.len();
+                bound.extend([each.iter_var.as_str(), each.accu_var.as_str()]);
+                bound.extend(each.iter_var2.as_deref());
+                for part in [&each.loop_cond, &each.loop_step, &each.result] {
+                    self.walk(&part.expr, bound);
+                }
+                bound.truncate(outside);
+            }
+            Expr::List(list) => {
+                list.elements.iter().for_each(|each| self.walk(&each.expr, bound));
+            }
+            Expr::Map(map) => {
+                map.entries.iter().for_each(|entry| self.walk_entry(&entry.expr, bound));
+            }
+            Expr::Struct(of) => {
+                self.unknown.insert(of.type_name.clone());
+                of.entries.iter().for_each(|entry| self.walk_entry(&entry.expr, bound));
+            }
+        }
+    }
+
+    fn walk_entry<'e>(&mut self, entry: &'e EntryExpr, bound: &mut Vec<&'e str>) {
+        match entry {
+            EntryExpr::StructField(field) => self.walk(&field.value.expr, bound),
+            EntryExpr::MapEntry(entry) => {
+                self.walk(&entry.key.expr, bound);
+                self.walk(&entry.value.expr, bound);
+            }
+        }
+    }
+}
+
+fn is_event(expr: &Expr, bound: &[&str]) -> bool {
+    matches!(expr, Expr::Ident(name) if name == EVENT) && !bound.contains(&EVENT)
+}
