@@ -68,14 +68,15 @@ pub fn accept(answer: &str, schema: &Validator) -> Result<Map<String, Value>, Ba
     }
 }
 
-/// Finds texts that pass a minimum length and still show nothing in an e-mail.
+/// Finds texts that show nothing in an e-mail: empty ones, and those that pass a minimum
+/// length all the same.
 fn find_blank(value: &Value, path: &mut String, violations: &mut Vec<Violation>) {
     if violations.len() >= MAX_VIOLATIONS {
         return;
     }
     let length = path.len();
     match value {
-        Value::String(text) if !text.is_empty() && text.chars().all(is_invisible) => {
+        Value::String(text) if text.chars().all(is_invisible) => {
             violations.push(Violation { rule: "blank text".to_owned(), place: path.clone() });
         }
         Value::Array(values) => {
@@ -169,8 +170,9 @@ mod tests {
 
     #[test]
     fn text_that_would_show_nothing_is_refused() {
-        for blank in [" ", "\\n\\t", "\u{200b}", "\u{a0}\u{feff}"] {
-            let error = accept(&format!(r#"{{"heading":"{blank}"}}"#), &schema());
+        let schema = jsonschema::validator_for(&json!({ "type": "object" })).expect("is valid");
+        for blank in ["", " ", "\\n\\t", "\u{200b}", "\u{a0}\u{feff}"] {
+            let error = accept(&format!(r#"{{"heading":"{blank}"}}"#), &schema);
 
             let text = error.expect_err("shows nothing").to_string();
             assert_eq!(text, "answer does not match the schema: blank text at \"/heading\"");

@@ -53,6 +53,17 @@ fn open_ended(
                       so that the model adds nothing of its own";
         faults.push((line_of(text, path), reason.to_owned()));
     }
+    let is_array = types == "array"
+        || types.as_array().is_some_and(|types| types.iter().any(|each| each == "array"))
+        || schema.get("items").is_some()
+        || schema.get("prefixItems").is_some();
+    let is_bounded =
+        schema["items"] == false || (schema["items"].is_object() && schema["maxItems"].is_u64());
+    if is_array && !is_fixed && !is_bounded {
+        let reason = "an array needs items (a schema) and maxItems, so that no answer holds \
+                      what nobody checks or more than the message shows";
+        faults.push((line_of(text, path), reason.to_owned()));
+    }
     let is_said = ["type", "enum", "const", "anyOf", "oneOf", "allOf", "$ref"];
     if is_said.iter().all(|name| schema.get(name).is_none()) {
         let reason = "a value needs a type, or the model may write anything".to_owned();
@@ -125,10 +136,27 @@ mod tests {
 
         assert_eq!(schema(r#"{"type": "string"}"#), [1, 1]);
         let hidden = "{ \"type\": \"object\", \"additionalProperties\": false, \"properties\": {\n\
-            \"list\": { \"type\": \"array\", \"items\":\n{ \"type\": [\"string\", \"null\"] } },\n\
+            \"list\": { \"type\": \"array\", \"maxItems\": 3, \"items\":\n{ \"type\": [\"string\", \"null\"] } },\n\
             \"choice\": { \"type\": \"string\", \"enum\": [\"a\"] },\n\
             \"text\": { \"type\": \"string\", \"maxLength\": 9 } } }";
         assert_eq!(schema(hidden), [3]);
+    }
+
+    #[test]
+    fn an_array_says_what_it_holds_and_how_much() {
+        let text = r#"{ "type": "object", "additionalProperties": false, "properties": {
+            "anything": { "type": "array", "maxItems": 3 },
+            "true": { "type": "array", "items": true, "maxItems": 3 },
+            "endless": { "type": ["array", "null"], "items": { "type": "integer" } },
+            "right": { "type": "array", "items": { "type": "integer" }, "maxItems": 3 },
+            "pair": { "prefixItems": [{ "type": "integer" }], "items": false, "type": "array" }
+            } }"#;
+        let value = serde_json::from_str(text).expect("is JSON");
+
+        let mut lines: Vec<_> = faults(text, &value).into_iter().map(|(line, _)| line).collect();
+
+        lines.sort();
+        assert_eq!(lines, [Some(2), Some(3), Some(4)]);
     }
 
     #[test]
