@@ -65,7 +65,13 @@ fn compile(draft: Draft, faults: &mut Vec<Fault>) -> Option<Compiled> {
     let mut template = |file: &str, text: Option<&String>| {
         let text = text?;
         let compiled = Prompt::compile(text, fields);
-        compiled.map_err(|error| blame(file, error.line(text), error.to_string())).ok()
+        compiled
+            .map_err(|error| {
+                let remedy = error.remedy().map(|remedy| format!(": {remedy}"));
+                let reason = format!("{error}{}", remedy.unwrap_or_default());
+                blame(file, error.line(text), reason);
+            })
+            .ok()
     };
     let prompt = template("prompt.liquid", draft.prompt.as_ref());
     let system = template("system.liquid", draft.system.as_ref());

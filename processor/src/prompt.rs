@@ -10,7 +10,7 @@ use contract::campaign;
 use liquid::model::{Object, Scalar, Value};
 use liquid::{Parser, ParserBuilder, Template};
 
-use crate::history::{MAX_DEPTH, MAX_ENTRIES, MAX_VALUE_CHARS, Past};
+use crate::history::{self, MAX_DEPTH, MAX_ENTRIES, MAX_VALUE_CHARS, Past};
 
 /// A template that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +33,25 @@ impl BadTemplate {
         let name = name.split_whitespace().next()?;
         Some(1 + template.lines().position(|line| line.contains(name))?)
     }
+
+    /// What would mend it, where that can be said.
+    pub fn remedy(&self) -> Option<&'static str> {
+        let text = self.source.to_string();
+        if text.contains("requested ") {
+            return Some("correct the name, or add the field to fields in campaign.toml");
+        }
+        let is_nil = text.contains("input=nil");
+        is_nil.then_some("an event can lack the field: put a default in front of the filter")
+    }
+
+    /// Tells whether a name is to blame: not a value, nor the want of one. What the template
+    /// language can index at all, it lists.
+    fn is_unknown_name(&self) -> bool {
+        let text = without_layout(&self.source);
+        let listed = text.split_once("available indexes=").map(|(_, listed)| listed);
+        text.contains("requested variable=")
+            || listed.is_some_and(|listed| listed.starts_with(char::is_alphabetic))
+    }
 }
 
 /// The error on one line: the template language draws it over several.
@@ -50,17 +69,33 @@ pub struct Prompt {
 }
 
 impl Prompt {
-    /// Compiles a template and, where the allow-listed fields are known, renders it once
-    /// over an event that has none of them, so that a field that is not on the list fails
-    /// at start and not in production.
+    /// Compiles a template and, where the allow-listed fields are known, renders it over
+    /// an event that has none of them, and over events that have all of them, so that most
+    /// fields that are not on the list fail at start and not in production. What stands in
+    /// a branch that only a particular value leads to is not seen.
     pub fn compile(text: &str, fields: Option<&BTreeSet<String>>) -> Result<Self, BadTemplate> {
         let template = parser()?.parse(text).map_err(failed("parse"))?;
         let prompt = Self { template, fields: fields.cloned().unwrap_or_default() };
         if fields.is_some() {
-            let (id, event_type) = (String::new(), String::new());
-            prompt.render(&[Past { id, time: 0, event_type, fields: serde_json::Map::new() }])?;
+            prompt.render(&[prompt.event_of(None)])?;
+            for value in ["text".into(), 1.into()] {
+                match prompt.render(&[prompt.event_of(Some(&value))]) {
+                    // A field may well be neither a text nor a number.
+                    Err(error) if error.is_unknown_name() => return Err(error),
+                    _ => {}
+                }
+            }
         }
         Ok(prompt)
+    }
+
+    /// An event whose every allow-listed field has this value.
+    fn event_of(&self, value: Option<&serde_json::Value>) -> Past {
+        let mut fields = serde_json::Map::new();
+        for (path, value) in self.fields.iter().zip(value.into_iter().cycle()) {
+            history::insert(&mut fields, path, value.clone());
+        }
+        Past { id: String::new(), time: 0, event_type: String::new(), fields }
     }
 
     /// Renders the prompt over events, oldest first.
@@ -177,6 +212,34 @@ mod tests {
         let error = prompt("{{ events[0].email_address }}", &["name"]).err();
 
         assert!(error.is_some());
+    }
+
+    #[test]
+    fn a_field_that_is_not_on_the_list_is_found_behind_a_condition_too() {
+        for text in [
+            "{% if events[0].name %}{{ events[0].secret }}{% endif %}",
+            "{% for e in events %}{% if e.name > 0 %}{{ e.properties.secret }}{% endif %}{% endfor %}",
+        ] {
+            let error = prompt(text, &["name", "properties.show"]).expect_err("asks for more");
+            assert!(error.remedy().is_some_and(|remedy| remedy.contains("fields")), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_a_template_does_with_lists_and_objects_is_no_fault() {
+        let text = "{% for g in events[0].genres %}{{ g }} {% endfor %}\
+                    {% if events[0].whole %}{{ events[0].whole.show }}{% endif %}";
+
+        assert!(prompt(text, &["genres", "whole"]).is_ok());
+    }
+
+    #[test]
+    fn a_filter_that_needs_a_value_is_told_of_default() {
+        let error = prompt("{{ events[0].season | plus: 1 }}", &["season"]);
+
+        let remedy = error.expect_err("can be missing").remedy();
+        assert!(remedy.is_some_and(|remedy| remedy.contains("default")), "{remedy:?}");
+        assert!(prompt("{{ events[0].season | default: 1 | plus: 1 }}", &["season"]).is_ok());
     }
 
     #[test]
