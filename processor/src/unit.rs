@@ -124,8 +124,13 @@ struct Concluding<'a> {
     counts: Counts,
 }
 
-/// What to write, and what the event that asked for it comes to.
-type Intent = (Write, Option<(usize, Fate)>);
+/// What follows from a decision.
+enum Intent {
+    /// This is written, and the event that asked for it comes to that.
+    Write(Write, Option<(usize, Fate)>),
+    /// What is stored has changed, and with it the decision.
+    DecideAnew(Box<Step>),
+}
 
 impl Concluding<'_> {
     async fn run(mut self, mut step: Step) -> Outcome {
@@ -133,7 +138,14 @@ impl Concluding<'_> {
             if step.decision.action == Action::Nothing {
                 return self.ended(step.decision.fates, None);
             }
-            let Some((write, fate)) = self.intent(&step).await else { return self.returned() };
+            let (write, fate) = match self.intent(&step).await {
+                Some(Intent::Write(write, fate)) => (write, fate),
+                Some(Intent::DecideAnew(next)) => {
+                    step = *next;
+                    continue;
+                }
+                None => return self.returned(),
+            };
             if !self.deadline.may_write() {
                 return self.returned();
             }
@@ -154,7 +166,9 @@ impl Concluding<'_> {
     async fn intent(&mut self, step: &Step) -> Option<Intent> {
         let (trigger, history) = match &step.decision.action {
             Action::Generate { trigger, history } => (*trigger, history),
-            Action::Remember { history } => return Some((self.write(step, history, None), None)),
+            Action::Remember { history } => {
+                return Some(Intent::Write(self.write(step, history, None), None));
+            }
             Action::Nothing => return None,
         };
         let told = self.answer(step).await?;
@@ -162,6 +176,13 @@ impl Concluding<'_> {
             Answered::Content { .. } => Fate::Stored,
             Answered::OverBudget => Fate::OverBudget,
             Answered::GivenUp { reason, detail, attempts } => {
+                // A letter cannot be taken back: nothing may have been deleted meanwhile.
+                if !self.is_buried {
+                    let next = self.look_again().await?;
+                    if next.seen != step.seen || next.decision.action != step.decision.action {
+                        return Some(Intent::DecideAnew(Box::new(next)));
+                    }
+                }
                 self.bury(trigger, reason, detail, *attempts).await.then_some(Fate::DeadLettered)?
             }
             Answered::GiveBack(reason) => {
@@ -170,7 +191,7 @@ impl Concluding<'_> {
             }
         };
         let content = self.content(trigger, &told);
-        Some((self.write(step, history, content), Some((trigger, fate))))
+        Some(Intent::Write(self.write(step, history, content), Some((trigger, fate))))
     }
 
     /// The answer to a step's question: the one that is known, if it is the same.

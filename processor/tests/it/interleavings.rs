@@ -2,10 +2,11 @@
 //!
 //! Each call of a table or of the model is one turn. All orders of the turns of two
 //! invocations are tried, and many of three; afterwards the event is delivered once more.
-//! Whatever the order, nothing of the user may stand in the end.
+//! Whatever the order, nothing of the user may stand in the end, and after a deletion was
+//! acknowledged no dead letter is written but one that was on its way.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use contract::user_record::Event;
@@ -16,13 +17,18 @@ use tokio::task::{LocalSet, yield_now};
 use tokio::time::sleep;
 
 use crate::world::gate::{Gate, Turns};
-use crate::world::{World, delivery, event, user_record};
+use crate::world::model::FORBIDDEN;
+use crate::world::{World, delivery, event, test_campaigns, user_record};
 
 /// Orders of three invocations that are tried.
 const SAMPLED: u64 = 3_000;
 
 /// Most turns of a run; more would be a stall.
 const MAX_TURNS: usize = 1_000;
+
+/// Calls from the last look at what is stored to a dead letter's being written: whether it
+/// is there already, and the letter itself.
+const TURNS_OF_A_LETTER: usize = 2;
 
 /// Decides whose turn it is: a place in all orders, or chance.
 enum Choice {
@@ -69,6 +75,10 @@ fn watched() -> Vec<u8> {
     user_record("u", "watched", vec![event("e", DELETED_AT - 10, "a")]).encode()
 }
 
+fn forbidden() -> Vec<u8> {
+    user_record("u", "watched", vec![event("e", DELETED_AT - 10, FORBIDDEN)]).encode()
+}
+
 fn later() -> Vec<u8> {
     user_record("u", "watched", vec![event("f", DELETED_AT - 5, "b")]).encode()
 }
@@ -80,39 +90,61 @@ fn deleted() -> Vec<u8> {
 
 /// Runs invocations side by side, one turn at a time, and what goes back once more.
 fn run(before: &[Vec<u8>], side_by_side: &[Vec<u8>], choice: &mut Choice) -> World {
+    run_in(World::new, before, side_by_side, choice)
+}
+
+fn run_in(
+    world: fn() -> World,
+    before: &[Vec<u8>],
+    side_by_side: &[Vec<u8>],
+    choice: &mut Choice,
+) -> World {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build()
         .expect("runtime is built");
     runtime.block_on(async {
-        let world = World::new();
+        let world = world();
         for record in before {
             assert_done(&world.deliver(std::slice::from_ref(record)).await);
         }
         let turns = Arc::new(Turns::default());
         let running = Arc::new(AtomicUsize::new(side_by_side.len()));
+        let is_deleted = Arc::new(AtomicBool::new(false));
         let local = LocalSet::new();
         let mut invocations = Vec::new();
         for (place, record) in side_by_side.iter().enumerate() {
             let (world, record) = (world.clone(), record.clone());
             let gate = Gate::taking_turns(place, Arc::clone(&turns));
             let running = Arc::clone(&running);
+            let is_deletion = Some(Arc::clone(&is_deleted)).filter(|_| record == deleted());
             invocations.push(local.spawn_local(async move {
                 let instance = world.instance(&gate, place as u64);
                 let records = std::iter::once((place, &record));
                 let report = instance.handle(delivery(records), world.deadline()).await;
                 running.fetch_sub(1, Ordering::SeqCst);
+                if let Some(is_deleted) = is_deletion {
+                    let is_done = report.response.batch_item_failures.is_empty();
+                    is_deleted.store(is_done, Ordering::SeqCst);
+                }
                 report
             }));
         }
         let reports = local
             .run_until(async {
                 let mut turn = 0;
+                let (mut letters, mut deleted_by) = (0, usize::MAX);
                 while running.load(Ordering::SeqCst) > 0 {
                     // Everybody goes on until they wait for their turn, or for time.
                     for _ in 0..30 {
                         yield_now().await;
+                    }
+                    let before = std::mem::replace(&mut letters, world.letters().len());
+                    let is_late = turn > deleted_by.saturating_add(TURNS_OF_A_LETTER);
+                    assert!(!is_late || letters == before, "a letter of somebody who is deleted");
+                    if is_deleted.load(Ordering::SeqCst) {
+                        deleted_by = deleted_by.min(turn);
                     }
                     let waiting = turns.waiting();
                     if waiting.is_empty() {
@@ -207,6 +239,26 @@ fn what_is_newer_than_a_deletion_takes_nothing_older_in_with_it() {
         next = choice.next();
     }
     assert!(orders > 100 && survivors > 0, "{orders} orders, {survivors} items stayed");
+}
+
+/// One campaign, so that there is one letter at most.
+fn plain_only() -> World {
+    let campaigns = test_campaigns().iter().filter(|each| each.campaign.name == "plain");
+    World::of(campaigns.cloned().collect())
+}
+
+#[test]
+fn nobody_who_was_deleted_is_named_by_a_new_dead_letter() {
+    let (mut orders, mut letters) = (0, 0);
+    let mut next = Some(Choice::Listed { chosen: Vec::new(), possible: Vec::new() });
+    while let Some(mut choice) = next {
+        let world = run_in(plain_only, &[], &[forbidden(), deleted()], &mut choice);
+        letters += world.letters().len();
+        assert_forgotten(&world, &choice);
+        orders += 1;
+        next = choice.next();
+    }
+    assert!(orders > 30 && letters > 0 && letters < orders, "{orders} orders, {letters} letters");
 }
 
 #[test]
