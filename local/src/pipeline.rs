@@ -32,6 +32,7 @@ use processor::refusals::Refusals;
 use processor::store::DynamoDb;
 use std::net::SocketAddr;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -135,7 +136,7 @@ impl Pipeline {
                 COORDINATION_TABLE.to_owned(),
             )),
             dead_letters: Arc::new(Sqs::new(aws.sqs.clone(), queue_url.clone())),
-            max_concurrent_generations: options.max_concurrent_generations,
+            generations: Semaphore::new(options.max_concurrent_generations),
             clock: Clock::System,
             jitter: Jitter::default(),
             latency: Latency::default(),

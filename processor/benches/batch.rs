@@ -38,6 +38,7 @@ use processor::quota::{Limiter, Quota};
 use processor::refusals::Refusals;
 use processor::store::{ContentTable, Key, TableError, Write, Written};
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
 /// Users of a batch.
 const USERS: usize = 10_000;
@@ -158,7 +159,7 @@ fn processor<T: ContentTable + Coordination + 'static>(tables: &Arc<T>) -> Proce
         table: Arc::<T>::clone(tables),
         coordination: Arc::<T>::clone(tables),
         dead_letters: Arc::new(Letters::default()),
-        max_concurrent_generations: 32,
+        generations: Semaphore::new(32),
         clock: Clock::System,
         jitter: Jitter::seeded(1),
         latency: Latency::default(),

@@ -5,12 +5,15 @@
 //! of it. An answer stands for the campaign's `cache_hours`; a prompt that was given up
 //! is not tried again for an hour, unless a person asks for it.
 
+use std::convert::Infallible;
+use std::pin::pin;
 use std::time::Duration;
 
 use contract::campaign::{Budget, Price};
 use contract::metrics::Counts;
+use futures::future::{Either, select};
 use serde_json::{Map, Value};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::campaign::Compiled;
 use crate::coordination::{BudgetOfDay, Entry, Lease, Leased, Spent};
@@ -24,6 +27,12 @@ const FIRST_POLL: Duration = Duration::from_millis(100);
 
 /// Longest wait between two looks at somebody else's answer.
 const MAX_POLL: Duration = Duration::from_secs(1);
+
+/// How long a lease is, in milliseconds: so long does a crash keep others from asking.
+const LEASE_MS: u64 = 30_000;
+
+/// How often a lease is extended while the model is asked; two extensions may fail.
+const EXTEND_EVERY: Duration = Duration::from_secs(10);
 
 /// How long a prompt that was given up is not tried again, in seconds.
 const GIVEN_UP_SECS: i64 = 3_600;
@@ -71,7 +80,6 @@ impl Processor {
         let owner = self.jitter.name();
         let mut wait = FIRST_POLL;
         loop {
-            let now_ms = self.clock.now_ms();
             match known.take() {
                 Some(Entry::Answered { data, usage }) => {
                     return Answered::Content { data, usage, is_cached: true };
@@ -81,7 +89,7 @@ impl Processor {
                 {
                     return Answered::GivenUp { reason, detail, attempts };
                 }
-                Some(Entry::Leased { until_ms }) if until_ms > now_ms => {
+                Some(Entry::Leased { until_ms }) if until_ms > self.clock.now_ms() => {
                     let wait_now = self.jitter.spread(wait);
                     if Instant::now() + wait_now >= deadline.work_until {
                         return Answered::GiveBack("somebody else asks the same".to_owned());
@@ -95,12 +103,12 @@ impl Processor {
                     }
                 }
                 _ => {
-                    let lease = Lease {
-                        owner: owner.clone(),
-                        now_ms,
-                        until_ms: deadline.lease_until_ms,
-                        retry_given_up_before_ms: question.retry_given_up_before_ms,
+                    // Only who asks holds a permit: others wait for an answer without one.
+                    let permit = timeout_at(deadline.work_until, self.generations.acquire()).await;
+                    let Ok(Ok(_permit)) = permit else {
+                        return Answered::GiveBack("others ask until the time is over".to_owned());
                     };
+                    let lease = self.lease(question, &owner, deadline);
                     match self.coordination.lease(&question.hash, &lease).await {
                         Ok(Leased::Ours) => {
                             return self.ask(campaign, question, &owner, deadline, counts).await;
@@ -109,6 +117,31 @@ impl Processor {
                         Err(error) => return Answered::GiveBack(error.to_string()),
                     }
                 }
+            }
+        }
+    }
+
+    /// A lease from now on, which ends with the invocation at the latest.
+    fn lease(&self, question: &Question, owner: &str, deadline: Deadline) -> Lease {
+        let now_ms = self.clock.now_ms();
+        Lease {
+            owner: owner.to_owned(),
+            now_ms,
+            until_ms: (now_ms + LEASE_MS).min(deadline.lease_until_ms),
+            retry_given_up_before_ms: question.retry_given_up_before_ms,
+        }
+    }
+
+    /// Extends a lease for as long as it is polled.
+    async fn hold(&self, question: &Question, owner: &str, deadline: Deadline) -> Infallible {
+        loop {
+            sleep(EXTEND_EVERY).await;
+            let lease = self.lease(question, owner, deadline);
+            match self.coordination.lease(&question.hash, &lease).await {
+                Ok(Leased::Ours) => {}
+                // The call is paid for already; of two answers the first stands.
+                Ok(Leased::Taken(_)) => tracing::debug!("lease was taken over"),
+                Err(error) => tracing::debug!(%error, "lease was not extended"),
             }
         }
     }
@@ -135,8 +168,15 @@ impl Processor {
             }
         }
         let mut calls = model::Calls::default();
-        let generated =
-            self.usable_answer(campaign, &question.prompt, deadline, &mut calls, counts).await;
+        let generated = {
+            let asking =
+                self.usable_answer(campaign, &question.prompt, deadline, &mut calls, counts);
+            let holding = self.hold(question, owner, deadline);
+            match select(pin!(asking), pin!(holding)).await {
+                Either::Left((generated, _)) => generated,
+                Either::Right((never, _)) => match never {},
+            }
+        };
         if let Some(allowance) = &allowance {
             self.settle_budget(allowance, calls).await;
         }

@@ -3,7 +3,7 @@
 //!
 //! An answer is kept under the hash of everything that decides it. Before the model is
 //! asked, an instance takes a lease on the hash; the others wait for its answer. A lease
-//! ends with its invocation, so one that crashed blocks nobody for longer than that.
+//! is short and extended while its owner lives, so one that crashed blocks nobody for long.
 //!
 //! - [`dynamodb`] — the table on DynamoDB.
 
@@ -32,7 +32,7 @@ pub trait Coordination: Debug + Send + Sync {
     ) -> Result<HashMap<String, Entry>, TableError>;
 
     /// Takes the lease on a prompt, unless it is answered, given up, or leased to
-    /// somebody else. A repeat by the same owner takes it again.
+    /// somebody else. Its owner extends it by taking it again.
     async fn lease(&self, hash: &str, lease: &Lease) -> Result<Leased, TableError>;
 
     /// Keeps what came of a prompt until `expires_at` (UNIX seconds).

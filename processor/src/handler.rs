@@ -13,6 +13,7 @@ use contract::campaign::InvalidCampaigns;
 use contract::dead_letter::DeadLetter;
 use contract::metrics::{self, Counts, Fate};
 use futures::stream::{self, StreamExt as _};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::answers::Question;
@@ -72,8 +73,8 @@ pub struct Processor {
     pub coordination: Arc<dyn Coordination>,
     /// Keeps what could not be processed.
     pub dead_letters: Arc<dyn DeadLetterQueue>,
-    /// Most calls of the model at a time.
-    pub max_concurrent_generations: usize,
+    /// As many permits as questions may be asked at a time.
+    pub generations: Semaphore,
     /// The time of day.
     pub clock: Clock,
     /// Chance.
@@ -150,7 +151,7 @@ impl Processor {
             table: Arc::new(DynamoDb::new(dynamodb, settings.content_table.clone())),
             coordination: Arc::new(coordination),
             dead_letters: Arc::new(Sqs::new(sqs, queue_url)),
-            max_concurrent_generations: settings.max_concurrent_generations.get() as usize,
+            generations: Semaphore::new(settings.max_concurrent_generations.get() as usize),
             clock: Clock::System,
             jitter: Jitter::default(),
             latency: Latency::default(),
@@ -171,7 +172,6 @@ impl Processor {
         let mut report = Report::default();
         let mut batch = Batch::decode(delivery);
 
-        self.bury_poison(&mut batch, deadline, &mut report.counts).await;
         self.delete_users(&mut batch, deadline, &mut report.counts).await;
         let mut triggered = self.triggered(&batch, &mut report.counts);
         while !triggered.is_empty() {
@@ -187,6 +187,7 @@ impl Processor {
             triggered = rest;
         }
 
+        self.bury_poison(&mut batch, deadline, &mut report.counts).await;
         for (campaign, code) in self.refusals.take() {
             tracing::warn!(campaign, code, "account cannot call the model");
         }
@@ -195,10 +196,16 @@ impl Processor {
         report
     }
 
+    /// Writes the dead letters of what cannot be decoded, after everything else: a queue
+    /// that is ill must not take the time of records that are well. After its first
+    /// failure the rest goes back without being tried.
     async fn bury_poison(&self, batch: &mut Batch, deadline: Deadline, counts: &mut Counts) {
+        let mut is_taken = true;
         for place in 0..batch.poison.len() {
             let Poison { name, letter, .. } = &batch.poison[place];
-            if deadline.is_over() || !self.bury_once(name, letter, counts).await {
+            is_taken =
+                is_taken && !deadline.is_over() && self.bury_once(name, letter, counts).await;
+            if !is_taken {
                 batch.return_poison(place);
             }
         }
@@ -361,7 +368,7 @@ impl Processor {
                 };
                 (group.units, told, counts)
             })
-            .buffer_unordered(self.max_concurrent_generations)
+            .buffer_unordered(UNITS_OF_A_WAVE)
             .flat_map(|(units, told, counts)| {
                 // What the answer took is counted with the first that it is for.
                 let mut counts = Some(counts);

@@ -110,9 +110,11 @@ impl Coordination for SharedTable {
             .set_item(Some(item))
             .condition_expression(
                 "attribute_not_exists(#key) OR expires_at <= :now OR lease_until <= :now_ms \
-                 OR given_up_at < :retry_before",
+                 OR given_up_at < :retry_before OR #owner = :owner",
             )
             .expression_attribute_names("#key", COORDINATION_KEY)
+            .expression_attribute_names("#owner", OWNER)
+            .expression_attribute_values(":owner", AttributeValue::S(lease.owner.clone()))
             .expression_attribute_values(
                 ":retry_before",
                 AttributeValue::N(lease.retry_given_up_before_ms.to_string()),
@@ -127,11 +129,6 @@ impl Coordination for SharedTable {
                     let item = refusal.item().ok_or_else(|| {
                         failed(attempted, "no item came with the refusal".to_owned())
                     })?;
-                    let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok());
-                    // The SDK repeats a call whose reply it did not get.
-                    if text(OWNER) == Some(&lease.owner) {
-                        return Ok(Leased::Ours);
-                    }
                     let entry = entry(item);
                     let foreign = || failed(attempted, "an item has a foreign shape".to_owned());
                     Ok(Leased::Taken(entry.ok_or_else(foreign)?))

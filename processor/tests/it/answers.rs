@@ -1,20 +1,23 @@
 //! One generation for each distinct prompt, budgets, repeats and redrives.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use contract::campaign::Budget;
-use contract::dead_letter::Input;
+use contract::dead_letter::{DeadLetter, Input};
 use contract::metrics::{self, Fate};
 use contract::user_record::UserRecord;
 use processor::coordination::Entry;
+use processor::dead_letters::{DeadLetterQueue, NotQueued};
 use processor::handler::Report;
 use processor::model::{ModelError, Usage};
 use tokio::time::sleep;
 
 use crate::world::gate::{Faults, Gate};
 use crate::world::model::{AWKWARD, FORBIDDEN};
-use crate::world::{FUNCTION_TIMEOUT, World, delivery, event, test_campaigns, user_record};
+use crate::world::{World, delivery, event, test_campaigns, user_record};
 
 /// The campaign whose prompts use the last event only.
 fn slow_only(change: impl FnOnce(&mut contract::campaign::Config)) -> World {
@@ -56,7 +59,7 @@ async fn any_number_of_users_and_instances_ask_once_for_each_prompt() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lease_of_a_process_that_ended_ends_with_its_invocation() {
+async fn a_lease_of_a_process_that_ended_ends_within_half_a_minute() {
     let world = slow_only(|_| {});
     world.model.take(Duration::from_secs(3_600));
     let record = bought(1, "e", 1_000, "a");
@@ -68,14 +71,60 @@ async fn a_lease_of_a_process_that_ended_ends_with_its_invocation() {
     drop(instance);
     world.model.take(Duration::from_secs(1));
 
-    // Another instance waits for the answer that never comes, as long as it has time.
-    let report = world.deliver(std::slice::from_ref(&record)).await;
-    assert_eq!(report.counts.get(Fate::Returned.metric()), 1);
-    sleep(FUNCTION_TIMEOUT).await;
+    // Another instance waits for the answer that never comes, and then asks itself.
+    let began = tokio::time::Instant::now();
     let report = world.deliver(&[record]).await;
 
     assert_eq!(report.counts.get(Fate::Stored.metric()), 1);
     assert_eq!(world.model.calls(), 2);
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_lasts_as_long_as_its_owner_asks() {
+    let world = slow_only(|_| {});
+    world.model.take(Duration::from_secs(45));
+    let record = bought(1, "e", 1_000, "a");
+    let first = world.deliver(std::slice::from_ref(&record));
+    let second = async {
+        sleep(Duration::from_secs(1)).await;
+        world.deliver(&[bought(2, "f", 1_000, "a")]).await
+    };
+
+    let (first, second) = futures::future::join(first, second).await;
+
+    assert_eq!(first.counts.get(Fate::Stored.metric()), 1);
+    assert_eq!(second.counts.get(Fate::Stored.metric()), 1);
+    assert_eq!(world.model.calls(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_anothers_answer_keeps_nobody_from_asking() {
+    let world = slow_only(|_| {});
+    world.model.take(Duration::from_secs(40));
+    let asked: Vec<Vec<u8>> =
+        (0..4).map(|n| bought(n, &format!("e{n}"), 1_000, &format!("s{n}"))).collect();
+    let mut others: Vec<Vec<u8>> =
+        (4..8).map(|n| bought(n, &format!("e{n}"), 1_000, &format!("s{}", n - 4))).collect();
+    others.push(bought(8, "e8", 1_000, "new"));
+    let second = async {
+        sleep(Duration::from_secs(1)).await;
+        world.model.take(Duration::from_secs(1));
+        // All four permits would be gone with those who wait.
+        sleep(Duration::from_secs(5)).await;
+        let instance = world.instance(&Gate::open(), 7);
+        let handled = instance.handle(delivery(others.iter().enumerate()), world.deadline());
+        let new = async {
+            sleep(Duration::from_secs(5)).await;
+            world.model.prompts().iter().any(|prompt| prompt.contains("new"))
+        };
+        futures::future::join(handled, new).await
+    };
+
+    let (_, (report, is_asked)) = futures::future::join(world.deliver(&asked), second).await;
+
+    assert!(is_asked);
+    assert_eq!(report.counts.get(Fate::Stored.metric()), 5);
 }
 
 #[tokio::test(start_paused = true)]
@@ -241,6 +290,37 @@ async fn an_answer_that_no_guardrail_saw_is_paid_for_and_not_asked_for_at_once()
     assert_eq!(report.counts.get(metrics::GENERATIONS), 1);
     assert_eq!(report.counts.get(metrics::OUTPUT_TOKENS), 20);
     assert_eq!(world.memory.tables().budgets.values().sum::<i64>(), 30);
+}
+
+/// A queue that takes nothing, slowly.
+#[derive(Debug, Default)]
+struct Ill(AtomicUsize);
+
+#[async_trait]
+impl DeadLetterQueue for Ill {
+    async fn send(&self, _: &DeadLetter) -> Result<(), NotQueued> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        sleep(Duration::from_secs(8)).await;
+        Err(NotQueued("injected".to_owned()))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_ill_dead_letter_queue_takes_no_time_from_what_is_well() {
+    let world = World::new();
+    let queue = Arc::new(Ill::default());
+    let mut instance = world.instance(&Gate::open(), 1);
+    instance.dead_letters = Arc::<Ill>::clone(&queue);
+    let mut records = vec![b"junk".to_vec(); 50];
+    records.push(bought(1, "a", 1_000, "a"));
+
+    let began = tokio::time::Instant::now();
+    let report = instance.handle(delivery(records.iter().enumerate()), world.deadline()).await;
+
+    assert_eq!(report.counts.get(Fate::Stored.metric()), 1);
+    assert_eq!(report.response.batch_item_failures.len(), 50);
+    assert_eq!(queue.0.load(Ordering::SeqCst), 1);
+    assert_eq!(began.elapsed(), Duration::from_secs(8));
 }
 
 #[tokio::test(start_paused = true)]

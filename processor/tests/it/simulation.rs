@@ -253,7 +253,9 @@ impl Run {
                 let triggers = self.triggers(user, campaign);
                 let key = Key { user_id: user_id(user), campaign: campaign.to_owned() };
                 let item = tables.items.get(&key);
-                if self.deleted_at(user).is_none() {
+                // What was written together with older events may have gone with them.
+                let oldest = triggers.first().map(|event| event.time);
+                if self.deleted_at(user).is_none_or(|at| oldest.is_some_and(|time| time > at)) {
                     self.check_item(&key, item, &triggers, most)?;
                 }
             }
@@ -261,7 +263,8 @@ impl Run {
         Ok(())
     }
 
-    /// The item of a user who was not deleted, after everything was processed.
+    /// The item of a user whose events a deletion does not cover, after everything was
+    /// processed.
     fn check_item(
         &self,
         key: &Key,

@@ -21,6 +21,7 @@ use processor::latency::Latency;
 use processor::quota::{Limiter, Quota};
 use processor::refusals::Refusals;
 use serde_json::{Map, Value};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use gate::Gate;
@@ -73,7 +74,7 @@ impl World {
             table: Arc::new(gate.over(Arc::clone(&self.memory))),
             coordination: Arc::new(gate.over(Arc::clone(&self.memory))),
             dead_letters: Arc::new(gate.over(Letters(Arc::clone(&self.letters)))),
-            max_concurrent_generations: 4,
+            generations: Semaphore::new(4),
             clock: self.clock(),
             jitter: Jitter::seeded(seed),
             latency: Latency::default(),

@@ -146,8 +146,20 @@ impl From<Fault> for TableError {
 }
 
 impl From<Fault> for ModelError {
+    /// After the model was asked, its reply can only be lost.
     fn from(_: Fault) -> Self {
         Self::Unavailable("injected".to_owned())
+    }
+}
+
+impl Gate {
+    /// What the service answers to a call that it does not pass on to the model.
+    fn refusal(&self, _: Fault) -> ModelError {
+        match self.chance.lock().expect("whole").random_range(0..3) {
+            0 => ModelError::Throttled,
+            1 => ModelError::Failed("injected".to_owned()),
+            _ => ModelError::Unavailable("injected".to_owned()),
+        }
     }
 }
 
@@ -247,7 +259,11 @@ impl<T: TextModel> TextModel for Gated<Arc<T>> {
         prompt: &str,
         correction: Option<&Correction>,
     ) -> Result<Answer, ModelError> {
-        gated!(self, self.inner.generate(campaign, prompt, correction))
+        self.gate.turn().await;
+        self.gate.pass().await.map_err(|fault| self.gate.refusal(fault))?;
+        let answer = self.inner.generate(campaign, prompt, correction).await?;
+        self.gate.pass().await?;
+        Ok(answer)
     }
 }
 

@@ -172,14 +172,12 @@ impl Coordination for Memory {
         tables.calls += 1;
         let now = i64::try_from(lease.now_ms / 1_000).unwrap_or(i64::MAX);
         if let Some((entry, owner, expires_at)) = tables.answers.get(hash) {
-            let is_free = match entry {
-                Entry::Leased { until_ms } => *until_ms <= lease.now_ms,
-                Entry::Answered { .. } => false,
-                Entry::GivenUp { at_ms, .. } => *at_ms < lease.retry_given_up_before_ms,
-            };
-            if !is_free && *expires_at > now && *owner == lease.owner {
-                return Ok(Leased::Ours);
-            }
+            let is_free = *owner == lease.owner
+                || match entry {
+                    Entry::Leased { until_ms } => *until_ms <= lease.now_ms,
+                    Entry::Answered { .. } => false,
+                    Entry::GivenUp { at_ms, .. } => *at_ms < lease.retry_given_up_before_ms,
+                };
             if !is_free && *expires_at > now {
                 return Ok(Leased::Taken(entry.clone()));
             }
