@@ -1,8 +1,8 @@
 //! Shows a prompt author what a campaign would do: the prompt, its price, the answer, and
 //! the e-mail.
 //!
-//! Reads, decides, renders, asks and checks with the very code that production uses; it
-//! stores nothing.
+//! Decides, renders and checks with the very code that production uses, and asks once more
+//! where production does; a call that fails is not repeated. It stores nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -24,7 +24,9 @@ use processor::answer;
 use processor::campaign::Compiled;
 use processor::eligibility::{Action, Candidate, State, decide};
 use processor::history::Past;
-use processor::model::{Bedrock, Correction, TextModel as _, Usage, estimated_input_tokens};
+use processor::model::{
+    Bedrock, Correction, ModelError, TextModel as _, Usage, estimated_input_tokens,
+};
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -82,6 +84,8 @@ pub async fn preview(arguments: &Preview) -> anyhow::Result<ExitCode> {
         section(&format!("message, {} as Braze renders it", path.display()));
         let answer = api::answer::body(&user_id, &content, None, Format::DynamoDb);
         say(message::render(&text, &answer)?.trim_end());
+    } else {
+        say(format_args!("\nno message to show: there is no {}", path.display()));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -119,20 +123,32 @@ async fn ask(
 ) -> anyhow::Result<Option<Map<String, Value>>> {
     let mut correction: Option<Correction> = None;
     loop {
-        let asked = model.generate(campaign, prompt, correction.as_ref()).await;
-        let answer = asked.context("the model gave no answer")?;
-        show_answer(&answer.text, answer.usage, campaign.campaign.config.price);
-        let error = match answer::accept(&answer.text, &campaign.validator) {
-            Ok(content) => return Ok(Some(content)),
-            Err(error) => error,
+        let price = campaign.campaign.config.price;
+        let next = match model.generate(campaign, prompt, correction.as_ref()).await {
+            Ok(answer) => {
+                show_answer(&answer.text, answer.usage, price);
+                match answer::accept(&answer.text, &campaign.validator) {
+                    Ok(content) => return Ok(Some(content)),
+                    Err(error) => Correction { answer: Some(answer), complaint: error.to_string() },
+                }
+            }
+            Err(ModelError::Stopped { stop, usage }) => {
+                show_answer(&format!("(none: {stop})"), usage, price);
+                let Some(complaint) = stop.complaint() else {
+                    say("in production: a dead letter; the fallback content stays");
+                    return Ok(None);
+                };
+                Correction { answer: None, complaint: complaint.to_owned() }
+            }
+            Err(error) => return Err(error).context("the model gave no answer"),
         };
-        say(format_args!("cannot be used: {error}"));
+        say(format_args!("cannot be used: {}", next.complaint));
         if correction.is_some() {
             say("in production: a dead letter; the fallback content stays");
             return Ok(None);
         }
         say("asked once more:");
-        correction = Some(Correction { answer: Some(answer), complaint: error.to_string() });
+        correction = Some(next);
     }
 }
 
@@ -227,6 +243,12 @@ fn read_line(line: &str) -> anyhow::Result<UserRecord> {
         _ => Err(anyhow::anyhow!("the event needs a text \"{name}\"")),
     };
     let (event_type, user_id, id) = (text("event_type")?, text("user_id")?, text("id")?);
+    // Currents has them as a text, which ingest parses.
+    if let Some(Value::String(text)) = fields.get("properties")
+        && let Ok(properties) = serde_json::from_str(text)
+    {
+        fields.insert("properties".to_owned(), properties);
+    }
     let time = fields.remove("time").and_then(|time| time.as_i64());
     let time = time.context("the event needs a \"time\" in UNIX seconds")?;
     let event = Event { id, time, fields };

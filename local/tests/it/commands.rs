@@ -39,6 +39,14 @@ fn watched(folder: &Path) -> PathBuf {
     file.expect("somebody watched").path
 }
 
+fn copy_campaign(to: &Path) {
+    fs::create_dir(to).expect("is created");
+    for entry in fs::read_dir(campaigns().join("new-episode")).expect("is there") {
+        let path = entry.expect("can be read").path();
+        fs::copy(&path, to.join(path.file_name().expect("has a name"))).expect("is copied");
+    }
+}
+
 #[test]
 fn campaigns_that_are_right_are_listed() {
     let folder = campaigns();
@@ -53,11 +61,7 @@ fn campaigns_that_are_right_are_listed() {
 fn everything_that_is_wrong_with_campaigns_is_said_at_once() {
     let folder = tempfile::tempdir().expect("temporary folder");
     let campaign = folder.path().join("offer");
-    fs::create_dir(&campaign).expect("is created");
-    for entry in fs::read_dir(campaigns().join("new-episode")).expect("is there") {
-        let path = entry.expect("can be read").path();
-        fs::copy(&path, campaign.join(path.file_name().expect("has a name"))).expect("is copied");
-    }
+    copy_campaign(&campaign);
     let change = |name: &str, from: &str, to: &str| {
         let path = campaign.join(name);
         let changed = fs::read_to_string(&path).expect("is text").replace(from, to);
@@ -112,7 +116,11 @@ fn a_preview_takes_events_as_json_lines_and_a_user() {
         })
         .to_string()
     };
-    let lines = [line("a", 1, "Old"), line("a", 2, "New"), line("b", 3, "Other")];
+    // As Currents has it: the properties are a text.
+    let other = line("b", 3, "Other")
+        .replace(r#"{"season":2,"show":"Other"}"#, r#""{\"season\":2,\"show\":\"Other\"}""#);
+    assert!(other.contains(r#""{\"season\""#), "{other}");
+    let lines = [line("a", 1, "Old"), line("a", 2, "New"), other];
     fs::write(&events, lines.join("\n")).expect("is written");
 
     let newest = stdout(&preview(&events, &["--prompt-only"]));
@@ -126,6 +134,35 @@ fn a_preview_takes_events_as_json_lines_and_a_user() {
     assert!(stderr(&of_nobody).contains("no event of user c"), "{}", stderr(&of_nobody));
     assert!(stderr(&broken).contains("events.jsonl:1"), "{}", stderr(&broken));
     assert_eq!(broken.status.code(), Some(1));
+}
+
+#[test]
+fn a_preview_says_what_it_cannot_evaluate_and_what_it_cannot_show() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let campaign = folder.path().join("new-episode");
+    copy_campaign(&campaign);
+    fs::remove_file(campaign.join("message.liquid")).expect("is there");
+    let events = folder.path().join("events.jsonl");
+    let line = |id: &str, name: serde_json::Value| {
+        serde_json::json!({
+            "event_type": "users.behaviors.CustomEvent", "user_id": "a", "id": id,
+            "time": 1, "name": name, "properties": { "show": "A" },
+        })
+        .to_string()
+    };
+    fs::write(&events, [line("good", "episode_watched".into())].join("\n")).expect("is written");
+    let with_folder = ["--campaigns", text(folder.path())];
+    let arguments = ["preview", "--campaign", "new-episode", "--events", text(&events)];
+
+    let shown = stdout(&local(&[&arguments[..], &with_folder].concat()));
+    assert!(shown.contains("no message to show"), "{shown}");
+
+    let path = campaign.join("campaign.toml");
+    let changed = fs::read_to_string(&path).expect("is text");
+    let changed = changed.replace("event.name == ", "event.name + 1 == ");
+    fs::write(&path, changed).expect("is written");
+    let output = local(&[&arguments[..], &with_folder].concat());
+    assert!(stdout(&output).contains("event good does not trigger"), "{}", stdout(&output));
 }
 
 #[test]
