@@ -12,10 +12,14 @@ use tracing_subscriber::EnvFilter;
 /// Longest wait for work on other threads to notice the end.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// What is shown unless somebody asks for more. The embedded DynamoDB warns of every
+/// condition that is not met, which is how instances agree.
+const DEFAULT_FILTER: &str = "warn,s3s=off,dynoxide=error";
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let filter =
-        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,s3s=off"));
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 
     let runtime = match tokio::runtime::Runtime::new() {
