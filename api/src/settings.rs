@@ -26,7 +26,8 @@ pub enum UnknownUser {
 }
 
 /// The text is neither `fallback` nor `not-found`.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("it is fallback or not-found")]
 pub struct Unrecognised;
 
 impl FromStr for UnknownUser {

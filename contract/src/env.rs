@@ -5,7 +5,7 @@
 //! deployment.
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fmt::{self, Display};
 use std::str::FromStr;
 
 /// Looks variables up and remembers every fault.
@@ -31,6 +31,8 @@ pub enum Fault {
         name: &'static str,
         /// The text that did not parse.
         value: String,
+        /// Why not.
+        reason: String,
     },
 }
 
@@ -41,7 +43,7 @@ impl<'a> Env<'a> {
     }
 
     /// Reads a variable that has no safe default.
-    pub fn required<T: FromStr>(&mut self, name: &'static str) -> Option<T> {
+    pub fn required<T: FromStr<Err: Display>>(&mut self, name: &'static str) -> Option<T> {
         let Some(value) = self.look_up(name) else {
             self.faults.push(Fault::Missing(name));
             return None;
@@ -50,7 +52,11 @@ impl<'a> Env<'a> {
     }
 
     /// Reads a variable, falling back to `default` when it is not set.
-    pub fn optional<T: FromStr>(&mut self, name: &'static str, default: T) -> Option<T> {
+    pub fn optional<T: FromStr<Err: Display>>(
+        &mut self,
+        name: &'static str,
+        default: T,
+    ) -> Option<T> {
         match self.look_up(name) {
             Some(value) => self.parse(name, value),
             None => Some(default),
@@ -78,11 +84,11 @@ impl<'a> Env<'a> {
         (self.lookup)(name)
     }
 
-    fn parse<T: FromStr>(&mut self, name: &'static str, value: String) -> Option<T> {
+    fn parse<T: FromStr<Err: Display>>(&mut self, name: &'static str, value: String) -> Option<T> {
         match value.parse() {
             Ok(parsed) => Some(parsed),
-            Err(_) => {
-                self.faults.push(Fault::Malformed { name, value });
+            Err(error) => {
+                self.faults.push(Fault::Malformed { name, value, reason: error.to_string() });
                 None
             }
         }
@@ -93,7 +99,9 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing(name) => write!(f, "{name} is not set"),
-            Self::Malformed { name, value } => write!(f, "{name} cannot be \"{value}\""),
+            Self::Malformed { name, value, reason } => {
+                write!(f, "{name} cannot be \"{value}\": {reason}")
+            }
         }
     }
 }
@@ -127,7 +135,7 @@ mod tests {
         let error = env.finish(table.zip(port)).expect_err("neither is valid");
         assert_eq!(
             error.to_string(),
-            "invalid settings: TABLE is not set; PORT cannot be \"many\""
+            "invalid settings: TABLE is not set; PORT cannot be \"many\": invalid digit found in string"
         );
     }
 }

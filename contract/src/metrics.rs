@@ -49,6 +49,8 @@ pub const CONTENTS_FROM_CACHE: &str = "contents_from_cache";
 pub const CONDITIONS_FAILED: &str = "conditions_failed";
 /// Content items written.
 pub const CONTENTS_STORED: &str = "contents_stored";
+/// Updates of the table for slices of the quota.
+pub const QUOTA_TABLE_CALLS: &str = "quota_table_calls";
 /// Times the model's service said no for reasons of quota.
 pub const THROTTLES: &str = "throttles";
 /// Input tokens that the service counted.

@@ -12,7 +12,8 @@ const placeholder = join(import.meta.dirname, '../test/fixtures/bootstrap');
 
 new PipelineStack(app, 'BrazeContent', {
   codePath: (program) => (existsSync(join(built, program)) ? join(built, program) : placeholder),
-  tokensPerMinute: 100_000,
+  modelQuotas: { '*': { tokensPerMinute: 100_000 } },
+  maxProcessors: 16,
   modelArns: [],
   guardrailArns: [],
 });

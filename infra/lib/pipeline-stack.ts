@@ -18,12 +18,24 @@ const GIVEN_UP_RETENTION = Duration.days(30);
 export interface PipelineStackProps extends StackProps {
   /** Folder of a program's `bootstrap`; tests pass an empty one, so that synth never runs cargo. */
   readonly codePath: (program: Program) => string;
-  /** What the account allows for the model, in tokens per minute. */
-  readonly tokensPerMinute: number;
+  /** What the account allows, by model or inference profile; `*` stands for every other. */
+  readonly modelQuotas: Readonly<Record<string, ModelQuota>>;
+  /** Most instances of the processor at a time. */
+  readonly maxProcessors: number;
   /** Models and inference profiles that the campaigns name. */
   readonly modelArns: readonly string[];
   /** Guardrails that the campaigns name. */
   readonly guardrailArns: readonly string[];
+}
+
+/** Bedrock's quota of a model in this account and region. */
+export interface ModelQuota {
+  readonly tokensPerMinute: number;
+  /** Newer models have none. */
+  readonly requestsPerMinute?: number;
+  readonly tokensPerDay?: number;
+  /** What an output token counts when a call is settled; 5 if not given. */
+  readonly outputBurndown?: number;
 }
 
 export type Program = 'ingest' | 'processor' | 'api';
@@ -98,13 +110,24 @@ export class PipelineStack extends Stack {
       COORDINATION_TABLE: coordination.tableName,
       DEAD_LETTER_QUEUE_URL: deadLetters.queueUrl,
       MAX_CONCURRENT_GENERATIONS: '32',
-      OUTPUT_BURNDOWN: '5',
-      // Zero stands for none: newer models have no such quota.
-      REQUESTS_PER_MINUTE: '0',
-      TOKENS_PER_MINUTE: String(props.tokensPerMinute),
+      MAX_INSTANCES: String(props.maxProcessors),
+      MODEL_QUOTAS: JSON.stringify(
+        Object.fromEntries(
+          Object.entries(props.modelQuotas).map(([model, quota]) => [
+            model,
+            {
+              tokens_per_minute: quota.tokensPerMinute,
+              requests_per_minute: quota.requestsPerMinute,
+              tokens_per_day: quota.tokensPerDay,
+              output_burndown: quota.outputBurndown,
+            },
+          ]),
+        ),
+      ),
     });
-    // One instance holds the whole quota for now.
-    (processor.node.defaultChild as lambda.CfnFunction).reservedConcurrentExecutions = 1;
+    // While the table of the quota is out of reach, each instance keeps to its share of it.
+    (processor.node.defaultChild as lambda.CfnFunction).reservedConcurrentExecutions =
+      props.maxProcessors;
     table.grant(
       processor,
       'dynamodb:BatchGetItem',

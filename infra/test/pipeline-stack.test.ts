@@ -52,6 +52,18 @@ test.each(Object.entries(environment))('%s is given exactly the settings it read
   expect(Object.keys(program?.Properties.Environment.Variables).sort()).toEqual(names);
 });
 
+test('the processors are as many as share the quota while its table is out of reach', () => {
+  pipeline().hasResourceProperties('AWS::Lambda::Function', {
+    Environment: {
+      Variables: {
+        MAX_INSTANCES: '4',
+        MODEL_QUOTAS: '{"*":{"tokens_per_minute":600,"output_burndown":1}}',
+      },
+    },
+    ReservedConcurrentExecutions: 4,
+  });
+});
+
 test('the bucket takes nothing in the clear and is not public', () => {
   pipeline().hasResourceProperties('AWS::S3::Bucket', {
     PublicAccessBlockConfiguration: { BlockPublicAcls: true, RestrictPublicBuckets: true },
@@ -85,7 +97,8 @@ test('a record stays on the stream far longer than the processor tries', () => {
 function pipeline(): Template {
   const stack = new PipelineStack(new App(), 'Test', {
     codePath: () => join(import.meta.dirname, 'fixtures/bootstrap'),
-    tokensPerMinute: 600,
+    modelQuotas: { '*': { tokensPerMinute: 600, outputBurndown: 1 } },
+    maxProcessors: 4,
     modelArns: [MODEL],
     guardrailArns: [GUARDRAIL],
   });

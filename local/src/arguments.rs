@@ -1,13 +1,13 @@
 //! What a person can say on the command line.
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use loadtest::generate::Plan;
 use loadtest::writer::Compression;
-use processor::quota::Quota;
+use processor::quota::{ModelQuota, ModelQuotas};
 
 use crate::aws;
 use crate::bedrock::Behaviour;
@@ -15,7 +15,7 @@ use crate::event_source::Mapping;
 use crate::pipeline::{Model, Options};
 
 /// Quota of the stand-in, in tokens per minute: enough not to wait for in a demonstration.
-const STAND_IN_TOKENS_PER_MINUTE: NonZeroU32 = NonZeroU32::new(20_000_000).unwrap();
+const STAND_IN_TOKENS_PER_MINUTE: NonZeroU64 = NonZeroU64::new(20_000_000).unwrap();
 
 /// Runs the whole system on this machine: Currents files in, content out over HTTP.
 ///
@@ -74,11 +74,15 @@ pub struct System {
 
     /// Quota in tokens per minute; must be given with --bedrock aws.
     #[arg(long, value_name = "N", required_if_eq("bedrock", "aws"))]
-    pub tokens_per_minute: Option<NonZeroU32>,
+    pub tokens_per_minute: Option<NonZeroU64>,
 
     /// Quota in requests per minute, for models that have one.
     #[arg(long, value_name = "N")]
     pub requests_per_minute: Option<NonZeroU32>,
+
+    /// Quota in tokens per day (UTC), if there is one.
+    #[arg(long, value_name = "N")]
+    pub tokens_per_day: Option<NonZeroU64>,
 
     /// What an output token counts against the quota: 1, 5, 10 or 15, by model.
     #[arg(long, value_name = "N", default_value = "5")]
@@ -198,7 +202,7 @@ impl System {
     pub fn options(&self) -> Options {
         let tokens_per_minute = self.tokens_per_minute.unwrap_or(STAND_IN_TOKENS_PER_MINUTE);
         let stand_in = Behaviour {
-            tokens_per_minute: u64::from(tokens_per_minute.get()),
+            tokens_per_minute: tokens_per_minute.get(),
             output_burndown: u64::from(self.output_burndown.get()),
             latency: Duration::from_millis(self.latency_ms),
             throttle_every: self.throttle_every,
@@ -211,11 +215,12 @@ impl System {
                 Bedrock::StandIn => Model::StandIn(stand_in),
                 Bedrock::Aws => Model::Aws,
             },
-            quota: Quota {
+            quotas: ModelQuotas::same(ModelQuota {
                 tokens_per_minute,
                 requests_per_minute: self.requests_per_minute,
+                tokens_per_day: self.tokens_per_day,
                 output_burndown: self.output_burndown,
-            },
+            }),
             max_concurrent_generations: 32,
             mapping: Mapping::default(),
         }

@@ -1,5 +1,6 @@
 //! The three Lambdas, wired to the embedded AWS.
 
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,11 +24,11 @@ use ingest::stream::Stream;
 use processor::clock::Clock;
 use processor::coordination::SharedTable;
 use processor::dead_letters::Sqs;
-use processor::handler::Processor;
+use processor::handler::{Processor, models};
 use processor::jitter::Jitter;
 use processor::latency::Latency;
 use processor::model::Bedrock;
-use processor::quota::{Limiter, Quota};
+use processor::quota::{self, ModelQuotas, Quotas};
 use processor::refusals::Refusals;
 use processor::store::DynamoDb;
 use std::net::SocketAddr;
@@ -61,8 +62,8 @@ pub struct Options {
     pub aws: aws::Options,
     /// Who writes the text.
     pub bedrock: Model,
-    /// What the limiter keeps to.
-    pub quota: Quota,
+    /// What the account allows.
+    pub quotas: ModelQuotas,
     /// Most calls of the model at a time.
     pub max_concurrent_generations: usize,
     /// How stream records become batches.
@@ -126,10 +127,19 @@ impl Pipeline {
                 buckets: DEFAULT_STREAM_BUCKETS,
             },
         };
+        let lanes =
+            quota::dynamodb::Lanes::new(aws.dynamodb.clone(), COORDINATION_TABLE.to_owned());
+        let instance = quota::Instance {
+            table: Arc::new(lanes),
+            instances: NonZeroU32::MIN,
+            clock: Clock::System,
+            jitter: Arc::default(),
+        };
+        let quotas = Quotas::new(&options.quotas, models(&compiled), &instance)?;
         let processor = Processor {
             campaigns: compiled,
             model: Arc::new(Bedrock::new(&bedrock_config)),
-            limiter: Limiter::new(options.quota),
+            quotas,
             table: Arc::new(DynamoDb::new(aws.dynamodb.clone(), TABLE.to_owned())),
             coordination: Arc::new(SharedTable::new(
                 aws.dynamodb.clone(),

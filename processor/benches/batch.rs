@@ -7,6 +7,9 @@
 
 #![expect(clippy::expect_used, reason = "a benchmark that cannot go on has failed")]
 
+#[path = "../tests/it/world/lanes.rs"]
+#[expect(dead_code, reason = "the rest is for the benchmark of the quota")]
+mod lanes;
 #[path = "../tests/it/world/memory.rs"]
 mod memory;
 
@@ -24,17 +27,18 @@ use contract::aggregation;
 use contract::dead_letter::DeadLetter;
 use contract::metrics::{self, Fate};
 use contract::user_record::{Event, UserRecord, VERSION};
+use lanes::Lanes;
 use memory::Memory;
 use processor::campaign::Compiled;
 use processor::clock::Clock;
 use processor::coordination::{BudgetOfDay, Coordination, Entry, Lease, Leased, Spent};
 use processor::dead_letters::{DeadLetterQueue, NotQueued};
 use processor::eligibility::State;
-use processor::handler::Processor;
+use processor::handler::{Processor, models};
 use processor::jitter::Jitter;
 use processor::latency::Latency;
 use processor::model::{Answer, Correction, ModelError, TextModel, Usage};
-use processor::quota::{Limiter, Quota};
+use processor::quota::{Instance, ModelQuota, ModelQuotas, Quotas};
 use processor::refusals::Refusals;
 use processor::store::{ContentTable, Key, TableError, Write, Written};
 use serde_json::{Value, json};
@@ -148,14 +152,19 @@ fn deadline() -> SystemTime {
 
 fn processor<T: ContentTable + Coordination + 'static>(tables: &Arc<T>) -> Processor {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../campaigns");
+    let campaigns = processor::campaign::load(&folder).expect("campaigns are valid");
+    let instance = Instance {
+        table: Arc::new(Lanes::default()),
+        instances: NonZeroU32::MIN,
+        clock: Clock::System,
+        jitter: Arc::default(),
+    };
+    // Nothing waits for so much.
+    let quotas = ModelQuotas::same(ModelQuota::of_tokens(u64::MAX / 2));
     Processor {
-        campaigns: processor::campaign::load(&folder).expect("campaigns are valid"),
+        quotas: Quotas::new(&quotas, models(&campaigns), &instance).expect("any model"),
+        campaigns,
         model: Arc::new(Instant),
-        limiter: Limiter::new(Quota {
-            tokens_per_minute: NonZeroU32::MAX,
-            requests_per_minute: None,
-            output_burndown: NonZeroU32::MIN,
-        }),
         table: Arc::<T>::clone(tables),
         coordination: Arc::<T>::clone(tables),
         dead_letters: Arc::new(Letters::default()),

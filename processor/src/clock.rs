@@ -21,11 +21,16 @@ pub enum Clock {
 impl Clock {
     /// The time now, in UNIX milliseconds.
     pub fn now_ms(&self) -> u64 {
+        self.now_us() / 1_000
+    }
+
+    /// The time now, in UNIX microseconds.
+    pub fn now_us(&self) -> u64 {
         match self {
             Self::System => {
-                millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
+                micros(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
             }
-            Self::Tokio { started, epoch_ms } => epoch_ms + millis(started.elapsed()),
+            Self::Tokio { started, epoch_ms } => epoch_ms * 1_000 + micros(started.elapsed()),
         }
     }
 
@@ -44,6 +49,10 @@ impl Clock {
     pub fn since_ms(&self, then_ms: u64) -> Duration {
         Duration::from_millis(self.now_ms().saturating_sub(then_ms))
     }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 fn millis(duration: Duration) -> u64 {

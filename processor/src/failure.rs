@@ -30,7 +30,7 @@ impl ModelError {
     /// Decides about a failed call.
     pub fn verdict(&self) -> Verdict {
         match self {
-            Self::Throttled | Self::Failed(_) | Self::Unavailable(_) => Verdict::RetryNow,
+            Self::Throttled(_) | Self::Failed(_) | Self::Unavailable(_) => Verdict::RetryNow,
             Self::DailyQuota | Self::NotSent(_) | Self::NotServed(_) => Verdict::GiveBack,
             Self::NotAllowed(_) => Verdict::DeadLetter("not_allowed"),
             Self::Stopped { stop, .. } => stop.verdict(),
@@ -62,7 +62,7 @@ impl NotAdmitted {
     /// Decides about a call that the quota does not let through.
     pub fn verdict(&self) -> Verdict {
         match self {
-            Self::OutOfTime => Verdict::GiveBack,
+            Self::OutOfTime | Self::DayUsedUp => Verdict::GiveBack,
             Self::NeverFits { .. } => Verdict::DeadLetter("never_fits_quota"),
         }
     }

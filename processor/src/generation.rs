@@ -11,6 +11,7 @@ use crate::campaign::Compiled;
 use crate::failure::{self, Verdict};
 use crate::handler::{Deadline, Processor};
 use crate::model::{self, Answer, Calls, Correction, ModelError, Usage};
+use crate::quota::Call;
 
 /// Attempts at one call within an invocation; more are Kinesis' business.
 const MAX_ATTEMPTS: u32 = 4;
@@ -80,14 +81,22 @@ impl Processor {
         counts: &mut Counts,
     ) -> Result<Answer, Failure> {
         let input_tokens = model::estimated_input_tokens(campaign, prompt, correction);
-        let worst_case = self.limiter.worst_case(input_tokens, campaign.campaign.config.max_tokens);
+        let limiter = self.quotas.of(&campaign.campaign.config.model_id);
+        let limiter = limiter.map_err(|error| Failure::new(Verdict::GiveBack, error))?;
+        let call = Call {
+            campaign: &campaign.campaign.name,
+            priority: campaign.campaign.config.priority,
+            input_tokens,
+            max_tokens: campaign.campaign.config.max_tokens,
+            since: Instant::now(),
+        };
         let mut backoff = FIRST_BACKOFF;
         for _ in 0..MAX_ATTEMPTS {
             let start_by = deadline.start_by(self.latency.p99());
             if Instant::now() >= start_by {
                 return Err(Failure::new(Verdict::GiveBack, "a generation would not end in time"));
             }
-            let reserved = self.limiter.reserve(worst_case, start_by).await;
+            let reserved = limiter.reserve(&call, start_by).await;
             let reservation = reserved.map_err(|error| Failure::new(error.verdict(), error))?;
             calls.attempts += 1;
             let began = Instant::now();
@@ -96,15 +105,10 @@ impl Processor {
                 calls.unknown += 1;
                 return Err(Failure::new(Verdict::GiveBack, "out of time"));
             };
-            let settle = |usage: Usage| {
-                let used = self.limiter.settlement(usage.input_tokens, usage.output_tokens);
-                reservation.settle(used);
-            };
             let error = match answered {
                 Ok(answer) => {
                     self.latency.record(began.elapsed());
-                    self.limiter.admitted();
-                    settle(answer.usage);
+                    reservation.settle(answer.usage);
                     calls.count(answer.usage, counts);
                     return Ok(answer);
                 }
@@ -113,34 +117,36 @@ impl Processor {
             let verdict = error.verdict();
             let failure = Failure::new(verdict, &error);
             match error {
-                ModelError::Throttled => {
+                ModelError::Throttled(retry_after) => {
                     counts.add(metrics::THROTTLES, 1);
-                    self.limiter.throttled();
-                    // A call that was refused is not charged.
-                    settle(Usage::default());
+                    limiter.throttled(reservation, retry_after).await;
                     // The limiter pauses all calls: no wait of its own.
                     continue;
                 }
                 ModelError::Stopped { stop, usage } => {
-                    settle(usage);
+                    reservation.settle(usage);
                     calls.count(usage, counts);
                     return Err(Failure { complaint: stop.complaint(), ..failure });
                 }
                 ModelError::NotAllowed(code) | ModelError::NotServed(code) => {
                     self.refusals.note(&campaign.campaign.name, code);
-                    settle(Usage::default());
+                    reservation.release();
                 }
                 ModelError::Unchecked { usage, cause } => {
                     if let ModelError::NotAllowed(code) | ModelError::NotServed(code) = *cause {
                         self.refusals.note(&campaign.campaign.name, code);
                     }
-                    settle(usage);
+                    reservation.settle(usage);
                     calls.count(usage, counts);
                 }
-                ModelError::NotSent(_) | ModelError::Failed(_) => settle(Usage::default()),
+                ModelError::NotSent(_) | ModelError::Failed(_) => reservation.release(),
                 // What the service did with it is not known: the worst case stays charged.
                 ModelError::Unavailable(_) => calls.unknown += 1,
-                ModelError::DailyQuota | ModelError::Refused(_) => {}
+                ModelError::DailyQuota => {
+                    limiter.day_used_up();
+                    reservation.release();
+                }
+                ModelError::Refused(_) => reservation.release(),
             }
             if verdict != Verdict::RetryNow {
                 return Err(failure);

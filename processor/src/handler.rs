@@ -27,7 +27,7 @@ use crate::history::Past;
 use crate::jitter::Jitter;
 use crate::latency::Latency;
 use crate::model::{Bedrock, TextModel};
-use crate::quota::Limiter;
+use crate::quota::{self, NoQuota, Quotas};
 use crate::refusals::Refusals;
 use crate::settings::Settings;
 use crate::store::{ContentTable, DAY_SECS, DynamoDb, Key};
@@ -65,8 +65,8 @@ pub struct Processor {
     pub campaigns: Vec<Arc<Compiled>>,
     /// The text model.
     pub model: Arc<dyn TextModel>,
-    /// Its quota.
-    pub limiter: Limiter,
+    /// The models' quotas.
+    pub quotas: Quotas,
     /// The content table.
     pub table: Arc<dyn ContentTable>,
     /// What the instances agree on.
@@ -83,6 +83,22 @@ pub struct Processor {
     pub latency: Latency,
     /// What the service refuses the account.
     pub refusals: Refusals,
+}
+
+/// Why a processor cannot be built.
+#[derive(Debug, thiserror::Error)]
+pub enum NotReady {
+    /// Some campaigns are not valid.
+    #[error(transparent)]
+    Campaigns(#[from] InvalidCampaigns),
+    /// A campaign's model has no quota.
+    #[error(transparent)]
+    Quota(#[from] NoQuota),
+}
+
+/// The models that campaigns ask.
+pub fn models(campaigns: &[Arc<Compiled>]) -> impl Iterator<Item = &str> {
+    campaigns.iter().map(|each| each.campaign.config.model_id.as_str())
 }
 
 /// What an invocation did.
@@ -127,7 +143,7 @@ impl Deadline {
 
 impl Processor {
     /// Builds the clients and compiles the campaigns.
-    pub async fn from_settings(settings: &Settings) -> Result<Self, InvalidCampaigns> {
+    pub async fn from_settings(settings: &Settings) -> Result<Self, NotReady> {
         let campaigns = campaign::load(&settings.campaigns_dir)?;
         let http = aws_smithy_http_client::Builder::new()
             .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
@@ -144,10 +160,19 @@ impl Processor {
         let sqs = aws_sdk_sqs::Client::new(&config);
         let queue_url = settings.dead_letter_queue_url.clone();
         let coordination = SharedTable::new(dynamodb.clone(), settings.coordination_table.clone());
+        let lanes =
+            quota::dynamodb::Lanes::new(dynamodb.clone(), settings.coordination_table.clone());
+        let instance = quota::Instance {
+            table: Arc::new(lanes),
+            instances: settings.max_instances,
+            clock: Clock::System,
+            jitter: Arc::default(),
+        };
+        let quotas = Quotas::new(&settings.model_quotas, models(&campaigns), &instance)?;
         Ok(Self {
             campaigns,
             model: Arc::new(Bedrock::new(&config)),
-            limiter: Limiter::new(settings.quota),
+            quotas,
             table: Arc::new(DynamoDb::new(dynamodb, settings.content_table.clone())),
             coordination: Arc::new(coordination),
             dead_letters: Arc::new(Sqs::new(sqs, queue_url)),
@@ -191,6 +216,7 @@ impl Processor {
         for (campaign, code) in self.refusals.take() {
             tracing::warn!(campaign, code, "account cannot call the model");
         }
+        report.counts.add(metrics::QUOTA_TABLE_CALLS, self.quotas.count_table_calls());
         batch.count(&mut report.counts);
         report.response = batch.response();
         report

@@ -91,9 +91,10 @@ impl Usage {
 /// errors; [`ModelError::verdict`] decides.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
-    /// The account is over its quota for a minute.
+    /// The account is over its quota for a minute, or the service over its capacity; how
+    /// long to wait, if it said so.
     #[error("model throttled the call")]
-    Throttled,
+    Throttled(Option<Duration>),
     /// The account is over its quota for the day: waiting minutes is useless.
     #[error("quota of the day is used up")]
     DailyQuota,

@@ -1,78 +1,132 @@
-//! Keeps the calls of this instance inside the model's quota.
+//! Keeps all instances' calls together inside the models' quotas, and uses them up.
 //!
-//! The service charges a request its input and its whole output allowance when
-//! the request starts, and settles to what was really used when it ends. The
-//! [`Limiter`] does the same: [`Limiter::reserve`] waits for the worst case to
-//! fit, [`Reservation::settle`] corrects it.
+//! The service takes a call's input and its whole output allowance out of the quota when
+//! the call starts, and settles to what it used, output times burndown, when it ends. So
+//! a call is charged what it is expected to take of the quota over the minute that it
+//! counts in, learnt per campaign (`estimate`), and the difference to what it
+//! took is charged or credited as long as that minute lasts.
 //!
-//! No sixty seconds admit more than the quota, wherever they begin. A bucket
-//! with that promise has to take its burst out of its refill and so wastes half
-//! the quota at a burst of half; the ledger in `window` keeps what was charged
-//! in each second instead and loses only the rounding of one second in sixty-one.
-//! Requests are paced by `governor`, which needs no giving back.
+//! ```text
+//! reserve -> line -> slice of a lane -> the call's own time in it -> start -> settle
+//!            first come,   one conditional      the lane's pace          learns
+//!            first served  update of the table  keeps the quota
+//! ```
+//!
+//! - [`lane`] — the shared clock of promises, and why no sixty seconds exceed the quota.
+//!   Read this first.
+//! - `rate` — how much of a lane's time a call is worth.
+//! - `estimate`, `settling` — what calls will take, and what they took.
+//! - `line` — whose turn it is within an instance.
+//! - [`pace`] — throttles, which teach all instances that somebody else uses the quota.
+//! - [`table`], [`dynamodb`] — where lanes are kept.
+//!
+//! If the table cannot be reached, an instance keeps to its static share, the quota
+//! divided by the number of instances, and asks the table again after a while.
 
-mod pace;
-mod window;
+pub mod dynamodb;
+mod estimate;
+pub mod lane;
+mod line;
+pub mod pace;
+mod pacer;
+mod rate;
+mod reservation;
+mod settings;
+mod settling;
+mod slices;
+pub mod table;
 
-use std::num::NonZeroU32;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::num::{NonZeroU32, NonZeroU64};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Notify;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
-use pace::Pacer;
-use window::Window;
+use crate::clock::Clock;
+use crate::jitter::Jitter;
+use lane::{LATE, micros};
+use line::{Place, Turn, Waiting};
+use pacer::Pacer;
+use slices::State;
+use table::{LaneName, QuotaTable};
 
-/// Seconds in which the quota applies; AWS documents "per minute" without a shape.
-const WINDOW_SECS: u64 = 60;
+pub use reservation::Reservation;
+pub use settings::{ModelQuota, ModelQuotas};
 
-/// First pause after a throttle.
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
+/// Shortest wait for more calls, where any is worth while.
+const COLLECT: Duration = Duration::from_millis(5);
 
-/// Longest pause: after a minute the whole quota is there again, and a quarter
-/// of that is enough to find out.
-const MAX_PAUSE: Duration = Duration::from_secs(15);
+/// Calls that need not wait for more: a slice for so many costs little each.
+const ENOUGH_CALLS: usize = 32;
 
-/// What the account allows this instance, per model.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Quota {
-    /// Tokens in any sixty seconds.
-    pub tokens_per_minute: NonZeroU32,
-    /// Requests in any sixty seconds; newer models have no such quota.
-    pub requests_per_minute: Option<NonZeroU32>,
-    /// What an output token counts when a call is settled: 1, 5, 10 or 15 by model.
-    pub output_burndown: NonZeroU32,
+/// How long before the last call of a slice the next slice is taken.
+const AHEAD: Duration = Duration::from_millis(100);
+
+/// How long a call is held back that cannot start in time, before it is told so: whoever
+/// tries again at once would only cost reads.
+const FUTILE_WAIT: Duration = Duration::from_secs(5);
+
+/// How long nothing is asked after the service said that the day's quota is used up.
+const DAY_PAUSE: Duration = Duration::from_secs(300);
+
+/// The quotas of all models.
+#[derive(Debug)]
+pub struct Quotas {
+    limiters: HashMap<String, Limiter>,
 }
 
-/// Tokens and requests of one model.
+/// What the limiters of one instance have in common.
+#[derive(Debug, Clone)]
+pub struct Instance {
+    /// Keeps the lanes.
+    pub table: Arc<dyn QuotaTable>,
+    /// Most instances that run at a time; each one's share while the table is out of reach.
+    pub instances: NonZeroU32,
+    /// The time of day.
+    pub clock: Clock,
+    /// Chance.
+    pub jitter: Arc<Jitter>,
+}
+
+/// A campaign's model has no quota.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no quota for the model {0}: name it in MODEL_QUOTAS, or \"*\" for every other model")]
+pub struct NoQuota(pub String);
+
+/// Tokens and requests of one model, as this instance uses them.
 #[derive(Debug)]
 pub struct Limiter {
-    quota: Quota,
-    window: Mutex<Window>,
-    pause: Mutex<Pause>,
-    /// Told whenever tokens come back, so that a waiting call looks again.
-    settled: Notify,
-    /// Held while waiting, so that callers are served in the order they came and
-    /// a large call is not starved by small ones.
-    turnstile: tokio::sync::Mutex<()>,
-    requests: Option<Pacer>,
+    model_id: String,
+    quota: ModelQuota,
+    lanes: u32,
+    instance: Instance,
+    state: Mutex<State>,
+    /// Held by the call that takes slices for all that wait.
+    leader: tokio::sync::Mutex<()>,
+    pacer: Pacer,
+    slices: AtomicU64,
 }
 
-/// Tokens taken for a call that has not ended.
-///
-/// Dropping it without [`Reservation::settle`] keeps the worst case charged,
-/// which is what the service does to a call that is cut off.
-#[derive(Debug)]
-#[must_use = "settle the reservation when the call ends"]
-pub struct Reservation<'a> {
-    limiter: &'a Limiter,
-    second: u64,
-    tokens: u64,
+/// A call that is to be made.
+#[derive(Debug, Clone, Copy)]
+pub struct Call<'a> {
+    /// Name of the campaign.
+    pub campaign: &'a str,
+    /// Calls of a higher one go first.
+    pub priority: i32,
+    /// Estimated input.
+    pub input_tokens: u64,
+    /// Output allowance.
+    pub max_tokens: u32,
+    /// When it was first to be made.
+    pub since: Instant,
 }
 
 /// Why a call may not start.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotAdmitted {
     /// The call can never fit, however long it waits.
     #[error("a call of up to {wanted} tokens does not fit in {tokens_per_minute} tokens a minute")]
@@ -80,280 +134,199 @@ pub enum NotAdmitted {
         /// Tokens asked for.
         wanted: u64,
         /// The quota.
-        tokens_per_minute: NonZeroU32,
+        tokens_per_minute: NonZeroU64,
     },
     /// The quota is used up until after the deadline.
     #[error("quota is used up until after the deadline")]
     OutOfTime,
+    /// The day's quota is used up.
+    #[error("quota of the day is used up")]
+    DayUsedUp,
+}
+
+impl Quotas {
+    /// Makes a limiter for each of the models, with nothing known of any.
+    pub fn new<'a>(
+        quotas: &ModelQuotas,
+        models: impl IntoIterator<Item = &'a str>,
+        instance: &Instance,
+    ) -> Result<Self, NoQuota> {
+        let limiters = models.into_iter().map(|model_id| {
+            let quota = quotas.of(model_id).ok_or_else(|| NoQuota(model_id.to_owned()))?;
+            Ok((model_id.to_owned(), Limiter::new(model_id, quota, instance.clone())))
+        });
+        Ok(Self { limiters: limiters.collect::<Result<_, _>>()? })
+    }
+
+    /// The limiter of a model.
+    pub fn of(&self, model_id: &str) -> Result<&Limiter, NoQuota> {
+        self.limiters.get(model_id).ok_or_else(|| NoQuota(model_id.to_owned()))
+    }
+
+    /// Calls of the table since this was asked last.
+    pub fn count_table_calls(&self) -> u64 {
+        self.limiters.values().map(|limiter| limiter.slices.swap(0, Ordering::Relaxed)).sum()
+    }
 }
 
 impl Limiter {
-    /// Starts with nothing charged.
-    pub fn new(quota: Quota) -> Self {
+    /// Starts with nothing known.
+    pub fn new(model_id: &str, quota: ModelQuota, instance: Instance) -> Self {
         Self {
+            model_id: model_id.to_owned(),
+            lanes: rate::lanes(&quota),
             quota,
-            window: Mutex::new(Window::new(u64::from(quota.tokens_per_minute.get()))),
-            pause: Mutex::new(Pause { until: Instant::now(), next: FIRST_PAUSE }),
-            settled: Notify::new(),
-            turnstile: tokio::sync::Mutex::new(()),
-            requests: quota.requests_per_minute.map(Pacer::new),
+            instance,
+            state: Mutex::default(),
+            leader: tokio::sync::Mutex::default(),
+            pacer: Pacer::default(),
+            slices: AtomicU64::default(),
         }
     }
 
-    /// What a call is charged at most: its input, and its whole allowance of
-    /// output at the rate that settling will use.
-    pub fn worst_case(&self, input_tokens: u64, max_tokens: u32) -> u64 {
-        input_tokens + u64::from(max_tokens) * u64::from(self.quota.output_burndown.get())
-    }
-
-    /// What a finished call is charged: input, cache writes, and output times burndown.
-    pub fn settlement(&self, input_tokens: u64, output_tokens: u64) -> u64 {
-        input_tokens + output_tokens * u64::from(self.quota.output_burndown.get())
-    }
-
-    /// Waits until a call of up to `wanted` tokens may start, and charges it.
+    /// Waits until a call may start, and charges it.
     pub async fn reserve(
         &self,
-        wanted: u64,
+        call: &Call<'_>,
         deadline: Instant,
     ) -> Result<Reservation<'_>, NotAdmitted> {
+        let (now, now_us) = (Instant::now(), self.now_us());
+        let deadline_us = now_us + micros(deadline.saturating_duration_since(now));
+        let came_us = now_us.saturating_sub(micros(now.saturating_duration_since(call.since)));
+        let worst = self.state().price(call, &self.quota).worst;
         let tokens_per_minute = self.quota.tokens_per_minute;
-        if wanted > u64::from(tokens_per_minute.get()) {
-            return Err(NotAdmitted::NeverFits { wanted, tokens_per_minute });
+        if worst > tokens_per_minute.get() as f64 {
+            return Err(NotAdmitted::NeverFits { wanted: worst as u64, tokens_per_minute });
         }
-        timeout_at(deadline, self.wait_for(wanted)).await.map_err(|_| NotAdmitted::OutOfTime)
+        let turn = self.turn(call, came_us, deadline_us);
+        let turn = timeout_at(deadline, turn).await.unwrap_or(Err(NotAdmitted::OutOfTime))?;
+        Ok(Reservation::new(self, call, turn, self.now_us()))
     }
 
-    async fn wait_for(&self, wanted: u64) -> Reservation<'_> {
-        let _turn = self.turnstile.lock().await;
-        if let Some(requests) = &self.requests {
-            requests.wait().await;
-        }
+    /// Waits for the call's turn. One of the calls that wait takes slices for all.
+    async fn turn(
+        &self,
+        call: &Call<'_>,
+        came_us: u64,
+        deadline_us: u64,
+    ) -> Result<Turn, NotAdmitted> {
         loop {
-            let paused_until = locked(&self.pause).until;
-            if paused_until > Instant::now() {
-                sleep_until(paused_until).await;
+            let closed_until_us = self.state().closed_until_us;
+            if closed_until_us > self.now_us() {
+                sleep(FUTILE_WAIT).await;
+                return Err(NotAdmitted::DayUsedUp);
             }
-            // Asked for before looking, so that no settlement slips between.
-            let settled = self.settled.notified();
-            let fits_at = match locked(&self.window).charge(wanted, Instant::now()) {
-                Ok(second) => return Reservation { limiter: self, second, tokens: wanted },
-                Err(fits_at) => fits_at,
-            };
-            tokio::select! {
+            let (waiting, told) =
+                Waiting::new(call.campaign, call.input_tokens, call.max_tokens, deadline_us);
+            let place = self.state().line.add(came_us, call.priority, waiting);
+            let in_line = InLine { limiter: self, place };
+            let turn = tokio::select! {
                 // In order, so that a run can be repeated.
                 biased;
-                () = settled => {}
-                () = sleep_until(fits_at) => {}
+                turn = told => turn.unwrap_or(Err(NotAdmitted::OutOfTime))?,
+                never = self.lead() => match never {},
+            };
+            drop(in_line);
+            self.sleep_until(turn.earliest_us).await;
+            let paused_until_us = self.state().paused_until_us;
+            let now_us = self.now_us();
+            if now_us >= paused_until_us && now_us <= turn.begins_us + micros(LATE) {
+                return Ok(turn);
+            }
+            // Its time has passed: it takes its place in the line again.
+            self.sleep_until(paused_until_us).await;
+        }
+    }
+
+    /// Takes slices as long as calls wait, once nobody else does.
+    async fn lead(&self) -> Infallible {
+        let _leader = self.leader.lock().await;
+        loop {
+            let (booked_until_us, paused_until_us) = {
+                let state = self.state();
+                (state.booked_until_us, state.paused_until_us)
+            };
+            self.sleep_until(booked_until_us.saturating_sub(micros(AHEAD)).max(paused_until_us))
+                .await;
+            self.collect().await;
+            self.pacer.wait().await;
+            self.take_slice().await;
+        }
+    }
+
+    /// Lets calls gather that take a slice together: as long as half of the time that the
+    /// lanes are promised ahead, which nobody could start in anyway.
+    async fn collect(&self) {
+        let began_us = self.now_us();
+        loop {
+            let (until_us, waiting) = {
+                let state = self.state();
+                let ahead_us = state.ahead_us(self.lanes, began_us);
+                (began_us + ahead_us / 2, state.line.len())
+            };
+            let left_us = until_us.saturating_sub(self.now_us());
+            if left_us == 0 || waiting >= ENOUGH_CALLS {
+                // Those of the same moment come along.
+                return tokio::task::yield_now().await;
+            }
+            sleep(Duration::from_micros(left_us.div_ceil(8)).max(COLLECT)).await;
+        }
+    }
+
+    /// The service refused a call for reasons of quota: nothing was charged, all calls
+    /// pause, at least for `retry_after`, and all instances hear of it.
+    pub async fn throttled(&self, reservation: Reservation<'_>, retry_after: Option<Duration>) {
+        let lane = reservation.forget();
+        let now_us = self.now_us();
+        let slower = self.state().throttled(lane, now_us, retry_after);
+        if let (Some(number), Some(pace)) = (lane, slower) {
+            self.slices.fetch_add(1, Ordering::Relaxed);
+            let slowed = self.instance.table.slow_down(&self.lane(number), now_us, pace).await;
+            if let Err(error) = slowed {
+                tracing::debug!(%error, "other instances do not hear of a throttle");
             }
         }
     }
 
-    /// Pauses all calls after the service said no; longer each time it repeats.
-    pub fn throttled(&self) {
-        let mut pause = locked(&self.pause);
-        let now = Instant::now();
-        // Calls that were in flight together are told no together: that is one no.
-        if pause.until <= now {
-            pause.until = now + pause.next;
-            pause.next = (pause.next * 2).min(MAX_PAUSE);
+    /// The service said that the day's quota is used up.
+    pub fn day_used_up(&self) {
+        self.state().closed_until_us = self.now_us() + micros(DAY_PAUSE);
+    }
+
+    /// Calls of the table so far, or since [`Quotas::count_table_calls`].
+    pub fn table_calls(&self) -> u64 {
+        self.slices.load(Ordering::Relaxed)
+    }
+
+    fn lane(&self, number: u32) -> LaneName {
+        LaneName { model_id: self.model_id.clone(), number }
+    }
+
+    fn now_us(&self) -> u64 {
+        self.instance.clock.now_us()
+    }
+
+    async fn sleep_until(&self, then_us: u64) {
+        let wait_us = then_us.saturating_sub(self.now_us());
+        if wait_us > 0 {
+            sleep(Duration::from_micros(wait_us)).await;
         }
     }
 
-    /// Ends the memory of throttles after the service said yes.
-    pub fn admitted(&self) {
-        locked(&self.pause).next = FIRST_PAUSE;
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing panics while it holds this lock, so what it guards is whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Reservation<'_> {
-    /// Ends the call: `used` tokens stay charged, be it less or more than reserved.
-    pub fn settle(self, used: u64) {
-        locked(&self.limiter.window).correct(self.second, self.tokens, used);
-        self.limiter.settled.notify_one();
-    }
+/// Takes a call out of the line when it is dropped.
+struct InLine<'a> {
+    limiter: &'a Limiter,
+    place: Place,
 }
 
-#[derive(Debug)]
-struct Pause {
-    until: Instant,
-    next: Duration,
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing panics while it holds these locks, so what they guard is whole.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-    use tokio::time::advance;
-
-    use super::*;
-
-    const FAR: Duration = Duration::from_secs(3_600);
-
-    fn limiter(tokens_per_minute: u32, requests_per_minute: u32) -> Limiter {
-        Limiter::new(Quota {
-            tokens_per_minute: NonZeroU32::new(tokens_per_minute).expect("not zero"),
-            requests_per_minute: NonZeroU32::new(requests_per_minute),
-            output_burndown: NonZeroU32::MIN,
-        })
-    }
-
-    async fn reserve(limiter: &Limiter, tokens: u64) -> Reservation<'_> {
-        limiter.reserve(tokens, Instant::now() + FAR).await.expect("fits in time")
-    }
-
-    /// The most that any sixty seconds hold, of calls given as (start, tokens).
-    fn busiest_minute(calls: &[(Instant, u64)]) -> u64 {
-        let minute = Duration::from_secs(WINDOW_SECS);
-        let from = |start: Instant| {
-            calls
-                .iter()
-                .filter(move |(at, _)| (start..start + minute).contains(at))
-                .map(|(_, tokens)| tokens)
-                .sum()
-        };
-        calls.iter().map(|(start, _)| from(*start)).max().unwrap_or_default()
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_whole_quota_may_go_at_once_and_then_nothing_for_its_minute() {
-        let limiter = limiter(1_000, 0);
-        let start = Instant::now();
-
-        for _ in 0..10 {
-            let _ = reserve(&limiter, 100).await;
-        }
-        assert_eq!(start.elapsed(), Duration::ZERO);
-
-        let _ = reserve(&limiter, 1).await;
-        assert_eq!(start.elapsed(), Duration::from_secs(61), "one second of rounding");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn settling_lets_a_waiting_call_go_at_once() {
-        let limiter = limiter(1_000, 0);
-        let start = Instant::now();
-        let first = reserve(&limiter, 1_000).await;
-
-        let settle_later = async {
-            tokio::time::sleep(Duration::from_secs(2)).await;
-            first.settle(400);
-        };
-        let (second, ()) = tokio::join!(reserve(&limiter, 600), settle_later);
-
-        assert_eq!(start.elapsed(), Duration::from_secs(2));
-        drop(second);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn settling_above_the_reservation_is_charged_too() {
-        let limiter = limiter(1_000, 0);
-        let start = Instant::now();
-        reserve(&limiter, 100).await.settle(950);
-
-        let _ = reserve(&limiter, 100).await;
-
-        assert_eq!(start.elapsed(), Duration::from_secs(61));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_call_that_is_cut_off_stays_charged() {
-        let limiter = limiter(1_000, 0);
-        let start = Instant::now();
-        drop(reserve(&limiter, 1_000).await);
-
-        let _ = reserve(&limiter, 1).await;
-
-        assert_eq!(start.elapsed(), Duration::from_secs(61));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_small_call_does_not_overtake_a_large_one() {
-        let limiter = limiter(1_000, 0);
-        let _ = reserve(&limiter, 600).await;
-        let start = Instant::now();
-        let served_at = async |tokens| {
-            let _ = reserve(&limiter, tokens).await;
-            start.elapsed()
-        };
-
-        let (large, small) = tokio::join!(served_at(500), served_at(1));
-
-        assert!(large <= small, "large at {large:?}, small at {small:?}");
-        assert_eq!(large, Duration::from_secs(61));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_call_that_cannot_start_in_time_is_told_so() {
-        let limiter = limiter(1_000, 0);
-        let _ = reserve(&limiter, 1_000).await;
-        let deadline = Instant::now() + Duration::from_secs(5);
-
-        let refused = limiter.reserve(1, deadline).await.err();
-
-        assert_eq!(refused, Some(NotAdmitted::OutOfTime));
-        assert_eq!(Instant::now(), deadline);
-        assert!(matches!(
-            limiter.reserve(1_001, deadline).await,
-            Err(NotAdmitted::NeverFits { wanted: 1_001, .. })
-        ));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn no_minute_holds_more_requests_than_the_quota() {
-        let limiter = limiter(1_000_000, 30);
-        let mut calls = Vec::new();
-
-        for _ in 0..100 {
-            reserve(&limiter, 1).await.settle(1);
-            calls.push((Instant::now(), 1));
-        }
-
-        let busiest = busiest_minute(&calls);
-        assert!((28..=30).contains(&busiest), "{busiest} requests in one minute");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_throttle_pauses_every_call_and_longer_each_time() {
-        let limiter = limiter(1_000, 0);
-        let start = Instant::now();
-
-        limiter.throttled();
-        limiter.throttled();
-        let _ = reserve(&limiter, 1).await;
-        assert_eq!(start.elapsed(), FIRST_PAUSE, "two at once are one");
-
-        limiter.throttled();
-        let _ = reserve(&limiter, 1).await;
-        assert_eq!(start.elapsed(), FIRST_PAUSE * 3);
-    }
-
-    proptest! {
-        #[test]
-        fn no_minute_admits_more_than_the_quota(
-            calls in prop::collection::vec((0_u64..5_000, 1_u64..400, 0_u64..=400), 1..300)
-        ) {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_time()
-                .start_paused(true)
-                .build()
-                .expect("runtime");
-            let admitted = runtime.block_on(async {
-                let limiter = limiter(1_000, 0);
-                let mut admitted = Vec::new();
-                for (wait_ms, reserved, used) in calls {
-                    advance(Duration::from_millis(wait_ms)).await;
-                    let reservation = reserve(&limiter, reserved).await;
-                    admitted.push((Instant::now(), used.min(reserved)));
-                    reservation.settle(used.min(reserved));
-                }
-                admitted
-            });
-            prop_assert!(busiest_minute(&admitted) <= 1_000);
-        }
+impl Drop for InLine<'_> {
+    fn drop(&mut self) {
+        self.limiter.state().line.leave(self.place);
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use contract::env::{Env, InvalidSettings};
 
-use crate::quota::Quota;
+use crate::quota::ModelQuotas;
 
 /// What an operator can change without a build.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,8 +18,10 @@ pub struct Settings {
     pub dead_letter_queue_url: String,
     /// Folder of campaigns.
     pub campaigns_dir: PathBuf,
-    /// What the account allows this instance.
-    pub quota: Quota,
+    /// What the account allows, by model, for all instances together.
+    pub model_quotas: ModelQuotas,
+    /// Most instances that run at a time.
+    pub max_instances: NonZeroU32,
     /// Most calls of the model at a time.
     pub max_concurrent_generations: NonZeroU32,
 }
@@ -37,11 +39,8 @@ impl Settings {
         let coordination_table = env.required("COORDINATION_TABLE");
         let dead_letter_queue_url = env.required("DEAD_LETTER_QUEUE_URL");
         let campaigns_dir = env.optional("CAMPAIGNS_DIR", PathBuf::from("campaigns"));
-        let tokens_per_minute = env.required("TOKENS_PER_MINUTE");
-        // Newer models have no quota of requests at all: zero stands for none.
-        let requests_per_minute = env.optional("REQUESTS_PER_MINUTE", 0);
-        // The multiplier of current Claude models; a lower one is named by the operator.
-        let output_burndown = env.optional("OUTPUT_BURNDOWN", NonZeroU32::MIN.saturating_add(4));
+        let model_quotas = env.required("MODEL_QUOTAS");
+        let max_instances = env.required("MAX_INSTANCES");
         let max_concurrent_generations =
             env.optional("MAX_CONCURRENT_GENERATIONS", NonZeroU32::MIN.saturating_add(31));
         Some(Self {
@@ -49,11 +48,8 @@ impl Settings {
             coordination_table: coordination_table?,
             dead_letter_queue_url: dead_letter_queue_url?,
             campaigns_dir: campaigns_dir?,
-            quota: Quota {
-                tokens_per_minute: tokens_per_minute?,
-                requests_per_minute: NonZeroU32::new(requests_per_minute?),
-                output_burndown: output_burndown?,
-            },
+            model_quotas: model_quotas?,
+            max_instances: max_instances?,
             max_concurrent_generations: max_concurrent_generations?,
         })
     }
@@ -76,12 +72,14 @@ mod tests {
     }
 
     #[test]
-    fn a_quota_of_zero_tokens_is_refused() {
+    fn a_quota_of_zero_tokens_is_refused_with_the_reason() {
+        let quotas = r#"{"*": {"tokens_per_minute": 0}}"#;
         let lookup =
-            |name: &str| Some(if name == "TOKENS_PER_MINUTE" { "0" } else { "1" }.to_owned());
+            |name: &str| Some(if name == "MODEL_QUOTAS" { quotas } else { "1" }.to_owned());
 
-        let error = Settings::from_lookup(&lookup).expect_err("zero");
+        let error = Settings::from_lookup(&lookup).expect_err("zero").to_string();
 
-        assert_eq!(error.to_string(), "invalid settings: TOKENS_PER_MINUTE cannot be \"0\"");
+        assert!(error.starts_with("invalid settings: MODEL_QUOTAS cannot be \"{"), "{error}");
+        assert!(error.contains("expected a nonzero u64"), "{error}");
     }
 }

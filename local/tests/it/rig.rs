@@ -18,7 +18,7 @@ use local::front;
 use local::input::Input;
 use local::pipeline::{Model, Options, Pipeline};
 use local::summary::Summary;
-use processor::quota::Quota;
+use processor::quota::{ModelQuota, ModelQuotas};
 use tempfile::TempDir;
 
 /// A running system; its state goes with it.
@@ -42,11 +42,10 @@ pub(crate) fn options() -> Options {
         campaigns_dir: campaigns(),
         aws: aws::Options { shards: 2, enforce_limits: true },
         bedrock: Model::StandIn(behaviour()),
-        quota: Quota {
-            tokens_per_minute: NonZeroU32::new(1_000_000_000).expect("not zero"),
-            requests_per_minute: None,
+        quotas: ModelQuotas::same(ModelQuota {
             output_burndown: NonZeroU32::new(5).expect("not zero"),
-        },
+            ..ModelQuota::of_tokens(1_000_000_000)
+        }),
         max_concurrent_generations: 32,
         mapping: Mapping::default(),
     }

@@ -1,5 +1,7 @@
 //! Which of the decisions in [`ModelError`] a failure of the service is.
 
+use std::time::Duration;
+
 use aws_sdk_bedrockruntime::config::http::HttpResponse;
 use aws_sdk_bedrockruntime::error::{ProvideErrorMetadata, SdkError};
 
@@ -9,6 +11,9 @@ use crate::failure::brief;
 /// Longest part of the service's own words that is kept, in characters: it can quote the
 /// request.
 const MAX_MESSAGE_CHARS: usize = 200;
+
+/// Status of a service that is overloaded, which has no name.
+const OVERLOADED: u16 = 529;
 
 /// Sorts the service's failures; see the error table in `docs/architecture.md`.
 pub(super) fn classify<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> ModelError {
@@ -28,7 +33,9 @@ pub(super) fn classify<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse
     let message = service.err().message().unwrap_or_default();
     match (code, service.raw().status().as_u16()) {
         ("ThrottlingException", _) if message.contains("per day") => ModelError::DailyQuota,
-        ("ThrottlingException" | "ModelNotReadyException", _) | (_, 429) => ModelError::Throttled,
+        ("ThrottlingException" | "ModelNotReadyException", _) | (_, 429 | OVERLOADED) => {
+            ModelError::Throttled(retry_after(service.raw()))
+        }
         (
             "ServiceUnavailableException"
             | "InternalServerException"
@@ -49,6 +56,12 @@ pub(super) fn classify<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse
     }
 }
 
+/// How long the service asks to wait, where it says so in seconds.
+fn retry_after(reply: &HttpResponse) -> Option<Duration> {
+    let secs = reply.headers().get("retry-after")?.parse().ok()?;
+    Some(Duration::from_secs(secs))
+}
+
 #[cfg(test)]
 mod tests {
     use aws_sdk_bedrockruntime::error::ErrorMetadata;
@@ -61,6 +74,23 @@ mod tests {
         let error = ConverseError::generic(ErrorMetadata::builder().code(code).build());
         let status = status.try_into().expect("is a status");
         classify(&SdkError::service_error(error, HttpResponse::new(status, "".into())))
+    }
+
+    #[test]
+    fn a_throttle_says_how_long_to_wait_and_the_day_is_told_apart_from_the_minute() {
+        let throttled = |message: &str, status: u16| {
+            let meta = ErrorMetadata::builder().code("ThrottlingException").message(message);
+            let error = ConverseError::generic(meta.build());
+            let mut reply = HttpResponse::new(status.try_into().expect("a status"), "".into());
+            reply.headers_mut().insert("retry-after", "7");
+            classify(&SdkError::service_error(error, reply))
+        };
+
+        let minute = throttled("Too many tokens, please wait before trying again.", 429);
+        assert!(matches!(minute, ModelError::Throttled(Some(wait)) if wait.as_secs() == 7));
+        let day = throttled("Too many tokens per day, please wait before trying again.", 429);
+        assert!(matches!(day, ModelError::DailyQuota));
+        assert!(matches!(classified("", OVERLOADED), ModelError::Throttled(None)));
     }
 
     #[test]

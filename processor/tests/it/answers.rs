@@ -280,7 +280,7 @@ async fn a_service_that_says_it_failed_takes_nothing_of_the_budget() {
 async fn an_answer_that_no_guardrail_saw_is_paid_for_and_not_asked_for_at_once() {
     let world = slow_only(|config| config.budget = Some(Budget::Tokens(100_000)));
     let usage = Usage { input_tokens: 10, output_tokens: 20 };
-    let cause = Box::new(ModelError::Throttled);
+    let cause = Box::new(ModelError::Throttled(None));
     world.model.fail([ModelError::Unchecked { usage, cause }]);
 
     let report = world.deliver(&[bought(1, "a", 1_000, "a")]).await;

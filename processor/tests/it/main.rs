@@ -5,12 +5,20 @@
 //! - [`interleavings`] — every order of event, deletion, replay and generation of one user.
 //! - [`tables`] — the stand-ins behave as DynamoDB does.
 //! - [`answers`] — one generation for each distinct prompt, and budgets.
+//! - [`quota`] — the quota across instances: never exceeded, used up, shared.
 //! - [`injection`] — event values stay data.
 #![expect(clippy::expect_used, reason = "a test that cannot go on fails")]
 
+#[path = "../../benches/quota/account.rs"]
+mod account;
 mod answers;
 mod injection;
 mod interleavings;
+#[path = "world/lanes.rs"]
+mod lanes;
+#[path = "../../benches/quota/load.rs"]
+mod load;
+mod quota;
 mod simulation;
 mod tables;
 mod world;

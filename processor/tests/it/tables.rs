@@ -15,12 +15,17 @@ use dynoxide::Database;
 use processor::coordination::{BudgetOfDay, Coordination, Entry, Lease, SharedTable};
 use processor::history::Past;
 use processor::model::Usage;
+use processor::quota::dynamodb::Lanes as DynamoDbLanes;
+use processor::quota::lane::Ask;
+use processor::quota::pace::Pace;
+use processor::quota::table::{LaneName, QuotaTable as _};
 use processor::store::{Content, ContentTable, DynamoDb, Key, Write};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use serde_json::{Map, json};
 use tokio::net::TcpListener;
 
+use crate::lanes::Lanes;
 use crate::world::memory::Memory;
 
 /// Random calls of each table.
@@ -216,4 +221,60 @@ async fn coordination_in_memory_answers_as_dynamodb_does() {
         }
     }
     assert!(answered > 10, "{answered} answers were seen");
+}
+
+#[tokio::test]
+async fn the_lanes_in_memory_answer_as_dynamodb_does() {
+    let real = DynamoDbLanes::new(dynamodb().await, COORDINATION.to_owned());
+    let memory = Lanes::default();
+    let mut rng = StdRng::seed_from_u64(3);
+    let mut now_us = 1_800_000_000_000_000_u64;
+    let mut seen = [None, None];
+    let (mut taken, mut refused, mut resumed) = (0, 0, 0);
+    for _ in 0..CALLS / 3 {
+        now_us += rng.random_range(0..4_000_000);
+        let number = rng.random_range(0..2);
+        let name = LaneName { model_id: "model".to_owned(), number };
+        match rng.random_range(0..10) {
+            0 => {
+                let to_us = now_us + rng.random_range(0..3) * 1_000_000;
+                let from_us = to_us - 500_000;
+                real.give_back(&name, from_us, to_us).await.expect("answers");
+                memory.give_back(&name, from_us, to_us).await.expect("answers");
+            }
+            1 if seen[number as usize].is_some() => {
+                let from_us = now_us + rng.random_range(0..9_000_000);
+                let pace = Pace { part: 0.25, from_us, ceiling: rng.random_range(0.3..1.0) };
+                real.slow_down(&name, now_us, pace).await.expect("answers");
+                memory.slow_down(&name, now_us, pace).await.expect("answers");
+            }
+            _ => {
+                let ask = Ask {
+                    now_us,
+                    length_us: rng.random_range(1..5_000_000),
+                    latest_us: now_us + rng.random_range(0..6_000_000),
+                    day: now_us / 500_000_000,
+                    tokens: rng.random_range(1..50),
+                    tokens_per_day: rng.random_bool(0.5).then_some(900),
+                    is_idle_unused: rng.random_bool(0.8),
+                };
+                let before = seen[number as usize];
+                let ours = memory.take(&name, &ask, None).await.expect("answers");
+                let theirs = real.take(&name, &ask, before.as_ref()).await.expect("answers");
+                assert_eq!(theirs, ours, "{ask:?}");
+                match ours {
+                    Ok(lane) => {
+                        taken += 1;
+                        resumed += u64::from(lane.resumed_at_us == now_us);
+                        // Sometimes what was seen is no longer so.
+                        if rng.random_bool(0.8) {
+                            seen[number as usize] = Some(lane);
+                        }
+                    }
+                    Err(_) => refused += 1,
+                }
+            }
+        }
+    }
+    assert!(taken > 50 && refused > 50 && resumed > 20, "{taken} {refused} {resumed}");
 }

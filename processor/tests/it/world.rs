@@ -4,6 +4,7 @@ pub(crate) mod gate;
 pub(crate) mod memory;
 pub(crate) mod model;
 
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -15,14 +16,16 @@ use contract::user_record::{Event, UserRecord, VERSION};
 use processor::campaign::Compiled;
 use processor::clock::Clock;
 use processor::dead_letters::{DeadLetterQueue, NotQueued};
-use processor::handler::{Processor, Report};
+use processor::handler::{Processor, Report, models};
 use processor::jitter::Jitter;
 use processor::latency::Latency;
-use processor::quota::{Limiter, Quota};
+use processor::quota::{Instance, ModelQuota, ModelQuotas, Quotas};
 use processor::refusals::Refusals;
 use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
+
+use crate::lanes::Lanes;
 
 use gate::Gate;
 use memory::Memory;
@@ -41,6 +44,7 @@ pub(crate) struct World {
     pub(crate) memory: Arc<Memory>,
     pub(crate) model: Arc<Scripted>,
     pub(crate) letters: Arc<Mutex<Vec<DeadLetter>>>,
+    pub(crate) lanes: Arc<Lanes>,
     started: Instant,
 }
 
@@ -56,21 +60,25 @@ impl World {
             memory: Arc::default(),
             model: Arc::default(),
             letters: Arc::default(),
+            lanes: Arc::default(),
             started: Instant::now(),
         }
     }
 
     /// An instance of the function whose every way out leads through `gate`.
     pub(crate) fn instance(&self, gate: &Gate, seed: u64) -> Processor {
-        let tokens_per_minute = std::num::NonZeroU32::new(1_000_000).expect("not zero");
+        let lanes: Arc<Lanes> = Arc::clone(&self.lanes);
+        let of_quota = Instance {
+            table: lanes,
+            instances: NonZeroU32::MIN.saturating_add(3),
+            clock: self.clock(),
+            jitter: Arc::new(Jitter::seeded(seed)),
+        };
+        let quotas = ModelQuotas::same(ModelQuota::of_tokens(1_000_000));
         Processor {
             campaigns: self.campaigns.clone(),
             model: Arc::new(gate.over(Arc::clone(&self.model))),
-            limiter: Limiter::new(Quota {
-                tokens_per_minute,
-                requests_per_minute: None,
-                output_burndown: std::num::NonZeroU32::MIN,
-            }),
+            quotas: Quotas::new(&quotas, models(&self.campaigns), &of_quota).expect("any model"),
             table: Arc::new(gate.over(Arc::clone(&self.memory))),
             coordination: Arc::new(gate.over(Arc::clone(&self.memory))),
             dead_letters: Arc::new(gate.over(Letters(Arc::clone(&self.letters)))),

@@ -156,7 +156,7 @@ impl Gate {
     /// What the service answers to a call that it does not pass on to the model.
     fn refusal(&self, _: Fault) -> ModelError {
         match self.chance.lock().expect("whole").random_range(0..3) {
-            0 => ModelError::Throttled,
+            0 => ModelError::Throttled(None),
             1 => ModelError::Failed("injected".to_owned()),
             _ => ModelError::Unavailable("injected".to_owned()),
         }

@@ -1,0 +1,67 @@
+//! A call that was admitted, until it is known what it took.
+
+use std::time::Duration;
+
+use super::estimate::Price;
+use super::line::Turn;
+use super::{Call, Limiter};
+use crate::model::Usage;
+
+/// Tokens taken for a call that has not ended.
+///
+/// Dropping it without [`Reservation::settle`] keeps the worst case charged, which is
+/// what the service may do to a call that is cut off.
+#[derive(Debug)]
+#[must_use = "settle the reservation when the call ends"]
+pub struct Reservation<'a> {
+    limiter: &'a Limiter,
+    campaign: String,
+    input_tokens: u64,
+    turn: Turn,
+    started_us: u64,
+    is_open: bool,
+}
+
+impl<'a> Reservation<'a> {
+    pub(super) fn new(limiter: &'a Limiter, call: &Call<'_>, turn: Turn, started_us: u64) -> Self {
+        let (campaign, input_tokens) = (call.campaign.to_owned(), call.input_tokens);
+        Self { limiter, campaign, input_tokens, turn, started_us, is_open: true }
+    }
+
+    /// Ends the call with what the service counted, be it less or more than charged.
+    pub fn settle(mut self, usage: Usage) {
+        self.is_open = false;
+        let burndown = u64::from(self.limiter.quota.output_burndown.get());
+        let settled = (usage.input_tokens + usage.output_tokens * burndown) as f64;
+        let took_us = self.limiter.now_us().saturating_sub(self.started_us);
+        let took = Duration::from_micros(took_us);
+        let charged = self.turn.price.charged;
+        let reserved = self.turn.price.reserved.min(self.turn.price.worst);
+        let more = Price::new(reserved, settled, took, settled).charged - charged;
+        let mut state = self.limiter.state();
+        let estimate = state.estimates.entry(self.campaign.clone()).or_default();
+        estimate.learn(self.input_tokens, usage, settled, took);
+        state.next_pause = None;
+        state.differences.add(self.started_us, more);
+    }
+
+    /// Ends a call that the service does not charge: it was refused, or never left.
+    pub fn release(self) {
+        self.forget();
+    }
+
+    /// What was charged is not charged any more, and its time passed unused.
+    pub(super) fn forget(mut self) -> Option<u32> {
+        self.is_open = false;
+        self.turn.lane
+    }
+}
+
+impl Drop for Reservation<'_> {
+    fn drop(&mut self) {
+        if self.is_open {
+            let more = self.turn.price.worst - self.turn.price.charged;
+            self.limiter.state().differences.add(self.started_us, more);
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! The quota across instances, in virtual time: never exceeded, used up, shared fairly.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use processor::clock::Clock;
+use processor::jitter::Jitter;
+use processor::model::Usage;
+use processor::quota::lane::{Ask, Lane};
+use processor::quota::table::{LaneName, QuotaTable as _};
+use processor::quota::{Call, Instance, Limiter, ModelQuota, NotAdmitted};
+use proptest::prelude::*;
+use tokio::time::{Instant, sleep};
+
+use crate::account::{Account, Shape, WINDOW_US};
+use crate::lanes::Lanes;
+use crate::load::{self, Caller, EPOCH_MS, Limited, Load, Run};
+
+const LONG: Duration = Duration::from_secs(600);
+
+fn run_of(instances: usize, load: Load, seed: u64) -> Run {
+    Run { quota: 4_000_000.0, instances, concurrency: 96, load, others: 0.0, secs: 180, seed }
+}
+
+fn in_virtual_time<T>(run: impl Future<Output = T>) -> T {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.enable_time().start_paused(true).build().expect("starts").block_on(run)
+}
+
+fn limiter(lanes: &Arc<Lanes>, quota: ModelQuota, instances: u32, clock: Clock) -> Limiter {
+    let table: Arc<Lanes> = Arc::clone(lanes);
+    let instances = NonZeroU32::new(instances).expect("not zero");
+    let jitter = Arc::new(Jitter::seeded(1));
+    Limiter::new("model", quota, Instance { table, instances, clock, jitter })
+}
+
+fn call(input_tokens: u64) -> Call<'static> {
+    let since = Instant::now();
+    Call { campaign: "one", priority: 0, input_tokens, max_tokens: 0, since }
+}
+
+/// Makes calls of some size one after the other, and says when they started, in seconds.
+async fn starts(limiter: &Limiter, tokens: u64, calls: usize) -> Vec<u64> {
+    let began = Instant::now();
+    let mut starts = Vec::new();
+    for _ in 0..calls {
+        let reservation = limiter.reserve(&call(tokens), began + LONG).await;
+        let reservation = reservation.unwrap_or_else(|error| panic!("{error} after {starts:?}"));
+        starts.push(began.elapsed().as_secs());
+        reservation.settle(Usage { input_tokens: tokens, output_tokens: 0 });
+    }
+    starts
+}
+
+#[test]
+fn any_number_of_instances_uses_the_quota_up_and_none_of_the_windows_exceeds_it() {
+    for (instances, load) in [(1, Load::Steady), (8, Load::OnOff), (64, Load::Bursty)] {
+        in_virtual_time(async {
+            let run = Run { concurrency: 160 / instances.min(5), ..run_of(instances, load, 7) };
+            let account = Arc::new(Account::new(Shape::Sliding, run.quota));
+            let lanes = Arc::new(Lanes::with_latency(Duration::from_millis(8)));
+            let clock = load::clock();
+            let callers = Limited::of(&run, &account, &lanes, clock);
+            let callers = callers.into_iter().map(|caller| caller as Arc<dyn Caller>).collect();
+            let waits = load::work(&run, &account, callers, clock).await;
+
+            let from = EPOCH_MS * 1_000 + WINDOW_US;
+            let used = account.utilisation(from, from + 2 * WINDOW_US);
+            let name = format!("{instances} instances, {} load", load.name());
+            assert_eq!(account.windows_over().0, 0, "{name}");
+            assert_eq!(account.asked(), (account.admitted() as u64, 0), "{name}");
+            assert!(used > 0.95, "{name}: {used}");
+            assert!(waits.quantile(1.0) < 240.0, "{name}: nobody waits longer than asked");
+            assert!(lanes.busiest_second() < 500, "{name}: {}", lanes.busiest_second());
+        });
+    }
+}
+
+#[test]
+fn servers_that_count_otherwise_refuse_nothing() {
+    for shape in [Shape::Fixed, Shape::Bucket(1.0), Shape::Bucket(0.8)] {
+        in_virtual_time(async {
+            let run = Run { concurrency: 32, ..run_of(8, Load::Steady, 3) };
+            let account = Arc::new(Account::new(shape, run.quota));
+            let lanes = Arc::new(Lanes::with_latency(Duration::from_millis(8)));
+            let clock = load::clock();
+            let callers = Limited::of(&run, &account, &lanes, clock);
+            let callers = callers.into_iter().map(|caller| caller as Arc<dyn Caller>).collect();
+            load::work(&run, &account, callers, clock).await;
+
+            assert!(account.asked().0 > 1_000, "{shape:?}");
+            assert_eq!(account.asked().1, 0, "{shape:?}");
+            assert_eq!(account.windows_over().0, 0, "{shape:?}");
+        });
+    }
+}
+
+#[test]
+fn large_calls_are_counted_one_by_one() {
+    in_virtual_time(async {
+        let lanes = Arc::new(Lanes::default());
+        let limiter = limiter(&lanes, ModelQuota::of_tokens(10_000), 1, load::clock());
+
+        // Three fit in a minute, and every one that ends a minute makes room for the next.
+        let starts = starts(&limiter, 3_000, 12).await;
+        for window in starts.windows(4) {
+            assert!(window[3] - window[0] >= 60, "{starts:?}");
+        }
+        assert!(starts[11] < 240, "{starts:?}");
+    });
+}
+
+#[test]
+fn a_call_that_can_never_fit_is_told_so_and_one_that_cannot_start_in_time_too() {
+    in_virtual_time(async {
+        let lanes = Arc::new(Lanes::default());
+        let limiter = limiter(&lanes, ModelQuota::of_tokens(1_000), 1, load::clock());
+        let soon = Instant::now() + Duration::from_secs(20);
+
+        let never = limiter.reserve(&call(1_001), soon).await.err();
+        assert!(matches!(never, Some(NotAdmitted::NeverFits { wanted: 1_001, .. })), "{never:?}");
+
+        let first = limiter.reserve(&call(1_000), soon).await.expect("fits");
+        let late = limiter.reserve(&call(1_000), soon).await.err();
+        assert_eq!(late, Some(NotAdmitted::OutOfTime));
+        assert!(Instant::now() < soon, "it does not wait in vain");
+        first.release();
+    });
+}
+
+#[test]
+fn the_day_ends_when_its_tokens_do() {
+    in_virtual_time(async {
+        let lanes = Arc::new(Lanes::default());
+        let quota = ModelQuota {
+            tokens_per_day: Some(2_500.try_into().expect("not zero")),
+            ..ModelQuota::of_tokens(1_000_000)
+        };
+        let limiter = limiter(&lanes, quota, 1, load::clock());
+
+        starts(&limiter, 1_000, 2).await;
+        let third = limiter.reserve(&call(1_000), Instant::now() + LONG).await.err();
+        assert!(third.is_some());
+        let fourth = limiter.reserve(&call(1_000), Instant::now() + LONG).await.err();
+        assert_eq!(fourth, Some(NotAdmitted::DayUsedUp));
+    });
+}
+
+#[test]
+fn without_its_table_an_instance_keeps_to_its_share_and_comes_back() {
+    in_virtual_time(async {
+        let lanes = Arc::new(Lanes::default());
+        let clock = load::clock();
+        let quota = ModelQuota::of_tokens(64_000);
+        let limiter = limiter(&lanes, quota, 4, clock);
+        starts(&limiter, 1_000, 5).await;
+
+        lanes.set_down(true);
+        let alone = starts(&limiter, 1_000, 20).await;
+        let minute = alone.iter().filter(|start| **start >= 20 && **start < 80).count();
+        assert!((12..=16).contains(&minute), "a quarter of 64 in a minute: {alone:?}");
+
+        lanes.set_down(false);
+        sleep(Duration::from_secs(60)).await;
+        let back = starts(&limiter, 1_000, 60).await;
+        let minute = back.iter().filter(|start| **start >= 20 && **start < 80).count();
+        assert!(minute > 16, "more than its share: {back:?}");
+    });
+}
+
+#[test]
+fn a_throttle_slows_all_instances_down() {
+    in_virtual_time(async {
+        let lanes = Arc::new(Lanes::default());
+        let clock = load::clock();
+        let quota = ModelQuota::of_tokens(1_000_000);
+        let [one, other] = [0, 1].map(|_| limiter(&lanes, quota, 2, clock));
+        starts(&one, 1_000, 5).await;
+        starts(&other, 1_000, 5).await;
+
+        let refused = one.reserve(&call(1_000), Instant::now() + LONG).await.expect("fits");
+        let began = Instant::now();
+        one.throttled(refused, Some(Duration::from_secs(9))).await;
+        let next = one.reserve(&call(1_000), Instant::now() + LONG).await.expect("fits");
+        assert!(began.elapsed() >= Duration::from_secs(9), "{:?}", began.elapsed());
+        next.release();
+
+        let name = LaneName { model_id: "model".to_owned(), number: 0 };
+        let ask = Ask {
+            now_us: clock.now_us(),
+            length_us: 0,
+            latest_us: u64::MAX,
+            day: 0,
+            tokens: 0,
+            tokens_per_day: None,
+            is_idle_unused: true,
+        };
+        let lane: Lane = lanes.take(&name, &ask, None).await.expect("answers").expect("is free");
+        assert_eq!(lane.pace.part, 0.9);
+        assert_eq!(lane.pace.ceiling, 1.0);
+    });
+}
+
+#[test]
+fn a_higher_priority_goes_first_and_a_large_call_is_not_overtaken() {
+    in_virtual_time(async {
+        let lanes = Arc::new(Lanes::default());
+        let limiter = limiter(&lanes, ModelQuota::of_tokens(100_000), 1, load::clock());
+        starts(&limiter, 50_000, 2).await;
+        let began = Instant::now();
+        let served = async |campaign: &'static str, priority, input_tokens| {
+            let call = Call { campaign, priority, input_tokens, max_tokens: 0, since: began };
+            let reservation = limiter.reserve(&call, began + LONG).await.expect("fits");
+            reservation.release();
+            (began.elapsed(), campaign)
+        };
+
+        let (large, small, urgent) = tokio::join!(
+            served("large", 0, 40_000),
+            served("small", 0, 1_000),
+            served("urgent", 1, 1_000),
+        );
+
+        assert!(urgent < large && large < small, "{urgent:?} {large:?} {small:?}");
+    });
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    /// Whatever the instances, their load and their chances.
+    #[test]
+    fn no_window_of_any_schedule_exceeds_the_quota(
+        instances in 1_usize..24, load in 0_usize..4, seed in 0_u64..1_000,
+    ) {
+        let (over, most) = in_virtual_time(async {
+            let run = Run { secs: 150, ..run_of(instances, Load::ALL[load], seed) };
+            let account = Arc::new(Account::new(Shape::Sliding, run.quota));
+            let lanes = Arc::new(Lanes::with_latency(Duration::from_millis(seed % 40)));
+            let clock = load::clock();
+            let callers = Limited::of(&run, &account, &lanes, clock);
+            let callers = callers.into_iter().map(|caller| caller as Arc<dyn Caller>).collect();
+            load::work(&run, &account, callers, clock).await;
+            account.windows_over()
+        });
+        prop_assert!(over == 0, "{over} windows, the fullest {most}");
+    }
+}

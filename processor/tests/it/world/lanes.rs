@@ -1,0 +1,138 @@
+//! The quota's lanes in memory, with what a table of DynamoDB does to its callers.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use processor::quota::lane::{Ask, Lane, Refused};
+use processor::quota::pace::Pace;
+use processor::quota::table::{LaneName, QuotaTable};
+use processor::store::TableError;
+use tokio::time::{Instant, sleep};
+
+/// Updates of one item in a second, after which it throttles.
+const MAX_UPDATES_PER_SECOND: u64 = 500;
+
+/// Lanes in memory.
+#[derive(Debug, Default)]
+pub(crate) struct Lanes {
+    latency: Duration,
+    items: Mutex<HashMap<LaneName, Item>>,
+    is_down: Mutex<bool>,
+}
+
+#[derive(Debug, Default)]
+struct Item {
+    lane: Option<Lane>,
+    day: u64,
+    /// The second that is counted, and its updates; the most of any second.
+    second: u64,
+    updates: u64,
+    most: u64,
+}
+
+impl Lanes {
+    /// Every call takes `latency`.
+    pub(crate) fn with_latency(latency: Duration) -> Self {
+        Self { latency, ..Self::default() }
+    }
+
+    /// Most updates that an item saw in a second.
+    pub(crate) fn busiest_second(&self) -> u64 {
+        let items = self.items.lock().expect("whole");
+        items.values().map(|item| item.most).max().unwrap_or_default()
+    }
+
+    /// Takes the table away, or brings it back.
+    pub(crate) fn set_down(&self, is_down: bool) {
+        *self.is_down.lock().expect("whole") = is_down;
+    }
+
+    async fn update<T>(
+        &self,
+        name: &LaneName,
+        change: impl FnOnce(&mut Item) -> T,
+    ) -> Result<T, TableError> {
+        if !self.latency.is_zero() {
+            sleep(self.latency / 2).await;
+        }
+        let changed = {
+            let mut items = self.items.lock().expect("whole");
+            let item = items.entry(name.clone()).or_default();
+            item.count(Instant::now());
+            let is_down = *self.is_down.lock().expect("whole");
+            if is_down || item.updates > MAX_UPDATES_PER_SECOND {
+                let reason = "ProvisionedThroughputExceededException".to_owned();
+                Err(TableError { attempted: "update", reason, is_final: false })
+            } else {
+                Ok(change(item))
+            }
+        };
+        if !self.latency.is_zero() {
+            sleep(self.latency / 2).await;
+        }
+        changed
+    }
+}
+
+impl Item {
+    fn count(&mut self, now: Instant) {
+        // Any moment long past serves as the beginning.
+        let second = now.elapsed().as_secs() + now.duration_since(*BEGAN).as_secs();
+        if second != self.second {
+            (self.second, self.updates) = (second, 0);
+        }
+        self.updates += 1;
+        self.most = self.most.max(self.updates);
+    }
+}
+
+static BEGAN: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
+
+#[async_trait]
+impl QuotaTable for Lanes {
+    async fn take(
+        &self,
+        name: &LaneName,
+        ask: &Ask,
+        _seen: Option<&Lane>,
+    ) -> Result<Result<Lane, Refused>, TableError> {
+        self.update(name, |item| {
+            if item.day != ask.day {
+                item.day = ask.day;
+                if let Some(lane) = &mut item.lane {
+                    lane.day_tokens = 0;
+                }
+            }
+            let taken = Lane::take(item.lane.as_ref(), ask);
+            if let Ok(lane) = &taken {
+                item.lane = Some(*lane);
+            }
+            taken
+        })
+        .await
+    }
+
+    async fn give_back(&self, name: &LaneName, from_us: u64, to_us: u64) -> Result<(), TableError> {
+        self.update(name, |item| {
+            if let Some(lane) = &mut item.lane
+                && lane.busy_until_us == to_us
+            {
+                lane.busy_until_us = from_us;
+            }
+        })
+        .await
+    }
+
+    async fn slow_down(&self, name: &LaneName, now_us: u64, pace: Pace) -> Result<(), TableError> {
+        self.update(name, |item| {
+            if let Some(lane) = &mut item.lane
+                && lane.pace.from_us <= now_us
+            {
+                lane.pace = pace;
+            }
+        })
+        .await
+    }
+}
