@@ -26,11 +26,11 @@ test-infra: infra/node_modules ## run the tests of the AWS stack
 	npm --prefix infra test
 
 .PHONY: bench
-bench: target/python/ready ## measure; writes ingest.json, processor.json and shard.json to target/bench
+bench: target/python/ready ## measure; writes ingest, processor, quota and shard .json to target/bench
 	RUSTFLAGS="$(LAMBDA_RUSTFLAGS)" cargo bench --locked --profile lambda --target-dir target/lambda \
 		--package ingest --no-default-features --bench decode
 	RUSTFLAGS="$(LAMBDA_RUSTFLAGS)" cargo bench --locked --profile lambda --target-dir target/lambda \
-		--package processor --bench batch
+		--package processor --bench batch --bench quota
 	cargo bench --locked --package local --bench shard
 
 .PHONY: simulate
