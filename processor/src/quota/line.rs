@@ -87,6 +87,11 @@ impl Line {
         self.waiting.iter().map(|(place, waiting)| (*place, waiting))
     }
 
+    /// The call at a place.
+    pub(super) fn get(&self, place: Place) -> Option<&Waiting> {
+        self.waiting.get(&place)
+    }
+
     /// Number of calls.
     pub(super) fn len(&self) -> usize {
         self.waiting.len()

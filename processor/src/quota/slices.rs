@@ -143,6 +143,17 @@ impl State {
         if is_urgent || self.alone.is_some() { 0 } else { ahead_us }
     }
 
+    /// The calls that wait with what they will take and their deadlines, first served first.
+    fn priced(&self, quota: &ModelQuota) -> Vec<(Place, Price, u64)> {
+        let (burndown, unknown) = (quota.output_burndown.get(), Estimate::default());
+        let priced = self.line.iter().map(|(place, waiting)| {
+            let estimate = self.estimates.get(&waiting.campaign).unwrap_or(&unknown);
+            let price = estimate.price(waiting.input_tokens, waiting.max_tokens, burndown);
+            (place, price, waiting.deadline_us)
+        });
+        priced.collect()
+    }
+
     /// What to ask for the calls that wait, first served first.
     fn plan(&mut self, limiter: &Limiter, now_us: u64) -> Plan {
         let quota = &limiter.quota;
@@ -156,17 +167,12 @@ impl State {
         let pace = seen.map_or(1.0, |lane| lane.pace.at(begins_us));
         let shares = if is_alone { limiter.instance.instances.get() } else { limiter.lanes };
 
-        let prices: Vec<(Place, Price, u64)> = {
-            let burndown = quota.output_burndown.get();
-            let estimates = &mut self.estimates;
-            let priced = self.line.iter().map(|(place, waiting)| {
-                let estimate = estimates.entry(waiting.campaign.clone()).or_default();
-                let price = estimate.price(waiting.input_tokens, waiting.max_tokens, burndown);
+        let prices = self.priced(quota);
+        for (place, price, _) in &prices {
+            if let Some(waiting) = self.line.get(*place) {
                 self.latest.insert(waiting.campaign.clone(), (price.charged, price.worst));
-                (place, price, waiting.deadline_us)
-            });
-            priced.collect()
-        };
+            }
+        }
         let largest = self.largest();
         let now_and_more = now_us + micros(MAX_AHEAD);
         let (mut length_us, mut charged, mut latest_us) = (0, 0.0, now_and_more);
@@ -224,17 +230,9 @@ impl State {
         // Somebody may have slowed down meanwhile: fewer calls fit then.
         let pace = plan.pace.min(lane.pace.at(next_us)) / plan.factor;
         let largest = self.largest();
-        let burndown = quota.output_burndown.get();
-        let waiting: Vec<(Place, Price)> = self
-            .line
-            .iter()
-            .map(|(place, waiting)| {
-                let estimate = self.estimates.get(&waiting.campaign).cloned().unwrap_or_default();
-                (place, estimate.price(waiting.input_tokens, waiting.max_tokens, burndown))
-            })
-            .collect();
+        let waiting = self.priced(quota);
         let mut is_first = true;
-        for (place, price) in waiting {
+        for (place, price, _) in waiting {
             let worth_us = (rate::worth_us(quota, shares, &price, largest) as f64 / pace) as u64;
             // Rounding may not cost the last call its time.
             if next_us + worth_us > ends_us + worth_us / 50 && !is_first {
