@@ -21,6 +21,11 @@ impl Jitter {
         wait.mul_f64(self.with(|rng| rng.random_range(0.5..1.0)))
     }
 
+    /// Nothing to all of `wait`.
+    pub(crate) fn part_of(&self, wait: Duration) -> Duration {
+        wait.mul_f64(self.with(|rng| rng.random_range(0.0..1.0)))
+    }
+
     /// A name that nobody else has.
     pub(crate) fn name(&self) -> String {
         format!("{:032x}", self.with(|rng| rng.random::<u128>()))

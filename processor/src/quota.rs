@@ -15,16 +15,15 @@
 //! - [`lane`] — the shared clock of promises, and why no sixty seconds exceed the quota.
 //!   Read this first.
 //! - `rate` — how much of a lane's time a call is worth.
-//! - `estimate`, `settling` — what calls will take, and what they took.
+//! - [`estimate`], `settling` — what calls will take, and what they took.
 //! - `line` — whose turn it is within an instance.
 //! - [`pace`] — throttles, which teach all instances that somebody else uses the quota.
 //! - [`table`], [`dynamodb`] — where lanes are kept.
-//!
-//! If the table cannot be reached, an instance keeps to its static share, the quota
-//! divided by the number of instances, and asks the table again after a while.
+//! - `alone` — what an instance does that does not reach the table.
 
+mod alone;
 pub mod dynamodb;
-mod estimate;
+pub mod estimate;
 pub mod lane;
 mod line;
 pub mod pace;
@@ -64,6 +63,13 @@ const ENOUGH_CALLS: usize = 32;
 
 /// How long before the last call of a slice the next slice is taken.
 const AHEAD: Duration = Duration::from_millis(100);
+
+/// How often those look that wait for the first calls of their campaign.
+const TRIED_POLL: Duration = Duration::from_millis(50);
+
+/// How long after the last call of a slice an instance was idle: others may have been as
+/// well, and come back in the same moment.
+const IDLE: Duration = Duration::from_secs(1);
 
 /// How long a call is held back that cannot start in time, before it is told so: whoever
 /// tries again at once would only cost reads.
@@ -172,14 +178,16 @@ impl Quotas {
 impl Limiter {
     /// Starts with nothing known.
     pub fn new(model_id: &str, quota: ModelQuota, instance: Instance) -> Self {
+        let lanes = rate::lanes(&quota);
+        let pacer = Pacer::new(instance.instances, lanes);
         Self {
             model_id: model_id.to_owned(),
-            lanes: rate::lanes(&quota),
+            lanes,
             quota,
             instance,
             state: Mutex::default(),
             leader: tokio::sync::Mutex::default(),
-            pacer: Pacer::default(),
+            pacer,
             slices: AtomicU64::default(),
         }
     }
@@ -193,7 +201,7 @@ impl Limiter {
         let (now, now_us) = (Instant::now(), self.now_us());
         let deadline_us = now_us + micros(deadline.saturating_duration_since(now));
         let came_us = now_us.saturating_sub(micros(now.saturating_duration_since(call.since)));
-        let worst = self.state().price(call, &self.quota).worst;
+        let worst = self.state().price(call, &self.quota, now_us).worst;
         let tokens_per_minute = self.quota.tokens_per_minute;
         if worst > tokens_per_minute.get() as f64 {
             return Err(NotAdmitted::NeverFits { wanted: worst as u64, tokens_per_minute });
@@ -248,7 +256,15 @@ impl Limiter {
             };
             self.sleep_until(booked_until_us.saturating_sub(micros(AHEAD)).max(paused_until_us))
                 .await;
+            while self.state().are_all_tried(self.now_us()) {
+                sleep(TRIED_POLL).await;
+            }
             self.collect().await;
+            if booked_until_us + micros(IDLE) < self.now_us()
+                && let Some(spread) = Pacer::spread(self.instance.instances, self.lanes)
+            {
+                sleep(self.instance.jitter.part_of(spread)).await;
+            }
             self.pacer.wait().await;
             self.take_slice().await;
         }

@@ -51,6 +51,10 @@ const PLAIN: Scene = Scene {
 };
 
 fn main() {
+    if let Some((instances, load)) = asked_for() {
+        measure(PLAIN, instances, load);
+        return;
+    }
     let mut rows = Vec::new();
     for instances in [1, 8, 64, 512] {
         for load in Load::ALL {
@@ -80,11 +84,19 @@ fn main() {
     fs::write(path.join("quota.json"), report.to_string()).expect("is written");
 }
 
+/// One run instead of all: its instances and the name of its load.
+fn asked_for() -> Option<(usize, Load)> {
+    let mut arguments = std::env::args().skip(1);
+    let instances = arguments.next()?.parse().ok()?;
+    let name = arguments.next()?;
+    Some((instances, Load::ALL.into_iter().find(|load| load.name() == name)?))
+}
+
 fn measure(scene: Scene, instances: usize, load: Load) -> Value {
     // Enough for the demand to exceed the quota.
     let concurrency = match (instances, load) {
         (1, _) => 160,
-        (_, Load::Skewed) => 96,
+        (_, Load::Skewed) => 256,
         _ => 32,
     } * if scene.quota > QUOTA { 4 } else { 1 };
     let Scene { shape, others, quota, .. } = scene;
@@ -111,6 +123,15 @@ fn measure(scene: Scene, instances: usize, load: Load) -> Value {
         let (asked, refused) = account.asked();
         let (over, most) = account.windows_over();
         let from = EPOCH_MS * 1_000 + WINDOW_US;
+        if std::env::args().len() > 2 {
+            for m in 1..11 {
+                print!(
+                    "{:.3} ",
+                    account.utilisation(from + (m - 1) * 60_000_000, from + m * 60_000_000)
+                );
+            }
+            println!();
+        }
         json!({
             "scene": scene.name,
             "instances": instances,

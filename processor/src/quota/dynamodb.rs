@@ -1,11 +1,14 @@
 //! Lanes on DynamoDB, in the table that the instances share.
 //!
 //! The item `quota#<model>#<lane>` holds `busy_until`, `resumed_at` and `idle`
-//! (microseconds), the pace as `pace_part`, `pace_from` and `pace_ceiling`, and the tokens
-//! of a day under `day_<days since 1970>`. A slice is one conditional update: of a busy
+//! (microseconds), the pace as `pace_part`, `pace_from` and `pace_ceiling`, the tokens of a
+//! day under `day_<days since 1970>`, and what was learnt of the campaigns ([`learnt`]);
+//! days and periods that are past are removed by whoever sees them. A slice is one conditional update: of a busy
 //! lane it moves `busy_until` on, whatever it is; of an idle one it sets it anew. Which of
 //! the two fits is known from the update before; where it was the other, the refusal
 //! brings the item, so nothing is ever read.
+
+mod learnt;
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
@@ -17,15 +20,19 @@ use aws_sdk_dynamodb::types::{
 };
 use contract::content::COORDINATION_KEY;
 
+use super::estimate::{Learnt, period};
 use super::lane::{Ask, Lane, Refused, never_busy_us};
 use super::pace::Pace;
-use super::table::{LaneName, QuotaTable};
+use super::table::{LaneName, QuotaTable, Seen, Taken};
 use crate::store::TableError;
 use crate::store::dynamodb::{Item, failed, refused};
 
 /// Updates of one slice: one that fits, after one that did not, and one more because the
 /// lane changed in between.
 const MAX_UPDATES: usize = 3;
+
+/// What is removed with one update.
+const MAX_REMOVED: usize = 60;
 
 /// How long an item stays that nobody uses, in seconds: two days, for the day's tokens.
 const KEPT_SECS: u64 = 2 * 24 * 3_600;
@@ -63,53 +70,69 @@ impl Lanes {
     }
 
     fn slice(&self, name: &LaneName, ask: &Ask, is_busy: bool) -> UpdateItemFluentBuilder {
-        let (set, mut condition) = if is_busy {
-            let condition = "busy_until BETWEEN :now AND :latest".to_owned();
-            (
-                "SET busy_until = busy_until + :length, expires_at = :expires_at".to_owned(),
-                condition,
-            )
+        if is_busy {
+            self.update(name)
+                .update_expression(
+                    "SET busy_until = busy_until + :length, expires_at = :expires_at",
+                )
+                .condition_expression("busy_until BETWEEN :now AND :latest")
+                .expression_attribute_values(":latest", number(ask.latest_us))
+                .expression_attribute_values(":length", number(ask.length_us))
         } else {
-            let idle = if ask.is_idle_unused {
-                ":now - if_not_exists(busy_until, :never)"
-            } else {
-                ":zero"
+            let resumes_us = ask.resumes_us.unwrap_or(ask.now_us);
+            let (idle, since, since_us) = match ask.resumes_us {
+                None => {
+                    let idle = ":now - if_not_exists(busy_until, :never)";
+                    (idle, ":never", never_busy_us(ask.now_us))
+                }
+                Some(_) => (":zero", ":zero", 0),
             };
             let set = format!(
-                "SET idle = {idle}, resumed_at = :now, busy_until = :end, expires_at = :expires_at"
+                "SET idle = {idle}, resumed_at = :resumes, busy_until = :end, \
+                 expires_at = :expires_at"
             );
-            (set, "(attribute_not_exists(busy_until) OR busy_until < :now)".to_owned())
-        };
-        if ask.tokens_per_day.is_some() {
-            condition += " AND (attribute_not_exists(#today) OR #today <= :most)";
+            self.update(name)
+                .update_expression(set)
+                .condition_expression("(attribute_not_exists(busy_until) OR busy_until < :now)")
+                .expression_attribute_values(":resumes", number(resumes_us))
+                .expression_attribute_values(":end", number(resumes_us + ask.length_us))
+                .expression_attribute_values(since, number(since_us))
         }
-        let mut update = self
-            .update(name)
-            .update_expression(format!("{set} ADD #today :tokens REMOVE #past"))
-            .condition_expression(condition)
+    }
+
+    /// Completes the update of a slice with what is counted beside its time.
+    fn counted(
+        slice: UpdateItemFluentBuilder,
+        ask: &Ask,
+        learnt: &[Learnt],
+        past: &[String],
+    ) -> UpdateItemFluentBuilder {
+        let set = slice.get_update_expression().clone().unwrap_or_default();
+        let mut condition = slice.get_condition_expression().clone().unwrap_or_default();
+        let mut update = slice
             .expression_attribute_names("#today", day(ask.day))
-            .expression_attribute_names("#past", day(ask.day.saturating_sub(2)))
-            .expression_attribute_values(":now", number(ask.now_us))
             .expression_attribute_values(":tokens", number(ask.tokens))
+            .expression_attribute_values(":now", number(ask.now_us))
             .expression_attribute_values(":expires_at", number(ask.now_us / 1_000_000 + KEPT_SECS));
         if let Some(limit) = ask.tokens_per_day {
+            condition += " AND (attribute_not_exists(#today) OR #today <= :most)";
             let most = i128::from(limit) - i128::from(ask.tokens);
             let most = AttributeValue::N(most.to_string());
             update = update.expression_attribute_values(":most", most);
         }
-        if is_busy {
-            update
-                .expression_attribute_values(":latest", number(ask.latest_us))
-                .expression_attribute_values(":length", number(ask.length_us))
-        } else {
-            let update =
-                update.expression_attribute_values(":end", number(ask.now_us + ask.length_us));
-            if ask.is_idle_unused {
-                update.expression_attribute_values(":never", number(never_busy_us(ask.now_us)))
-            } else {
-                update.expression_attribute_values(":zero", number(0))
-            }
+        let mut expression = format!("{set} ADD #today :tokens");
+        for (place, (name, value)) in learnt::attributes(learnt).enumerate() {
+            expression += &format!(", #learnt{place} :learnt{place}");
+            update = update
+                .expression_attribute_names(format!("#learnt{place}"), name)
+                .expression_attribute_values(format!(":learnt{place}"), value);
         }
+        for (place, name) in past.iter().take(MAX_REMOVED).enumerate() {
+            expression += if place == 0 { " REMOVE " } else { ", " };
+            expression += &format!("#past{place}");
+            update = update.expression_attribute_names(format!("#past{place}"), name);
+        }
+        update.update_expression(expression).condition_expression(condition)
     }
 }
 
@@ -119,20 +142,25 @@ impl QuotaTable for Lanes {
         &self,
         name: &LaneName,
         ask: &Ask,
-        seen: Option<&Lane>,
-    ) -> Result<Result<Lane, Refused>, TableError> {
-        let mut is_busy = seen.is_some_and(|lane| lane.busy_until_us >= ask.now_us);
+        learnt: &[Learnt],
+        seen: Option<&Seen>,
+    ) -> Result<Taken, TableError> {
+        let mut is_busy = seen.is_some_and(|seen| seen.lane.busy_until_us >= ask.now_us);
+        let past = seen.map_or(&[] as &[String], |seen| &seen.past);
         for _ in 0..MAX_UPDATES {
-            let item = match send(self.slice(name, ask, is_busy), TAKE).await? {
-                Updated::Done(item) => return lane(&item, ask.day).map(Ok),
+            let slice = self.slice(name, ask, is_busy);
+            let item = match send(Self::counted(slice, ask, learnt, past), TAKE).await? {
+                Updated::Done(item) => return self::seen(&item, ask).map(Taken::Slice),
                 Updated::Not(Some(item)) if !item.contains_key("busy_until") => None,
                 Updated::Not(item) => item,
             };
-            let lane = item.map(|item| lane(&item, ask.day)).transpose()?;
+            let seen = item.map(|item| self::seen(&item, ask)).transpose()?;
+            let lane = seen.as_ref().map(|seen| seen.lane);
             // The same rule, to know which part of the condition did not hold.
-            match Lane::take(lane.as_ref(), ask) {
-                Err(refused) => return Ok(Err(refused)),
-                Ok(_) => is_busy = lane.is_some_and(|lane| lane.busy_until_us >= ask.now_us),
+            match (Lane::take(lane.as_ref(), ask), seen) {
+                (Err(Refused::Busy(_)), Some(seen)) => return Ok(Taken::Busy(seen)),
+                (Err(_), _) => return Ok(Taken::DayUsedUp),
+                (Ok(_), _) => is_busy = lane.is_some_and(|lane| lane.busy_until_us >= ask.now_us),
             }
         }
         Err(failed(TAKE, format!("it changed {MAX_UPDATES} times")))
@@ -175,6 +203,20 @@ async fn send(
         },
         Err(error) => Err(refused(attempted, &error)),
     }
+}
+
+fn seen(item: &Item, ask: &Ask) -> Result<Seen, TableError> {
+    let lane = lane(item, ask.day)?;
+    let (learnt, mut past) = learnt::read(item, period(ask.now_us));
+    // Clocks differ around midnight, so yesterday stays.
+    past.extend(item.keys().filter(|name| is_past_day(name, ask.day)).cloned());
+    past.sort();
+    Ok(Seen { lane, learnt, past })
+}
+
+fn is_past_day(name: &str, today: u64) -> bool {
+    let day = name.strip_prefix("day_").and_then(|day| day.parse::<u64>().ok());
+    day.is_some_and(|day| day + 1 < today)
 }
 
 fn lane(item: &Item, today: u64) -> Result<Lane, TableError> {

@@ -1,33 +1,51 @@
-//! What a campaign's calls take, learnt from the usage that comes back.
+//! What a campaign's calls take, learnt by all instances from the usage that comes back.
+//!
+//! Every instance adds what it learnt to the lane that it takes a slice of, and reads what
+//! all have learnt in the answer (`table`). So the thousandth instance knows on its first
+//! slice what the others know, and nobody judges by the few calls of its own, of which the
+//! first to end are the short ones.
 
 use std::time::Duration;
 
 use super::lane::WINDOW;
 use crate::model::Usage;
 
-/// Calls after which the estimate counts; until then the worst case does.
-const ENOUGH_CALLS: f64 = 2.0;
+/// Calls that take the worst case, put before those that ended: an estimate begins at the
+/// worst case, and is 1% of the way from there after two hundred calls.
+const WORST_CALLS: f64 = 2.0;
 
-/// Calls that the estimate remembers.
-const REMEMBERED_CALLS: f64 = 200.0;
-
-/// Calls after which their spread is known.
-const ENOUGH_FOR_SPREAD: f64 = 30.0;
-
-/// Spread of what calls take, as a part of it, while it is not known.
+/// Spread of what calls take, as a part of it, of those.
 const FIRST_SPREAD: f64 = 0.25;
 
-/// What a campaign's calls took.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Estimate {
-    calls: f64,
-    /// Input as counted by the service, as a part of what we took it for.
-    input_ratio: f64,
-    output_tokens: f64,
-    took_secs: f64,
-    /// Mean of what was settled, and mean square of its distance from what was expected.
-    settled: f64,
-    variance: f64,
+/// How long calls are added up before a new period begins; the one before counts with it.
+const PERIOD: Duration = Duration::from_secs(300);
+
+/// Sums over calls that ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Sums {
+    /// How many.
+    pub calls: f64,
+    /// Input as we estimated it, in tokens.
+    pub estimated_input: f64,
+    /// Input as the service counted it.
+    pub input: f64,
+    /// Output.
+    pub output: f64,
+    /// How long they took, in milliseconds.
+    pub took_ms: f64,
+    /// Squares of how far what they took was from what others took, in tokens.
+    pub squares: f64,
+}
+
+/// What was learnt of a campaign in a period.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Learnt {
+    /// Name of the campaign.
+    pub campaign: String,
+    /// Number of the period since 1970.
+    pub period: u64,
+    /// What its calls took.
+    pub sums: Sums,
 }
 
 /// What a call will take, in tokens.
@@ -45,6 +63,11 @@ pub(super) struct Price {
     pub(super) spread: f64,
 }
 
+/// The period at a time.
+pub fn period(now_us: u64) -> u64 {
+    now_us / (PERIOD.as_secs() * 1_000_000)
+}
+
 impl Price {
     /// The price of a call that reserves, settles to, and runs for this.
     pub(super) fn new(reserved: f64, settled: f64, took: Duration, worst: f64) -> Self {
@@ -59,46 +82,56 @@ impl Price {
     }
 }
 
-impl Estimate {
+impl Sums {
+    /// Adds other calls.
+    pub fn add(&mut self, other: &Self) {
+        self.calls += other.calls;
+        self.estimated_input += other.estimated_input;
+        self.input += other.input;
+        self.output += other.output;
+        self.took_ms += other.took_ms;
+        self.squares += other.squares;
+    }
+
+    /// A call that ended, beside those that did before.
+    pub(super) fn of_call(
+        before: &Self,
+        estimated_input: u64,
+        usage: Usage,
+        burndown: u32,
+        took: Duration,
+    ) -> Self {
+        let (estimated_input, burndown) = (estimated_input as f64, f64::from(burndown));
+        let (input, output) = (usage.input_tokens as f64, usage.output_tokens as f64);
+        let distance = if before.calls > 0.0 {
+            let expected_input = estimated_input * before.input / before.estimated_input.max(1.0);
+            input - expected_input + burndown * (output - before.output / before.calls)
+        } else {
+            0.0
+        };
+        let (calls, took_ms) = (1.0, took.as_millis() as f64);
+        Self { calls, estimated_input, input, output, took_ms, squares: distance.powi(2).round() }
+    }
+
     /// Predicts what a call takes of which the input was estimated.
     pub(super) fn price(&self, input_tokens: u64, max_tokens: u32, burndown: u32) -> Price {
         let (input, most) = (input_tokens as f64, f64::from(max_tokens));
-        let worst = input + most * f64::from(burndown);
-        if self.calls < ENOUGH_CALLS {
+        let burndown = f64::from(burndown);
+        let worst = input + most * burndown;
+        if self.calls == 0.0 {
             // The service reserves less than the worst case, which counts here.
             return Price::new((input + most).max(worst), worst, Duration::ZERO, worst);
         }
-        let input = input * self.input_ratio;
-        let output = self.output_tokens.min(most);
-        let settled = (input + output * f64::from(burndown)).min(worst);
-        let took = Duration::from_secs_f64(self.took_secs);
-        let spread = if self.calls < ENOUGH_FOR_SPREAD {
-            FIRST_SPREAD
-        } else {
-            self.variance.sqrt() / self.settled.max(1.0)
-        };
+        let with_worst =
+            |sum: f64, of_worst: f64| (sum + WORST_CALLS * of_worst) / (self.calls + WORST_CALLS);
+        let usual_input = (self.estimated_input / self.calls).max(1.0);
+        let input = input * with_worst(self.input / usual_input, 1.0);
+        let output = with_worst(self.output, most).min(most);
+        let settled = (input + output * burndown).min(worst);
+        let took = Duration::from_secs_f64(self.took_ms / 1e3 / self.calls);
+        let variance = with_worst(self.squares, (FIRST_SPREAD * settled).powi(2));
+        let spread = variance.sqrt() / settled.max(1.0);
         Price { spread, ..Price::new(input + most, settled, took, worst) }
-    }
-
-    /// Learns from a call that ended.
-    pub(super) fn learn(
-        &mut self,
-        estimated_input: u64,
-        usage: Usage,
-        settled: f64,
-        took: Duration,
-    ) {
-        let expected = self.settled;
-        self.calls = (self.calls + 1.0).min(REMEMBERED_CALLS);
-        let weight = 1.0 / self.calls;
-        let towards = |mean: &mut f64, value: f64| *mean += weight * (value - *mean);
-        towards(&mut self.input_ratio, usage.input_tokens as f64 / estimated_input.max(1) as f64);
-        towards(&mut self.output_tokens, usage.output_tokens as f64);
-        towards(&mut self.took_secs, took.as_secs_f64());
-        towards(&mut self.settled, settled);
-        if self.calls > 1.0 {
-            towards(&mut self.variance, (settled - expected).powi(2));
-        }
     }
 }
 
@@ -108,16 +141,24 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    #[test]
-    fn the_worst_case_counts_until_enough_is_known() {
-        let mut estimate = Estimate::default();
-        for _ in 0..2 {
-            assert_eq!(estimate.price(600, 300, 5).charged, 2_100.0);
-            estimate.learn(600, Usage { input_tokens: 300, output_tokens: 100 }, 800.0, SECOND);
+    fn calls(calls: u64, output_tokens: impl Fn(u64) -> u64, burndown: u32) -> Sums {
+        let mut sums = Sums::default();
+        for call in 0..calls {
+            let usage = Usage { input_tokens: 300, output_tokens: output_tokens(call) };
+            sums.add(&Sums::of_call(&sums.clone(), 600, usage, burndown, SECOND));
         }
+        sums
+    }
 
-        let price = estimate.price(600, 300, 5);
-        assert_eq!((price.settled, price.reserved, price.worst), (800.0, 600.0, 2_100.0));
+    #[test]
+    fn an_estimate_begins_at_the_worst_case_and_comes_near_to_what_calls_take() {
+        let settled = |n| calls(n, |_| 100, 5).price(600, 300, 5).settled;
+
+        assert_eq!(settled(0), 2_100.0);
+        assert_eq!(settled(2), 1_450.0);
+        assert!((settled(198) - 813.0).abs() < 1e-6, "{}", settled(198));
+        let price = calls(198, |_| 100, 5).price(600, 300, 5);
+        assert_eq!((price.reserved.round(), price.worst), (603.0, 2_100.0));
     }
 
     #[test]
@@ -130,15 +171,20 @@ mod tests {
 
     #[test]
     fn the_spread_is_that_of_the_calls() {
-        let mut estimate = Estimate::default();
-        for call in 0..200 {
-            let output_tokens = if call % 2 == 0 { 100 } else { 300 };
-            let usage = Usage { input_tokens: 500, output_tokens };
-            estimate.learn(500, usage, (500 + output_tokens) as f64, SECOND);
-        }
+        let even_and_odd = |call| if call % 2 == 0 { 100 } else { 300 };
 
-        let price = estimate.price(500, 400, 1);
-        assert!((price.settled - 700.0).abs() < 2.0, "{price:?}");
-        assert!((price.spread - 1.0 / 7.0).abs() < 0.01, "{price:?}");
+        let price = calls(400, even_and_odd, 1).price(600, 400, 1);
+        assert!((price.settled - 502.0).abs() < 2.0, "{price:?}");
+        assert!((price.spread - 100.0 / 502.0).abs() < 0.01, "{price:?}");
+    }
+
+    #[test]
+    fn what_others_learnt_counts_like_what_was_learnt_here() {
+        let mut both = calls(50, |_| 100, 5);
+        both.add(&calls(150, |_| 200, 5));
+
+        let outputs = (50.0 * 100.0 + 150.0 * 200.0 + 2.0 * 300.0) / 202.0;
+        let expected = 600.0 * (200.0 * 0.5 + 2.0) / 202.0 + outputs * 5.0;
+        assert!((both.price(600, 300, 5).settled - expected).abs() < 1e-6);
     }
 }

@@ -60,9 +60,10 @@ pub struct Ask {
     pub tokens: u64,
     /// What the lane may admit in a day, if the model has such a quota.
     pub tokens_per_day: Option<u64>,
-    /// Whether time that nobody was promised passed unused: not if instances were on
-    /// their own meanwhile.
-    pub is_idle_unused: bool,
+    /// When a lane begins again that nobody was promised, if instances were on their own
+    /// meanwhile: not all of them may know yet that they no longer are, and time that
+    /// passed was not unused. Otherwise it begins at once.
+    pub resumes_us: Option<u64>,
 }
 
 /// Why there is no slice.
@@ -86,10 +87,11 @@ impl Lane {
         let busy_until_us = before.map_or(never_busy_us(ask.now_us), |lane| lane.busy_until_us);
         let pace = before.map(|lane| lane.pace).unwrap_or_default();
         if busy_until_us < ask.now_us {
+            let resumed_at_us = ask.resumes_us.unwrap_or(ask.now_us);
             return Ok(Self {
-                busy_until_us: ask.now_us + ask.length_us,
-                resumed_at_us: ask.now_us,
-                idle_us: if ask.is_idle_unused { ask.now_us - busy_until_us } else { 0 },
+                busy_until_us: resumed_at_us + ask.length_us,
+                resumed_at_us,
+                idle_us: if ask.resumes_us.is_none() { ask.now_us - busy_until_us } else { 0 },
                 pace,
                 day_tokens,
             });
@@ -144,7 +146,7 @@ mod tests {
             day: 0,
             tokens: 10,
             tokens_per_day: None,
-            is_idle_unused: true,
+            resumes_us: None,
         }
     }
 

@@ -10,12 +10,12 @@ use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 use tokio::time::{Instant, sleep};
 
-/// Slices that an instance asks for each second at most, whatever happens: an item of
-/// DynamoDB takes some hundred updates a second, and other instances ask for the same.
-const PER_SECOND: NonZeroU32 = NonZeroU32::MIN.saturating_add(19);
+/// Slices that all instances together ask of a lane each second at most, whatever happens:
+/// an item of DynamoDB takes some hundred updates a second.
+const PER_SECOND: u32 = 300;
 
-/// Slices that it may ask for at once after a while.
-const BURST: NonZeroU32 = NonZeroU32::MIN.saturating_add(19);
+/// Slices that one asks for each second at most: no more are of use.
+const MOST_PER_SECOND: u32 = 20;
 
 /// Lets calls go at their pace.
 #[derive(Debug)]
@@ -23,14 +23,21 @@ pub(super) struct Pacer(
     RateLimiter<NotKeyed, InMemoryState, TokioClock, NoOpMiddleware<TokioInstant>>,
 );
 
-impl Default for Pacer {
-    fn default() -> Self {
-        let pace = Quota::per_second(PER_SECOND).allow_burst(BURST);
-        Self(RateLimiter::direct_with_clock(pace, TokioClock))
-    }
-}
-
 impl Pacer {
+    /// The pace of one of so many instances.
+    pub(super) fn new(instances: NonZeroU32, lanes: u32) -> Self {
+        let share = (PER_SECOND * lanes / instances).clamp(1, MOST_PER_SECOND);
+        let share = NonZeroU32::new(share).unwrap_or(NonZeroU32::MIN);
+        Self(RateLimiter::direct_with_clock(Quota::per_second(share), TokioClock))
+    }
+
+    /// In what time so many instances may ask that come at once; nothing where they are few.
+    pub(super) fn spread(instances: NonZeroU32, lanes: u32) -> Option<Duration> {
+        let at_once = PER_SECOND * lanes;
+        let secs = f64::from(instances.get()) / f64::from(at_once);
+        (instances.get() > at_once).then(|| Duration::from_secs_f64(secs))
+    }
+
     /// Waits until the next call may go, and counts it.
     pub(super) async fn wait(&self) {
         while let Err(refused) = self.0.check() {
@@ -77,17 +84,17 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_few_calls_go_at_once_and_then_twenty_a_second() {
-        let pacer = Pacer::default();
-        let began = Instant::now();
+    async fn an_instance_asks_no_more_often_than_its_share_of_what_an_item_takes() {
+        for (instances, lanes, per_second) in [(1, 1, 20), (60, 1, 5), (512, 1, 1), (512, 8, 4)] {
+            let pacer = Pacer::new(NonZeroU32::new(instances).expect("not zero"), lanes);
+            let began = Instant::now();
 
-        for _ in 0..BURST.get() + 40 {
-            pacer.wait().await;
+            for _ in 0..3 * per_second {
+                pacer.wait().await;
+            }
+
+            // As many go at once, the others at their pace.
+            assert_eq!(began.elapsed().as_secs_f64().round(), 2.0, "{instances}");
         }
-
-        assert_eq!(
-            began.elapsed().as_millis().div_ceil(10),
-            Duration::from_secs(2).as_millis() / 10
-        );
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::estimate::Price;
+use super::estimate::{Price, Sums};
 use super::line::Turn;
 use super::{Call, Limiter};
 use crate::model::Usage;
@@ -31,16 +31,17 @@ impl<'a> Reservation<'a> {
     /// Ends the call with what the service counted, be it less or more than charged.
     pub fn settle(mut self, usage: Usage) {
         self.is_open = false;
-        let burndown = u64::from(self.limiter.quota.output_burndown.get());
-        let settled = (usage.input_tokens + usage.output_tokens * burndown) as f64;
+        let burndown = self.limiter.quota.output_burndown.get();
+        let settled = (usage.input_tokens + usage.output_tokens * u64::from(burndown)) as f64;
         let took_us = self.limiter.now_us().saturating_sub(self.started_us);
         let took = Duration::from_micros(took_us);
         let charged = self.turn.price.charged;
         let reserved = self.turn.price.reserved.min(self.turn.price.worst);
         let more = Price::new(reserved, settled, took, settled).charged - charged;
         let mut state = self.limiter.state();
-        let estimate = state.estimates.entry(self.campaign.clone()).or_default();
-        estimate.learn(self.input_tokens, usage, settled, took);
+        let known = state.known(&self.campaign, self.started_us);
+        let learnt = Sums::of_call(&known, self.input_tokens, usage, burndown, took);
+        state.learn(&self.campaign, &learnt);
         state.next_pause = None;
         state.differences.add(self.started_us, more);
     }

@@ -6,26 +6,28 @@ use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
-use super::estimate::{Estimate, Price};
-use super::lane::{Ask, Lane, Refused, WINDOW, micros};
+use super::alone::Alone;
+use super::estimate::{Learnt, Price, Sums, period};
+use super::lane::{Ask, Lane, micros};
 use super::line::{Line, Place, Turn};
 use super::pace::Pace;
 use super::rate::Largest;
 use super::settling::Differences;
+use super::table::{Seen, Taken};
 use super::{Call, FUTILE_WAIT, Limiter, ModelQuota, NotAdmitted, rate};
 
 /// How far ahead time is promised. An instance that dies, or calls that give up, leave
 /// their time unused; a pace that changes takes effect behind it.
-const MAX_AHEAD: Duration = Duration::from_secs(60);
+pub(super) const MAX_AHEAD: Duration = Duration::from_secs(60);
 
 /// Longest slice, unless one call alone is worth more: others wait meanwhile.
-const MAX_SLICE: Duration = Duration::from_secs(5);
+pub(super) const MAX_SLICE: Duration = Duration::from_secs(5);
 
 /// Part of a slice that is worth an update to give back.
 const WORTH_GIVING_BACK: f64 = 0.2;
 
 /// Longest call of the table.
-const TABLE_TIMEOUT: Duration = Duration::from_secs(1);
+pub(super) const TABLE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Calls of the table that fail one after the other before an instance keeps to its share:
 /// one that is only busy answers the next.
@@ -34,11 +36,21 @@ const MAX_FAILURES: u32 = 3;
 /// Wait between them.
 const FAILURE_WAIT: Duration = Duration::from_millis(500);
 
-/// First time after which a table that did not answer is asked again; doubled each time.
-const FIRST_RETRY: Duration = Duration::from_secs(1);
+/// How long a throttle counts at least for all that follow.
+const THROTTLE_COUNTS: Duration = Duration::from_secs(1);
 
-/// Longest time after which it is asked again.
-const MAX_RETRY: Duration = Duration::from_secs(15);
+/// Calls after which something is known of a campaign.
+const ENOUGH_CALLS: f64 = 30.0;
+
+/// Time that all instances together ask for, for calls of which nothing is known. They are
+/// charged the worst case, so the rest waits until the first have ended.
+const MAX_UNKNOWN: Duration = Duration::from_secs(6);
+
+/// How long the rest waits at most.
+const UNKNOWN_WAIT: Duration = Duration::from_secs(3);
+
+/// Campaigns of which one update says what was learnt.
+const MAX_NEWS: usize = 8;
 
 /// First pause after a throttle; doubled with each that comes before an answer.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -53,12 +65,17 @@ const DAY_US: u64 = 24 * 3_600 * 1_000_000;
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub(super) line: Line,
-    pub(super) estimates: HashMap<String, Estimate>,
     pub(super) differences: Differences,
+    /// What was learnt here that the lanes do not know yet, by campaign.
+    own: HashMap<String, Sums>,
+    /// What of it is on its way.
+    sent: Vec<Learnt>,
+    /// Until when campaigns wait for their first calls, of which nothing is known.
+    tried_until_us: HashMap<String, u64>,
     /// What the campaigns' latest calls were charged, and can be settled to.
     latest: HashMap<String, (f64, f64)>,
     /// Lanes as they were seen last.
-    lanes: HashMap<u32, Lane>,
+    pub(super) lanes: HashMap<u32, View>,
     /// When the last call starts that has its time.
     pub(super) booked_until_us: u64,
     pub(super) paused_until_us: u64,
@@ -70,38 +87,90 @@ pub(super) struct State {
     /// Until when nothing is asked, because the lanes are promised for long.
     busy_until_us: u64,
     failures: u32,
-    alone: Option<Alone>,
-    /// Until when it was on its own, if it was.
-    was_alone_until_us: u64,
+    pub(super) alone: Option<Alone>,
 }
 
-/// An instance that does not reach the table keeps to its share.
-#[derive(Debug, Clone, Copy)]
-struct Alone {
-    /// Its own lane, of which nobody else takes slices.
-    lane: Lane,
-    retry_at_us: u64,
-    next_retry: Duration,
+/// A lane as it was seen last.
+#[derive(Debug, Clone)]
+pub(super) struct View {
+    pub(super) seen: Seen,
+    pub(super) at_us: u64,
 }
 
 /// What is asked for those that wait.
 #[derive(Debug)]
-struct Plan {
+pub(super) struct Plan {
     /// Number of the lane; none where the instance is on its own.
     lane: Option<u32>,
-    ask: Ask,
+    pub(super) ask: Ask,
     charged: f64,
     factor: f64,
     pace: f64,
-    calls: Vec<Place>,
+    pub(super) calls: Vec<Place>,
     is_limited_by_deadlines: bool,
 }
 
 impl State {
     /// What a call will take.
-    pub(super) fn price(&self, call: &Call<'_>, quota: &ModelQuota) -> Price {
-        let estimate = self.estimates.get(call.campaign).cloned().unwrap_or_default();
-        estimate.price(call.input_tokens, call.max_tokens, quota.output_burndown.get())
+    pub(super) fn price(&self, call: &Call<'_>, quota: &ModelQuota, now_us: u64) -> Price {
+        let known = self.known(call.campaign, now_us);
+        known.price(call.input_tokens, call.max_tokens, quota.output_burndown.get())
+    }
+
+    /// What all instances are known to have learnt of a campaign, and this one.
+    pub(super) fn known(&self, campaign: &str, now_us: u64) -> Sums {
+        let mut sums = self.own.get(campaign).copied().unwrap_or_default();
+        let shared = self.lanes.values().flat_map(|view| &view.seen.learnt).chain(&self.sent);
+        let this_period = period(now_us);
+        for learnt in shared {
+            if learnt.campaign == campaign && learnt.period + 1 >= this_period {
+                sums.add(&learnt.sums);
+            }
+        }
+        sums
+    }
+
+    /// Learns from a call that ended.
+    pub(super) fn learn(&mut self, campaign: &str, call: &Sums) {
+        if let Some(sums) = self.own.get_mut(campaign) {
+            sums.add(call);
+        } else {
+            self.own.insert(campaign.to_owned(), *call);
+        }
+    }
+
+    /// Whether a campaign waits for its first calls to end.
+    fn is_tried(&self, campaign: &str, now_us: u64) -> bool {
+        let until_us = self.tried_until_us.get(campaign).copied().unwrap_or_default();
+        until_us > now_us && self.is_unknown(campaign, now_us)
+    }
+
+    fn is_unknown(&self, campaign: &str, now_us: u64) -> bool {
+        self.known(campaign, now_us).calls < ENOUGH_CALLS
+    }
+
+    /// Whether calls wait, and all of them for the first ones of their campaign.
+    pub(super) fn are_all_tried(&self, now_us: u64) -> bool {
+        let mut waiting = self.line.iter().map(|(_, waiting)| &waiting.campaign);
+        self.line.len() > 0 && waiting.all(|campaign| self.is_tried(campaign, now_us))
+    }
+
+    /// What the lanes do not know yet, to be told with the next slice.
+    fn news(&mut self, now_us: u64) -> Vec<Learnt> {
+        let campaigns: Vec<String> = self.own.keys().take(MAX_NEWS).cloned().collect();
+        let told = campaigns.into_iter().filter_map(|campaign| {
+            let sums = self.own.remove(&campaign)?;
+            Some(Learnt { campaign, period: period(now_us), sums })
+        });
+        self.sent = told.collect();
+        self.sent.clone()
+    }
+
+    /// The news did not arrive, as far as is known.
+    fn keep_news(&mut self) {
+        for learnt in std::mem::take(&mut self.sent) {
+            self.own.entry(learnt.campaign).or_default().add(&learnt.sums);
+        }
     }
 
     /// Pauses all calls, longer each time, and says the new pace of the lane.
@@ -121,10 +190,10 @@ impl State {
             self.paused_until_us = self.paused_until_us.max(now_us + micros(asked.min(MAX_PAUSE)));
         }
         let lane = match lane {
-            Some(number) => self.lanes.get_mut(&number)?,
+            Some(number) => &mut self.lanes.get_mut(&number)?.seen.lane,
             None => &mut self.alone.as_mut()?.lane,
         };
-        let effective_us = lane.busy_until_us.max(now_us + micros(FIRST_RETRY));
+        let effective_us = lane.busy_until_us.max(now_us + micros(THROTTLE_COUNTS));
         lane.pace = lane.pace.slowed(now_us, effective_us)?;
         Some(lane.pace)
     }
@@ -132,10 +201,10 @@ impl State {
     /// How far ahead the lanes are promised, as far as is known; nothing where the calls
     /// that wait have no time to lose.
     pub(super) fn ahead_us(&self, lanes: u32, now_us: u64) -> u64 {
-        let begins_us = self
-            .lanes
-            .get(&self.least_busy(lanes))
-            .map(|lane| lane.earliest_us(lane.busy_until_us, lane.busy_until_us, 1.0));
+        let begins_us = self.lanes.get(&self.least_busy(lanes)).map(|view| {
+            let lane = &view.seen.lane;
+            lane.earliest_us(lane.busy_until_us, lane.busy_until_us, 1.0)
+        });
         let begins_us = begins_us.unwrap_or_default().max(self.next_begins_us);
         let ahead_us = begins_us.saturating_sub(now_us);
         let mut deadlines = self.line.iter().map(|(_, waiting)| waiting.deadline_us);
@@ -144,30 +213,38 @@ impl State {
     }
 
     /// The calls that wait with what they will take and their deadlines, first served first.
-    fn priced(&self, quota: &ModelQuota) -> Vec<(Place, Price, u64)> {
-        let (burndown, unknown) = (quota.output_burndown.get(), Estimate::default());
+    fn priced(&self, quota: &ModelQuota, now_us: u64) -> Vec<(Place, Price, u64)> {
+        let burndown = quota.output_burndown.get();
+        let mut known = HashMap::new();
         let priced = self.line.iter().map(|(place, waiting)| {
-            let estimate = self.estimates.get(&waiting.campaign).unwrap_or(&unknown);
-            let price = estimate.price(waiting.input_tokens, waiting.max_tokens, burndown);
+            let campaign = waiting.campaign.as_str();
+            let sums = known.entry(campaign).or_insert_with(|| self.known(campaign, now_us));
+            let price = sums.price(waiting.input_tokens, waiting.max_tokens, burndown);
             (place, price, waiting.deadline_us)
         });
         priced.collect()
     }
 
+    /// The lane to ask next, if the instance is not on its own, and as it was seen last.
+    fn next_lane(&self, lanes: u32) -> (Option<u32>, Option<Lane>) {
+        match &self.alone {
+            Some(alone) => (None, Some(alone.lane)),
+            None => {
+                let number = self.least_busy(lanes);
+                (Some(number), self.lanes.get(&number).map(|view| view.seen.lane))
+            }
+        }
+    }
+
     /// What to ask for the calls that wait, first served first.
     fn plan(&mut self, limiter: &Limiter, now_us: u64) -> Plan {
         let quota = &limiter.quota;
-        let is_alone = self.alone.is_some_and(|alone| now_us < alone.retry_at_us);
-        let lane = if is_alone { None } else { Some(self.least_busy(limiter.lanes)) };
-        let seen = match lane {
-            Some(number) => self.lanes.get(&number),
-            None => self.alone.as_ref().map(|alone| &alone.lane),
-        };
+        let (lane, seen) = self.next_lane(limiter.lanes);
+        let shares = limiter.shares(lane);
         let begins_us = seen.map_or(now_us, |lane| lane.busy_until_us.max(now_us));
         let pace = seen.map_or(1.0, |lane| lane.pace.at(begins_us));
-        let shares = if is_alone { limiter.instance.instances.get() } else { limiter.lanes };
 
-        let prices = self.priced(quota);
+        let prices = self.priced(quota, now_us);
         for (place, price, _) in &prices {
             if let Some(waiting) = self.line.get(*place) {
                 self.latest.insert(waiting.campaign.clone(), (price.charged, price.worst));
@@ -177,10 +254,14 @@ impl State {
         let now_and_more = now_us + micros(MAX_AHEAD);
         let (mut length_us, mut charged, mut latest_us) = (0, 0.0, now_and_more);
         let mut calls = Vec::new();
+        let mut unknown = Unknown::new(limiter.instance.instances.get());
         for (place, price, deadline_us) in prices {
             let worth_us = (rate::worth_us(quota, shares, &price, largest) as f64 / pace) as u64;
             if !calls.is_empty() && length_us + worth_us > micros(MAX_SLICE) {
                 break;
+            }
+            if !unknown.may_ask(self, place, now_us, worth_us) {
+                continue;
             }
             // Nothing is asked for a call that cannot start in time.
             if deadline_us < begins_us + length_us {
@@ -191,6 +272,9 @@ impl State {
             charged += price.charged;
             calls.push(place);
         }
+        let until_us = begins_us + length_us + micros(UNKNOWN_WAIT);
+        self.tried_until_us.retain(|_, until_us| *until_us > now_us);
+        self.tried_until_us.extend(unknown.asked.into_keys().map(|campaign| (campaign, until_us)));
         let factor = self.differences.factor(charged, now_us);
         let shares_of_day = u64::from(shares);
         let ask = Ask {
@@ -200,7 +284,7 @@ impl State {
             day: now_us / DAY_US,
             tokens: charged.ceil() as u64,
             tokens_per_day: quota.tokens_per_day.map(|tokens| tokens.get() / shares_of_day),
-            is_idle_unused: is_alone || self.was_alone_until_us + micros(WINDOW) < now_us,
+            resumes_us: None,
         };
         let is_limited_by_deadlines = latest_us < now_and_more;
         Plan { lane, ask, charged, factor, pace, calls, is_limited_by_deadlines }
@@ -214,15 +298,14 @@ impl State {
 
     /// The lane that seems the least busy; one that was never seen is looked at first.
     fn least_busy(&self, lanes: u32) -> u32 {
-        let busy = |number: &u32| self.lanes.get(number).map_or(0, |lane| lane.busy_until_us);
+        let busy =
+            |number: &u32| self.lanes.get(number).map_or(0, |view| view.seen.lane.busy_until_us);
         (0..lanes).min_by_key(busy).unwrap_or(0)
     }
 
     /// Gives the calls that wait their times in a slice; says when the last one ends.
-    fn give_turns(&mut self, limiter: &Limiter, plan: &Plan, lane: &Lane) -> u64 {
-        let quota = &limiter.quota;
-        let is_alone = plan.lane.is_none();
-        let shares = if is_alone { limiter.instance.instances.get() } else { limiter.lanes };
+    pub(super) fn give_turns(&mut self, limiter: &Limiter, plan: &Plan, lane: &Lane) -> u64 {
+        let (quota, shares) = (&limiter.quota, limiter.shares(plan.lane));
         let ends_us = lane.busy_until_us;
         let mut next_us = ends_us - plan.ask.length_us;
         let waited_us = next_us.saturating_sub(plan.ask.now_us);
@@ -230,7 +313,7 @@ impl State {
         // Somebody may have slowed down meanwhile: fewer calls fit then.
         let pace = plan.pace.min(lane.pace.at(next_us)) / plan.factor;
         let largest = self.largest();
-        let waiting = self.priced(quota);
+        let waiting = self.priced(quota, plan.ask.now_us);
         let mut is_first = true;
         for (place, price, _) in waiting {
             let worth_us = (rate::worth_us(quota, shares, &price, largest) as f64 / pace) as u64;
@@ -250,30 +333,60 @@ impl State {
         next_us
     }
 
-    /// The table does not answer.
-    fn on_its_own(&mut self, now_us: u64) {
-        let known_us = self.lanes.values().map(|lane| lane.busy_until_us).max().unwrap_or_default();
-        let before = self.alone.take();
-        let next_retry = before.map_or(FIRST_RETRY, |alone| (alone.next_retry * 2).min(MAX_RETRY));
-        let retry_at_us = now_us + micros(next_retry);
-        // What others were promised is spent until then.
-        let busy_until_us = known_us.clamp(now_us, now_us + micros(MAX_AHEAD));
-        let first = Lane {
-            busy_until_us,
-            resumed_at_us: 0,
-            idle_us: 0,
-            pace: Pace::default(),
-            day_tokens: 0,
-        };
-        let lane = before.map_or(first, |alone| alone.lane);
-        self.was_alone_until_us = retry_at_us;
-        self.alone = Some(Alone { lane, retry_at_us, next_retry });
+    /// A lane answered.
+    fn saw(&mut self, number: u32, seen: Seen, now_us: u64) {
+        self.sent.clear();
+        self.failures = 0;
+        self.lanes.insert(number, View { seen, at_us: now_us });
+    }
+
+    /// A lane is promised for long; says whether another seems free.
+    fn is_another_free(&mut self, number: u32, seen: Seen, limiter: &Limiter, now_us: u64) -> bool {
+        self.keep_news();
+        self.saw(number, seen, now_us);
+        let next = self.least_busy(limiter.lanes);
+        let busy_until_us = self.lanes.get(&next).map_or(0, |view| view.seen.lane.busy_until_us);
+        busy_until_us <= now_us + micros(MAX_AHEAD)
+    }
+}
+
+/// What is asked for campaigns of which nothing is known.
+struct Unknown {
+    most_us: u64,
+    asked: HashMap<String, u64>,
+}
+
+impl Unknown {
+    fn new(instances: u32) -> Self {
+        Self { most_us: micros(MAX_UNKNOWN) / u64::from(instances), asked: HashMap::new() }
+    }
+
+    /// Whether a slice may hold a call, which counts then.
+    fn may_ask(&mut self, state: &State, place: Place, now_us: u64, worth_us: u64) -> bool {
+        let Some(waiting) = state.line.get(place) else { return false };
+        let campaign = &waiting.campaign;
+        if !state.is_unknown(campaign, now_us) {
+            return true;
+        }
+        let asked_us = self.asked.get(campaign).copied();
+        let is_enough = asked_us.is_some_and(|asked_us| asked_us + worth_us > self.most_us);
+        if is_enough || state.is_tried(campaign, now_us) {
+            return false;
+        }
+        self.asked.insert(campaign.clone(), asked_us.unwrap_or_default() + worth_us);
+        true
     }
 }
 
 impl Limiter {
+    /// Into how many parts the quota is split: by lanes, or by instances on their own.
+    fn shares(&self, lane: Option<u32>) -> u32 {
+        lane.map_or(self.instance.instances.get(), |_| self.lanes)
+    }
+
     /// Takes the next slice, and gives the calls that wait their times in it.
     pub(super) async fn take_slice(&self) {
+        self.come_back().await;
         let now_us = self.now_us();
         let plan = self.state().plan(self, now_us);
         let is_busy = plan.lane.is_some() && now_us < self.state().busy_until_us;
@@ -281,39 +394,29 @@ impl Limiter {
             return self.turn_away(&plan).await;
         }
         let Some(number) = plan.lane else { return self.take_of_own_share(&plan).await };
+        let (news, seen) = {
+            let mut state = self.state();
+            (state.news(now_us), state.lanes.get(&number).map(|view| view.seen.clone()))
+        };
         let name = self.lane(number);
-        let seen = self.state().lanes.get(&number).copied();
         self.slices.fetch_add(1, Ordering::Relaxed);
-        let taken = self.instance.table.take(&name, &plan.ask, seen.as_ref());
+        let taken = self.instance.table.take(&name, &plan.ask, &news, seen.as_ref());
         match timeout(TABLE_TIMEOUT, taken).await {
-            Ok(Ok(Ok(lane))) => {
-                let unused_from_us = {
-                    let mut state = self.state();
-                    state.alone = None;
-                    state.failures = 0;
-                    state.lanes.insert(number, lane);
-                    state.give_turns(self, &plan, &lane)
-                };
-                let unused_us = lane.busy_until_us.saturating_sub(unused_from_us);
-                if unused_us as f64 > plan.ask.length_us as f64 * WORTH_GIVING_BACK {
-                    self.give_back(number, unused_from_us, lane.busy_until_us).await;
-                }
-            }
-            Ok(Ok(Err(Refused::Busy(lane)))) => {
+            Ok(Ok(Taken::Slice(seen))) => self.taken(number, seen, &plan).await,
+            Ok(Ok(Taken::Busy(seen))) => {
+                let is_another_free = self.state().is_another_free(number, seen, self, now_us);
                 let is_limited = plan.is_limited_by_deadlines;
-                {
-                    let mut state = self.state();
-                    state.alone = None;
-                    state.failures = 0;
-                    state.lanes.insert(number, lane);
-                    if !is_limited {
-                        let pause = self.instance.jitter.spread(MAX_AHEAD);
-                        state.busy_until_us = now_us + micros(pause);
-                    }
+                if is_another_free && !is_limited {
+                    return;
+                }
+                if !is_limited {
+                    let pause = self.instance.jitter.spread(MAX_AHEAD);
+                    self.state().busy_until_us = now_us + micros(pause);
                 }
                 self.turn_away(&plan).await;
             }
-            Ok(Ok(Err(Refused::DayUsedUp))) => {
+            Ok(Ok(Taken::DayUsedUp)) => {
+                self.state().keep_news();
                 self.day_used_up();
                 self.turn_away(&plan).await;
             }
@@ -322,13 +425,28 @@ impl Limiter {
         }
     }
 
+    /// A slice was taken: the calls get their times, and what is left goes back.
+    async fn taken(&self, number: u32, seen: Seen, plan: &Plan) {
+        let lane = seen.lane;
+        let unused_from_us = {
+            let mut state = self.state();
+            state.saw(number, seen, plan.ask.now_us);
+            state.give_turns(self, plan, &lane)
+        };
+        let unused_us = lane.busy_until_us.saturating_sub(unused_from_us);
+        if unused_us as f64 > plan.ask.length_us as f64 * WORTH_GIVING_BACK {
+            self.give_back(number, unused_from_us, lane.busy_until_us).await;
+        }
+    }
+
     async fn failed(&self, reason: &str, now_us: u64) {
         let is_on_its_own = {
             let mut state = self.state();
+            state.keep_news();
             state.failures += 1;
             let is_on_its_own = state.failures >= MAX_FAILURES;
             if is_on_its_own {
-                state.on_its_own(now_us);
+                state.go_alone(now_us);
             }
             is_on_its_own
         };
@@ -339,25 +457,9 @@ impl Limiter {
         }
     }
 
-    async fn take_of_own_share(&self, plan: &Plan) {
-        let taken = {
-            let mut state = self.state();
-            let Some(alone) = &mut state.alone else { return };
-            let taken = Lane::take(Some(&alone.lane), &plan.ask);
-            if let Ok(lane) = taken {
-                alone.lane = lane;
-                state.give_turns(self, plan, &lane);
-            }
-            taken
-        };
-        if taken.is_err() {
-            self.turn_away(plan).await;
-        }
-    }
-
     /// Waits, and tells the calls that they cannot start in time: whoever only waits costs
     /// as much as whoever works, and whoever tries again at once costs reads.
-    async fn turn_away(&self, plan: &Plan) {
+    pub(super) async fn turn_away(&self, plan: &Plan) {
         sleep(self.instance.jitter.spread(FUTILE_WAIT)).await;
         let mut state = self.state();
         let all: Vec<Place> = state.line.iter().map(|(place, _)| place).collect();
@@ -372,10 +474,10 @@ impl Limiter {
         let given = self.instance.table.give_back(&self.lane(number), from_us, to_us).await;
         match given {
             Ok(()) => {
-                if let Some(lane) = self.state().lanes.get_mut(&number)
-                    && lane.busy_until_us == to_us
+                if let Some(view) = self.state().lanes.get_mut(&number)
+                    && view.seen.lane.busy_until_us == to_us
                 {
-                    lane.busy_until_us = from_us;
+                    view.seen.lane.busy_until_us = from_us;
                 }
             }
             Err(error) => tracing::debug!(%error, "unused time was not given back"),

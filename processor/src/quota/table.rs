@@ -4,7 +4,8 @@ use std::fmt::Debug;
 
 use async_trait::async_trait;
 
-use super::lane::{Ask, Lane, Refused};
+use super::estimate::Learnt;
+use super::lane::{Ask, Lane};
 use super::pace::Pace;
 use crate::store::TableError;
 
@@ -17,18 +18,41 @@ pub struct LaneName {
     pub number: u32,
 }
 
+/// A lane as it was seen last.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Seen {
+    /// The lane.
+    pub lane: Lane,
+    /// What all instances have learnt, by campaign and period, in any order.
+    pub learnt: Vec<Learnt>,
+    /// Names of what is kept of days and periods that are past.
+    pub past: Vec<String>,
+}
+
+/// What came of asking for a slice.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Taken {
+    /// It was taken; the lane as it is then.
+    Slice(Seen),
+    /// It would begin too late; the lane as it stands.
+    Busy(Seen),
+    /// The day's quota is used up.
+    DayUsedUp,
+}
+
 /// Keeps lanes for all instances. Every call is one conditional update; a repeat of one
 /// whose reply was lost leaves time unused, and never uses it twice.
 #[async_trait]
 pub trait QuotaTable: Debug + Send + Sync {
-    /// Takes the next slice of a lane, as [`Lane::take`] says. `seen` is the lane as the
-    /// caller saw it last, if it did.
+    /// Takes the next slice of a lane, as [`Lane::take`] says, and adds what was learnt to
+    /// what all have learnt if there is one. `seen` is the lane as the caller saw it last, if it did.
     async fn take(
         &self,
         name: &LaneName,
         ask: &Ask,
-        seen: Option<&Lane>,
-    ) -> Result<Result<Lane, Refused>, TableError>;
+        learnt: &[Learnt],
+        seen: Option<&Seen>,
+    ) -> Result<Taken, TableError>;
 
     /// Gives the end of a slice back, if nothing has been promised after it.
     async fn give_back(&self, name: &LaneName, from_us: u64, to_us: u64) -> Result<(), TableError>;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use processor::clock::Clock;
 use processor::jitter::Jitter;
 use processor::model::Usage;
-use processor::quota::lane::{Ask, Lane};
-use processor::quota::table::{LaneName, QuotaTable as _};
+use processor::quota::lane::Ask;
+use processor::quota::table::{LaneName, QuotaTable as _, Taken};
 use processor::quota::{Call, Instance, Limiter, ModelQuota, NotAdmitted};
 use proptest::prelude::*;
 use tokio::time::{Instant, sleep};
@@ -194,11 +194,12 @@ fn a_throttle_slows_all_instances_down() {
             day: 0,
             tokens: 0,
             tokens_per_day: None,
-            is_idle_unused: true,
+            resumes_us: None,
         };
-        let lane: Lane = lanes.take(&name, &ask, None).await.expect("answers").expect("is free");
-        assert_eq!(lane.pace.part, 0.9);
-        assert_eq!(lane.pace.ceiling, 1.0);
+        let taken = lanes.take(&name, &ask, &[], None).await.expect("answers");
+        let Taken::Slice(seen) = taken else { panic!("is free") };
+        assert_eq!(seen.lane.pace.part, 0.9);
+        assert_eq!(seen.lane.pace.ceiling, 1.0);
     });
 }
 

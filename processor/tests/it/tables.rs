@@ -16,9 +16,10 @@ use processor::coordination::{BudgetOfDay, Coordination, Entry, Lease, SharedTab
 use processor::history::Past;
 use processor::model::Usage;
 use processor::quota::dynamodb::Lanes as DynamoDbLanes;
+use processor::quota::estimate::{Learnt, Sums, period};
 use processor::quota::lane::Ask;
 use processor::quota::pace::Pace;
-use processor::quota::table::{LaneName, QuotaTable as _};
+use processor::quota::table::{LaneName, QuotaTable as _, Taken};
 use processor::store::{Content, ContentTable, DynamoDb, Key, Write};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
@@ -230,7 +231,7 @@ async fn the_lanes_in_memory_answer_as_dynamodb_does() {
     let mut rng = StdRng::seed_from_u64(3);
     let mut now_us = 1_800_000_000_000_000_u64;
     let mut seen = [None, None];
-    let (mut taken, mut refused, mut resumed) = (0, 0, 0);
+    let (mut taken, mut refused, mut resumed, mut forgotten) = (0, 0, 0, 0);
     for _ in 0..CALLS / 3 {
         now_us += rng.random_range(0..4_000_000);
         let number = rng.random_range(0..2);
@@ -256,25 +257,58 @@ async fn the_lanes_in_memory_answer_as_dynamodb_does() {
                     day: now_us / 500_000_000,
                     tokens: rng.random_range(1..50),
                     tokens_per_day: rng.random_bool(0.5).then_some(900),
-                    is_idle_unused: rng.random_bool(0.8),
+                    resumes_us: rng.random_bool(0.2).then_some(now_us + 500_000),
                 };
-                let before = seen[number as usize];
-                let ours = memory.take(&name, &ask, None).await.expect("answers");
-                let theirs = real.take(&name, &ask, before.as_ref()).await.expect("answers");
-                assert_eq!(theirs, ours, "{ask:?}");
-                match ours {
-                    Ok(lane) => {
+                let learnt = learnt(&mut rng, now_us);
+                let before = seen[number as usize].as_ref();
+                let ours = memory.take(&name, &ask, &learnt, None).await.expect("answers");
+                let theirs = real.take(&name, &ask, &learnt, before).await.expect("answers");
+                assert_eq!(bare(theirs.clone()), bare(ours), "{ask:?}");
+                match theirs {
+                    Taken::Slice(lane) => {
                         taken += 1;
-                        resumed += u64::from(lane.resumed_at_us == now_us);
+                        resumed += u64::from(lane.lane.resumed_at_us == now_us);
+                        forgotten += usize::from(before.is_some_and(|before| {
+                            before.past.iter().any(|name| !lane.past.contains(name))
+                        }));
                         // Sometimes what was seen is no longer so.
                         if rng.random_bool(0.8) {
                             seen[number as usize] = Some(lane);
                         }
                     }
-                    Err(_) => refused += 1,
+                    Taken::Busy(_) | Taken::DayUsedUp => refused += 1,
                 }
             }
         }
     }
     assert!(taken > 50 && refused > 50 && resumed > 20, "{taken} {refused} {resumed}");
+    assert!(forgotten > 0, "what is past is removed");
+}
+
+fn learnt(rng: &mut StdRng, now_us: u64) -> Vec<Learnt> {
+    let campaigns = ["one", "other"].into_iter().filter(|_| rng.random_bool(0.3));
+    let campaigns: Vec<&str> = campaigns.collect();
+    let learnt = campaigns.into_iter().map(|campaign| {
+        let mut sum = || f64::from(rng.random_range(1..1_000_u32));
+        let sums = Sums {
+            calls: sum(),
+            estimated_input: sum(),
+            input: sum(),
+            output: sum(),
+            took_ms: sum(),
+            squares: sum() * 1e12,
+        };
+        Learnt { campaign: campaign.to_owned(), period: period(now_us), sums }
+    });
+    learnt.collect()
+}
+
+/// As both tables answer: the one in memory forgets what is past at once, and neither
+/// keeps an order.
+fn bare(mut taken: Taken) -> Taken {
+    if let Taken::Slice(seen) | Taken::Busy(seen) = &mut taken {
+        seen.past.clear();
+        seen.learnt.sort_by_key(|learnt| (learnt.campaign.clone(), learnt.period));
+    }
+    taken
 }

@@ -5,9 +5,10 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use processor::quota::estimate::{Learnt, period};
 use processor::quota::lane::{Ask, Lane, Refused};
 use processor::quota::pace::Pace;
-use processor::quota::table::{LaneName, QuotaTable};
+use processor::quota::table::{LaneName, QuotaTable, Seen, Taken};
 use processor::store::TableError;
 use tokio::time::{Instant, sleep};
 
@@ -25,6 +26,7 @@ pub(crate) struct Lanes {
 #[derive(Debug, Default)]
 struct Item {
     lane: Option<Lane>,
+    learnt: Vec<Learnt>,
     day: u64,
     /// The second that is counted, and its updates; the most of any second.
     second: u64,
@@ -77,6 +79,16 @@ impl Lanes {
 }
 
 impl Item {
+    fn learn(&mut self, learnt: &[Learnt]) {
+        for new in learnt {
+            let of = |old: &&mut Learnt| (&old.campaign, old.period) == (&new.campaign, new.period);
+            match self.learnt.iter_mut().find(of) {
+                Some(old) => old.sums.add(&new.sums),
+                None => self.learnt.push(new.clone()),
+            }
+        }
+    }
+
     fn count(&mut self, now: Instant) {
         // Any moment long past serves as the beginning.
         let second = now.elapsed().as_secs() + now.duration_since(*BEGAN).as_secs();
@@ -96,8 +108,9 @@ impl QuotaTable for Lanes {
         &self,
         name: &LaneName,
         ask: &Ask,
-        _seen: Option<&Lane>,
-    ) -> Result<Result<Lane, Refused>, TableError> {
+        learnt: &[Learnt],
+        _seen: Option<&Seen>,
+    ) -> Result<Taken, TableError> {
         self.update(name, |item| {
             if item.day != ask.day {
                 item.day = ask.day;
@@ -105,11 +118,18 @@ impl QuotaTable for Lanes {
                     lane.day_tokens = 0;
                 }
             }
-            let taken = Lane::take(item.lane.as_ref(), ask);
-            if let Ok(lane) = &taken {
-                item.lane = Some(*lane);
+            item.learnt.retain(|learnt| learnt.period + 1 >= period(ask.now_us));
+            let seen =
+                |lane, item: &Item| Seen { lane, learnt: item.learnt.clone(), past: Vec::new() };
+            match Lane::take(item.lane.as_ref(), ask) {
+                Ok(lane) => {
+                    item.lane = Some(lane);
+                    item.learn(learnt);
+                    Taken::Slice(seen(lane, item))
+                }
+                Err(Refused::Busy(lane)) => Taken::Busy(seen(lane, item)),
+                Err(Refused::DayUsedUp) => Taken::DayUsedUp,
             }
-            taken
         })
         .await
     }
