@@ -101,16 +101,20 @@ impl Sums {
         burndown: u32,
         took: Duration,
     ) -> Self {
-        let (estimated_input, burndown) = (estimated_input as f64, f64::from(burndown));
         let (input, output) = (usage.input_tokens as f64, usage.output_tokens as f64);
-        let distance = if before.calls > 0.0 {
-            let expected_input = estimated_input * before.input / before.estimated_input.max(1.0);
-            input - expected_input + burndown * (output - before.output / before.calls)
-        } else {
-            0.0
-        };
+        let settled = input + output * f64::from(burndown);
+        let usual = before.usual(estimated_input, burndown).unwrap_or(settled);
+        let distance = settled - usual;
+        let estimated_input = estimated_input as f64;
         let (calls, took_ms) = (1.0, took.as_millis() as f64);
         Self { calls, estimated_input, input, output, took_ms, squares: distance.powi(2).round() }
+    }
+
+    /// What calls took on average that were like one of which the input was estimated.
+    pub(super) fn usual(&self, input_tokens: u64, burndown: u32) -> Option<f64> {
+        let input = input_tokens as f64 * self.input / self.estimated_input.max(1.0);
+        let output = self.output / self.calls;
+        (self.calls > 0.0).then_some(input + output * f64::from(burndown))
     }
 
     /// Predicts what a call takes of which the input was estimated.

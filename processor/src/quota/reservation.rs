@@ -37,12 +37,16 @@ impl<'a> Reservation<'a> {
         let took = Duration::from_micros(took_us);
         let charged = self.turn.price.charged;
         let reserved = self.turn.price.reserved.min(self.turn.price.worst);
-        let more = Price::new(reserved, settled, took, settled).charged - charged;
+        let took_tokens = Price::new(reserved, settled, took, settled).charged;
         let mut state = self.limiter.state();
         let known = state.known(&self.campaign, self.started_us);
         let learnt = Sums::of_call(&known, self.input_tokens, usage, burndown, took);
         state.learn(&self.campaign, &learnt);
         state.next_pause = None;
+        // Nobody gets back what a call was charged because little was known: its time has
+        // passed. Only what it took less than others do makes room for those that took more.
+        let usual = known.usual(self.input_tokens, burndown).unwrap_or(settled);
+        let more = (took_tokens - charged).max((settled - usual).min(0.0));
         state.differences.add(self.started_us, more);
     }
 

@@ -8,10 +8,13 @@ use std::collections::VecDeque;
 
 use super::lane::{WINDOW, micros};
 
-/// How much shorter than its calls a slice may be. Calls that took less than expected are
-/// as frequent as those that took more; what is more than that is an estimate that was
-/// wrong, and its time has passed.
-const SHORTEST: f64 = 0.95;
+/// How much shorter than its calls a slice may be, as a part of it. Calls that took less
+/// than expected are as frequent as those that took more; what is more than that is an
+/// estimate that was wrong, and its time has passed.
+const SHORTER: f64 = 0.05;
+
+/// How much shorter a slice of few calls may be, as a part of one call.
+const SHORTER_BY_CALL: f64 = 0.5;
 
 /// How much longer than its calls a slice may be; what is left makes the next ones longer.
 const LONGEST: f64 = 1.5;
@@ -38,12 +41,13 @@ impl Differences {
         self.kept.push_back((started_us, tokens));
     }
 
-    /// What a slice for calls of `charged` tokens must be multiplied with.
-    pub(super) fn factor(&mut self, charged: f64, now_us: u64) -> f64 {
+    /// What a slice for so many calls of `charged` tokens must be multiplied with.
+    pub(super) fn factor(&mut self, calls: usize, charged: f64, now_us: u64) -> f64 {
+        let shorter = (SHORTER_BY_CALL / calls.max(1) as f64).max(SHORTER);
         let oldest = now_us.saturating_sub(micros(WINDOW));
         self.kept.retain(|(started_us, _)| *started_us >= oldest);
         let sum: f64 = self.kept.iter().map(|(_, tokens)| tokens).sum();
-        (1.0 + sum / charged.max(1.0)).clamp(SHORTEST, LONGEST)
+        (1.0 + sum / charged.max(1.0)).clamp(1.0 - shorter, LONGEST)
     }
 
     /// Notes that a slice for calls of `charged` tokens was multiplied with `factor`.
@@ -80,10 +84,10 @@ mod tests {
         differences.add(100 * SECOND, 150.0);
         differences.add(101 * SECOND, -50.0);
 
-        let factor = differences.factor(1_000.0, 110 * SECOND);
+        let factor = differences.factor(10, 1_000.0, 110 * SECOND);
         assert_eq!(factor, 1.1);
         differences.paid(1_000.0, factor);
-        assert_eq!(differences.factor(1_000.0, 111 * SECOND), 1.0);
+        assert_eq!(differences.factor(10, 1_000.0, 111 * SECOND), 1.0);
     }
 
     #[test]
@@ -91,7 +95,7 @@ mod tests {
         let mut differences = Differences::default();
         differences.add(100 * SECOND, 150.0);
 
-        assert_eq!(differences.factor(1_000.0, 161 * SECOND), 1.0);
+        assert_eq!(differences.factor(10, 1_000.0, 161 * SECOND), 1.0);
     }
 
     #[test]
@@ -99,10 +103,10 @@ mod tests {
         let mut differences = Differences::default();
         differences.add(100 * SECOND, -900.0);
 
-        let factor = differences.factor(1_000.0, 101 * SECOND);
-        assert_eq!(factor, SHORTEST);
+        let factor = differences.factor(10, 1_000.0, 101 * SECOND);
+        assert_eq!(factor, 1.0 - SHORTER);
         differences.paid(1_000.0, factor);
-        assert_eq!(differences.factor(1_000.0, 101 * SECOND), 1.0);
+        assert_eq!(differences.factor(10, 1_000.0, 101 * SECOND), 1.0);
     }
 
     proptest! {
@@ -114,7 +118,7 @@ mod tests {
             let mut differences = Differences::default();
             let (mut taken, mut paid) = (0.0, 0.0);
             let mut pay = |differences: &mut Differences, charged: f64| {
-                let factor = differences.factor(charged, SECOND);
+                let factor = differences.factor(1, charged, SECOND);
                 differences.paid(charged, factor);
                 paid += charged * (factor - 1.0);
             };

@@ -275,7 +275,7 @@ impl State {
         let until_us = begins_us + length_us + micros(UNKNOWN_WAIT);
         self.tried_until_us.retain(|_, until_us| *until_us > now_us);
         self.tried_until_us.extend(unknown.asked.into_keys().map(|campaign| (campaign, until_us)));
-        let factor = self.differences.factor(charged, now_us);
+        let factor = self.differences.factor(calls.len(), charged, now_us);
         let shares_of_day = u64::from(shares);
         let ask = Ask {
             now_us,
