@@ -42,6 +42,12 @@ const THROTTLE_COUNTS: Duration = Duration::from_secs(1);
 /// Calls after which something is known of a campaign.
 const ENOUGH_CALLS: f64 = 30.0;
 
+/// Calls after which what others learnt meanwhile changes little.
+const WELL_KNOWN_CALLS: f64 = 300.0;
+
+/// Age of what others are known to have learnt at which there may be news.
+const NEWS_AGE: Duration = Duration::from_secs(10);
+
 /// Time that all instances together ask for, for calls of which nothing is known. They are
 /// charged the worst case, so the rest waits until the first have ended.
 const MAX_UNKNOWN: Duration = Duration::from_secs(6);
@@ -146,7 +152,9 @@ impl State {
     }
 
     fn is_unknown(&self, campaign: &str, now_us: u64) -> bool {
-        self.known(campaign, now_us).calls < ENOUGH_CALLS
+        let seen_us = self.lanes.values().map(|view| view.at_us).max().unwrap_or_default();
+        let is_old = seen_us + micros(NEWS_AGE) < now_us;
+        self.known(campaign, now_us).calls < if is_old { WELL_KNOWN_CALLS } else { ENOUGH_CALLS }
     }
 
     /// Whether calls wait, and all of them for the first ones of their campaign.
