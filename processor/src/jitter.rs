@@ -26,6 +26,11 @@ impl Jitter {
         wait.mul_f64(self.with(|rng| rng.random_range(0.0..1.0)))
     }
 
+    /// A number below `limit`, which is not zero.
+    pub(crate) fn below(&self, limit: u32) -> u32 {
+        self.with(|rng| rng.random_range(0..limit.max(1)))
+    }
+
     /// A name that nobody else has.
     pub(crate) fn name(&self) -> String {
         format!("{:032x}", self.with(|rng| rng.random::<u128>()))

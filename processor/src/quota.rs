@@ -274,10 +274,11 @@ impl Limiter {
     /// lanes are promised ahead, which nobody could start in anyway.
     async fn collect(&self) {
         let began_us = self.now_us();
+        self.state().choose_lane(self.lanes, &self.instance.jitter);
         loop {
             let (until_us, waiting) = {
                 let state = self.state();
-                let ahead_us = state.ahead_us(self.lanes, began_us);
+                let ahead_us = state.ahead_us(began_us);
                 (began_us + ahead_us / 2, state.line.len())
             };
             let left_us = until_us.saturating_sub(self.now_us());

@@ -4,10 +4,10 @@ use super::estimate::Price;
 use super::lane::{LATE, WINDOW, micros};
 use super::settings::ModelQuota;
 
-/// Tokens per minute that one lane carries: calls of a thousand tokens then take no more
-/// than some hundred slices a second from its item, far below what an item of DynamoDB
-/// takes.
-const TOKENS_PER_LANE: u64 = 8_000_000;
+/// Tokens per minute that one lane carries. A lane's item takes no more updates than the
+/// instances' pace lets through (`pacer`), so more lanes are only needed where a slice
+/// could no longer carry enough; and the fewer there are, the more evenly they are used.
+const TOKENS_PER_LANE: u64 = 40_000_000;
 
 /// Most lanes: instances look at all of them in turn.
 const MAX_LANES: u64 = 16;
@@ -132,6 +132,6 @@ mod tests {
     fn large_quotas_have_more_lanes() {
         let lanes = |tokens| lanes(&ModelQuota::of_tokens(tokens));
 
-        assert_eq!([lanes(1_000), lanes(8_000_001), lanes(900_000_000)], [1, 2, 16]);
+        assert_eq!([lanes(1_000), lanes(40_000_001), lanes(900_000_000)], [1, 2, 16]);
     }
 }

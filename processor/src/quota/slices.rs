@@ -15,6 +15,7 @@ use super::rate::Largest;
 use super::settling::Differences;
 use super::table::{Seen, Taken};
 use super::{Call, FUTILE_WAIT, Limiter, ModelQuota, NotAdmitted, rate};
+use crate::jitter::Jitter;
 
 /// How far ahead time is promised. An instance that dies, or calls that give up, leave
 /// their time unused; a pace that changes takes effect behind it.
@@ -82,6 +83,8 @@ pub(super) struct State {
     latest: HashMap<String, (f64, f64)>,
     /// Lanes as they were seen last.
     pub(super) lanes: HashMap<u32, View>,
+    /// The lane to ask next.
+    lane: u32,
     /// When the last call starts that has its time.
     pub(super) booked_until_us: u64,
     pub(super) paused_until_us: u64,
@@ -208,8 +211,8 @@ impl State {
 
     /// How far ahead the lanes are promised, as far as is known; nothing where the calls
     /// that wait have no time to lose.
-    pub(super) fn ahead_us(&self, lanes: u32, now_us: u64) -> u64 {
-        let begins_us = self.lanes.get(&self.least_busy(lanes)).map(|view| {
+    pub(super) fn ahead_us(&self, now_us: u64) -> u64 {
+        let begins_us = self.lanes.get(&self.lane).map(|view| {
             let lane = &view.seen.lane;
             lane.earliest_us(lane.busy_until_us, lane.busy_until_us, 1.0)
         });
@@ -234,20 +237,17 @@ impl State {
     }
 
     /// The lane to ask next, if the instance is not on its own, and as it was seen last.
-    fn next_lane(&self, lanes: u32) -> (Option<u32>, Option<Lane>) {
+    fn next_lane(&self) -> (Option<u32>, Option<Lane>) {
         match &self.alone {
             Some(alone) => (None, Some(alone.lane)),
-            None => {
-                let number = self.least_busy(lanes);
-                (Some(number), self.lanes.get(&number).map(|view| view.seen.lane))
-            }
+            None => (Some(self.lane), self.lanes.get(&self.lane).map(|view| view.seen.lane)),
         }
     }
 
     /// What to ask for the calls that wait, first served first.
     fn plan(&mut self, limiter: &Limiter, now_us: u64) -> Plan {
         let quota = &limiter.quota;
-        let (lane, seen) = self.next_lane(limiter.lanes);
+        let (lane, seen) = self.next_lane();
         let shares = limiter.shares(lane);
         let begins_us = seen.map_or(now_us, |lane| lane.busy_until_us.max(now_us));
         let pace = seen.map_or(1.0, |lane| lane.pace.at(begins_us));
@@ -280,7 +280,7 @@ impl State {
             charged += price.charged;
             calls.push(place);
         }
-        let until_us = begins_us + length_us + micros(UNKNOWN_WAIT);
+        let until_us = begins_us + micros(UNKNOWN_WAIT);
         self.tried_until_us.retain(|_, until_us| *until_us > now_us);
         self.tried_until_us.extend(unknown.asked.into_keys().map(|campaign| (campaign, until_us)));
         let factor = self.differences.factor(calls.len(), charged, now_us);
@@ -304,11 +304,20 @@ impl State {
         latest.fold(Largest::default(), |largest, (charged, worst)| largest.or(*charged, *worst))
     }
 
-    /// The lane that seems the least busy; one that was never seen is looked at first.
-    fn least_busy(&self, lanes: u32) -> u32 {
-        let busy =
-            |number: &u32| self.lanes.get(number).map_or(0, |view| view.seen.lane.busy_until_us);
-        (0..lanes).min_by_key(busy).unwrap_or(0)
+    /// Chooses the lane to ask next: of two that chance names, the one that was promised
+    /// less far ahead when it was seen. If all asked the one that seems the best, that
+    /// would be the same for all.
+    pub(super) fn choose_lane(&mut self, lanes: u32, jitter: &Jitter) {
+        if lanes > 1 {
+            let two = [jitter.below(lanes), jitter.below(lanes)];
+            self.lane = two.into_iter().min_by_key(|number| self.promised_us(*number)).unwrap_or(0);
+        }
+    }
+
+    /// How far ahead a lane was promised when it was seen.
+    fn promised_us(&self, lane: u32) -> u64 {
+        let view = self.lanes.get(&lane);
+        view.map_or(0, |view| view.seen.lane.busy_until_us.saturating_sub(view.at_us))
     }
 
     /// Gives the calls that wait their times in a slice; says when the last one ends.
@@ -352,9 +361,9 @@ impl State {
     fn is_another_free(&mut self, number: u32, seen: Seen, limiter: &Limiter, now_us: u64) -> bool {
         self.keep_news();
         self.saw(number, seen, now_us);
-        let next = self.least_busy(limiter.lanes);
-        let busy_until_us = self.lanes.get(&next).map_or(0, |view| view.seen.lane.busy_until_us);
-        busy_until_us <= now_us + micros(MAX_AHEAD)
+        let best = (0..limiter.lanes).min_by_key(|number| self.promised_us(*number));
+        self.lane = best.unwrap_or(0);
+        self.promised_us(self.lane) <= micros(MAX_AHEAD)
     }
 }
 

@@ -228,12 +228,11 @@ fn a_higher_priority_goes_first_and_a_large_call_is_not_overtaken() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(12))]
+    #![proptest_config(ProptestConfig::with_cases(40))]
 
-    /// Whatever the instances, their load and their chances. Many instances that know
-    /// nothing of a campaign misjudge it together: a window held 1.1% too much once.
+    /// Whatever the instances, their load and their chances, from the first call on.
     #[test]
-    fn no_window_of_any_schedule_exceeds_the_quota_by_more_than_new_instances_misjudge(
+    fn no_window_of_any_schedule_exceeds_the_quota(
         instances in 1_usize..24, load in 0_usize..4, seed in 0_u64..1_000,
     ) {
         let most = in_virtual_time(async {
@@ -246,6 +245,6 @@ proptest! {
             load::work(&run, &account, callers, clock).await;
             account.windows_over().1
         });
-        prop_assert!(most < 1.05, "the fullest window held {most} of the quota");
+        prop_assert!(most <= 1.0, "the fullest window held {most} of the quota");
     }
 }
