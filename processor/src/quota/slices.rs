@@ -54,7 +54,7 @@ const NEWS_AGE: Duration = Duration::from_secs(10);
 const MAX_UNKNOWN: Duration = Duration::from_secs(6);
 
 /// How long the rest waits at most.
-const UNKNOWN_WAIT: Duration = Duration::from_secs(3);
+const UNKNOWN_WAIT: Duration = Duration::from_secs(2);
 
 /// Campaigns of which one update says what was learnt.
 const MAX_NEWS: usize = 8;
