@@ -33,6 +33,10 @@ bench: target/python/ready ## measure; writes ingest, processor, quota and shard
 		--package processor --bench batch --bench quota
 	cargo bench --locked --package local --bench shard
 
+.PHONY: tables
+tables: ## write the tables of README and docs from what `make bench` measured
+	python3 processor/benches/quota/table.py
+
 .PHONY: simulate
 simulate: ## run the processor under faults; SEEDS=n for more runs, SEED=s SEEDS=1 to repeat one
 	SEED=$(or $(SEED),0) SEEDS=$(or $(SEEDS),20000) cargo test --release --locked --package processor --test it \

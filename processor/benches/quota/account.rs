@@ -108,15 +108,24 @@ impl Account {
         tokens * WINDOW_US as f64 / (self.quota * (to_us - from_us) as f64)
     }
 
-    /// Sixty seconds, each beginning with a call, that hold more than the quota, and the
-    /// most that any held, as a part of the quota.
+    /// Sixty seconds, each ending with a call of ours, in which our calls hold more than
+    /// the quota, and the most that any held, as a part of the quota.
     pub(crate) fn windows_over(&self) -> (u64, f64) {
+        self.windows(|call| call.is_ours)
+    }
+
+    /// The same, with the calls of the other application.
+    pub(crate) fn windows_over_with_others(&self) -> (u64, f64) {
+        self.windows(|_| true)
+    }
+
+    fn windows(&self, counts: impl Fn(&Admitted) -> bool) -> (u64, f64) {
         let books = self.books();
         let (mut window, mut sum) = (VecDeque::new(), 0.0);
         let (mut over, mut most) = (0, 0.0_f64);
         // Ending with a call is the same as beginning with one: every window that holds
         // the most does both.
-        for call in &books.admitted {
+        for call in books.admitted.iter().filter(|call| counts(call)) {
             window.push_back(*call);
             sum += call.tokens;
             while window.front().is_some_and(|first| first.at_us + WINDOW_US <= call.at_us) {

@@ -110,7 +110,8 @@ pub(crate) struct Request {
 /// How an instance makes its calls.
 #[async_trait]
 pub(crate) trait Caller: Send + Sync {
-    /// Makes one call through the account; says when it was admitted, or that it goes back.
+    /// Makes one call through the account; says when it was admitted, or that it goes back
+    /// to the stream.
     async fn call(&self, request: Request) -> Option<Instant>;
 }
 
@@ -209,9 +210,12 @@ impl Request {
     /// Answers of 40 to 300 tokens, 150 on average.
     pub(crate) fn any(chance: &mut StdRng) -> Self {
         let sum: f64 = (0..3).map(|_| chance.random_range(0.0..1.0)).sum();
-        let output_tokens = (40.0 + sum / 3.0 * 220.0) as u64;
-        let took = Duration::from_millis(500 + output_tokens * 8);
-        Self { output_tokens, took }
+        Self::of((40.0 + sum / 3.0 * 220.0) as u64)
+    }
+
+    /// An answer of so many tokens.
+    pub(crate) fn of(output_tokens: u64) -> Self {
+        Self { output_tokens, took: Duration::from_millis(500 + output_tokens * 8) }
     }
 
     pub(crate) fn reserved(&self) -> f64 {

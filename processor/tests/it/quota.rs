@@ -97,6 +97,26 @@ fn servers_that_count_otherwise_refuse_nothing() {
 }
 
 #[test]
+fn another_application_on_the_quota_is_made_room_for() {
+    in_virtual_time(async {
+        let run = Run { others: 0.3, concurrency: 32, secs: 300, ..run_of(8, Load::Steady, 5) };
+        let account = Arc::new(Account::new(Shape::Sliding, run.quota));
+        let lanes = Arc::new(Lanes::with_latency(Duration::from_millis(8)));
+        let clock = load::clock();
+        let callers = Limited::of(&run, &account, &lanes, clock);
+        let callers = callers.into_iter().map(|caller| caller as Arc<dyn Caller>).collect();
+        load::work(&run, &account, callers, clock).await;
+
+        let (asked, refused) = account.asked();
+        assert!(refused > 0, "nothing tells us of the other but a throttle");
+        assert!(refused * 50 < asked, "{refused} of {asked}");
+        assert_eq!(account.windows_over().0, 0);
+        // Both together can: the service admits by what is reserved, which is less.
+        assert!(account.windows_over_with_others().1 < 1.05);
+    });
+}
+
+#[test]
 fn large_calls_are_counted_one_by_one() {
     in_virtual_time(async {
         let lanes = Arc::new(Lanes::default());
