@@ -29,6 +29,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::aws::free_port;
 use ledger::Ledger;
+pub use ledger::QuotaUse;
 
 /// Bytes that make one token here; AWS' sample estimates with the same number.
 const BYTES_PER_TOKEN: usize = 4;
@@ -138,6 +139,11 @@ impl StandIn {
         self.state.guarded.load(Ordering::SeqCst)
     }
 
+    /// What the quota was used for so far.
+    pub fn quota_use(&self) -> QuotaUse {
+        self.state.ledger.used()
+    }
+
     /// Calls that were answered with text.
     pub fn answers(&self) -> u64 {
         self.state.answers.load(Ordering::SeqCst)
@@ -159,7 +165,7 @@ async fn converse(
         Some(entry) if !is_fault => entry,
         admitted => {
             if let Some(entry) = admitted {
-                state.ledger.settle(entry, reserved, 0);
+                state.ledger.settle(entry, 0, Instant::now());
             }
             return refusal(
                 "ThrottlingException",
@@ -173,7 +179,7 @@ async fn converse(
         Unusable::All => true,
     };
     let Some(mut answer) = text::answer(&request) else {
-        state.ledger.settle(entry, reserved, 0);
+        state.ledger.settle(entry, 0, Instant::now());
         return refusal("ValidationException", "The request holds no schema or no prompt.");
     };
     if is_unusable && behaviour.stop_reason.is_none() {
@@ -192,7 +198,8 @@ async fn converse(
     let tokens = u32::try_from(output_tokens).unwrap_or(u32::MAX);
     let latency = behaviour.latency + behaviour.latency_per_token * tokens;
     sleep(latency).await;
-    state.ledger.settle(entry, reserved, input_tokens + output_tokens * behaviour.output_burndown);
+    let used = input_tokens + output_tokens * behaviour.output_burndown;
+    state.ledger.settle(entry, used, Instant::now());
     state.answers.fetch_add(1, Ordering::SeqCst);
     Json(json!({
         "output": { "message": { "role": "assistant", "content": [answer.content()] } },
