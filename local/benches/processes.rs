@@ -176,7 +176,7 @@ fn batch(number: u64, now: Duration) -> Value {
             "partitionKey": "users",
             "sequenceNumber": number.to_string(),
             "data": BASE64_STANDARD.encode(aggregation::encode(&members)),
-            "approximateArrivalTimestamp": now.as_secs_f64(),
+            "approximateArrivalTimestamp": now.as_secs(),
         },
         "eventSource": "aws:kinesis",
         "eventVersion": "1.0",

@@ -46,7 +46,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::clock::Clock;
 use crate::jitter::Jitter;
-use lane::{LATE, micros};
+use lane::micros;
 use line::{Place, Turn, Waiting};
 use pacer::Pacer;
 use slices::State;
@@ -238,7 +238,7 @@ impl Limiter {
             self.sleep_until(turn.earliest_us).await;
             let paused_until_us = self.state().paused_until_us;
             let now_us = self.now_us();
-            if now_us >= paused_until_us && now_us <= turn.begins_us + micros(LATE) {
+            if now_us >= paused_until_us && lane::may_start(turn.begins_us, now_us) {
                 return Ok(turn);
             }
             // Its time has passed: it takes its place in the line again.

@@ -45,7 +45,14 @@ impl State {
         let alone = self.alone.get_or_insert_with(|| {
             let busy_until_us = now_us + promised_ahead_us(self.lanes.values(), now_us);
             let pace = Pace::default();
-            let lane = Lane { busy_until_us, resumed_at_us: 0, idle_us: 0, pace, day_tokens: 0 };
+            let lane = Lane {
+                busy_until_us,
+                resumed_at_us: 0,
+                idle_us: 0,
+                slices: 0,
+                pace,
+                day_tokens: 0,
+            };
             Alone { lane, retry_at_us: 0, next_retry: FIRST_RETRY, ends_us: None }
         });
         alone.retry_at_us = now_us + micros(alone.next_retry);

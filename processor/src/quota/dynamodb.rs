@@ -1,10 +1,10 @@
 //! Lanes on DynamoDB, in the table that the instances share.
 //!
 //! The item `quota#<model>#<lane>` holds `busy_until`, `resumed_at` and `idle`
-//! (microseconds), the pace as `pace_part`, `pace_from` and `pace_ceiling`, the tokens of a
-//! day under `day_<days since 1970>`, and what was learnt of the campaigns ([`learnt`]);
-//! days and periods that are past are removed by whoever sees them. A slice is one conditional update: of a busy
-//! lane it moves `busy_until` on, whatever it is; of an idle one it sets it anew. Which of
+//! (microseconds), the number of `slices`, the pace as `pace_part`, `pace_from` and
+//! `pace_ceiling`, the tokens of a day under `day_<days since 1970>`, and what was learnt of
+//! the campaigns ([`learnt`]); days and periods that are past are removed by whoever sees
+//! them. A slice is one conditional update: of a busy lane it moves `busy_until` on, whatever it is; of an idle one it sets it anew. Which of
 //! the two fits is known from the update before; where it was the other, the refusal
 //! brings the item, so nothing is ever read.
 
@@ -113,6 +113,7 @@ impl Lanes {
             .expression_attribute_names("#today", day(ask.day))
             .expression_attribute_values(":tokens", number(ask.tokens))
             .expression_attribute_values(":now", number(ask.now_us))
+            .expression_attribute_values(":one", number(1))
             .expression_attribute_values(":expires_at", number(ask.now_us / 1_000_000 + KEPT_SECS));
         if let Some(limit) = ask.tokens_per_day {
             condition += " AND (attribute_not_exists(#today) OR #today <= :most)";
@@ -120,7 +121,7 @@ impl Lanes {
             let most = AttributeValue::N(most.to_string());
             update = update.expression_attribute_values(":most", most);
         }
-        let mut expression = format!("{set} ADD #today :tokens");
+        let mut expression = format!("{set} ADD #today :tokens, slices :one");
         for (place, (name, value)) in learnt::attributes(learnt).enumerate() {
             expression += &format!(", #learnt{place} :learnt{place}");
             update = update
@@ -166,13 +167,19 @@ impl QuotaTable for Lanes {
         Err(failed(TAKE, format!("it changed {MAX_UPDATES} times")))
     }
 
-    async fn give_back(&self, name: &LaneName, from_us: u64, to_us: u64) -> Result<(), TableError> {
+    async fn give_back(
+        &self,
+        name: &LaneName,
+        slice: &Lane,
+        from_us: u64,
+    ) -> Result<(), TableError> {
         let update = self
             .update(name)
             .update_expression("SET busy_until = :from")
-            .condition_expression("busy_until = :to")
+            .condition_expression("busy_until = :to AND slices = :slices")
             .expression_attribute_values(":from", number(from_us))
-            .expression_attribute_values(":to", number(to_us));
+            .expression_attribute_values(":to", number(slice.busy_until_us))
+            .expression_attribute_values(":slices", number(slice.slices));
         send(update, "slice of the quota was not given back").await.map(drop)
     }
 
@@ -233,6 +240,7 @@ fn lane(item: &Item, today: u64) -> Result<Lane, TableError> {
         busy_until_us,
         resumed_at_us: count("resumed_at").unwrap_or_default(),
         idle_us: count("idle").unwrap_or_default(),
+        slices: count("slices").unwrap_or_default(),
         pace,
         day_tokens: count(&day(today)).unwrap_or_default(),
     })

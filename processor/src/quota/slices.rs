@@ -452,7 +452,7 @@ impl Limiter {
         };
         let unused_us = lane.busy_until_us.saturating_sub(unused_from_us);
         if unused_us as f64 > plan.ask.length_us as f64 * WORTH_GIVING_BACK {
-            self.give_back(number, unused_from_us, lane.busy_until_us).await;
+            self.give_back(number, &lane, unused_from_us).await;
         }
     }
 
@@ -486,15 +486,15 @@ impl Limiter {
         }
     }
 
-    async fn give_back(&self, number: u32, from_us: u64, to_us: u64) {
+    async fn give_back(&self, number: u32, slice: &Lane, from_us: u64) {
         self.slices.fetch_add(1, Ordering::Relaxed);
-        let given = self.instance.table.give_back(&self.lane(number), from_us, to_us).await;
+        let given = self.instance.table.give_back(&self.lane(number), slice, from_us).await;
         match given {
             Ok(()) => {
                 if let Some(view) = self.state().lanes.get_mut(&number)
-                    && view.seen.lane.busy_until_us == to_us
+                    && let Some(given) = view.seen.lane.give_back(slice, from_us)
                 {
-                    view.seen.lane.busy_until_us = from_us;
+                    view.seen.lane = given;
                 }
             }
             Err(error) => tracing::debug!(%error, "unused time was not given back"),

@@ -54,8 +54,13 @@ pub trait QuotaTable: Debug + Send + Sync {
         seen: Option<&Seen>,
     ) -> Result<Taken, TableError>;
 
-    /// Gives the end of a slice back, if nothing has been promised after it.
-    async fn give_back(&self, name: &LaneName, from_us: u64, to_us: u64) -> Result<(), TableError>;
+    /// Gives the end of a slice back, from `from_us` on, as [`Lane::give_back`] says.
+    async fn give_back(
+        &self,
+        name: &LaneName,
+        slice: &Lane,
+        from_us: u64,
+    ) -> Result<(), TableError>;
 
     /// Sets a lane's pace, unless somebody did whose pace is still taking effect at
     /// `now_us`.

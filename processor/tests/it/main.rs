@@ -5,6 +5,7 @@
 //! - [`interleavings`] — every order of event, deletion, replay and generation of one user.
 //! - [`tables`] — the stand-ins behave as DynamoDB does.
 //! - [`answers`] — one generation for each distinct prompt, and budgets.
+//! - [`lease_model`] — every way in which instances can share a lane.
 //! - [`quota`] — the quota across instances: never exceeded, used up, shared.
 //! - [`injection`] — event values stay data.
 #![expect(clippy::expect_used, reason = "a test that cannot go on fails")]
@@ -16,6 +17,7 @@ mod injection;
 mod interleavings;
 #[path = "world/lanes.rs"]
 mod lanes;
+mod lease_model;
 #[path = "../../benches/quota/load.rs"]
 mod load;
 mod quota;

@@ -17,9 +17,9 @@ use processor::history::Past;
 use processor::model::Usage;
 use processor::quota::dynamodb::Lanes as DynamoDbLanes;
 use processor::quota::estimate::{Learnt, Sums, period};
-use processor::quota::lane::Ask;
+use processor::quota::lane::{Ask, Lane};
 use processor::quota::pace::Pace;
-use processor::quota::table::{LaneName, QuotaTable as _, Taken};
+use processor::quota::table::{LaneName, QuotaTable, Seen, Taken};
 use processor::store::{Content, ContentTable, DynamoDb, Key, Write};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
@@ -230,18 +230,17 @@ async fn the_lanes_in_memory_answer_as_dynamodb_does() {
     let memory = Lanes::default();
     let mut rng = StdRng::seed_from_u64(3);
     let mut now_us = 1_800_000_000_000_000_u64;
-    let mut seen = [None, None];
+    let mut seen: [Option<Seen>; 2] = [None, None];
     let (mut taken, mut refused, mut resumed, mut forgotten) = (0, 0, 0, 0);
     for _ in 0..CALLS / 3 {
         now_us += rng.random_range(0..4_000_000);
         let number = rng.random_range(0..2);
         let name = LaneName { model_id: "model".to_owned(), number };
         match rng.random_range(0..10) {
-            0 => {
-                let to_us = now_us + rng.random_range(0..3) * 1_000_000;
-                let from_us = to_us - 500_000;
-                real.give_back(&name, from_us, to_us).await.expect("answers");
-                memory.give_back(&name, from_us, to_us).await.expect("answers");
+            0 if let Some(slice) = &seen[number as usize] => {
+                let from_us = slice.lane.busy_until_us - rng.random_range(0..2_000_000);
+                real.give_back(&name, &slice.lane, from_us).await.expect("answers");
+                memory.give_back(&name, &slice.lane, from_us).await.expect("answers");
             }
             1 if seen[number as usize].is_some() => {
                 let from_us = now_us + rng.random_range(0..9_000_000);
@@ -311,4 +310,41 @@ fn bare(mut taken: Taken) -> Taken {
         seen.learnt.sort_by_key(|learnt| (learnt.campaign.clone(), learnt.period));
     }
     taken
+}
+
+#[tokio::test]
+async fn time_is_given_back_once_however_often_the_update_is_sent() {
+    let real = DynamoDbLanes::new(dynamodb().await, COORDINATION.to_owned());
+    let memory = Lanes::default();
+    let tables: [&dyn QuotaTable; 2] = [&real, &memory];
+    let name = LaneName { model_id: "repeated".to_owned(), number: 0 };
+    let now_us = 1_800_000_000_000_000_u64;
+    let ask = |length_us| Ask {
+        now_us,
+        length_us,
+        latest_us: now_us + 60_000_000,
+        day: now_us / 86_400_000_000,
+        tokens: 1,
+        tokens_per_day: None,
+        resumes_us: None,
+    };
+    for table in tables {
+        let slice = take(table, &name, &ask(2_000_000)).await;
+        table.give_back(&name, &slice, now_us + 1_000_000).await.expect("answers");
+        // Whoever takes what was given back ends where the slice did.
+        let next = take(table, &name, &ask(1_000_000)).await;
+        assert_eq!(next.busy_until_us, slice.busy_until_us);
+
+        table.give_back(&name, &slice, now_us + 1_000_000).await.expect("answers");
+
+        let last = take(table, &name, &ask(1_000_000)).await;
+        assert_eq!(last.busy_until_us, now_us + 3_000_000);
+    }
+}
+
+async fn take(table: &dyn QuotaTable, name: &LaneName, ask: &Ask) -> Lane {
+    match table.take(name, ask, &[], None).await.expect("answers") {
+        Taken::Slice(seen) => seen.lane,
+        other => panic!("is free: {other:?}"),
+    }
 }

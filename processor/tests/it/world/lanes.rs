@@ -134,12 +134,17 @@ impl QuotaTable for Lanes {
         .await
     }
 
-    async fn give_back(&self, name: &LaneName, from_us: u64, to_us: u64) -> Result<(), TableError> {
+    async fn give_back(
+        &self,
+        name: &LaneName,
+        slice: &Lane,
+        from_us: u64,
+    ) -> Result<(), TableError> {
         self.update(name, |item| {
             if let Some(lane) = &mut item.lane
-                && lane.busy_until_us == to_us
+                && let Some(given) = lane.give_back(slice, from_us)
             {
-                lane.busy_until_us = from_us;
+                *lane = given;
             }
         })
         .await
