@@ -9,6 +9,8 @@ import * as notifications from 'aws-cdk-lib/aws-s3-notifications';
 import * as sqs from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
 
+import { type ModelQuota, ModelQuotas } from './model-quotas.js';
+
 /** Invocations of ingest run this long at most; its messages stay hidden six times as long. */
 const INGEST_TIMEOUT = Duration.minutes(5);
 
@@ -26,16 +28,6 @@ export interface PipelineStackProps extends StackProps {
   readonly modelArns: readonly string[];
   /** Guardrails that the campaigns name. */
   readonly guardrailArns: readonly string[];
-}
-
-/** Bedrock's quota of a model in this account and region. */
-export interface ModelQuota {
-  readonly tokensPerMinute: number;
-  /** Newer models have none. */
-  readonly requestsPerMinute?: number;
-  readonly tokensPerDay?: number;
-  /** What an output token counts when a call is settled; 5 if not given. */
-  readonly outputBurndown?: number;
 }
 
 export type Program = 'ingest' | 'processor' | 'api';
@@ -105,25 +97,17 @@ export class PipelineStack extends Stack {
       new sources.SqsEventSource(uploads, { batchSize: 1, reportBatchItemFailures: true }),
     );
 
+    const quotas = new ModelQuotas(this, 'ModelQuotas', {
+      quotas: props.modelQuotas,
+      settings: props,
+    });
     const processor = this.program('processor', props, Duration.minutes(5), {
       CONTENT_TABLE: table.tableName,
       COORDINATION_TABLE: coordination.tableName,
       DEAD_LETTER_QUEUE_URL: deadLetters.queueUrl,
       MAX_CONCURRENT_GENERATIONS: '32',
       MAX_INSTANCES: String(props.maxProcessors),
-      MODEL_QUOTAS: JSON.stringify(
-        Object.fromEntries(
-          Object.entries(props.modelQuotas).map(([model, quota]) => [
-            model,
-            {
-              tokens_per_minute: quota.tokensPerMinute,
-              requests_per_minute: quota.requestsPerMinute,
-              tokens_per_day: quota.tokensPerDay,
-              output_burndown: quota.outputBurndown,
-            },
-          ]),
-        ),
-      ),
+      MODEL_QUOTAS: quotas.json,
     });
     // While the table of the quota is out of reach, each instance keeps to its share of it.
     (processor.node.defaultChild as lambda.CfnFunction).reservedConcurrentExecutions =
