@@ -1,110 +1,285 @@
-//! One look-up: a query in, content out.
+//! One call: a request in, an answer out.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use aws_config::BehaviorVersion;
-use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
-use contract::campaign::{self, Campaign, InvalidCampaigns};
-use http::{HeaderValue, Method, Response, StatusCode, header};
+use contract::campaign::Campaign;
+use contract::metrics::{self, Counts};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use serde_json::{Map, Value};
 
-use crate::answer;
-use crate::query::{BadQuery, Format, Query};
-use crate::settings::{Settings, UnknownUser};
-use crate::table::Table;
+use crate::answer::{self, Answer, Caching};
+use crate::cache::Cache;
+use crate::content::{Content, Data};
+use crate::credentials::{Gate, Verdict};
+use crate::query::Query;
+use crate::settings::UnknownUser;
+use crate::table::{Stored, Table, Unreadable};
+
+/// What the api offers, for those who call it; tests hold it against the handlers.
+pub const OPENAPI: &str = include_str!("../openapi.json");
+
+/// Where [`OPENAPI`] is served.
+const OPENAPI_PATH: &str = "/openapi.json";
+
+/// Answers while the process lives, without asking anything else.
+const HEALTH_PATH: &str = "/health";
+
+/// What `GET /health` answers.
+const HEALTHY: &str = r#"{"status":"ok"}"#;
+
+/// Methods that are understood.
+const METHODS: &str = "GET, HEAD";
+
+/// Schemes of credentials that are understood (RFC 7617, RFC 6750).
+const CHALLENGES: [&str; 2] = ["Basic realm=\"content\", charset=\"UTF-8\"", "Bearer"];
 
 /// Everything a look-up needs, built once per instance.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Api {
     table: Table,
+    gate: Gate,
+    cache: Option<Cache>,
     /// Fallback content by campaign.
     fallbacks: BTreeMap<String, Map<String, Value>>,
     unknown_user: UnknownUser,
 }
 
+/// A request, as far as it matters.
+#[derive(Debug, Clone, Copy)]
+pub struct Call<'a> {
+    /// The method.
+    pub method: &'a Method,
+    /// The path, without the stage that API Gateway may put before it.
+    pub path: &'a str,
+    /// The query string as it stands in the URL, without `?`.
+    pub query: &'a str,
+    /// The headers.
+    pub headers: &'a HeaderMap,
+    /// Whether anything follows the headers.
+    pub has_body: bool,
+}
+
+/// What became of one campaign in a look-up.
+enum Found {
+    Stored(Arc<Stored>),
+    Nothing,
+    /// Whether there is anything could not be told.
+    Unknown,
+}
+
 impl Api {
-    /// Serves content from `table`, and the campaigns' fallback content.
-    pub fn new(table: Table, campaigns: Vec<Campaign>, unknown_user: UnknownUser) -> Self {
+    /// Serves content from `table` to whom `gate` lets in, and the campaigns' fallback content.
+    pub fn new(
+        table: Table,
+        gate: Gate,
+        cache: Option<Cache>,
+        campaigns: Vec<Campaign>,
+        unknown_user: UnknownUser,
+    ) -> Self {
         let fallbacks = campaigns.into_iter().map(|c| (c.name, c.fallback)).collect();
-        Self { table, fallbacks, unknown_user }
+        Self { table, gate, cache, fallbacks, unknown_user }
     }
 
-    /// Builds the client and reads the campaigns.
-    pub async fn from_settings(settings: &Settings) -> Result<Self, InvalidCampaigns> {
-        let campaigns = campaign::load(&settings.campaigns_dir)?;
-        let http = aws_smithy_http_client::Builder::new()
-            .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
-            .build_https();
-        let config = aws_config::defaults(BehaviorVersion::latest()).http_client(http).load().await;
-        let table = Table::new(&config, settings.content_table.clone());
-        Ok(Self::new(table, campaigns, settings.unknown_user))
+    /// Does before the first call what every call would have to wait for otherwise.
+    pub async fn warm(&self) {
+        let secrets = async {
+            if let Gate::Managed(managed) = &self.gate {
+                managed.warm(unix_secs()).await;
+            }
+        };
+        tokio::join!(secrets, self.table.warm());
     }
 
-    /// Answers `GET /?user_id=...[&campaign=...][&format=plain]`.
-    pub async fn handle(&self, method: &Method, path: &str, query: &str) -> Response<String> {
-        if path != "/" {
+    /// Answers a call and logs one line of counters.
+    pub async fn handle(&self, call: &Call<'_>) -> Response<String> {
+        let mut counts = Counts::default();
+        let response = self.answer(call, &mut counts).await;
+        tracing::info!(counts = counts.to_json(), "invocation done");
+        response
+    }
+
+    /// Answers a call and counts what became of it.
+    pub async fn answer(&self, call: &Call<'_>, counts: &mut Counts) -> Response<String> {
+        counts.add(metrics::CALLS_RECEIVED, 1);
+        let mut response = self.route(call, counts).await;
+        counts.add(fate(response.status()), 1);
+        if call.method == Method::HEAD {
+            response.body_mut().clear();
+        }
+        response
+    }
+
+    async fn route(&self, call: &Call<'_>, counts: &mut Counts) -> Response<String> {
+        if !matches!(call.path, "/" | HEALTH_PATH | OPENAPI_PATH) {
             return answer::error(StatusCode::NOT_FOUND, "no_such_path", "use GET /");
         }
-        if method != Method::GET {
-            let mut refusal =
-                answer::error(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "use GET");
-            refusal.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET"));
+        if !matches!(*call.method, Method::GET | Method::HEAD) {
+            let status = StatusCode::METHOD_NOT_ALLOWED;
+            let mut refusal = answer::error(status, "method_not_allowed", "use GET");
+            refusal.headers_mut().insert(header::ALLOW, HeaderValue::from_static(METHODS));
             return refusal;
         }
-        match Query::parse(query) {
-            Ok(query) => self.look_up(&query).await,
-            Err(error) => bad_request(&error),
+        if call.has_body {
+            let message = "send everything in the query string, and no body";
+            return answer::error(StatusCode::BAD_REQUEST, "unexpected_body", message);
+        }
+        match call.path {
+            HEALTH_PATH => answer::document(HEALTHY),
+            OPENAPI_PATH => answer::document(OPENAPI),
+            _ => self.look_up(call, counts).await,
         }
     }
 
-    async fn look_up(&self, query: &Query) -> Response<String> {
-        let Some((campaign, fallback)) = self.campaign(query.campaign.as_deref()) else {
-            return answer::error(
-                StatusCode::BAD_REQUEST,
-                "unknown_campaign",
-                "name a campaign that exists, with campaign=",
-            );
+    async fn look_up(&self, call: &Call<'_>, counts: &mut Counts) -> Response<String> {
+        let now = unix_secs();
+        let verdict = self.gate.judge(call.headers, now).await;
+        if verdict == Verdict::Refused {
+            return refusal();
+        }
+        let query = match Query::parse(call.query) {
+            Ok(query) => query,
+            Err(error) => {
+                let (status, code) = error.status();
+                return answer::error(status, code, &error.to_string());
+            }
         };
-        match self.table.content(&query.user_id, campaign, unix_secs()).await {
-            Ok(Some(data)) => answer::stored(&query.user_id, &data, query.format),
-            Ok(None) => self.without_content(&query.user_id, fallback, query.format),
+        let Some(campaigns) = self.campaigns(&query.campaigns) else {
+            let message = "name a campaign that exists, with campaign=";
+            return answer::error(StatusCode::BAD_REQUEST, "unknown_campaign", message);
+        };
+        let found = match verdict {
+            Verdict::Granted => self.find(&query.user_id, &campaigns, now, counts).await,
+            // Nobody can be told apart now. Fallback content is everybody's, and an e-mail
+            // with it beats one with nothing.
+            Verdict::Unverifiable | Verdict::Refused => {
+                counts.add(metrics::CREDENTIALS_UNVERIFIABLE, 1);
+                campaigns.iter().map(|_| Found::Unknown).collect()
+            }
+        };
+        self.write(&query, &campaigns, &found, call, counts)
+    }
+
+    /// The named campaigns, or the only one there is.
+    fn campaigns(&self, names: &[String]) -> Option<Vec<(&str, &Map<String, Value>)>> {
+        let known = |name: &String| self.fallbacks.get_key_value(name);
+        let found: Option<Vec<_>> = match names {
+            [] if self.fallbacks.len() == 1 => Some(self.fallbacks.iter().collect()),
+            [] => None,
+            names => names.iter().map(known).collect(),
+        };
+        Some(found?.into_iter().map(|(name, fallback)| (name.as_str(), fallback)).collect())
+    }
+
+    /// Looks every campaign's content up, in the cache and then in the table.
+    async fn find(
+        &self,
+        user_id: &str,
+        campaigns: &[(&str, &Map<String, Value>)],
+        now: i64,
+        counts: &mut Counts,
+    ) -> Vec<Found> {
+        let cached = |name: &str| self.cache.as_ref().and_then(|c| c.get(user_id, name, now));
+        let mut found: Vec<Option<Found>> =
+            campaigns.iter().map(|(name, _)| cached(name).map(Found::Stored)).collect();
+        let missing = campaigns.iter().zip(&found).filter(|(_, found)| found.is_none());
+        let missing: Vec<&str> = missing.map(|((name, _), _)| *name).collect();
+        let read = match missing[..] {
+            [] => Vec::new(),
+            [name] => vec![self.table.one(user_id, name).await],
+            ref names => self.table.several(user_id, names).await,
+        };
+        let places = found.iter_mut().filter(|found| found.is_none());
+        for ((place, name), read) in places.zip(missing).zip(read) {
+            *place = Some(self.taken(user_id, name, read, now, counts));
+        }
+        let served = |found: Option<Found>| match found {
+            Some(Found::Stored(stored)) if !stored.stands(now) => Found::Nothing,
+            Some(found) => found,
+            None => Found::Unknown,
+        };
+        found.into_iter().map(served).collect()
+    }
+
+    fn taken(
+        &self,
+        user_id: &str,
+        campaign: &str,
+        read: Result<Option<Stored>, Unreadable>,
+        now: i64,
+        counts: &mut Counts,
+    ) -> Found {
+        match read {
+            Ok(Some(stored)) => {
+                let stored = Arc::new(stored);
+                if let Some(cache) = &self.cache {
+                    cache.put(user_id, campaign, &stored, now);
+                }
+                Found::Stored(stored)
+            }
+            Ok(None) => Found::Nothing,
             Err(error) => {
                 tracing::error!(%error, "fallback content served");
-                answer::fallback(&query.user_id, fallback, query.format)
+                counts.add(metrics::LOOKUPS_FAILED, 1);
+                Found::Unknown
             }
         }
     }
 
-    fn without_content(
+    fn write(
         &self,
-        user_id: &str,
-        fallback: &Map<String, Value>,
-        format: Format,
+        query: &Query,
+        campaigns: &[(&str, &Map<String, Value>)],
+        found: &[Found],
+        call: &Call<'_>,
+        counts: &mut Counts,
     ) -> Response<String> {
-        match self.unknown_user {
-            UnknownUser::Fallback => answer::fallback(user_id, fallback, format),
-            UnknownUser::NotFound => answer::error(
-                StatusCode::NOT_FOUND,
-                "no_content",
-                "there is no content for this user",
-            ),
+        let is_nothing = found.iter().all(|found| matches!(found, Found::Nothing));
+        if is_nothing && self.unknown_user == UnknownUser::NotFound {
+            let message = "there is no content for this user";
+            return answer::error(StatusCode::NOT_FOUND, "no_content", message);
         }
-    }
-
-    /// The named campaign, or the only one there is.
-    fn campaign(&self, name: Option<&str>) -> Option<(&str, &Map<String, Value>)> {
-        let found = match name {
-            Some(name) => self.fallbacks.get_key_value(name),
-            None if self.fallbacks.len() == 1 => self.fallbacks.first_key_value(),
-            None => None,
-        };
-        found.map(|(name, fallback)| (name.as_str(), fallback))
+        let contents = campaigns.iter().zip(found).map(|((name, fallback), found)| {
+            let content = match found {
+                Found::Stored(stored) => {
+                    counts.add(metrics::CONTENTS_SERVED, 1);
+                    Content { data: Data::Stored(&stored.data), is_fallback: false }
+                }
+                Found::Nothing | Found::Unknown => {
+                    counts.add(metrics::FALLBACKS_SERVED, 1);
+                    Content { data: Data::Json(fallback), is_fallback: true }
+                }
+            };
+            (*name, content)
+        });
+        let contents = contents.collect();
+        let is_ill = found.iter().any(|found| matches!(found, Found::Unknown));
+        let caching = if is_ill { Caching::Forbidden } else { Caching::Allowed };
+        let by_campaign = campaigns.len() > 1;
+        let answer =
+            Answer { user_id: &query.user_id, contents, by_campaign, format: query.format };
+        answer::success(answer.text(), caching, call.headers)
     }
 }
 
-fn bad_request(error: &BadQuery) -> Response<String> {
-    answer::error(StatusCode::BAD_REQUEST, "bad_query", &error.to_string())
+/// The counter of calls that ended with this status.
+fn fate(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::UNAUTHORIZED => metrics::CREDENTIALS_REFUSED,
+        status if status.is_client_error() => metrics::CALLS_REFUSED,
+        _ => metrics::CALLS_ANSWERED,
+    }
+}
+
+fn refusal() -> Response<String> {
+    let message = "send the credentials that were set up, as Basic or Bearer";
+    let mut refusal = answer::error(StatusCode::UNAUTHORIZED, "unauthorized", message);
+    for challenge in CHALLENGES {
+        let challenge = HeaderValue::from_static(challenge);
+        refusal.headers_mut().append(header::WWW_AUTHENTICATE, challenge);
+    }
+    refusal
 }
 
 fn unix_secs() -> i64 {

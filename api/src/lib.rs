@@ -1,17 +1,23 @@
 //! Serves one user's content to Braze Connected Content, at send time.
 //!
 //! ```text
-//! GET /?user_id=... -> query -> table -> answer (stored content, or the fallback)
+//! GET /?user_id=... -> credentials -> query -> cache -> table -> answer
+//!                      (Gate)                 (or fallback content)
 //! ```
 //!
 //! Braze renders an empty string on an error status and gives up after two
 //! seconds, so an answer from fallback content always beats an error: an unknown
-//! user, expired content and a table that cannot be read all get it.
+//! user, expired content, a table that cannot be read and secrets that cannot be
+//! read all get it. Errors are for whoever set the call up.
 //!
-//! Read [`handler`] first.
+//! Read [`handler`] first; [`start`] builds it from the settings.
 
 pub mod answer;
+pub mod cache;
+pub mod content;
+pub mod credentials;
 pub mod handler;
 pub mod query;
 pub mod settings;
+pub mod start;
 pub mod table;

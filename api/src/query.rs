@@ -1,21 +1,32 @@
 //! What a look-up asks for.
 //!
-//! Everything here comes from outside: names, lengths and repetitions are
+//! Everything here comes from outside: names, lengths, characters and repetitions are
 //! checked before anything is looked up.
 
 use contract::campaign;
-use contract::user_record::{MAX_USER_ID_BYTES, is_user_id};
+use contract::user_record::MAX_USER_ID_BYTES;
+use http::StatusCode;
 
-/// Longest query string that is looked at, in bytes.
-const MAX_QUERY_BYTES: usize = 2_048;
+/// Longest query string that is looked at, in bytes: a user id and the names of
+/// [`MAX_CAMPAIGNS`] campaigns are less than a thousand.
+pub const MAX_QUERY_BYTES: usize = 2_048;
+
+/// Most campaigns of one call: Braze takes answers of 1 MB at most, and DynamoDB gives up to
+/// a hundred items at once.
+pub const MAX_CAMPAIGNS: usize = 10;
+
+/// What a user id may hold besides letters and digits of ASCII. A Braze id has 24
+/// hexadecimal digits; test events and foreign ids have more. Nothing of it means anything
+/// in HTML or Liquid.
+const ODD_CHARACTERS: &str = "-_.:@|+=~/";
 
 /// A look-up that makes sense.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Query {
     /// The Braze id of the user.
     pub user_id: String,
-    /// Name of the campaign; `None` stands for the only one there is.
-    pub campaign: Option<String>,
+    /// Names of campaigns; none stands for the only one there is.
+    pub campaigns: Vec<String>,
     /// How the answer is written.
     pub format: Format,
 }
@@ -45,17 +56,36 @@ pub enum BadQuery {
     /// There is no user id.
     #[error("parameter user_id is missing: send {{{{${{braze_id}}}}}}")]
     NoUser,
-    /// The user id is empty, too long, not UTF-8, or still a Liquid tag.
+    /// The user id is empty, too long, of other characters, or still a Liquid tag.
     #[error(
-        "user_id must be 1 to {MAX_USER_ID_BYTES} bytes of UTF-8 without control characters and braces"
+        "user_id must be 1 to {MAX_USER_ID_BYTES} letters and digits of ASCII or {ODD_CHARACTERS}"
     )]
     BadUser,
-    /// The campaign's name cannot be one.
-    #[error("campaign must be lower-case letters, digits and hyphens")]
+    /// A campaign's name cannot be one.
+    #[error(
+        "campaign must be lower-case letters, digits and hyphens, or several such names \
+         with a comma between"
+    )]
     BadCampaign,
+    /// A campaign is named twice.
+    #[error("campaign must not name one twice")]
+    RepeatedCampaign,
+    /// Too many campaigns are named.
+    #[error("campaign must not name more than {MAX_CAMPAIGNS}")]
+    TooManyCampaigns,
     /// The format is not known.
     #[error("format must be \"plain\" or left out")]
     BadFormat,
+}
+
+impl BadQuery {
+    /// Status and code of the answer.
+    pub fn status(&self) -> (StatusCode, &'static str) {
+        match self {
+            Self::TooLong => (StatusCode::URI_TOO_LONG, "query_too_long"),
+            _ => (StatusCode::BAD_REQUEST, "bad_query"),
+        }
+    }
 }
 
 impl Query {
@@ -77,21 +107,39 @@ impl Query {
             }
         }
         let user_id = user_id.ok_or(BadQuery::NoUser)?;
-        let is_odd =
-            |c: char| c.is_control() || matches!(c, char::REPLACEMENT_CHARACTER | '{' | '}');
-        if !is_user_id(&user_id) || user_id.chars().any(is_odd) {
+        if !is_user_id(&user_id) {
             return Err(BadQuery::BadUser);
         }
-        if campaign.as_deref().is_some_and(|name| !campaign::is_name(name)) {
-            return Err(BadQuery::BadCampaign);
-        }
+        let campaigns = campaign.as_deref().map_or(Ok(Vec::new()), names)?;
         let format = match format.as_deref() {
             None => Format::DynamoDb,
             Some("plain") => Format::Plain,
             Some(_) => return Err(BadQuery::BadFormat),
         };
-        Ok(Self { user_id, campaign, format })
+        Ok(Self { user_id, campaigns, format })
     }
+}
+
+fn is_user_id(id: &str) -> bool {
+    contract::user_record::is_user_id(id)
+        && id.chars().all(|c| c.is_ascii_alphanumeric() || ODD_CHARACTERS.contains(c))
+}
+
+fn names(list: &str) -> Result<Vec<String>, BadQuery> {
+    let mut names: Vec<String> = Vec::new();
+    for name in list.split(',') {
+        if !campaign::is_name(name) {
+            return Err(BadQuery::BadCampaign);
+        }
+        if names.iter().any(|known| known == name) {
+            return Err(BadQuery::RepeatedCampaign);
+        }
+        if names.len() == MAX_CAMPAIGNS {
+            return Err(BadQuery::TooManyCampaigns);
+        }
+        names.push(name.to_owned());
+    }
+    Ok(names)
 }
 
 #[cfg(test)]
@@ -100,13 +148,13 @@ mod tests {
 
     #[test]
     fn encoded_parameters_are_understood() {
-        let query = Query::parse("user_id=a%2Bb+c&campaign=new-episode&format=plain");
+        let query = Query::parse("user_id=a%2Bb&campaign=new-episode%2Coffer&format=plain");
 
         assert_eq!(
             query,
             Ok(Query {
-                user_id: "a+b c".to_owned(),
-                campaign: Some("new-episode".to_owned()),
+                user_id: "a+b".to_owned(),
+                campaigns: vec!["new-episode".to_owned(), "offer".to_owned()],
                 format: Format::Plain,
             })
         );
@@ -115,14 +163,25 @@ mod tests {
     #[test]
     fn every_fault_has_its_own_error() {
         let long = format!("user_id={}", "x".repeat(3_000));
+        let many: Vec<String> = (0..=MAX_CAMPAIGNS).map(|n| format!("c{n}")).collect();
+        let many = format!("user_id=a&campaign={}", many.join(","));
         let cases = [
             ("", BadQuery::NoUser),
             ("user_id=", BadQuery::BadUser),
             ("user_id=a%00b", BadQuery::BadUser),
             ("user_id=%ff", BadQuery::BadUser),
+            ("user_id=%zz", BadQuery::BadUser),
+            ("user_id=%C3%A9", BadQuery::BadUser),
+            ("user_id=a+b", BadQuery::BadUser),
+            ("user_id=%3Cb%3E", BadQuery::BadUser),
             ("user_id={{${braze_id}}}", BadQuery::BadUser),
             ("user_id=a&user_id=b", BadQuery::Repeated("user_id")),
+            ("user_id=a&user%5fid=b", BadQuery::Repeated("user_id")),
             ("user_id=a&campaign=../x", BadQuery::BadCampaign),
+            ("user_id=a&campaign=", BadQuery::BadCampaign),
+            ("user_id=a&campaign=b,", BadQuery::BadCampaign),
+            ("user_id=a&campaign=b,c,b", BadQuery::RepeatedCampaign),
+            (many.as_str(), BadQuery::TooManyCampaigns),
             ("user_id=a&format=xml", BadQuery::BadFormat),
             ("user_id=a&table=b", BadQuery::Unknown),
             (long.as_str(), BadQuery::TooLong),
@@ -134,5 +193,13 @@ mod tests {
             BadQuery::NoUser.to_string(),
             "parameter user_id is missing: send {{${braze_id}}}"
         );
+    }
+
+    #[test]
+    fn a_user_id_is_as_long_as_on_the_stream_at_most() {
+        let of = |length: usize| Query::parse(&format!("user_id={}", "x".repeat(length)));
+
+        assert!(of(MAX_USER_ID_BYTES).is_ok());
+        assert_eq!(of(MAX_USER_ID_BYTES + 1), Err(BadQuery::BadUser));
     }
 }

@@ -14,6 +14,11 @@ pub struct Settings {
     pub campaigns_dir: PathBuf,
     /// What a user without content gets.
     pub unknown_user: UnknownUser,
+    /// ARN of the secret in AWS Secrets Manager that callers must know.
+    pub credentials_secret_arn: String,
+    /// How long content that was read is served again without looking, in seconds; 0 for
+    /// not at all.
+    pub cache_secs: u32,
 }
 
 /// What a user without content gets.
@@ -54,10 +59,14 @@ impl Settings {
         let content_table = env.required("CONTENT_TABLE");
         let campaigns_dir = env.optional("CAMPAIGNS_DIR", PathBuf::from("campaigns"));
         let unknown_user = env.optional("UNKNOWN_USER", UnknownUser::Fallback);
+        let credentials_secret_arn = env.required("CREDENTIALS_SECRET_ARN");
+        let cache_secs = env.optional("CACHE_SECS", 0);
         Some(Self {
             content_table: content_table?,
             campaigns_dir: campaigns_dir?,
             unknown_user: unknown_user?,
+            credentials_secret_arn: credentials_secret_arn?,
+            cache_secs: cache_secs?,
         })
     }
 }

@@ -1,20 +1,38 @@
-//! Looks one item up in the content table.
+//! Looks items up in the content table.
+//!
+//! One campaign is one GetItem, several are one BatchGetItem; both eventually consistent, and
+//! with a projection to what is served.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::error::DisplayErrorContext;
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::operation::get_item::builders::GetItemFluentBuilder;
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use contract::content;
 
 /// Longest look-up, retries included: Braze waits about two seconds for the whole
-/// answer, and the fallback content must still arrive in time.
-const LOOKUP_TIMEOUT: Duration = Duration::from_millis(1_200);
+/// answer, in which secrets may have to be read first, and the fallback content must still
+/// arrive in time.
+const LOOKUP_TIMEOUT: Duration = Duration::from_millis(1_000);
 
 /// Longest single attempt, so that one that hangs leaves time for a second.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(500);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(450);
+
+/// Attempts of a look-up: there is no time for more.
+const ATTEMPTS: u32 = 2;
+
+/// Longest wait before the second attempt.
+const BACKOFF: Duration = Duration::from_millis(50);
+
+/// A user id that nobody has; see [`Table::warm`].
+const NOBODY: &str = "-";
+
+/// What is read of an item.
+const PROJECTION: &str = "#data, #expires_at";
 
 /// The content table.
 #[derive(Debug, Clone)]
@@ -23,10 +41,25 @@ pub struct Table {
     name: String,
 }
 
-/// The table could not be read.
+/// Content as it stands in the table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stored {
+    /// The content itself.
+    pub data: AttributeValue,
+    /// When it ends, in UNIX seconds.
+    pub expires_at: i64,
+}
+
+/// The table could not be read, as a whole or in part.
 #[derive(Debug, thiserror::Error)]
-#[error("content table could not be read: {0}")]
-pub struct Unreadable(String);
+pub enum Unreadable {
+    /// The call failed.
+    #[error("content table could not be read: {0}")]
+    Failed(String),
+    /// DynamoDB answered for some of the items only.
+    #[error("content table gave a part of what was asked for")]
+    Partly,
+}
 
 impl Table {
     /// Reads from the table `name`, with time limits that suit Braze.
@@ -35,40 +68,105 @@ impl Table {
             .operation_timeout(LOOKUP_TIMEOUT)
             .operation_attempt_timeout(ATTEMPT_TIMEOUT)
             .build();
-        let config =
-            aws_sdk_dynamodb::config::Builder::from(config).timeout_config(timeouts).build();
-        Self { client: Client::from_conf(config), name }
+        let retries =
+            RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(BACKOFF);
+        let config = aws_sdk_dynamodb::config::Builder::from(config)
+            .timeout_config(timeouts)
+            .retry_config(retries);
+        Self { client: Client::from_conf(config.build()), name }
     }
 
-    /// The content's data, unless there is none or it has expired by `now`
-    /// (UNIX seconds): DynamoDB removes expired items up to days late.
-    pub async fn content(
+    /// Fetches credentials and opens a connection before the first look-up needs them. A
+    /// failure shows in the look-ups.
+    pub async fn warm(&self) {
+        let _ = self.request(NOBODY, NOBODY).send().await;
+    }
+
+    /// One campaign's content, if there is any.
+    pub async fn one(&self, user_id: &str, campaign: &str) -> Result<Option<Stored>, Unreadable> {
+        let answer = self.request(user_id, campaign).send().await;
+        let answer = answer.map_err(|e| Unreadable::Failed(DisplayErrorContext(e).to_string()))?;
+        Ok(answer.item.and_then(stored))
+    }
+
+    /// The content of each of several campaigns, in the order of their names.
+    pub async fn several(
         &self,
         user_id: &str,
-        campaign: &str,
-        now: i64,
-    ) -> Result<Option<AttributeValue>, Unreadable> {
-        let request = self
-            .client
+        campaigns: &[&str],
+    ) -> Vec<Result<Option<Stored>, Unreadable>> {
+        match self.batch(user_id, campaigns).await {
+            Ok((mut items, is_whole)) => campaigns
+                .iter()
+                .map(|campaign| match items.remove(&content::item_key(campaign)) {
+                    None if !is_whole => Err(Unreadable::Partly),
+                    item => Ok(item.and_then(stored)),
+                })
+                .collect(),
+            Err(error) => {
+                let failed = || Unreadable::Failed(error.clone());
+                campaigns.iter().map(|_| Err(failed())).collect()
+            }
+        }
+    }
+
+    /// The items that DynamoDB gives, by sort key, and whether those are all there are.
+    async fn batch(
+        &self,
+        user_id: &str,
+        campaigns: &[&str],
+    ) -> Result<(HashMap<String, HashMap<String, AttributeValue>>, bool), String> {
+        let mut keys = KeysAndAttributes::builder()
+            .projection_expression(format!("#item, {PROJECTION}"))
+            .expression_attribute_names("#item", content::ITEM)
+            .expression_attribute_names("#data", content::DATA)
+            .expression_attribute_names("#expires_at", content::EXPIRES_AT);
+        for campaign in campaigns {
+            let sort_key = AttributeValue::S(content::item_key(campaign));
+            keys = keys.keys(HashMap::from([
+                (content::USER_ID.to_owned(), AttributeValue::S(user_id.to_owned())),
+                (content::ITEM.to_owned(), sort_key),
+            ]));
+        }
+        let keys = keys.build().map_err(|e| e.to_string())?;
+        let answer = self.client.batch_get_item().request_items(&self.name, keys).send().await;
+        let answer = answer.map_err(|e| DisplayErrorContext(e).to_string())?;
+        let is_whole = answer.unprocessed_keys.is_none_or(|keys| keys.is_empty());
+        let items = answer.responses.and_then(|mut tables| tables.remove(&self.name));
+        let by_key = items.unwrap_or_default().into_iter().filter_map(|mut item| {
+            match item.remove(content::ITEM) {
+                Some(AttributeValue::S(key)) => Some((key, item)),
+                _ => None,
+            }
+        });
+        Ok((by_key.collect(), is_whole))
+    }
+
+    fn request(&self, user_id: &str, campaign: &str) -> GetItemFluentBuilder {
+        self.client
             .get_item()
             .table_name(&self.name)
             .key(content::USER_ID, AttributeValue::S(user_id.to_owned()))
             .key(content::ITEM, AttributeValue::S(content::item_key(campaign)))
-            .projection_expression("#data, #expires_at")
+            .projection_expression(PROJECTION)
             .expression_attribute_names("#data", content::DATA)
-            .expression_attribute_names("#expires_at", content::EXPIRES_AT);
-        let answer = request.send().await;
-        let answer = answer.map_err(|e| Unreadable(DisplayErrorContext(e).to_string()))?;
-        Ok(answer.item.and_then(|item| unexpired(item, now)))
+            .expression_attribute_names("#expires_at", content::EXPIRES_AT)
     }
 }
 
-fn unexpired(mut item: HashMap<String, AttributeValue>, now: i64) -> Option<AttributeValue> {
-    let expires_at: i64 = item.get(content::EXPIRES_AT)?.as_n().ok()?.parse().ok()?;
-    if expires_at <= now {
-        return None;
+impl Stored {
+    /// Whether it is to be served at `now` (UNIX seconds): DynamoDB removes expired items up
+    /// to days late.
+    pub fn stands(&self, now: i64) -> bool {
+        now < self.expires_at
     }
-    item.remove(content::DATA)
+}
+
+/// The content in an item, if it holds any.
+fn stored(mut item: HashMap<String, AttributeValue>) -> Option<Stored> {
+    let expires_at: i64 = item.get(content::EXPIRES_AT)?.as_n().ok()?.parse().ok()?;
+    let data = item.remove(content::DATA)?;
+    data.is_m().then_some(Stored { data, expires_at })
 }
 
 #[cfg(test)]
@@ -76,23 +174,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn content_that_has_expired_but_is_still_there_is_not_served() {
+    fn content_that_has_expired_but_is_still_there_does_not_stand() {
         let item = HashMap::from([
             (content::EXPIRES_AT.to_owned(), AttributeValue::N("100".to_owned())),
             (content::DATA.to_owned(), AttributeValue::M(HashMap::new())),
         ]);
+        let stored = stored(item).expect("holds content");
 
-        assert!(unexpired(item.clone(), 99).is_some());
-        assert!(unexpired(item, 100).is_none());
+        assert!(stored.stands(99));
+        assert!(!stored.stands(100));
     }
 
     #[test]
-    fn a_deletion_is_not_content() {
+    fn an_item_without_content_is_none() {
         let item = HashMap::from([
             (content::EXPIRES_AT.to_owned(), AttributeValue::N("100".to_owned())),
             (content::DELETED_AT.to_owned(), AttributeValue::N("50".to_owned())),
         ]);
 
-        assert!(unexpired(item, 99).is_none());
+        assert!(stored(item).is_none());
     }
 }

@@ -62,6 +62,23 @@ pub const USERS_DELETED: &str = "users_deleted";
 /// Messages put on the dead-letter queue.
 pub const DEAD_LETTERS: &str = "dead_letters";
 
+/// Calls of the api; the sum of the three that follow.
+pub const CALLS_RECEIVED: &str = "calls_received";
+/// Calls that got what they asked for, or fallback content in its place.
+pub const CALLS_ANSWERED: &str = "calls_answered";
+/// Calls that were wrong in themselves, or for content that is not there, if that is an error.
+pub const CALLS_REFUSED: &str = "calls_refused";
+/// Calls without valid credentials: many of them are somebody who guesses.
+pub const CREDENTIALS_REFUSED: &str = "credentials_refused";
+/// Calls whose credentials could not be compared with any secret; they get fallback content.
+pub const CREDENTIALS_UNVERIFIABLE: &str = "credentials_unverifiable";
+/// Contents of users that were served.
+pub const CONTENTS_SERVED: &str = "contents_served";
+/// Fallback contents that were served.
+pub const FALLBACKS_SERVED: &str = "fallbacks_served";
+/// Contents that could not be looked up; each is served as fallback content.
+pub const LOOKUPS_FAILED: &str = "lookups_failed";
+
 /// What became of one event in one invocation.
 ///
 /// Where several campaigns decide differently about one event, the greatest

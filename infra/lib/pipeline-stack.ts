@@ -6,6 +6,7 @@ import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as sources from 'aws-cdk-lib/aws-lambda-event-sources';
 import * as s3 from 'aws-cdk-lib/aws-s3';
 import * as notifications from 'aws-cdk-lib/aws-s3-notifications';
+import * as secretsmanager from 'aws-cdk-lib/aws-secretsmanager';
 import * as sqs from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
 
@@ -158,11 +159,23 @@ export class PipelineStack extends Stack {
       }),
     );
 
+    // What Braze sends, in `:basic_auth` or as a bearer token; its version before stays valid.
+    const credentials = new secretsmanager.Secret(this, 'ApiCredentials', {
+      generateSecretString: {
+        excludePunctuation: true,
+        generateStringKey: 'password',
+        passwordLength: 40,
+        secretStringTemplate: JSON.stringify({ username: 'braze' }),
+      },
+    });
     const api = this.program('api', props, Duration.seconds(5), {
+      CACHE_SECS: '0',
       CONTENT_TABLE: table.tableName,
+      CREDENTIALS_SECRET_ARN: credentials.secretArn,
       UNKNOWN_USER: 'fallback',
     });
-    table.grant(api, 'dynamodb:GetItem');
+    table.grant(api, 'dynamodb:BatchGetItem', 'dynamodb:GetItem');
+    credentials.grantRead(api);
   }
 
   private program(

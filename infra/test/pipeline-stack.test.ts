@@ -86,6 +86,32 @@ test('no function may scan the table, and the model is the only one that may be 
   expect(statements).not.toContain('bedrock:*');
 });
 
+test('the api asks for a secret that nobody chose, and may read no other', () => {
+  const template = pipeline();
+  const [secret] = Object.keys(template.findResources('AWS::SecretsManager::Secret'));
+
+  template.hasResourceProperties('AWS::SecretsManager::Secret', {
+    GenerateSecretString: {
+      GenerateStringKey: 'password',
+      PasswordLength: 40,
+      SecretStringTemplate: '{"username":"braze"}',
+    },
+  });
+  template.hasResourceProperties('AWS::Lambda::Function', {
+    Environment: { Variables: { CREDENTIALS_SECRET_ARN: { Ref: secret } } },
+  });
+  template.hasResourceProperties('AWS::IAM::Policy', {
+    PolicyDocument: {
+      Statement: Match.arrayWith([
+        Match.objectLike({
+          Action: Match.arrayWith(['secretsmanager:GetSecretValue']),
+          Resource: { Ref: secret },
+        }),
+      ]),
+    },
+  });
+});
+
 test('a record stays on the stream far longer than the processor tries', () => {
   const template = pipeline();
   template.hasResourceProperties('AWS::Kinesis::Stream', { RetentionPeriodHours: 168 });

@@ -12,7 +12,7 @@ use processor::quota::{ModelQuota, ModelQuotas};
 use crate::aws;
 use crate::bedrock::Behaviour;
 use crate::event_source::Mapping;
-use crate::pipeline::{Model, Options};
+use crate::pipeline::{Credentials, Model, Options};
 
 /// Quota of the stand-in, in tokens per minute: enough not to wait for in a demonstration.
 const STAND_IN_TOKENS_PER_MINUTE: NonZeroU64 = NonZeroU64::new(20_000_000).unwrap();
@@ -43,6 +43,10 @@ pub struct Arguments {
     /// Port of the api on 127.0.0.1; 0 takes a free one.
     #[arg(long, default_value_t = 8080)]
     pub port: u16,
+
+    /// Let everybody who reaches the api look content up, without credentials.
+    #[arg(long)]
+    pub no_credentials: bool,
 
     /// What the run is made of.
     #[command(flatten)]
@@ -197,6 +201,14 @@ impl Arguments {
     }
 }
 
+impl Arguments {
+    /// How the pipeline is set up, and whom it serves.
+    pub fn options(&self) -> Options {
+        let credentials = if self.no_credentials { Credentials::Off } else { Credentials::Asked };
+        Options { credentials, ..self.system.options() }
+    }
+}
+
 impl System {
     /// How the pipeline is set up.
     pub fn options(&self) -> Options {
@@ -223,6 +235,7 @@ impl System {
             }),
             max_concurrent_generations: 32,
             mapping: Mapping::default(),
+            credentials: Credentials::Asked,
         }
     }
 }

@@ -2,10 +2,13 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
 use anyhow::Context as _;
-use api::handler::Api;
+use api::credentials::{Accepted, Gate, Secret};
+use api::handler::{Api, Call};
 use axum::Router;
+use axum::body::HttpBody as _;
 use axum::extract::{Request, State};
 use axum::http::Response;
 use tokio::net::TcpListener;
@@ -25,6 +28,17 @@ pub async fn bind(port: u16) -> anyhow::Result<TcpListener> {
     })
 }
 
+/// Credentials of the api on this machine, as `user:password`. They are no secret: it listens
+/// on loopback only, and a line to type must work as it is printed.
+pub const CREDENTIALS: &str = "braze:local";
+
+/// Lets in whoever sends [`CREDENTIALS`].
+pub fn gate() -> Gate {
+    let (username, password) = CREDENTIALS.split_once(':').unwrap_or_default();
+    let secret = Secret { username: username.to_owned(), password: password.to_owned() };
+    Gate::Fixed(Accepted::new(&[secret]))
+}
+
 /// Serves the api on `listener` until `stop`.
 pub fn serve(
     listener: TcpListener,
@@ -33,7 +47,7 @@ pub fn serve(
     stop: &CancellationToken,
 ) -> anyhow::Result<SocketAddr> {
     let address = listener.local_addr().context("reading the bound port")?;
-    let router = Router::new().fallback(look_up).with_state(api);
+    let router = Router::new().fallback(look_up).with_state(Arc::new(api));
     let stop = stop.clone().cancelled_owned();
     tasks.spawn(async move {
         if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stop).await {
@@ -43,7 +57,21 @@ pub fn serve(
     Ok(address)
 }
 
-async fn look_up(State(api): State<Api>, request: Request) -> Response<String> {
+/// Lines for a shell that look a user up: as Braze gets it, and in natural JSON.
+pub fn curl_lines(address: SocketAddr, user_id: &str, no_credentials: bool) -> [String; 2] {
+    let options = if no_credentials { String::new() } else { format!(" -u {CREDENTIALS}") };
+    let line = |more: &str| format!("curl 'http://{address}/?user_id={user_id}{more}'{options}");
+    [line(""), line("&format=plain")]
+}
+
+async fn look_up(State(api): State<Arc<Api>>, request: Request) -> Response<String> {
     let uri = request.uri();
-    api.handle(request.method(), uri.path(), uri.query().unwrap_or_default()).await
+    let call = Call {
+        method: request.method(),
+        path: uri.path(),
+        query: uri.query().unwrap_or_default(),
+        headers: request.headers(),
+        has_body: !request.body().is_end_stream(),
+    };
+    api.handle(&call).await
 }

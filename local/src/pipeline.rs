@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use api::credentials::Gate;
 use api::handler::Api;
 use api::settings::UnknownUser;
 use api::table::Table;
@@ -68,6 +69,17 @@ pub struct Options {
     pub max_concurrent_generations: usize,
     /// How stream records become batches.
     pub mapping: Mapping,
+    /// Whether the api asks for credentials.
+    pub credentials: Credentials,
+}
+
+/// Whether the api asks for credentials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Credentials {
+    /// For [`front::CREDENTIALS`].
+    Asked,
+    /// It answers everybody who reaches it.
+    Off,
 }
 
 /// Who writes the text.
@@ -153,7 +165,11 @@ impl Pipeline {
             refusals: Refusals::default(),
         };
         let table = Table::new(&aws.dynamodb_config, TABLE.to_owned());
-        let api = Api::new(table, campaigns, UnknownUser::Fallback);
+        let gate = match options.credentials {
+            Credentials::Asked => front::gate(),
+            Credentials::Off => Gate::Open,
+        };
+        let api = Api::new(table, gate, None, campaigns, UnknownUser::Fallback);
 
         let totals = Arc::new(Totals::default());
         let wiring = Wiring {

@@ -13,6 +13,8 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, bail};
+use api::answer::Answer;
+use api::content::{Content, Data};
 use api::query::Format;
 use contract::campaign::{Price, wanted_fields};
 use contract::user_record::{Event, UserRecord, unpack};
@@ -79,15 +81,28 @@ pub async fn preview(arguments: &Preview) -> anyhow::Result<ExitCode> {
     let Some(content) = asked? else { return Ok(ExitCode::FAILURE) };
     section("content, as it is stored");
     say(pretty(&Value::Object(content.clone())));
-    let path = arguments.campaigns.join(&arguments.campaign).join(MESSAGE);
-    if let Ok(text) = fs::read_to_string(&path) {
-        section(&format!("message, {} as Braze renders it", path.display()));
-        let answer = api::answer::body(&user_id, &content, None, Format::DynamoDb);
-        say(message::render(&text, &answer)?.trim_end());
-    } else {
-        say(format_args!("\nno message to show: there is no {}", path.display()));
-    }
+    show_message(arguments, &user_id, &content)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Shows the campaign's message, as Braze renders it with this content.
+fn show_message(
+    arguments: &Preview,
+    user_id: &str,
+    content: &Map<String, Value>,
+) -> anyhow::Result<()> {
+    let path = arguments.campaigns.join(&arguments.campaign).join(MESSAGE);
+    let Ok(text) = fs::read_to_string(&path) else {
+        say(format_args!("\nno message to show: there is no {}", path.display()));
+        return Ok(());
+    };
+    section(&format!("message, {} as Braze renders it", path.display()));
+    let content = Content { data: Data::Json(content), is_fallback: false };
+    let contents = vec![(arguments.campaign.as_str(), content)];
+    let answer = Answer { user_id, contents, by_campaign: false, format: Format::DynamoDb };
+    let answer = serde_json::to_value(answer).context("writing the answer")?;
+    say(message::render(&text, &answer)?.trim_end());
+    Ok(())
 }
 
 fn show_prompt(campaign: &Compiled, user_id: &str, trigger: &Past, events: usize, prompt: &str) {

@@ -51,7 +51,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     );
     let listener = front::bind(arguments.port).await?;
     let folder = DataFolder::open(arguments.data.as_deref())?;
-    let starting = Pipeline::start(&folder.path, arguments.system.options(), listener);
+    let starting = Pipeline::start(&folder.path, arguments.options(), listener);
     let pipeline = tokio::select! {
         started = starting => started?,
         () = interruption.wait() => return Ok(ExitCode::from(INTERRUPTED)),
@@ -170,7 +170,10 @@ async fn work(
     match example_user(pipeline).await? {
         Some(user_id) => {
             say("Look one up, as Braze does:\n");
-            say(format_args!("  curl 'http://{}/?user_id={user_id}'\n", pipeline.address));
+            for line in front::curl_lines(pipeline.address, &user_id, arguments.no_credentials) {
+                say(format_args!("  {line}"));
+            }
+            say("");
         }
         None if summary.triggered() == 0 => {
             say("No content: no event triggered a campaign.\n");

@@ -16,7 +16,7 @@ use local::bedrock::Behaviour;
 use local::event_source::Mapping;
 use local::front;
 use local::input::Input;
-use local::pipeline::{Model, Options, Pipeline};
+use local::pipeline::{Credentials, Model, Options, Pipeline};
 use local::summary::Summary;
 use processor::quota::{ModelQuota, ModelQuotas};
 use tempfile::TempDir;
@@ -48,6 +48,7 @@ pub(crate) fn options() -> Options {
         }),
         max_concurrent_generations: 32,
         mapping: Mapping::default(),
+        credentials: Credentials::Asked,
     }
 }
 
@@ -100,7 +101,9 @@ impl Rig {
     /// Looks a user up with a plain HTTP client.
     pub(crate) async fn look_up(&self, query: &str) -> (u16, serde_json::Value) {
         let url = format!("http://{}/?{query}", self.pipeline.address);
-        let answer = reqwest::get(url).await.expect("api answers");
+        let (user, password) = front::CREDENTIALS.split_once(':').expect("are two");
+        let request = reqwest::Client::new().get(url).basic_auth(user, Some(password));
+        let answer = request.send().await.expect("api answers");
         let status = answer.status().as_u16();
         (status, answer.json().await.expect("answer is JSON"))
     }

@@ -1,7 +1,8 @@
 //! Files in, content out, as Braze renders it.
 
 use contract::metrics::{self, Fate};
-use local::message;
+use local::{front, message};
+use reqwest::StatusCode;
 use serde_json::Value;
 
 use crate::rig::{Rig, options, sample, watched_last};
@@ -53,6 +54,33 @@ async fn every_user_who_watched_gets_content_about_what_they_watched_last() {
     assert_eq!(rig.count(Fate::Stored.metric()), rig.count(metrics::CONTENTS_STORED));
     let stand_in = rig.pipeline.stand_in.as_ref().expect("a stand-in is used");
     assert_eq!(stand_in.answers(), rig.count(metrics::GENERATIONS));
+    rig.pipeline.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_api_asks_for_credentials_and_speaks_http_like_the_function() {
+    let rig = Rig::start(options()).await;
+    let client = reqwest::Client::new();
+    let (user, password) = front::CREDENTIALS.split_once(':').expect("are two");
+    let url = format!("http://{}", rig.pipeline.address);
+    let look_up = format!("{url}/?user_id=nobody");
+    let sent =
+        |request: reqwest::RequestBuilder| async { request.send().await.expect("api answers") };
+
+    let without = sent(client.get(&look_up)).await;
+    assert_eq!(without.status(), 401);
+    assert!(without.headers()["www-authenticate"].to_str().expect("text").starts_with("Basic"));
+    assert_eq!(sent(client.get(&look_up).bearer_auth(password)).await.status(), 200);
+    let head = sent(client.head(&look_up).basic_auth(user, Some(password))).await;
+    assert_eq!((head.status(), head.text().await.expect("ends")), (StatusCode::OK, String::new()));
+    let post = sent(client.post(&look_up).basic_auth(user, Some(password)).body("x")).await;
+    assert_eq!(
+        (post.status().as_u16(), &post.headers()["allow"]),
+        (405, &"GET, HEAD".parse().expect("is a header"))
+    );
+    let body = sent(client.get(&look_up).basic_auth(user, Some(password)).body("x")).await;
+    assert_eq!(body.status(), 400);
+    assert_eq!(sent(client.get(format!("{url}/health"))).await.status(), 200);
     rig.pipeline.stop().await;
 }
 

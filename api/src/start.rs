@@ -1,0 +1,34 @@
+//! From settings to an instance that is ready for its first call.
+
+use std::time::Duration;
+
+use aws_config::BehaviorVersion;
+use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
+use contract::campaign::{self, InvalidCampaigns};
+
+use crate::cache::Cache;
+use crate::credentials::Gate;
+use crate::credentials::managed::Managed;
+use crate::credentials::secrets_manager::SecretsManager;
+use crate::handler::Api;
+use crate::settings::Settings;
+use crate::table::Table;
+
+/// Longest time to warm up in: what did not come by then comes with the first call.
+const WARM_UP: Duration = Duration::from_secs(2);
+
+/// Builds the clients, reads the campaigns and warms up.
+pub async fn api(settings: &Settings) -> Result<Api, InvalidCampaigns> {
+    let campaigns = campaign::load(&settings.campaigns_dir)?;
+    let http = aws_smithy_http_client::Builder::new()
+        .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
+        .build_https();
+    let config = aws_config::defaults(BehaviorVersion::latest()).http_client(http).load().await;
+    let table = Table::new(&config, settings.content_table.clone());
+    let secrets = SecretsManager::new(&config, settings.credentials_secret_arn.clone());
+    let gate = Gate::Managed(Managed::new(secrets));
+    let cache = Cache::new(settings.cache_secs);
+    let api = Api::new(table, gate, cache, campaigns, settings.unknown_user);
+    let _ = tokio::time::timeout(WARM_UP, api.warm()).await;
+    Ok(api)
+}

@@ -1,0 +1,220 @@
+//! Who may look content up, with the secrets in a stand-in for Secrets Manager.
+
+use std::sync::{Arc, Mutex};
+
+use api::credentials::managed::Managed;
+use api::credentials::secrets_manager::SecretsManager;
+use api::credentials::{Gate, Verdict};
+use api::settings::UnknownUser;
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use contract::metrics;
+use http::{HeaderMap, header};
+use serde_json::{Value, json};
+
+use crate::rig::{CAMPAIGN, LATER, World, api_over, config_for, free_port, get};
+
+/// What the stand-in holds and what it was asked.
+#[derive(Debug, Default)]
+struct Vault {
+    current: Option<String>,
+    previous: Option<String>,
+    is_out_of_reach: bool,
+    calls: usize,
+}
+
+/// A stand-in for Secrets Manager with one secret.
+#[derive(Debug, Clone, Default)]
+struct Stand(Arc<Mutex<Vault>>);
+
+impl Stand {
+    fn change(&self, change: impl FnOnce(&mut Vault)) {
+        change(&mut self.0.lock().expect("nobody panicked"));
+    }
+
+    fn calls(&self) -> usize {
+        self.0.lock().expect("nobody panicked").calls
+    }
+
+    /// Starts it, and an api's gate in front of it.
+    async fn gate(&self) -> Managed {
+        let (listener, address) = free_port().await;
+        let router = Router::new().fallback(answer).with_state(self.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        let config = config_for(address).await;
+        Managed::new(SecretsManager::new(&config, "arn:aws:secretsmanager:secret".to_owned()))
+    }
+}
+
+fn secret(password: &str) -> Option<String> {
+    Some(json!({ "username": "braze", "password": password }).to_string())
+}
+
+async fn answer(State(stand): State<Stand>, body: String) -> (StatusCode, String) {
+    let asked: Value = serde_json::from_str(&body).expect("the SDK sends JSON");
+    let mut vault = stand.0.lock().expect("nobody panicked");
+    vault.calls += 1;
+    if vault.is_out_of_reach {
+        return (StatusCode::BAD_REQUEST, json!({ "__type": "AccessDenied" }).to_string());
+    }
+    let text = match asked["VersionStage"].as_str() {
+        Some("AWSCURRENT") => vault.current.clone(),
+        _ => vault.previous.clone(),
+    };
+    match text {
+        Some(text) => (StatusCode::OK, json!({ "SecretString": text }).to_string()),
+        None => {
+            let error = json!({ "__type": "ResourceNotFoundException" });
+            (StatusCode::BAD_REQUEST, error.to_string())
+        }
+    }
+}
+
+fn bearer(password: &str) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    let value = format!("Bearer {password}").parse().expect("is a header");
+    headers.insert(header::AUTHORIZATION, value);
+    headers
+}
+
+#[tokio::test]
+async fn no_credentials_and_wrong_ones_are_refused_with_a_challenge_and_counted() {
+    let world = World::start().await;
+    world.store("u", CAMPAIGN, "Hello", LATER).await;
+    let api = world.api();
+    let mut none = get("user_id=u&campaign=new-episode");
+    none.headers.clear();
+    let mut wrong = get("user_id=u&campaign=new-episode");
+    wrong.headers = bearer("guess");
+
+    for request in [none, wrong] {
+        let (answer, counts) = request.counted(&api).await;
+
+        assert_eq!(answer.status(), 401);
+        let challenges = answer.headers().get_all(header::WWW_AUTHENTICATE).iter();
+        let challenges: Vec<&str> =
+            challenges.map(|value| value.to_str().expect("is text")).collect();
+        assert_eq!(challenges, ["Basic realm=\"content\", charset=\"UTF-8\"", "Bearer"]);
+        let body: Value = serde_json::from_str(answer.body()).expect("is JSON");
+        assert_eq!(body["error"]["code"], "unauthorized");
+        assert!(!answer.body().contains("Hello"));
+        assert_eq!(counts.get(metrics::CREDENTIALS_REFUSED), 1);
+    }
+}
+
+#[tokio::test]
+async fn who_may_not_look_up_does_not_learn_what_is_wrong_with_the_query() {
+    let api = World::start().await.api();
+    let mut request = get("table=users");
+    request.headers.clear();
+
+    assert_eq!(request.send(&api).await.status(), 401);
+}
+
+#[tokio::test]
+async fn the_current_and_the_previous_secret_are_valid_at_once() {
+    let stand = Stand::default();
+    stand.change(|vault| {
+        (vault.current, vault.previous) = (secret("new"), secret("old"));
+    });
+    let managed = stand.gate().await;
+    managed.warm(1_000).await;
+    let gate = Gate::Managed(managed);
+
+    assert_eq!(gate.judge(&bearer("new"), 1_000).await, Verdict::Granted);
+    assert_eq!(gate.judge(&bearer("old"), 1_000).await, Verdict::Granted);
+    assert_eq!(gate.judge(&bearer("older"), 1_000).await, Verdict::Refused);
+    assert_eq!(stand.calls(), 2);
+}
+
+#[tokio::test]
+async fn a_new_secret_is_valid_as_soon_as_it_is_used() {
+    let stand = Stand::default();
+    stand.change(|vault| vault.current = secret("first"));
+    let managed = stand.gate().await;
+    managed.warm(1_000).await;
+    let gate = Gate::Managed(managed);
+    stand.change(|vault| {
+        (vault.current, vault.previous) = (secret("second"), vault.current.take());
+    });
+
+    assert_eq!(gate.judge(&bearer("second"), 1_010).await, Verdict::Granted);
+    assert_eq!(gate.judge(&bearer("first"), 1_010).await, Verdict::Granted);
+}
+
+#[tokio::test]
+async fn a_secret_that_was_taken_back_ends_after_five_minutes() {
+    let stand = Stand::default();
+    stand.change(|vault| vault.current = secret("first"));
+    let managed = stand.gate().await;
+    managed.warm(1_000).await;
+    let gate = Gate::Managed(managed);
+    stand.change(|vault| vault.current = secret("second"));
+
+    assert_eq!(gate.judge(&bearer("first"), 1_299).await, Verdict::Granted);
+    assert_eq!(gate.judge(&bearer("first"), 1_300).await, Verdict::Refused);
+}
+
+#[tokio::test]
+async fn guesses_do_not_ask_secrets_manager_more_than_every_ten_seconds() {
+    let stand = Stand::default();
+    stand.change(|vault| vault.current = secret("first"));
+    let managed = stand.gate().await;
+    managed.warm(1_000).await;
+    let gate = Gate::Managed(managed);
+
+    for second in 1_000..1_020 {
+        assert_eq!(gate.judge(&bearer("guess"), second).await, Verdict::Refused);
+    }
+
+    // Two versions: once at the start, and once ten seconds later.
+    assert_eq!(stand.calls(), 4);
+}
+
+#[tokio::test]
+async fn the_last_known_secret_stays_valid_while_secrets_manager_is_out_of_reach() {
+    let stand = Stand::default();
+    stand.change(|vault| vault.current = secret("first"));
+    let managed = stand.gate().await;
+    managed.warm(1_000).await;
+    let gate = Gate::Managed(managed);
+    stand.change(|vault| vault.is_out_of_reach = true);
+
+    assert_eq!(gate.judge(&bearer("first"), 90_000).await, Verdict::Granted);
+    assert_eq!(gate.judge(&bearer("guess"), 90_010).await, Verdict::Refused);
+    assert_eq!(stand.calls(), 6);
+}
+
+#[tokio::test]
+async fn a_secret_of_another_form_does_not_replace_the_one_that_is_known() {
+    let stand = Stand::default();
+    stand.change(|vault| vault.current = secret("first"));
+    let managed = stand.gate().await;
+    managed.warm(1_000).await;
+    let gate = Gate::Managed(managed);
+    stand.change(|vault| vault.current = Some("hunter2".to_owned()));
+
+    assert_eq!(gate.judge(&bearer("first"), 2_000).await, Verdict::Granted);
+}
+
+#[tokio::test]
+async fn while_no_secret_is_known_callers_get_fallback_content_and_nobodys_own() {
+    let world = World::start().await;
+    world.store("u", CAMPAIGN, "Hello", LATER).await;
+    let stand = Stand::default();
+    stand.change(|vault| vault.is_out_of_reach = true);
+    let gate = Gate::Managed(stand.gate().await);
+    let api = api_over(&world.config, gate, None, UnknownUser::NotFound);
+
+    let (answer, counts) = get("user_id=u&campaign=new-episode").counted(&api).await;
+
+    let body: Value = serde_json::from_str(answer.body()).expect("is JSON");
+    assert_eq!(answer.status(), 200);
+    assert_eq!(body["Item"]["source"]["S"], "fallback");
+    assert_eq!(answer.headers()[header::CACHE_CONTROL], "no-store");
+    assert_eq!(counts.get(metrics::CREDENTIALS_UNVERIFIABLE), 1);
+    let mut none = get("user_id=u&campaign=new-episode");
+    none.headers.clear();
+    assert_eq!(none.send(&api).await.status(), 401);
+}

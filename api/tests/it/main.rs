@@ -1,0 +1,10 @@
+//! The api over an embedded DynamoDB and a stand-in for Secrets Manager, with the real SDK.
+
+#![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
+
+mod credentials;
+mod input;
+mod lookups;
+mod openapi;
+mod rig;
+mod trouble;

@@ -1,0 +1,192 @@
+//! An api with two campaigns, and what it talks to.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use api::cache::Cache;
+use api::credentials::{Accepted, Gate, Secret};
+use api::handler::{Api, Call};
+use api::settings::UnknownUser;
+use api::table::Table;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::Credentials;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType,
+    ScalarAttributeType,
+};
+use contract::campaign::{self, Campaign};
+use contract::content;
+use contract::metrics::Counts;
+use dynoxide::Database;
+use http::{HeaderMap, Method, Response, header};
+use serde_json::Value;
+use tokio::net::TcpListener;
+
+/// The first campaign, which is the project's sample; the second is a copy.
+pub(crate) const CAMPAIGN: &str = "new-episode";
+pub(crate) const OTHER_CAMPAIGN: &str = "offer";
+
+/// Valid credentials, as the header is written.
+pub(crate) const BEARER: &str = "Bearer s3cret";
+
+/// A time long after all tests.
+pub(crate) const LATER: i64 = 9_000_000_000;
+
+const TABLE: &str = "content";
+
+/// The embedded table.
+pub(crate) struct World {
+    pub(crate) config: SdkConfig,
+    client: Client,
+}
+
+/// Configuration whose every call goes to `address`.
+pub(crate) async fn config_for(address: SocketAddr) -> SdkConfig {
+    aws_config::defaults(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .credentials_provider(Credentials::new("test", "test", None, None, "test"))
+        .endpoint_url(format!("http://{address}"))
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .load()
+        .await
+}
+
+pub(crate) async fn free_port() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    let address = listener.local_addr().expect("has an address");
+    (listener, address)
+}
+
+impl World {
+    /// An empty table.
+    pub(crate) async fn start() -> Self {
+        let (listener, address) = free_port().await;
+        let database = Database::memory().expect("opens");
+        tokio::spawn(async move {
+            dynoxide::server::serve_with_shutdown(listener, database, std::future::pending()).await
+        });
+        let config = config_for(address).await;
+        let client = Client::new(&config);
+        create(&client).await;
+        Self { config, client }
+    }
+
+    /// Stores content with this heading.
+    pub(crate) async fn store(&self, user_id: &str, campaign: &str, heading: &str, until: i64) {
+        let text = |text: &str| AttributeValue::S(text.to_owned());
+        let data = HashMap::from([("heading".to_owned(), text(heading))]);
+        self.client
+            .put_item()
+            .table_name(TABLE)
+            .item(content::USER_ID, text(user_id))
+            .item(content::ITEM, text(&content::item_key(campaign)))
+            .item(content::DATA, AttributeValue::M(data))
+            .item(content::EXPIRES_AT, AttributeValue::N(until.to_string()))
+            .send()
+            .await
+            .expect("is stored");
+    }
+
+    /// Removes content.
+    pub(crate) async fn remove(&self, user_id: &str, campaign: &str) {
+        self.client
+            .delete_item()
+            .table_name(TABLE)
+            .key(content::USER_ID, AttributeValue::S(user_id.to_owned()))
+            .key(content::ITEM, AttributeValue::S(content::item_key(campaign)))
+            .send()
+            .await
+            .expect("is removed");
+    }
+
+    /// An api over this table that knows one secret.
+    pub(crate) fn api(&self) -> Api {
+        api_over(&self.config, gate(), None, UnknownUser::Fallback)
+    }
+}
+
+/// An api over whatever `config` leads to.
+pub(crate) fn api_over(
+    config: &SdkConfig,
+    gate: Gate,
+    cache: Option<Cache>,
+    unknown_user: UnknownUser,
+) -> Api {
+    let table = Table::new(config, TABLE.to_owned());
+    Api::new(table, gate, cache, campaigns(), unknown_user)
+}
+
+pub(crate) fn gate() -> Gate {
+    let secret = Secret { username: "braze".to_owned(), password: "s3cret".to_owned() };
+    Gate::Fixed(Accepted::new(&[secret]))
+}
+
+fn campaigns() -> Vec<Campaign> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../campaigns");
+    let mut campaigns = campaign::load(&folder).expect("the sample is valid");
+    let other = Campaign { name: OTHER_CAMPAIGN.to_owned(), ..campaigns[0].clone() };
+    campaigns.push(other);
+    campaigns
+}
+
+/// A call as tests make it.
+pub(crate) struct Request {
+    pub(crate) method: Method,
+    pub(crate) path: &'static str,
+    pub(crate) query: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) has_body: bool,
+}
+
+/// `GET /` with this query and valid credentials.
+pub(crate) fn get(query: &str) -> Request {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::AUTHORIZATION, BEARER.parse().expect("is a header"));
+    let (method, path) = (Method::GET, "/");
+    Request { method, path, query: query.to_owned(), headers, has_body: false }
+}
+
+impl Request {
+    /// Sends it, and returns what was counted as well.
+    pub(crate) async fn counted(&self, api: &Api) -> (Response<String>, Counts) {
+        let call = Call {
+            method: &self.method,
+            path: self.path,
+            query: &self.query,
+            headers: &self.headers,
+            has_body: self.has_body,
+        };
+        let mut counts = Counts::default();
+        let response = api.answer(&call, &mut counts).await;
+        (response, counts)
+    }
+
+    pub(crate) async fn send(&self, api: &Api) -> Response<String> {
+        self.counted(api).await.0
+    }
+
+    /// Sends it, and returns status and body.
+    pub(crate) async fn json(&self, api: &Api) -> (u16, Value) {
+        let response = self.send(api).await;
+        let body = serde_json::from_str(response.body()).expect("the body is JSON");
+        (response.status().as_u16(), body)
+    }
+}
+
+async fn create(client: &Client) {
+    let mut table =
+        client.create_table().table_name(TABLE).billing_mode(BillingMode::PayPerRequest);
+    let keys = [(content::USER_ID, KeyType::Hash), (content::ITEM, KeyType::Range)];
+    for (attribute, kind) in keys {
+        let definition = AttributeDefinition::builder()
+            .attribute_name(attribute)
+            .attribute_type(ScalarAttributeType::S);
+        let key = KeySchemaElement::builder().attribute_name(attribute).key_type(kind);
+        table = table
+            .attribute_definitions(definition.build().expect("is complete"))
+            .key_schema(key.build().expect("is complete"));
+    }
+    table.send().await.expect("is created");
+}
