@@ -18,7 +18,7 @@ run: ## run the whole system on this machine; ARGS="--help" lists what it takes
 test: test-infra test-rust ## run every test that needs no AWS account
 
 .PHONY: test-rust
-test-rust: target/python/ready ## run the Rust tests
+test-rust: target/python/ready api/tests/render/node_modules ## run the Rust tests
 	cargo test --workspace --locked --quiet
 
 .PHONY: test-infra
@@ -73,17 +73,20 @@ generate: ## write sample Currents files; ARGS="--events N --users M --seed S --
 .PHONY: clean
 clean: ## remove everything that was built or installed
 	cargo clean
-	rm -rf infra/node_modules infra/cdk.out
+	rm -rf infra/node_modules infra/cdk.out api/tests/render/node_modules
 
-infra/node_modules: infra/package-lock.json
-	npm --prefix infra ci --no-audit --no-fund
+# The packages of a folder, as its lock file has them.
+%/node_modules: %/package-lock.json
+	npm --prefix $* ci --no-audit --no-fund
 	@touch $@
 
 target/tools/bin/cargo-fuzz:
 	cargo install --locked --quiet --version 0.13.2 --root target/tools cargo-fuzz
 
-# Python programs that this one is compared with.
-target/python/ready: ingest/peers/requirements.txt
+# Python programs that this one is compared with, or checked by.
+PYTHON_REQUIREMENTS := ingest/peers/requirements.txt api/peers/requirements.txt api/tests/requirements.txt
+
+target/python/ready: $(PYTHON_REQUIREMENTS)
 	python3 -m venv target/python
-	target/python/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	target/python/bin/pip install --quiet --disable-pip-version-check $(PYTHON_REQUIREMENTS:%=--requirement %)
 	@touch $@

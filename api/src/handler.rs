@@ -146,8 +146,7 @@ impl Api {
             }
         };
         let Some(campaigns) = self.campaigns(&query.campaigns) else {
-            let message = "name a campaign that exists, with campaign=";
-            return answer::error(StatusCode::BAD_REQUEST, "unknown_campaign", message);
+            return no_campaign(query.campaigns.is_empty());
         };
         let found = match verdict {
             Verdict::Granted => self.find(&query.user_id, &campaigns, now, counts).await,
@@ -280,6 +279,15 @@ fn refusal() -> Response<String> {
         refusal.headers_mut().append(header::WWW_AUTHENTICATE, challenge);
     }
     refusal
+}
+
+fn no_campaign(is_missing: bool) -> Response<String> {
+    if is_missing {
+        let message = "there are several campaigns: name one, with campaign=";
+        return answer::error(StatusCode::BAD_REQUEST, "campaign_missing", message);
+    }
+    let message = "there is no such campaign";
+    answer::error(StatusCode::NOT_FOUND, "unknown_campaign", message)
 }
 
 fn unix_secs() -> i64 {

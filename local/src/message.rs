@@ -7,6 +7,12 @@ use serde_json::{Map, Value};
 /// Name of Braze's tag, whose result is passed in here.
 const TAG: &str = "connected_content";
 
+/// Where Braze puts the status of a call into what it saves.
+const STATUS: &str = "__http_status_code__";
+
+/// The status of every answer that gets here: Braze saves none of an error.
+const SUCCESS: u16 = 200;
+
 /// What a user's own attributes are called here; Braze writes `${first_name}`.
 const ATTRIBUTES: &str = "braze_attributes";
 
@@ -47,7 +53,7 @@ fn without_tags(
         if words.any(|word| word == ":save")
             && let Some(name) = words.next()
         {
-            globals.insert(name.to_owned(), answer.clone());
+            globals.insert(name.to_owned(), with_status(answer));
         }
         let before = &rest[..start];
         let trims_before = inside.starts_with('-') || text.is_empty();
@@ -58,6 +64,15 @@ fn without_tags(
     }
     text.push_str(rest);
     Ok(text)
+}
+
+/// The answer as Braze saves it: an object gets the status of the call.
+fn with_status(answer: &Value) -> Value {
+    let mut saved = answer.clone();
+    if let Value::Object(object) = &mut saved {
+        object.insert(STATUS.to_owned(), SUCCESS.into());
+    }
+    saved
 }
 
 /// The message with names of Liquid in place of `${first_name}` and

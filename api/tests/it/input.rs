@@ -60,10 +60,10 @@ async fn every_error_is_json_with_a_code_and_nothing_of_the_inside() {
         ("/", "", 400, "bad_query"),
         ("/", "user_id=a&user_id=b", 400, "bad_query"),
         ("/", "user_id=%00", 400, "bad_query"),
-        ("/", "user_id=u&campaign=unheard-of", 400, "unknown_campaign"),
-        ("/", "user_id=u&campaign=new-episode,unheard-of", 400, "unknown_campaign"),
+        ("/", "user_id=u&campaign=unheard-of", 404, "unknown_campaign"),
+        ("/", "user_id=u&campaign=new-episode,unheard-of", 404, "unknown_campaign"),
         // There are two campaigns.
-        ("/", "user_id=u", 400, "unknown_campaign"),
+        ("/", "user_id=u", 400, "campaign_missing"),
         ("/", &long, 414, "query_too_long"),
         ("/users", "user_id=u", 404, "no_such_path"),
         ("//", "user_id=u", 404, "no_such_path"),

@@ -80,6 +80,7 @@ async fn every_answer_is_of_a_documented_shape_and_every_documented_status_is_gi
     answer_is_documented(&api, &with_body, 400).await;
     answer_is_documented(&api, &nobody, 401).await;
     answer_is_documented(&strict, &get("user_id=nobody&campaign=new-episode"), 404).await;
+    answer_is_documented(&api, &get("user_id=u&campaign=none"), 404).await;
     answer_is_documented(&api, &long, 414).await;
     for path in ["/health", "/openapi.json"] {
         answer_is_documented(&api, &Request { path, ..get("") }, 200).await;

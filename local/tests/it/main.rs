@@ -3,10 +3,12 @@
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 mod commands;
+mod described;
 mod faults;
 mod objects;
 mod program;
 mod redrive;
+mod render;
 mod repeat;
 mod rig;
 mod round_trip;
