@@ -26,7 +26,7 @@ test-infra: infra/node_modules ## run the tests of the AWS stack
 	npm --prefix infra test
 
 .PHONY: bench
-bench: target/python/ready ## measure; writes ingest, processor, quota and shard .json to target/bench
+bench: target/python/ready ## measure; writes ingest, processor, quota, shard and api .json to target/bench
 	RUSTFLAGS="$(LAMBDA_RUSTFLAGS)" cargo bench --locked --profile lambda --target-dir target/lambda \
 		--package ingest --no-default-features --bench decode
 	RUSTFLAGS="$(LAMBDA_RUSTFLAGS)" cargo bench --locked --profile lambda --target-dir target/lambda \
@@ -35,10 +35,16 @@ bench: target/python/ready ## measure; writes ingest, processor, quota and shard
 	cargo bench --locked --profile dev --workspace --bench quota
 	cargo build --release --locked --workspace --bin processor
 	cargo bench --locked --workspace --bench shard --bench processes
+	$(MAKE) bench-api
 
 .PHONY: tables
 tables: ## write the tables of README and docs from what `make bench` measured
 	python3 processor/benches/quota/table.py
+
+.PHONY: bench-api
+bench-api: target/python/ready ## measure the api alone; writes target/bench/api.json
+	RUSTFLAGS="$(LAMBDA_RUSTFLAGS)" cargo build --locked --profile lambda --target-dir target/lambda --package api
+	cargo bench --locked --package api --bench lookup
 
 .PHONY: simulate
 simulate: ## run the processor under faults; SEEDS=n for more runs, SEED=s SEEDS=1 to repeat one
