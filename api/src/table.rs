@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::DisplayErrorContext;
@@ -72,7 +73,9 @@ impl Table {
             RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(BACKOFF);
         let config = aws_sdk_dynamodb::config::Builder::from(config)
             .timeout_config(timeouts)
-            .retry_config(retries);
+            .retry_config(retries)
+            // A stream that stalls ends with its attempt, which is short; watching it costs.
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
         Self { client: Client::from_conf(config.build()), name }
     }
 

@@ -109,8 +109,14 @@ pub(crate) fn data() -> AttributeValue {
     };
     let details = map([
         ("cta", text("Watch episode 8 now")),
-        ("intro", text(&"The harbour is quiet, but not for long: your next episode is here. ".repeat(3))),
-        ("episodeDetails", text(&"An old friend &amp; an older debt come back to town. ".repeat(3))),
+        (
+            "intro",
+            text(&"The harbour is quiet, but not for long: your next episode is here. ".repeat(3)),
+        ),
+        (
+            "episodeDetails",
+            text(&"An old friend &amp; an older debt come back to town. ".repeat(3)),
+        ),
     ]);
     map([
         ("emailTitle", text("Harbour Lights, season 2: your next episode is waiting")),

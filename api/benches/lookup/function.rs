@@ -15,8 +15,8 @@ use tokio::process::Command;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
-use crate::embedded::{CAMPAIGN, Embedded, free_port, user};
 use crate::BASIC;
+use crate::embedded::{CAMPAIGN, Embedded, free_port, user};
 
 /// Longest time for a function to start and to answer.
 const DEADLINE: Duration = Duration::from_secs(30);

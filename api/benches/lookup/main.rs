@@ -59,9 +59,8 @@ fn main() {
     let python = python_lookups(&root, &embedded);
     let binary = root.join("target/lambda/lambda/api");
     let size = fs::metadata(&binary).expect("`make bench` builds the function first").len();
-    let ours = servers.block_on(function::median_start_ms(STARTS, &embedded, || {
-        function::rust(&binary, &root)
-    }));
+    let ours = servers
+        .block_on(function::median_start_ms(STARTS, &embedded, || function::rust(&binary, &root)));
     let theirs =
         servers.block_on(function::median_start_ms(STARTS, &embedded, || function::python(&root)));
 
