@@ -1,7 +1,7 @@
 //! Keeps the valid secrets at hand.
 //!
-//! They are read again when they are [`REFRESH_SECS`] old, and when credentials do not fit,
-//! because there may be a new secret; but never more often than every [`RETRY_SECS`], however
+//! They are read again when they are `REFRESH_SECS` old, and when credentials do not fit,
+//! because there may be a new secret; but never more often than every `RETRY_SECS`, however
 //! many calls try. While Secrets Manager is out of reach the last known secrets stay valid.
 //!
 //! Ages are by the clock on the wall: a function stands still between its invocations, and
