@@ -1,19 +1,26 @@
-import { App } from 'aws-cdk-lib';
-import { existsSync } from 'node:fs';
+import { App, Validations } from 'aws-cdk-lib';
+import { AwsSolutionsChecks } from 'cdk-nag';
 import { join } from 'node:path';
 
+import { codePath } from '../lib/assets.js';
+import { askedOfBedrock } from '../lib/campaigns.js';
+import { environment } from '../lib/environments.js';
 import { PipelineStack } from '../lib/pipeline-stack.js';
 
 const app = new App();
+// Settings of an operator's own are judged before anything is deployed.
+Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
+const stage = String(app.node.tryGetContext('stage') ?? 'dev');
+const settings = environment(stage);
+// A deployment must not put placeholders where programs run; a look at the template may.
+const built = app.node.tryGetContext('built') === 'true';
 
-// Programs are built outside of CDK; without them the template can still be looked at.
-const built = join(import.meta.dirname, '../../target/lambda-assets');
-const placeholder = join(import.meta.dirname, '../test/fixtures/bootstrap');
-
-new PipelineStack(app, 'BrazeContent', {
-  codePath: (program) => (existsSync(join(built, program)) ? join(built, program) : placeholder),
-  modelQuotas: { '*': { tokensPerMinute: 100_000 } },
-  maxProcessors: 16,
-  modelArns: [],
-  guardrailArns: [],
+new PipelineStack(app, `BrazeContent-${stage}`, {
+  env: {
+    account: settings.account ?? process.env['CDK_DEFAULT_ACCOUNT'],
+    region: settings.region ?? process.env['CDK_DEFAULT_REGION'],
+  },
+  environment: settings,
+  asked: askedOfBedrock(join(import.meta.dirname, '../../campaigns')),
+  codePath: (program) => codePath(settings, program, built),
 });

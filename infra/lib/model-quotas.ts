@@ -5,6 +5,8 @@ import * as custom from 'aws-cdk-lib/custom-resources';
 import { Construct } from 'constructs';
 import { createHash } from 'node:crypto';
 
+import { acknowledge } from './findings.js';
+
 /** Bedrock's quota of a model in this account and region. */
 export interface ModelQuota {
   readonly tokensPerMinute: Quota;
@@ -129,6 +131,7 @@ function reader(scope: Construct): Reader {
     },
   });
   logGroup.grantWrite(role);
+  acknowledge(role, 'IAM5[Resource::*]', 'Service Quotas offers no resource for this action');
   return { role, logGroup };
 }
 

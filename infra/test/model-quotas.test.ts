@@ -1,4 +1,4 @@
-import { App, Stack } from 'aws-cdk-lib';
+import { App, CfnWaitConditionHandle, Stack } from 'aws-cdk-lib';
 import { Match, Template } from 'aws-cdk-lib/assertions';
 import { expect, test } from 'vitest';
 
@@ -110,6 +110,8 @@ function quotas(
   settings: unknown = {},
 ): { json: unknown; template: Template } {
   const stack = new Stack(new App(), 'Test');
+  // A template without any resource is none.
+  new CfnWaitConditionHandle(stack, 'Something');
   const { json } = new ModelQuotas(stack, 'Quotas', { quotas, settings });
   return { json: stack.resolve(json), template: Template.fromStack(stack) };
 }

@@ -1,0 +1,72 @@
+import { Duration } from 'aws-cdk-lib';
+import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
+import * as actions from 'aws-cdk-lib/aws-cloudwatch-actions';
+import * as sns from 'aws-cdk-lib/aws-sns';
+import * as subscriptions from 'aws-cdk-lib/aws-sns-subscriptions';
+import { Construct } from 'constructs';
+
+import type { Encryption } from './encryption.js';
+import type { AlarmSettings } from './environments.js';
+
+/** One condition that somebody must look at. */
+export interface Watch {
+  /** Also the title of its chapter in docs/runbook.md. */
+  readonly name: string;
+  /** What is the matter, in one sentence. */
+  readonly means: string;
+  readonly metric: cloudwatch.IMetric;
+  /** Rings above this. */
+  readonly above: number;
+  /** For so many periods in a row; one if not given. */
+  readonly periods?: number;
+}
+
+export interface AlarmsProps {
+  readonly encryption: Encryption;
+  readonly settings: AlarmSettings;
+}
+
+/** Sends alarms to whoever subscribed. Each alarm stands beside the resource that it watches. */
+export class Alarms extends Construct {
+  readonly topic: sns.Topic;
+  readonly settings: AlarmSettings;
+
+  private readonly rung: cloudwatch.Alarm[] = [];
+
+  constructor(scope: Construct, id: string, props: AlarmsProps) {
+    super(scope, id);
+    this.settings = props.settings;
+    this.topic = new sns.Topic(this, 'Topic', {
+      enforceSSL: true,
+      masterKey: props.encryption.key,
+    });
+    props.encryption.allowAlarms();
+    if (props.settings.email !== undefined) {
+      this.topic.addSubscription(new subscriptions.EmailSubscription(props.settings.email));
+    }
+  }
+
+  /** All alarms so far. */
+  get all(): readonly cloudwatch.Alarm[] {
+    return this.rung;
+  }
+
+  /** Adds an alarm to the construct `scope` that owns what is watched. */
+  watch(scope: Construct, watch: Watch): void {
+    const alarm = new cloudwatch.Alarm(scope, `Alarm-${watch.name}`, {
+      alarmDescription: `${watch.means} ${this.settings.runbookUrl}#${watch.name}`,
+      metric: watch.metric,
+      threshold: watch.above,
+      evaluationPeriods: watch.periods ?? 1,
+      comparisonOperator: cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
+      // Nothing measured means that nothing happens, which is no fault.
+      treatMissingData: cloudwatch.TreatMissingData.NOT_BREACHING,
+    });
+    alarm.addAlarmAction(new actions.SnsAction(this.topic));
+    alarm.addOkAction(new actions.SnsAction(this.topic));
+    this.rung.push(alarm);
+  }
+}
+
+/** The period of all alarms: short enough to tell soon, long enough for a metric to be there. */
+export const PERIOD = Duration.minutes(5);

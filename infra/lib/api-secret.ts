@@ -1,0 +1,65 @@
+import { CfnOutput, RemovalPolicy } from 'aws-cdk-lib';
+import * as iam from 'aws-cdk-lib/aws-iam';
+import * as secretsmanager from 'aws-cdk-lib/aws-secretsmanager';
+import { Construct } from 'constructs';
+
+import type { Encryption } from './encryption.js';
+import type { Environment } from './environments.js';
+import { acknowledge } from './findings.js';
+
+/** Letters and digits, so that it fits into a header and a URL: more than 230 bits. */
+const PASSWORD_LENGTH = 40;
+
+/** User name of Basic credentials; no secret. */
+const USER_NAME = 'braze';
+
+export interface ApiSecretProps {
+  readonly encryption: Encryption;
+  readonly environment: Environment;
+}
+
+/**
+ * The credentials that Braze sends: `{"username": "braze", "password": "..."}`, the password
+ * also alone as a token. The deployment generates it, so nobody has chosen or seen it.
+ *
+ * Two are valid at once: Secrets Manager keeps the version before (`AWSPREVIOUS`) when a new
+ * one is stored (`AWSCURRENT`), so that Braze can be given the new one without a gap.
+ */
+export class ApiSecret extends Construct {
+  readonly arn: string;
+
+  private readonly secret: secretsmanager.Secret;
+  private readonly encryption: Encryption;
+
+  constructor(scope: Construct, id: string, { encryption, environment }: ApiSecretProps) {
+    super(scope, id);
+    this.encryption = encryption;
+    this.secret = new secretsmanager.Secret(this, 'Secret', {
+      description: 'Credentials that Braze sends to the api',
+      encryptionKey: encryption.key,
+      generateSecretString: {
+        excludePunctuation: true,
+        generateStringKey: 'password',
+        passwordLength: PASSWORD_LENGTH,
+        secretStringTemplate: JSON.stringify({ username: USER_NAME }),
+      },
+      removalPolicy: environment.production ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
+    });
+    this.arn = this.secret.secretArn;
+    acknowledge(this.secret, 'SMG4', 'a person must tell Braze a new password, and so changes it');
+    new CfnOutput(this, 'Arn', {
+      description: 'Holds the credentials to give to Braze',
+      value: this.arn,
+    });
+  }
+
+  grantRead(grantee: iam.IRole): void {
+    grantee.addToPrincipalPolicy(
+      new iam.PolicyStatement({
+        actions: ['secretsmanager:GetSecretValue'],
+        resources: [this.arn],
+      }),
+    );
+    this.encryption.grantRead(grantee);
+  }
+}

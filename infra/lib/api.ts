@@ -1,0 +1,176 @@
+import { CfnOutput, Duration, RemovalPolicy } from 'aws-cdk-lib';
+import * as apigateway from 'aws-cdk-lib/aws-apigateway';
+import * as iam from 'aws-cdk-lib/aws-iam';
+import * as logs from 'aws-cdk-lib/aws-logs';
+import { Construct } from 'constructs';
+
+import { type Alarms, PERIOD } from './alarms.js';
+import { ApiSecret } from './api-secret.js';
+import type { Encryption } from './encryption.js';
+import type { Environment } from './environments.js';
+import { acknowledge } from './findings.js';
+import { Program } from './program.js';
+import type { Tables } from './tables.js';
+import { WebAcl } from './web-acl.js';
+
+/** Braze waits two seconds; what takes longer helps nobody, but a cold start may. */
+const TIMEOUT = Duration.seconds(5);
+
+/** What API Gateway needs to write logs, for all APIs of a region. */
+const LOGS_POLICY = 'AmazonAPIGatewayPushToCloudWatchLogs';
+
+/** Name of the stage in the URL. */
+const STAGE = 'v1';
+
+export interface ApiProps {
+  readonly codePath: string;
+  readonly environment: Environment;
+  readonly alarms: Alarms;
+  readonly encryption: Encryption;
+  readonly tables: Tables;
+}
+
+/** What Braze calls at send time: API Gateway, and the function behind it. */
+export class Api extends Construct {
+  readonly program: Program;
+  readonly gateway: apigateway.RestApi;
+
+  constructor(scope: Construct, id: string, props: ApiProps) {
+    super(scope, id);
+    const settings = props.environment.api;
+    const secret = new ApiSecret(this, 'Secret', props);
+    this.program = new Program(this, 'Program', {
+      name: 'api',
+      codePath: props.codePath,
+      environment: props.environment,
+      alarms: props.alarms,
+      memoryMiB: settings.memoryMiB,
+      timeout: TIMEOUT,
+      settings: {
+        API_SECRET_ARN: secret.arn,
+        CONTENT_TABLE: props.tables.content.tableName,
+        UNKNOWN_USER: settings.unknownUser,
+      },
+    });
+    props.tables.content.grant(this.program.role, 'dynamodb:GetItem');
+    props.encryption.grantTableRead(this.program.role);
+    secret.grantRead(this.program.role);
+
+    this.gateway = this.restApi(props);
+    if (settings.webAcl) {
+      new WebAcl(this, 'WebAcl', { stage: this.gateway.deploymentStage });
+    }
+    this.acknowledge(settings.webAcl);
+    this.watch(props.alarms);
+    new CfnOutput(this, 'Url', {
+      description: 'Connected Content calls this, with ?user_id={{${braze_id}}}',
+      value: this.gateway.url,
+    });
+  }
+
+  private restApi({ environment }: ApiProps): apigateway.RestApi {
+    const { accountLogsRole, allowedNetworks, throttle } = environment.api;
+    const log = new logs.LogGroup(this, 'AccessLog', {
+      retention: environment.logRetentionDays,
+      removalPolicy: environment.production ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
+    });
+    const gateway = new apigateway.RestApi(this, 'Gateway', {
+      cloudWatchRole: accountLogsRole === 'create',
+      ...(accountLogsRole === 'create' && {
+        // Other APIs of the region may use it by now.
+        cloudWatchRoleRemovalPolicy: RemovalPolicy.RETAIN,
+      }),
+      deployOptions: {
+        accessLogDestination: new apigateway.LogGroupLogDestination(log),
+        accessLogFormat: ACCESS_LOG,
+        metricsEnabled: true,
+        stageName: STAGE,
+        throttlingBurstLimit: throttle.burst,
+        throttlingRateLimit: throttle.rate,
+        tracingEnabled: true,
+      },
+      description: 'Content for Braze Connected Content',
+      endpointTypes: [apigateway.EndpointType.REGIONAL],
+      ...(allowedNetworks !== undefined && { policy: onlyFrom(allowedNetworks) }),
+    });
+    const look = new apigateway.LambdaIntegration(this.program.function, {
+      // The console's test button needs no permission of its own.
+      allowTestInvoke: false,
+    });
+    // The function answers other methods and paths with what would be right.
+    gateway.root.addMethod('ANY', look);
+    gateway.root.addResource('{proxy+}').addMethod('ANY', look);
+    return gateway;
+  }
+
+  private watch(alarms: Alarms): void {
+    alarms.watch(this, {
+      name: 'look-ups-failing',
+      means: 'Braze gets errors of the server in place of content.',
+      metric: this.gateway.metricServerError({ period: PERIOD, statistic: 'Sum' }),
+      above: 0,
+      periods: 2,
+    });
+    alarms.watch(this, {
+      name: 'look-ups-refused',
+      means: 'More than one in ten look-ups is refused: credentials, throttle or a wrong snippet.',
+      metric: this.gateway.metricClientError({ period: PERIOD, statistic: 'Average' }),
+      above: 0.1,
+      periods: 3,
+    });
+    alarms.watch(this, {
+      name: 'look-ups-slow',
+      means: 'One in a hundred look-ups takes so long that Braze may give up.',
+      metric: this.gateway.metricLatency({ period: PERIOD, statistic: 'p99' }),
+      above: alarms.settings.lookUpMillis,
+      periods: 3,
+    });
+  }
+
+  private acknowledge(webAcl: boolean): void {
+    const api = this.gateway;
+    acknowledge(api, 'APIG2', 'the function checks every parameter and says in JSON what is wrong');
+    acknowledge(api, 'APIG4', 'the function checks credentials of the kind that Braze can send');
+    acknowledge(api, 'COG4', 'Braze sends Basic credentials or a header, and no token of Cognito');
+    acknowledge(api, 'APIG6', 'execution logs hold queries, and so the ids of users');
+    acknowledge(
+      api,
+      `IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/${LOGS_POLICY}]`,
+      "AWS documents this policy for the account's role for the logs of API Gateway",
+    );
+    if (!webAcl) {
+      acknowledge(api, 'APIG3', 'the setting webAcl puts AWS WAF in front, at its own price');
+    }
+  }
+}
+
+/** Everything but the query and the path, which name users. */
+const ACCESS_LOG = apigateway.AccessLogFormat.custom(
+  JSON.stringify({
+    request: '$context.requestId',
+    time: '$context.requestTimeEpoch',
+    address: '$context.identity.sourceIp',
+    method: '$context.httpMethod',
+    resource: '$context.resourcePath',
+    status: '$context.status',
+    latency_ms: '$context.responseLatency',
+    function_ms: '$context.integration.latency',
+    function_error: '$context.integration.error',
+    bytes: '$context.responseLength',
+    trace: '$context.xrayTraceId',
+  }),
+);
+
+/** Refuses everybody else before anything is asked. */
+function onlyFrom(networks: readonly string[]): iam.PolicyDocument {
+  return new iam.PolicyDocument({
+    statements: [
+      new iam.PolicyStatement({
+        principals: [new iam.AnyPrincipal()],
+        actions: ['execute-api:Invoke'],
+        resources: [`execute-api:/${STAGE}/*`],
+        conditions: { IpAddress: { 'aws:SourceIp': [...networks] } },
+      }),
+    ],
+  });
+}

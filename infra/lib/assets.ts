@@ -1,0 +1,27 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+
+import type { Environment } from './environments.js';
+import type { ProgramName } from './program.js';
+
+/** Where `make lambdas` leaves the programs, by architecture. */
+const BUILT = join(import.meta.dirname, '../../target/lambda-assets');
+
+/** Stands for a program where only the template is asked for. */
+const PLACEHOLDER = join(import.meta.dirname, '../test/fixtures/bootstrap');
+
+/** The folder of a program; `required` says that a placeholder will not do. */
+export function codePath(
+  environment: Environment,
+  program: ProgramName,
+  required: boolean,
+): string {
+  const built = join(BUILT, environment.architecture, program);
+  if (existsSync(join(built, 'bootstrap'))) {
+    return built;
+  }
+  if (required) {
+    throw new Error(`${built} holds no program: run "make lambdas" first`);
+  }
+  return PLACEHOLDER;
+}

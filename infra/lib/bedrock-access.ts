@@ -1,0 +1,110 @@
+import { Aws, Stack } from 'aws-cdk-lib';
+import * as iam from 'aws-cdk-lib/aws-iam';
+
+import type { AskedOfBedrock } from './campaigns.js';
+
+/**
+ * Where a geographic inference profile may send a call, by the first part of its name. Wider
+ * than what any one profile has: the permission holds through that profile only.
+ */
+const PROFILE_REGIONS: Readonly<Record<string, readonly string[]>> = {
+  apac: [
+    'ap-northeast-1',
+    'ap-northeast-2',
+    'ap-northeast-3',
+    'ap-south-1',
+    'ap-south-2',
+    'ap-southeast-1',
+    'ap-southeast-2',
+    'ap-southeast-4',
+  ],
+  au: ['ap-southeast-2', 'ap-southeast-4'],
+  ca: ['ca-central-1', 'ca-west-1'],
+  eu: [
+    'eu-central-1',
+    'eu-central-2',
+    'eu-north-1',
+    'eu-south-1',
+    'eu-south-2',
+    'eu-west-1',
+    'eu-west-2',
+    'eu-west-3',
+  ],
+  jp: ['ap-northeast-1', 'ap-northeast-3'],
+  us: ['ca-central-1', 'ca-west-1', 'us-east-1', 'us-east-2', 'us-west-1', 'us-west-2'],
+  'us-gov': ['us-gov-east-1', 'us-gov-west-1'],
+};
+
+/** The one profile that may send a call to any region; its models are named without one. */
+const GLOBAL = 'global';
+
+export interface BedrockAccess extends AskedOfBedrock {
+  readonly profileRegions?: Readonly<Record<string, readonly string[]>>;
+  readonly furtherModelArns?: readonly string[];
+}
+
+/** Lets `grantee` call exactly the models, profiles and guardrails that the campaigns name. */
+export function grantBedrock(grantee: iam.IRole, access: BedrockAccess): void {
+  const regions = { ...PROFILE_REGIONS, ...access.profileRegions };
+  const direct = [...(access.furtherModelArns ?? [])];
+  for (const model of access.models) {
+    const profile = /^([a-z-]+)\.([^.]+\..+)$/.exec(model);
+    if (model.startsWith('arn:')) {
+      direct.push(model);
+    } else if (profile?.[1] !== undefined && profile[2] !== undefined) {
+      grantProfile(grantee, profile[1], profile[2], regions[profile[1]]);
+    } else {
+      direct.push(foundationModel(Aws.REGION, model));
+    }
+  }
+  allow(grantee, 'bedrock:InvokeModel', direct);
+  allow(grantee, 'bedrock:ApplyGuardrail', access.guardrails.map((id) => guardrail(grantee, id)));
+}
+
+/** The profile itself, and its model wherever it may run, but there through the profile only. */
+function grantProfile(
+  grantee: iam.IRole,
+  geography: string,
+  model: string,
+  regions: readonly string[] | undefined,
+): void {
+  if (regions === undefined && geography !== GLOBAL) {
+    throw new Error(`name the regions of "${geography}." in profileRegions: ${geography}.${model}`);
+  }
+  const profile = Stack.of(grantee).formatArn({
+    service: 'bedrock',
+    resource: 'inference-profile',
+    resourceName: `${geography}.${model}`,
+  });
+  allow(grantee, 'bedrock:InvokeModel', [profile]);
+  const places = regions ?? [Aws.REGION, ''];
+  allow(
+    grantee,
+    'bedrock:InvokeModel',
+    places.map((region) => foundationModel(region, model)),
+    { StringEquals: { 'bedrock:InferenceProfileArn': profile } },
+  );
+}
+
+function foundationModel(region: string, model: string): string {
+  return `arn:${Aws.PARTITION}:bedrock:${region}::foundation-model/${model}`;
+}
+
+function guardrail(grantee: iam.IRole, id: string): string {
+  return id.startsWith('arn:')
+    ? id
+    : Stack.of(grantee).formatArn({ service: 'bedrock', resource: 'guardrail', resourceName: id });
+}
+
+function allow(
+  grantee: iam.IRole,
+  action: string,
+  resources: string[],
+  conditions?: Record<string, Record<string, string>>,
+): void {
+  if (resources.length > 0) {
+    grantee.addToPrincipalPolicy(
+      new iam.PolicyStatement({ actions: [action], resources, ...(conditions && { conditions }) }),
+    );
+  }
+}

@@ -1,0 +1,48 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parse } from 'smol-toml';
+
+/** What the campaigns ask of Amazon Bedrock. */
+export interface AskedOfBedrock {
+  /** Models and inference profiles, by id or ARN, each once. */
+  readonly models: readonly string[];
+  /** Guardrails, by id or ARN, each once. */
+  readonly guardrails: readonly string[];
+}
+
+/**
+ * Reads the `campaign.toml` of each campaign in `folder`, as far as permissions depend on it;
+ * `local campaigns check` says what else may be wrong with one.
+ */
+export function askedOfBedrock(folder: string): AskedOfBedrock {
+  const models = new Set<string>();
+  const guardrails = new Set<string>();
+  for (const file of campaignFiles(folder)) {
+    const campaign = parse(readFileSync(file, 'utf8'));
+    models.add(text(campaign['model_id'], file, 'model_id'));
+    const guardrail = campaign['guardrail'];
+    if (guardrail !== undefined) {
+      const { id } = guardrail as { id?: unknown };
+      guardrails.add(text(id, file, 'guardrail.id'));
+    }
+  }
+  return { models: [...models].sort(), guardrails: [...guardrails].sort() };
+}
+
+function campaignFiles(folder: string): string[] {
+  const files = readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => join(folder, entry.name, 'campaign.toml'));
+  const missing = files.filter((file) => !existsSync(file));
+  if (files.length === 0 || missing.length > 0) {
+    throw new Error(`${missing[0] ?? join(folder, '*/campaign.toml')} is not there`);
+  }
+  return files;
+}
+
+function text(value: unknown, file: string, setting: string): string {
+  if (typeof value !== 'string' || value === '') {
+    throw new Error(`${file}: ${setting} is no text`);
+  }
+  return value;
+}

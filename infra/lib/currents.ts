@@ -1,0 +1,135 @@
+import { Aws, Duration } from 'aws-cdk-lib';
+import * as events from 'aws-cdk-lib/aws-events';
+import * as targets from 'aws-cdk-lib/aws-events-targets';
+import * as iam from 'aws-cdk-lib/aws-iam';
+import * as s3 from 'aws-cdk-lib/aws-s3';
+import * as sqs from 'aws-cdk-lib/aws-sqs';
+import { Construct } from 'constructs';
+
+import type { AccessLogs } from './access-logs.js';
+import { type Alarms, PERIOD } from './alarms.js';
+import { LONGEST_RETENTION } from './dead-letters.js';
+import type { Encryption } from './encryption.js';
+import type { CurrentsSettings } from './environments.js';
+import { acknowledge } from './findings.js';
+import { privateBucket } from './private-bucket.js';
+
+export interface CurrentsProps {
+  readonly settings: CurrentsSettings;
+  readonly accessLogs: AccessLogs;
+  readonly encryption: Encryption;
+  readonly alarms: Alarms;
+  /** Longest invocation of ingest; its messages stay hidden six times as long, as AWS advises. */
+  readonly ingestTimeout: Duration;
+}
+
+/** Deliveries of a notification until it is given up. */
+const MAX_DELIVERIES = 5;
+
+/** A notification that waits longer makes content late; ordinary files take seconds. */
+const LATE = Duration.minutes(15);
+
+/** The bucket that Braze writes its files to, and the queue that tells of them. */
+export class Currents extends Construct {
+  readonly bucket: s3.IBucket;
+  /** Whether the bucket is encrypted with the stack's key. */
+  readonly own: boolean;
+
+  /** Notifications of new files, and the rests of large ones. */
+  readonly uploads: sqs.Queue;
+
+  /** Notifications that were delivered too often; they can be moved back to `uploads`. */
+  readonly givenUp: sqs.Queue;
+
+  constructor(scope: Construct, id: string, props: CurrentsProps) {
+    super(scope, id);
+    this.own = props.settings.existingBucket === undefined;
+
+    this.givenUp = new sqs.Queue(this, 'UploadsGivenUp', {
+      encryptionMasterKey: props.encryption.key,
+      enforceSSL: true,
+      retentionPeriod: LONGEST_RETENTION,
+    });
+    this.uploads = new sqs.Queue(this, 'Uploads', {
+      deadLetterQueue: { queue: this.givenUp, maxReceiveCount: MAX_DELIVERIES },
+      encryptionMasterKey: props.encryption.key,
+      enforceSSL: true,
+      retentionPeriod: LONGEST_RETENTION,
+      visibilityTimeout: Duration.seconds(props.ingestTimeout.toSeconds() * 6),
+    });
+    this.bucket =
+      props.settings.existingBucket === undefined
+        ? this.ownBucket(props)
+        : this.existingBucket(props.settings.existingBucket, props);
+    this.watch(props.alarms);
+  }
+
+  private ownBucket(props: CurrentsProps): s3.IBucket {
+    const bucket = privateBucket(this, 'Bucket', {
+      accessLogs: props.accessLogs,
+      encryption: props.encryption,
+      lifecycleRules: [{ expiration: Duration.days(props.settings.retentionDays) }],
+    });
+    // S3 checks that it may send before it takes the setting, so the queue's policy comes first
+    // and cannot name the bucket; it names the account.
+    const allowed = this.uploads.addToResourcePolicy(
+      new iam.PolicyStatement({
+        principals: [new iam.ServicePrincipal('s3.amazonaws.com')],
+        actions: ['sqs:SendMessage'],
+        resources: [this.uploads.queueArn],
+        conditions: { StringEquals: { 'aws:SourceAccount': Aws.ACCOUNT_ID } },
+      }),
+    );
+    props.encryption.allowNotifications();
+    const resource = bucket.node.defaultChild as s3.CfnBucket;
+    resource.notificationConfiguration = {
+      queueConfigurations: [
+        {
+          event: s3.EventType.OBJECT_CREATED,
+          queue: this.uploads.queueArn,
+          ...(props.settings.prefix !== undefined && {
+            filter: { s3Key: { rules: [{ name: 'prefix', value: props.settings.prefix }] } },
+          }),
+        },
+      ],
+    };
+    if (allowed.policyDependable !== undefined) {
+      resource.node.addDependency(allowed.policyDependable);
+    }
+    return bucket;
+  }
+
+  /** A bucket's notifications are set as a whole, so those of others would be lost; a rule is not. */
+  private existingBucket(name: string, props: CurrentsProps): s3.IBucket {
+    const { prefix } = props.settings;
+    new events.Rule(this, 'ObjectCreated', {
+      description: `Files of Braze Currents in ${name}`,
+      eventPattern: {
+        source: ['aws.s3'],
+        detailType: ['Object Created'],
+        detail: {
+          bucket: { name: [name] },
+          ...(prefix !== undefined && { object: { key: [{ prefix }] } }),
+        },
+      },
+      targets: [new targets.SqsQueue(this.uploads)],
+    });
+    return s3.Bucket.fromBucketName(this, 'Bucket', name);
+  }
+
+  private watch(alarms: Alarms): void {
+    acknowledge(this.givenUp, 'SQS3', 'this is itself the dead-letter queue of the uploads');
+    alarms.watch(this, {
+      name: 'uploads-late',
+      means: 'Files of Currents wait to be read.',
+      metric: this.uploads.metricApproximateAgeOfOldestMessage({ period: PERIOD }),
+      above: LATE.toSeconds(),
+    });
+    alarms.watch(this, {
+      name: 'uploads-given-up',
+      means: 'Files of Currents could not be read.',
+      metric: this.givenUp.metricApproximateNumberOfMessagesVisible({ period: PERIOD }),
+      above: 0,
+    });
+  }
+}

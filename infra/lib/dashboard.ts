@@ -1,0 +1,133 @@
+import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
+import { Construct } from 'constructs';
+
+import { type Alarms, PERIOD } from './alarms.js';
+import type { Api } from './api.js';
+import type { AskedOfBedrock } from './campaigns.js';
+import type { Currents } from './currents.js';
+import type { DeadLetters } from './dead-letters.js';
+import type { Ingest } from './ingest.js';
+import { modelMetric, type Processor } from './processor.js';
+import type { UserRecords } from './user-records.js';
+
+export interface DashboardProps {
+  readonly alarms: Alarms;
+  readonly api: Api;
+  readonly asked: AskedOfBedrock;
+  readonly currents: Currents;
+  readonly deadLetters: DeadLetters;
+  readonly ingest: Ingest;
+  readonly processor: Processor;
+  readonly records: UserRecords;
+}
+
+/** Columns of a dashboard, and of what shares a row. */
+const WIDTH = 24;
+const HALF = WIDTH / 2;
+const THIRD = WIDTH / 3;
+
+/** Counters of the processor that say what became of the events, as its log has them. */
+const FATES = ['events_received', 'events_stored', 'events_returned', 'events_dead_lettered'];
+
+/** The whole system on one page: alarms first, then the way of an event from left to right. */
+export class Dashboard extends Construct {
+  constructor(scope: Construct, id: string, props: DashboardProps) {
+    super(scope, id);
+    new cloudwatch.Dashboard(this, 'Dashboard', {
+      widgets: [
+        [new cloudwatch.AlarmStatusWidget({ alarms: [...props.alarms.all], width: WIDTH })],
+        [backlog(props), given(props)],
+        [model(props), fates(props)],
+        [lookUps(props), latency(props)],
+        [props.ingest, props.processor, props.api].map(running),
+      ],
+    });
+  }
+}
+
+function backlog({ currents, processor }: DashboardProps): cloudwatch.GraphWidget {
+  return new cloudwatch.GraphWidget({
+    title: 'Waiting',
+    width: HALF,
+    left: [currents.uploads.metricApproximateNumberOfMessagesVisible({ label: 'files', period: PERIOD })],
+    right: [
+      processor.program.function.metric('IteratorAge', {
+        label: 'oldest event (ms)',
+        period: PERIOD,
+        statistic: 'Maximum',
+      }),
+    ],
+  });
+}
+
+function given({ currents, deadLetters, records }: DashboardProps): cloudwatch.GraphWidget {
+  return new cloudwatch.GraphWidget({
+    title: 'Records, and what was given up',
+    width: HALF,
+    left: [records.stream.metricIncomingRecords({ label: 'stream records', period: PERIOD, statistic: 'Sum' })],
+    right: [
+      currents.givenUp.metricApproximateNumberOfMessagesVisible({ label: 'files', period: PERIOD }),
+      deadLetters.queue.metricApproximateNumberOfMessagesVisible({ label: 'dead letters', period: PERIOD }),
+    ],
+  });
+}
+
+function model({ asked }: DashboardProps): cloudwatch.GraphWidget {
+  return new cloudwatch.GraphWidget({
+    title: 'Amazon Bedrock',
+    width: HALF,
+    left: [modelMetric(asked.models, 'InputTokenCount'), modelMetric(asked.models, 'OutputTokenCount')],
+    right: [modelMetric(asked.models, 'Invocations'), modelMetric(asked.models, 'InvocationThrottles')],
+  });
+}
+
+/** The counters are JSON inside a text of the log's JSON, so their quotes are escaped there. */
+function fates({ processor }: DashboardProps): cloudwatch.LogQueryWidget {
+  return new cloudwatch.LogQueryWidget({
+    title: 'What became of the events',
+    width: HALF,
+    logGroupNames: [processor.program.log.logGroupName],
+    queryLines: [
+      'filter @message like /invocation done/',
+      ...FATES.map((name) => `parse @message /${name}\\W+(?<${name}>\\d+)/`),
+      `stats ${FATES.map((name) => `sum(${name}) as ${name.replace('events_', '')}`).join(', ')} by bin(5m)`,
+    ],
+    view: cloudwatch.LogQueryVisualizationType.LINE,
+  });
+}
+
+function lookUps({ api }: DashboardProps): cloudwatch.GraphWidget {
+  const sum = { period: PERIOD, statistic: 'Sum' };
+  return new cloudwatch.GraphWidget({
+    title: 'Look-ups',
+    width: HALF,
+    left: [api.gateway.metricCount({ ...sum, label: 'all' })],
+    right: [
+      api.gateway.metricClientError({ ...sum, label: 'refused' }),
+      api.gateway.metricServerError({ ...sum, label: 'failed' }),
+    ],
+  });
+}
+
+function latency({ api }: DashboardProps): cloudwatch.GraphWidget {
+  return new cloudwatch.GraphWidget({
+    title: 'Latency of look-ups (ms)',
+    width: HALF,
+    left: ['p50', 'p99'].map((statistic) =>
+      api.gateway.metricLatency({ label: statistic, period: PERIOD, statistic }),
+    ),
+  });
+}
+
+function running({ node, program }: Ingest | Processor | Api): cloudwatch.GraphWidget {
+  return new cloudwatch.GraphWidget({
+    title: node.id,
+    width: THIRD,
+    left: [program.p99()],
+    right: [
+      program.function.metric('ConcurrentExecutions', { period: PERIOD, statistic: 'Maximum' }),
+      program.function.metricErrors({ period: PERIOD }),
+      program.function.metricThrottles({ period: PERIOD }),
+    ],
+  });
+}

@@ -1,0 +1,82 @@
+import { Aws, RemovalPolicy } from 'aws-cdk-lib';
+import * as iam from 'aws-cdk-lib/aws-iam';
+import * as kms from 'aws-cdk-lib/aws-kms';
+import { Construct } from 'constructs';
+
+/** What reading encrypted data takes. */
+const READ = ['kms:Decrypt'];
+
+/** What writing takes: S3, SQS and Kinesis ask for a data key, and S3 reads back parts of uploads. */
+const WRITE = ['kms:Decrypt', 'kms:GenerateDataKey'];
+
+/** What DynamoDB does in the name of whoever reads a table. */
+const TABLE_READ = ['kms:Decrypt', 'kms:DescribeKey'];
+
+/** The same for whoever writes one. */
+const TABLE_WRITE = [
+  ...TABLE_READ,
+  'kms:Encrypt',
+  'kms:GenerateDataKey',
+  'kms:ReEncryptFrom',
+  'kms:ReEncryptTo',
+];
+
+/**
+ * The key of everything that can hold a user's events or content: buckets, stream, queues,
+ * tables, secret and alarms. It stays when the stack goes, because the buckets stay.
+ */
+export class Encryption extends Construct {
+  readonly key: kms.Key;
+
+  constructor(scope: Construct, id: string) {
+    super(scope, id);
+    this.key = new kms.Key(this, 'Key', {
+      description: 'Events of Braze Currents and the content written from them',
+      enableKeyRotation: true,
+      removalPolicy: RemovalPolicy.RETAIN,
+    });
+  }
+
+  /** Lets CloudWatch ring through an encrypted topic. */
+  allowAlarms(): void {
+    this.allow('cloudwatch.amazonaws.com', {
+      StringEquals: { 'aws:SourceAccount': Aws.ACCOUNT_ID },
+    });
+  }
+
+  /**
+   * Lets S3 notify an encrypted queue. AWS documents no condition for it; that the notification
+   * comes from this account is a condition of the queue.
+   */
+  allowNotifications(): void {
+    this.allow('s3.amazonaws.com', {});
+  }
+
+  grantRead(grantee: iam.IGrantable): void {
+    this.key.grant(grantee, ...READ);
+  }
+
+  grantWrite(grantee: iam.IGrantable): void {
+    this.key.grant(grantee, ...WRITE);
+  }
+
+  grantTableRead(grantee: iam.IGrantable): void {
+    this.key.grant(grantee, ...TABLE_READ);
+  }
+
+  grantTableWrite(grantee: iam.IGrantable): void {
+    this.key.grant(grantee, ...TABLE_WRITE);
+  }
+
+  private allow(service: string, conditions: Record<string, unknown>): void {
+    this.key.addToResourcePolicy(
+      new iam.PolicyStatement({
+        principals: [new iam.ServicePrincipal(service)],
+        actions: WRITE,
+        // In a key's policy the asterisk stands for that key.
+        resources: ['*'],
+        conditions,
+      }),
+    );
+  }
+}

@@ -1,0 +1,150 @@
+import type { ModelQuota } from './model-quotas.js';
+
+/** What an operator decides for one deployment. */
+export interface Environment {
+  /** Account and region; those of the credentials that deploy, if left out. */
+  readonly account?: string;
+  readonly region?: string;
+  /** Holds what cannot be made again: its tables refuse to be deleted, and a deletion of the stack leaves them. */
+  readonly production: boolean;
+  /** Of the functions. `arm64` needs a compiler for it where they are built. */
+  readonly architecture: 'x86_64' | 'arm64';
+  readonly logRetentionDays: number;
+  readonly currents: CurrentsSettings;
+  readonly ingest: IngestSettings;
+  readonly stream: StreamSettings;
+  readonly processor: ProcessorSettings;
+  readonly api: ApiSettings;
+  readonly alarms: AlarmSettings;
+}
+
+/** Where Braze writes its files. */
+export interface CurrentsSettings {
+  /** A bucket of this account that is there already; it must send its events to EventBridge. */
+  readonly existingBucket?: string;
+  /** Keys of another beginning are not looked at. */
+  readonly prefix?: string;
+  /** Files are removed after so many days. */
+  readonly retentionDays: number;
+  /** Lets Braze write, with the two values that its page of the Currents connection shows. */
+  readonly braze?: { readonly accountId: string; readonly externalId: string };
+}
+
+export interface IngestSettings {
+  readonly memoryMiB: number;
+  /** Most objects that are read at a time, 2 to 1000. */
+  readonly maxConcurrency: number;
+  /** See `STREAM_BUCKETS` in docs/settings.md. */
+  readonly streamBuckets: number;
+  /** See `MAX_BLOCK_MIB` in docs/settings.md. */
+  readonly maxBlockMiB: number;
+}
+
+export interface StreamSettings {
+  /** Number of shards of a provisioned stream; an on-demand stream if left out. */
+  readonly shards?: number;
+  /** Longer than the processor tries, so that what it gave up can still be fetched. */
+  readonly retentionDays: number;
+}
+
+export interface ProcessorSettings {
+  readonly memoryMiB: number;
+  /** Most instances at a time; reserved from the account's concurrency. */
+  readonly maxInstances: number;
+  readonly maxConcurrentGenerations: number;
+  /** Quotas by model or inference profile; `*` stands for every other. */
+  readonly modelQuotas: Readonly<Record<string, ModelQuota>>;
+  /** Regions that an inference profile may call, by the first part of its name, where the default is not enough. */
+  readonly profileRegions?: Readonly<Record<string, readonly string[]>>;
+  /** Models behind application inference profiles, which do not tell by their names. */
+  readonly furtherModelArns?: readonly string[];
+  readonly batchSize: number;
+  readonly batchWindowSeconds: number;
+  /** Batches of one shard at a time, 1 to 10. */
+  readonly parallelizationFactor: number;
+  /** Records older than this are given up. */
+  readonly maxRecordAgeHours: number;
+  /** Deliveries of a record until it is given up; only its age decides if left out. */
+  readonly retryAttempts?: number;
+}
+
+export interface ApiSettings {
+  readonly memoryMiB: number;
+  readonly unknownUser: 'fallback' | 'not-found';
+  /** Look-ups a second, and how many at once beyond that, until API Gateway refuses. */
+  readonly throttle: { readonly rate: number; readonly burst: number };
+  /** Networks that may call; everybody who knows the secret if left out. */
+  readonly allowedNetworks?: readonly string[];
+  /** AWS WAF in front, at its own price. */
+  readonly webAcl: boolean;
+  /** The account has a role for the logs of API Gateway, which all of a region's APIs share. */
+  readonly accountLogsRole: 'create' | 'exists';
+}
+
+export interface AlarmSettings {
+  /** Gets a mail for each alarm, after the address is confirmed. */
+  readonly email?: string;
+  /** Where the chapters of docs/runbook.md can be read. */
+  readonly runbookUrl: string;
+  /** Oldest event on the stream. */
+  readonly iteratorAgeMinutes: number;
+  /** Slowest of a hundred look-ups; Braze waits two seconds. */
+  readonly lookUpMillis: number;
+}
+
+const DEV: Environment = {
+  production: false,
+  architecture: 'x86_64',
+  logRetentionDays: 7,
+  currents: { retentionDays: 30 },
+  ingest: { memoryMiB: 512, maxConcurrency: 4, streamBuckets: 128, maxBlockMiB: 64 },
+  stream: { retentionDays: 7 },
+  processor: {
+    memoryMiB: 512,
+    maxInstances: 4,
+    maxConcurrentGenerations: 32,
+    modelQuotas: { '*': { tokensPerMinute: 100_000 } },
+    batchSize: 500,
+    batchWindowSeconds: 5,
+    parallelizationFactor: 1,
+    maxRecordAgeHours: 24,
+  },
+  api: {
+    memoryMiB: 512,
+    unknownUser: 'fallback',
+    throttle: { rate: 200, burst: 400 },
+    webAcl: false,
+    accountLogsRole: 'create',
+  },
+  alarms: {
+    runbookUrl: 'docs/runbook.md',
+    iteratorAgeMinutes: 60,
+    lookUpMillis: 500,
+  },
+};
+
+const PROD: Environment = {
+  ...DEV,
+  production: true,
+  logRetentionDays: 30,
+  currents: { ...DEV.currents, retentionDays: 90 },
+  ingest: { ...DEV.ingest, memoryMiB: 1769, maxConcurrency: 50 },
+  processor: {
+    ...DEV.processor,
+    memoryMiB: 1769,
+    maxInstances: 64,
+    parallelizationFactor: 4,
+  },
+  api: { ...DEV.api, memoryMiB: 1769, throttle: { rate: 10_000, burst: 5000 } },
+};
+
+const STAGES: Readonly<Record<string, Environment>> = { dev: DEV, prod: PROD };
+
+/** The settings of a stage. */
+export function environment(stage: string): Environment {
+  const found = STAGES[stage];
+  if (found === undefined) {
+    throw new Error(`there is no stage "${stage}"; there are ${Object.keys(STAGES).join(', ')}`);
+  }
+  return found;
+}

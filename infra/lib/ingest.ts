@@ -1,0 +1,85 @@
+import { Duration } from 'aws-cdk-lib';
+import * as iam from 'aws-cdk-lib/aws-iam';
+import * as sources from 'aws-cdk-lib/aws-lambda-event-sources';
+import { Construct } from 'constructs';
+
+import type { Alarms } from './alarms.js';
+import type { Currents } from './currents.js';
+import type { DeadLetters } from './dead-letters.js';
+import type { Encryption } from './encryption.js';
+import type { Environment } from './environments.js';
+import { acknowledgeObjects } from './findings.js';
+import { Program } from './program.js';
+import type { UserRecords } from './user-records.js';
+
+/** What one object takes at most; the rest of a larger one is left to the next invocation. */
+export const INGEST_TIMEOUT = Duration.minutes(5);
+
+export interface IngestProps {
+  readonly codePath: string;
+  readonly environment: Environment;
+  readonly alarms: Alarms;
+  readonly encryption: Encryption;
+  readonly currents: Currents;
+  readonly records: UserRecords;
+  readonly deadLetters: DeadLetters;
+}
+
+/** Reads the objects that the queue tells of, writes user records to the stream. */
+export class Ingest extends Construct {
+  readonly program: Program;
+
+  constructor(scope: Construct, id: string, props: IngestProps) {
+    super(scope, id);
+    const settings = props.environment.ingest;
+    this.program = new Program(this, 'Program', {
+      name: 'ingest',
+      codePath: props.codePath,
+      environment: props.environment,
+      alarms: props.alarms,
+      memoryMiB: settings.memoryMiB,
+      timeout: INGEST_TIMEOUT,
+      settings: {
+        CONTINUATION_QUEUE_URL: props.currents.uploads.queueUrl,
+        DEAD_LETTER_QUEUE_URL: props.deadLetters.queue.queueUrl,
+        MAX_BLOCK_MIB: String(settings.maxBlockMiB),
+        STREAM_BUCKETS: String(settings.streamBuckets),
+        STREAM_NAME: props.records.stream.streamName,
+      },
+    });
+    this.grant(props);
+    this.program.function.addEventSource(
+      new sources.SqsEventSource(props.currents.uploads, {
+        // Each object is a file of thousands of events.
+        batchSize: 1,
+        maxConcurrency: settings.maxConcurrency,
+        reportBatchItemFailures: true,
+      }),
+    );
+  }
+
+  private grant({ currents, deadLetters, encryption, environment, records }: IngestProps): void {
+    const { role } = this.program;
+    const { bucket } = currents;
+    const keys = `${environment.currents.prefix ?? ''}*`;
+    role.addToPrincipalPolicy(
+      new iam.PolicyStatement({
+        actions: ['s3:GetObject', 's3:GetObjectVersion'],
+        resources: [bucket.arnForObjects(keys)],
+      }),
+    );
+    // Without it S3 says of an object that is gone that it is forbidden, and it is tried again.
+    role.addToPrincipalPolicy(
+      new iam.PolicyStatement({
+        actions: ['s3:ListBucket'],
+        resources: [bucket.bucketArn],
+      }),
+    );
+    records.stream.grant(role, 'kinesis:PutRecords');
+    // What an invocation has no time for goes back to the queue it came from.
+    currents.uploads.grant(role, 'sqs:SendMessage');
+    deadLetters.queue.grant(role, 'sqs:SendMessage');
+    encryption.grantWrite(role);
+    acknowledgeObjects(role, bucket, keys, 'Braze names the objects; all begin with the prefix');
+  }
+}

@@ -1,0 +1,111 @@
+import { type Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
+import * as iam from 'aws-cdk-lib/aws-iam';
+import * as lambda from 'aws-cdk-lib/aws-lambda';
+import * as logs from 'aws-cdk-lib/aws-logs';
+import { Construct } from 'constructs';
+
+import { type Alarms, PERIOD } from './alarms.js';
+import type { Environment } from './environments.js';
+import { acknowledge } from './findings.js';
+
+/** The programs that run as functions. */
+export type ProgramName = 'ingest' | 'processor' | 'api';
+
+export interface ProgramProps {
+  readonly name: ProgramName;
+  /** Folder of `bootstrap` and `campaigns`; tests give an empty one, so that synth never runs cargo. */
+  readonly codePath: string;
+  readonly environment: Environment;
+  readonly alarms: Alarms;
+  readonly memoryMiB: number;
+  readonly timeout: Duration;
+  /** The settings that the program reads, but for `CAMPAIGNS_DIR`. */
+  readonly settings: Readonly<Record<string, string>>;
+  readonly reservedConcurrency?: number;
+}
+
+/** One program as a function: with its role, its log, its traces and the alarms that all have. */
+export class Program extends Construct {
+  readonly function: lambda.Function;
+  readonly role: iam.Role;
+  readonly log: logs.LogGroup;
+
+  constructor(scope: Construct, id: string, props: ProgramProps) {
+    super(scope, id);
+    this.log = new logs.LogGroup(this, 'Log', {
+      retention: props.environment.logRetentionDays,
+      removalPolicy: props.environment.production ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
+    });
+    this.role = new iam.Role(this, 'Role', {
+      assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com'),
+      description: `What ${props.name} may do`,
+    });
+    this.log.grantWrite(this.role);
+    this.function = new lambda.Function(this, 'Function', {
+      architecture:
+        props.environment.architecture === 'arm64'
+          ? lambda.Architecture.ARM_64
+          : lambda.Architecture.X86_64,
+      code: lambda.Code.fromAsset(props.codePath),
+      environment: { CAMPAIGNS_DIR: 'campaigns', ...props.settings },
+      handler: 'bootstrap',
+      loggingFormat: lambda.LoggingFormat.JSON,
+      logGroup: this.log,
+      memorySize: props.memoryMiB,
+      role: this.role,
+      runtime: lambda.Runtime.PROVIDED_AL2023,
+      timeout: props.timeout,
+      tracing: lambda.Tracing.ACTIVE,
+      ...(props.reservedConcurrency !== undefined && {
+        reservedConcurrentExecutions: props.reservedConcurrency,
+      }),
+    });
+    acknowledge(this.role, 'IAM5[Resource::*]', 'X-Ray offers no resource for sending traces');
+    this.watch(props);
+  }
+
+  private watch({ alarms, name, timeout }: ProgramProps): void {
+    alarms.watch(this, {
+      name: `${name}-errors`,
+      means: `Invocations of ${name} fail.`,
+      metric: this.function.metricErrors({ period: PERIOD }),
+      above: 0,
+      periods: 2,
+    });
+    alarms.watch(this, {
+      name: `${name}-throttled`,
+      means: `Lambda refuses to start more instances of ${name}.`,
+      metric: this.function.metricThrottles({ period: PERIOD }),
+      above: 0,
+      periods: 3,
+    });
+    alarms.watch(this, {
+      name: `${name}-slow`,
+      means: `One in a hundred invocations of ${name} takes nearly as long as it may.`,
+      metric: this.p99(),
+      above: timeout.toMilliseconds() * SLOW,
+      periods: 3,
+    });
+  }
+
+  /** How long invocations take, but for the slowest hundredth. */
+  p99(): cloudwatch.Metric {
+    return this.function.metricDuration({ period: PERIOD, statistic: 'p99' });
+  }
+
+  /** Lines of the log that hold `text` count in the metric `name`. */
+  count(name: string, text: string): cloudwatch.Metric {
+    const namespace = Stack.of(this).stackName;
+    return new logs.MetricFilter(this, `Count-${name}`, {
+      logGroup: this.log,
+      filterPattern: logs.FilterPattern.literal(`%${text}%`),
+      metricNamespace: namespace,
+      metricName: name,
+      metricValue: '1',
+    }).metric({ period: PERIOD, statistic: 'Sum' });
+  }
+}
+
+/** The part of its time-out that an invocation may take without being called slow. */
+const SLOW = 0.9;

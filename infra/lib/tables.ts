@@ -1,0 +1,68 @@
+import { RemovalPolicy } from 'aws-cdk-lib';
+import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
+import * as dynamodb from 'aws-cdk-lib/aws-dynamodb';
+import { Construct } from 'constructs';
+
+import { type Alarms, PERIOD } from './alarms.js';
+import type { Encryption } from './encryption.js';
+
+export interface TablesProps {
+  readonly encryption: Encryption;
+  readonly alarms: Alarms;
+  readonly production: boolean;
+}
+
+/** What the programs remember. Items of both tables end by themselves. */
+export class Tables extends Construct {
+  /** Users' content, histories and tombstones. */
+  readonly content: dynamodb.Table;
+
+  /** Answers, budgets and the quota, which the processor's instances share. */
+  readonly coordination: dynamodb.Table;
+
+  constructor(scope: Construct, id: string, props: TablesProps) {
+    super(scope, id);
+    const kept = {
+      billingMode: dynamodb.BillingMode.PAY_PER_REQUEST,
+      deletionProtection: props.production,
+      encryption: dynamodb.TableEncryption.CUSTOMER_MANAGED,
+      encryptionKey: props.encryption.key,
+      pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
+      removalPolicy: props.production ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
+      timeToLiveAttribute: 'expires_at',
+    };
+    this.content = new dynamodb.Table(this, 'Content', {
+      ...kept,
+      partitionKey: { name: 'user_id', type: dynamodb.AttributeType.STRING },
+      sortKey: { name: 'item', type: dynamodb.AttributeType.STRING },
+    });
+    this.coordination = new dynamodb.Table(this, 'Coordination', {
+      ...kept,
+      partitionKey: { name: 'key', type: dynamodb.AttributeType.STRING },
+    });
+    this.watch(props.alarms, 'content', this.content);
+    this.watch(props.alarms, 'coordination', this.coordination);
+  }
+
+  private watch(alarms: Alarms, name: string, table: dynamodb.ITable): void {
+    alarms.watch(this, {
+      name: `${name}-table-throttled`,
+      means: `DynamoDB refuses calls to the ${name} table.`,
+      metric: new cloudwatch.MathExpression({
+        expression: 'reads + writes',
+        label: 'throttled',
+        period: PERIOD,
+        usingMetrics: {
+          reads: throttles(table, 'ReadThrottleEvents'),
+          writes: throttles(table, 'WriteThrottleEvents'),
+        },
+      }),
+      above: 0,
+      periods: 3,
+    });
+  }
+}
+
+function throttles(table: dynamodb.ITable, metricName: string): cloudwatch.Metric {
+  return table.metric(metricName, { period: PERIOD, statistic: 'Sum' });
+}

@@ -1,0 +1,42 @@
+import { Duration } from 'aws-cdk-lib';
+import * as kinesis from 'aws-cdk-lib/aws-kinesis';
+import { Construct } from 'constructs';
+
+import { type Alarms, PERIOD } from './alarms.js';
+import type { Encryption } from './encryption.js';
+import type { StreamSettings } from './environments.js';
+import { acknowledge } from './findings.js';
+
+export interface UserRecordsProps {
+  readonly settings: StreamSettings;
+  readonly encryption: Encryption;
+  readonly alarms: Alarms;
+}
+
+/** The stream of user records between ingest and processor. */
+export class UserRecords extends Construct {
+  readonly stream: kinesis.Stream;
+
+  constructor(scope: Construct, id: string, { settings, encryption, alarms }: UserRecordsProps) {
+    super(scope, id);
+    this.stream = new kinesis.Stream(this, 'Stream', {
+      encryption: kinesis.StreamEncryption.KMS,
+      encryptionKey: encryption.key,
+      retentionPeriod: Duration.days(settings.retentionDays),
+      ...(settings.shards === undefined
+        ? { streamMode: kinesis.StreamMode.ON_DEMAND }
+        : { streamMode: kinesis.StreamMode.PROVISIONED, shardCount: settings.shards }),
+    });
+    acknowledge(this.stream, 'KDS3', "the stack's own key says who may read; AWS's cannot");
+    alarms.watch(this, {
+      name: 'stream-throttled',
+      means: 'The stream refuses records: it has too few shards.',
+      metric: this.stream.metricWriteProvisionedThroughputExceeded({
+        period: PERIOD,
+        statistic: 'Sum',
+      }),
+      above: 0,
+      periods: 3,
+    });
+  }
+}

@@ -1,0 +1,87 @@
+import { Match } from 'aws-cdk-lib/assertions';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+
+import { DEV, EVERYTHING, example } from './example.js';
+
+const RUNBOOK = readFileSync(join(import.meta.dirname, '../../docs/runbook.md'), 'utf8');
+
+const { template } = example(EVERYTHING);
+
+/** An alarm's chapter is named by the end of its link. */
+const chapters = Object.values(template.findResources('AWS::CloudWatch::Alarm')).map(
+  ({ Properties }) => String(Properties.AlarmDescription).replace(/^.* \S+#/, ''),
+);
+
+test('every alarm has its chapter in the runbook, and every chapter its alarm', () => {
+  const written = [...RUNBOOK.matchAll(/^### (\S+)$/gm)].map(([, title]) => title);
+
+  expect(written.sort()).toEqual([...chapters].sort());
+});
+
+test('every alarm says what is the matter, and rings where somebody hears it', () => {
+  for (const { Properties } of Object.values(template.findResources('AWS::CloudWatch::Alarm'))) {
+    expect(Properties.AlarmDescription).toMatch(/^[A-Z].*\. docs\/runbook\.md#[a-z-]+$/);
+    expect(Properties.AlarmActions).toEqual([{ Ref: expect.stringMatching(/^AlarmsTopic/) }]);
+  }
+  template.hasResourceProperties('AWS::SNS::Subscription', {
+    Endpoint: 'on-call@example.com',
+    Protocol: 'email',
+  });
+});
+
+test('the oldest event, the letters, the throttles, the errors, the slowest and the budget are watched', () => {
+  expect(chapters).toEqual(
+    expect.arrayContaining([
+      'events-late',
+      'dead-letters',
+      'uploads-given-up',
+      'records-given-up',
+      'model-throttled',
+      'processor-errors',
+      'look-ups-slow',
+      'budget-spent',
+    ]),
+  );
+});
+
+test('events are late after as many minutes as an operator says', () => {
+  template.hasResourceProperties('AWS::CloudWatch::Alarm', {
+    MetricName: 'IteratorAge',
+    Threshold: EVERYTHING.alarms.iteratorAgeMinutes * 60_000,
+  });
+});
+
+test('CloudWatch may publish to the topic although it is encrypted', () => {
+  template.hasResourceProperties('AWS::KMS::Key', {
+    KeyPolicy: {
+      Statement: Match.arrayWith([
+        Match.objectLike({
+          Action: ['kms:Decrypt', 'kms:GenerateDataKey'],
+          Principal: { Service: 'cloudwatch.amazonaws.com' },
+        }),
+      ]),
+    },
+  });
+});
+
+test('one dashboard shows every alarm', () => {
+  const [dashboard] = Object.values(template.findResources('AWS::CloudWatch::Dashboard'));
+  const shown = JSON.stringify(dashboard?.Properties.DashboardBody);
+
+  template.resourceCountIs('AWS::CloudWatch::Dashboard', 1);
+  for (const id of Object.keys(template.findResources('AWS::CloudWatch::Alarm'))) {
+    expect(shown).toContain(id);
+  }
+});
+
+test('the throttles of all models and profiles are added up', () => {
+  const { template } = example(DEV, { models: ['a.b', 'us.c.d'], guardrails: [] });
+
+  template.hasResourceProperties('AWS::CloudWatch::Alarm', {
+    Metrics: Match.arrayWith([
+      Match.objectLike({ Expression: 'SUM([invocationthrottles0, invocationthrottles1])' }),
+    ]),
+  });
+});

@@ -1,0 +1,89 @@
+import { Match } from 'aws-cdk-lib/assertions';
+import { expect, test } from 'vitest';
+
+import { DEV, EVERYTHING, example } from './example.js';
+
+const { template } = example();
+
+test('the api asks for a secret that nobody chose, and may read no other', () => {
+  const [secret] = Object.keys(template.findResources('AWS::SecretsManager::Secret'));
+
+  template.hasResourceProperties('AWS::SecretsManager::Secret', {
+    GenerateSecretString: {
+      ExcludePunctuation: true,
+      GenerateStringKey: 'password',
+      PasswordLength: 40,
+      SecretStringTemplate: '{"username":"braze"}',
+    },
+  });
+  template.hasResourceProperties('AWS::Lambda::Function', {
+    Environment: { Variables: { API_SECRET_ARN: { Ref: secret } } },
+  });
+});
+
+test('look-ups beyond what an operator allows are refused before they cost anything', () => {
+  template.hasResourceProperties('AWS::ApiGateway::Stage', {
+    MethodSettings: [
+      Match.objectLike({
+        HttpMethod: '*',
+        ResourcePath: '/*',
+        ThrottlingBurstLimit: DEV.api.throttle.burst,
+        ThrottlingRateLimit: DEV.api.throttle.rate,
+      }),
+    ],
+  });
+});
+
+test('every call is written down, without the query that names a user', () => {
+  const [stage] = Object.values(template.findResources('AWS::ApiGateway::Stage'));
+  const { Format } = stage?.Properties.AccessLogSetting;
+
+  expect(Object.keys(JSON.parse(Format))).toContain('status');
+  expect(Format).not.toMatch(/querystring|\$context\.path|requestOverride/);
+  expect(stage?.Properties.MethodSettings[0].DataTraceEnabled).toBeFalsy();
+});
+
+test('whatever is called, the function says what would be right', () => {
+  const methods = Object.values(template.findResources('AWS::ApiGateway::Method'));
+
+  expect(methods).toHaveLength(2);
+  for (const { Properties } of methods) {
+    expect(Properties).toMatchObject({ HttpMethod: 'ANY', Integration: { Type: 'AWS_PROXY' } });
+  }
+});
+
+test('who is not on the list of networks is refused, if there is one', () => {
+  example(EVERYTHING).template.hasResourceProperties('AWS::ApiGateway::RestApi', {
+    Policy: {
+      Statement: [
+        {
+          Action: 'execute-api:Invoke',
+          Condition: { IpAddress: { 'aws:SourceIp': ['192.0.2.0/24'] } },
+          Effect: 'Allow',
+          Principal: { AWS: '*' },
+          Resource: 'execute-api:/v1/*',
+        },
+      ],
+    },
+  });
+  template.hasResourceProperties('AWS::ApiGateway::RestApi', { Policy: Match.absent() });
+});
+
+test('AWS WAF stands in front if an operator asks for it, keeps no sample and counts no address', () => {
+  const { template: guarded } = example(EVERYTHING);
+
+  guarded.resourceCountIs('AWS::WAFv2::WebACLAssociation', 1);
+  guarded.hasResourceProperties('AWS::WAFv2::WebACL', {
+    Rules: Match.arrayWith([
+      Match.objectLike({ VisibilityConfig: Match.objectLike({ SampledRequestsEnabled: false }) }),
+    ]),
+  });
+  expect(JSON.stringify(guarded.findResources('AWS::WAFv2::WebACL'))).not.toContain('RateBased');
+  template.resourceCountIs('AWS::WAFv2::WebACL', 0);
+});
+
+test("the account's role for logs is made once, and stays for the other APIs of the region", () => {
+  template.hasResource('AWS::ApiGateway::Account', { DeletionPolicy: 'Retain' });
+  const exists = example({ ...DEV, api: { ...DEV.api, accountLogsRole: 'exists' } });
+  exists.template.resourceCountIs('AWS::ApiGateway::Account', 0);
+});

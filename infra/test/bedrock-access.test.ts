@@ -1,0 +1,116 @@
+import { App, Stack } from 'aws-cdk-lib';
+import { Template } from 'aws-cdk-lib/assertions';
+import * as iam from 'aws-cdk-lib/aws-iam';
+import { expect, test } from 'vitest';
+
+import { type BedrockAccess, grantBedrock } from '../lib/bedrock-access.js';
+
+const ACCOUNT = '111122223333';
+
+test('a model that is named directly may be called in this region, and no other model', () => {
+  expect(statements({ models: ['anthropic.claude-3-haiku-20240307-v1:0'] })).toEqual([
+    allow('bedrock:InvokeModel', [
+      'arn:aws:bedrock:eu-central-1::foundation-model/anthropic.claude-3-haiku-20240307-v1:0',
+    ]),
+  ]);
+});
+
+test("a profile's model may be called in its regions, through the profile only", () => {
+  const profile = `arn:aws:bedrock:eu-central-1:${ACCOUNT}:inference-profile/jp.anthropic.claude-x-v1:0`;
+
+  expect(statements({ models: ['jp.anthropic.claude-x-v1:0'] })).toEqual([
+    allow('bedrock:InvokeModel', [profile]),
+    {
+      ...allow('bedrock:InvokeModel', [
+        'arn:aws:bedrock:ap-northeast-1::foundation-model/anthropic.claude-x-v1:0',
+        'arn:aws:bedrock:ap-northeast-3::foundation-model/anthropic.claude-x-v1:0',
+      ]),
+      Condition: { StringEquals: { 'bedrock:InferenceProfileArn': profile } },
+    },
+  ]);
+});
+
+test('the model of a global profile is named here and without a region, as AWS asks', () => {
+  const [, model] = statements({ models: ['global.anthropic.claude-x-v1:0'] });
+
+  expect(model?.Resource).toEqual([
+    'arn:aws:bedrock:eu-central-1::foundation-model/anthropic.claude-x-v1:0',
+    'arn:aws:bedrock:::foundation-model/anthropic.claude-x-v1:0',
+  ]);
+});
+
+test('what is named by its ARN, and what an operator adds, is allowed as it stands', () => {
+  const profile = `arn:aws:bedrock:eu-central-1:${ACCOUNT}:application-inference-profile/abc`;
+  const model = 'arn:aws:bedrock:eu-west-1::foundation-model/behind-it';
+
+  expect(statements({ models: [profile], furtherModelArns: [model] })).toEqual([
+    allow('bedrock:InvokeModel', [model, profile]),
+  ]);
+});
+
+test('a guardrail is named by id or ARN', () => {
+  const arn = `arn:aws:bedrock:eu-central-1:${ACCOUNT}:guardrail/there`;
+
+  expect(statements({ guardrails: ['here', arn] })).toEqual([
+    allow('bedrock:ApplyGuardrail', [
+      `arn:aws:bedrock:eu-central-1:${ACCOUNT}:guardrail/here`,
+      arn,
+    ]),
+  ]);
+});
+
+test('a profile of an unknown geography is refused, until its regions are named', () => {
+  const models = ['mars.anthropic.claude-x-v1:0'];
+
+  expect(() => statements({ models })).toThrow(/name the regions of "mars\."/);
+  expect(statements({ models, profileRegions: { mars: ['mars-north-1'] } })).toHaveLength(2);
+});
+
+interface Statement {
+  readonly Action: string;
+  readonly Effect: string;
+  readonly Resource: string[];
+  readonly Condition?: unknown;
+}
+
+function allow(Action: string, Resource: string[]): Statement {
+  return { Action, Effect: 'Allow', Resource };
+}
+
+function statements(access: Partial<BedrockAccess>): Statement[] {
+  const stack = new Stack(new App({ context: { '@aws-cdk/core:enablePartitionLiterals': true } }), 'Test', {
+    env: { account: ACCOUNT, region: 'eu-central-1' },
+  });
+  const role = new iam.Role(stack, 'Role', {
+    assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com'),
+  });
+  grantBedrock(role, { models: [], guardrails: [], ...access });
+  const [policy] = Object.values(Template.fromStack(stack).findResources('AWS::IAM::Policy'));
+  const text = JSON.stringify(policy?.Properties.PolicyDocument.Statement);
+  return JSON.parse(text).map((statement: Statement) => ({
+    ...statement,
+    Resource: [statement.Resource].flat().map(plain),
+    ...(statement.Condition !== undefined && { Condition: plainCondition(statement.Condition) }),
+  }));
+}
+
+/** An ARN with the partition that these regions have. */
+function plain(arn: unknown): string {
+  if (typeof arn === 'string') {
+    return arn;
+  }
+  const parts = (arn as { 'Fn::Join': [string, unknown[]] })['Fn::Join'][1];
+  return parts.map((part) => (typeof part === 'string' ? part : PSEUDO[(part as { Ref: string }).Ref])).join('');
+}
+
+const PSEUDO: Record<string, string> = {
+  'AWS::AccountId': ACCOUNT,
+  'AWS::Partition': 'aws',
+  'AWS::Region': 'eu-central-1',
+};
+
+function plainCondition(condition: unknown): unknown {
+  const { StringEquals } = condition as { StringEquals: Record<string, unknown> };
+  const [[key, arn]] = Object.entries(StringEquals) as [[string, unknown]];
+  return { StringEquals: { [key]: plain(arn) } };
+}

@@ -1,0 +1,154 @@
+import { Match } from 'aws-cdk-lib/assertions';
+import { expect, test } from 'vitest';
+
+import { DEV, EVERYTHING, example } from './example.js';
+
+const { template } = example(EVERYTHING);
+
+test('no bucket is public, and none takes anything in the clear', () => {
+  const buckets = Object.keys(template.findResources('AWS::S3::Bucket'));
+
+  template.allResourcesProperties('AWS::S3::Bucket', {
+    PublicAccessBlockConfiguration: {
+      BlockPublicAcls: true,
+      BlockPublicPolicy: true,
+      IgnorePublicAcls: true,
+      RestrictPublicBuckets: true,
+    },
+  });
+  expect(buckets).toHaveLength(3);
+  for (const bucket of buckets) {
+    template.hasResourceProperties('AWS::S3::BucketPolicy', {
+      Bucket: { Ref: bucket },
+      PolicyDocument: {
+        Statement: Match.arrayWith([
+          Match.objectLike({
+            Condition: { Bool: { 'aws:SecureTransport': 'false' } },
+            Effect: 'Deny',
+          }),
+        ]),
+      },
+    });
+  }
+});
+
+test('files of Currents end by themselves, and so does an upload that broke off', () => {
+  template.hasResourceProperties('AWS::S3::Bucket', {
+    LifecycleConfiguration: {
+      Rules: [
+        { ExpirationInDays: EVERYTHING.currents.retentionDays, Status: 'Enabled' },
+        { AbortIncompleteMultipartUpload: { DaysAfterInitiation: 2 }, Status: 'Enabled' },
+      ],
+    },
+  });
+});
+
+test('buckets with files and events stay when the stack goes, and so does their key', () => {
+  for (const type of ['AWS::S3::Bucket', 'AWS::KMS::Key']) {
+    for (const resource of Object.values(template.findResources(type))) {
+      expect(resource.DeletionPolicy).toBe('Retain');
+    }
+  }
+});
+
+test('the queue hears of new files under the prefix, and the bucket waits for its permission', () => {
+  template.hasResource('AWS::S3::Bucket', {
+    DependsOn: Match.arrayWith([Match.stringLikeRegexp('^CurrentsUploadsPolicy')]),
+    Properties: {
+      NotificationConfiguration: {
+        QueueConfigurations: [
+          {
+            Event: 's3:ObjectCreated:*',
+            Filter: { S3Key: { Rules: [{ Name: 'prefix', Value: 'currents-export/' }] } },
+            Queue: { 'Fn::GetAtt': [Match.stringLikeRegexp('^CurrentsUploads'), 'Arn'] },
+          },
+        ],
+      },
+    },
+  });
+});
+
+test("S3 may send to the queue from this account's buckets only", () => {
+  template.hasResourceProperties('AWS::SQS::QueuePolicy', {
+    PolicyDocument: {
+      Statement: Match.arrayWith([
+        Match.objectLike({
+          Action: 'sqs:SendMessage',
+          Condition: { StringEquals: { 'aws:SourceAccount': { Ref: 'AWS::AccountId' } } },
+          Principal: { Service: 's3.amazonaws.com' },
+        }),
+      ]),
+    },
+  });
+});
+
+test('a notification stays hidden six times as long as it may be worked on, then is given up', () => {
+  template.hasResourceProperties('AWS::SQS::Queue', {
+    RedrivePolicy: {
+      deadLetterTargetArn: { 'Fn::GetAtt': [Match.stringLikeRegexp('UploadsGivenUp'), 'Arn'] },
+      maxReceiveCount: 5,
+    },
+    VisibilityTimeout: 6 * 300,
+  });
+});
+
+test('one file that cannot be read holds up no other, and files are read so many at a time', () => {
+  template.hasResourceProperties('AWS::Lambda::EventSourceMapping', {
+    BatchSize: 1,
+    EventSourceArn: { 'Fn::GetAtt': [Match.stringLikeRegexp('^CurrentsUploads'), 'Arn'] },
+    FunctionResponseTypes: ['ReportBatchItemFailures'],
+    ScalingConfig: { MaximumConcurrency: EVERYTHING.ingest.maxConcurrency },
+  });
+});
+
+test('an existing bucket keeps its own notifications: a rule tells of its files', () => {
+  const { template } = example({
+    ...DEV,
+    currents: { ...DEV.currents, existingBucket: 'theirs', prefix: 'exports/' },
+  });
+
+  template.hasResourceProperties('AWS::Events::Rule', {
+    EventPattern: {
+      detail: { bucket: { name: ['theirs'] }, object: { key: [{ prefix: 'exports/' }] } },
+      'detail-type': ['Object Created'],
+      source: ['aws.s3'],
+    },
+    Targets: [
+      Match.objectLike({
+        Arn: { 'Fn::GetAtt': [Match.stringLikeRegexp('^CurrentsUploads'), 'Arn'] },
+      }),
+    ],
+  });
+  template.resourceCountIs('AWS::S3::Bucket', 2);
+});
+
+test('Braze may write files and read them back, and only who knows the external id is Braze', () => {
+  template.hasResourceProperties('AWS::IAM::Role', {
+    AssumeRolePolicyDocument: {
+      Statement: [
+        Match.objectLike({
+          Action: 'sts:AssumeRole',
+          Condition: { StringEquals: { 'sts:ExternalId': 'from-braze' } },
+        }),
+      ],
+    },
+  });
+  const policies = template.findResources('AWS::IAM::Policy');
+  const [, own] = Object.entries(policies).find(([id]) => id.startsWith('BrazeRole')) ?? [];
+  const statements: { Action: string | string[] }[] = own?.Properties.PolicyDocument.Statement;
+
+  expect(statements.flatMap(({ Action }) => Action).sort()).toEqual([
+    'kms:Decrypt',
+    'kms:GenerateDataKey',
+    's3:GetBucketLocation',
+    's3:GetObject',
+    's3:ListBucket',
+    's3:PutObject',
+  ]);
+});
+
+test('without what Braze says of itself there is no role for it', () => {
+  const roles = Object.keys(example().template.findResources('AWS::IAM::Role'));
+
+  expect(roles.filter((id) => id.startsWith('BrazeRole'))).toEqual([]);
+});

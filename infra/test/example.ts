@@ -1,0 +1,64 @@
+import { App, Validations } from 'aws-cdk-lib';
+import { Template } from 'aws-cdk-lib/assertions';
+import { AwsSolutionsChecks } from 'cdk-nag';
+import { join } from 'node:path';
+
+import cdk from '../cdk.json' with { type: 'json' };
+import type { AskedOfBedrock } from '../lib/campaigns.js';
+import { type Environment, environment } from '../lib/environments.js';
+import { PipelineStack } from '../lib/pipeline-stack.js';
+
+/** A stack as a deployment makes it, but for the programs, which are placeholders. */
+export interface Example {
+  readonly app: App;
+  readonly stack: PipelineStack;
+  readonly template: Template;
+}
+
+export const ASKED: AskedOfBedrock = {
+  models: ['us.anthropic.claude-haiku-4-5-20251001-v1:0'],
+  guardrails: ['gr1234567890'],
+};
+
+export const DEV = environment('dev');
+export const PROD = environment('prod');
+
+/** Every part that a setting can add. */
+export const EVERYTHING: Environment = {
+  ...PROD,
+  currents: {
+    ...PROD.currents,
+    braze: { accountId: '111122223333', externalId: 'from-braze' },
+    prefix: 'currents-export/',
+  },
+  processor: {
+    ...PROD.processor,
+    modelQuotas: { '*': { tokensPerMinute: { quotaCode: 'L-0123ABCD' } } },
+  },
+  api: { ...PROD.api, allowedNetworks: ['192.0.2.0/24'], webAcl: true },
+  alarms: { ...PROD.alarms, email: 'on-call@example.com' },
+};
+
+/** Synthesises the stack with the flags that the command line gives it. */
+export function example(settings: Environment = DEV, asked = ASKED): Example {
+  const app = new App({ context: cdk.context });
+  const stack = new PipelineStack(app, 'Test', {
+    asked,
+    codePath: () => join(import.meta.dirname, 'fixtures/bootstrap'),
+    environment: settings,
+  });
+  return { app, stack, template: Template.fromStack(stack) };
+}
+
+/** The same, judged by cdk-nag when it is synthesised. */
+export function judged(settings: Environment): App {
+  const app = new App({ context: cdk.context });
+  Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
+  new PipelineStack(app, 'Test', {
+    asked: ASKED,
+    codePath: () => join(import.meta.dirname, 'fixtures/bootstrap'),
+    env: { account: settings.account, region: settings.region },
+    environment: settings,
+  });
+  return app;
+}

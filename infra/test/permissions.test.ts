@@ -1,0 +1,142 @@
+import { expect, test } from 'vitest';
+
+import { EVERYTHING, example } from './example.js';
+
+const MODEL = 'foundation-model/anthropic.claude-haiku-4-5-20251001-v1:0';
+
+/** Everything that the functions are allowed to do, and to what. */
+const ALLOWED: Record<string, readonly string[]> = {
+  Ingest: [
+    'kinesis:PutRecords UserRecordsStream',
+    'kms:Decrypt EncryptionKey',
+    'kms:GenerateDataKey EncryptionKey',
+    'logs:CreateLogStream IngestProgramLog',
+    'logs:PutLogEvents IngestProgramLog',
+    's3:GetObject CurrentsBucket/currents-export/*',
+    's3:GetObjectVersion CurrentsBucket/currents-export/*',
+    's3:ListBucket CurrentsBucket',
+    'sqs:ChangeMessageVisibility CurrentsUploads',
+    'sqs:DeleteMessage CurrentsUploads',
+    'sqs:GetQueueAttributes CurrentsUploads',
+    'sqs:GetQueueUrl CurrentsUploads',
+    'sqs:ReceiveMessage CurrentsUploads',
+    'sqs:SendMessage CurrentsUploads',
+    'sqs:SendMessage DeadLettersQueue',
+    'xray:PutTelemetryRecords *',
+    'xray:PutTraceSegments *',
+  ],
+  Processor: [
+    'bedrock:ApplyGuardrail arn:aws:bedrock:here:this-account:guardrail/gr1234567890',
+    'bedrock:InvokeModel arn:aws:bedrock:here:this-account:inference-profile/us.anthropic.claude-haiku-4-5-20251001-v1:0',
+    ...['ca-central-1', 'ca-west-1', 'us-east-1', 'us-east-2', 'us-west-1', 'us-west-2'].map(
+      (region) => `bedrock:InvokeModel arn:aws:bedrock:${region}::${MODEL}`,
+    ),
+    'dynamodb:BatchGetItem TablesContent',
+    'dynamodb:BatchGetItem TablesCoordination',
+    'dynamodb:ConditionCheckItem TablesContent',
+    'dynamodb:DeleteItem TablesContent',
+    'dynamodb:DeleteItem TablesCoordination',
+    'dynamodb:GetItem TablesCoordination',
+    'dynamodb:PutItem TablesContent',
+    'dynamodb:PutItem TablesCoordination',
+    'dynamodb:Query TablesContent',
+    'dynamodb:UpdateItem TablesContent',
+    'dynamodb:UpdateItem TablesCoordination',
+    'kinesis:DescribeStream UserRecordsStream',
+    'kinesis:DescribeStreamConsumer UserRecordsStream',
+    'kinesis:DescribeStreamSummary UserRecordsStream',
+    'kinesis:GetRecords UserRecordsStream',
+    'kinesis:GetShardIterator UserRecordsStream',
+    'kinesis:ListShards UserRecordsStream',
+    'kinesis:ListStreams UserRecordsStream',
+    'kinesis:SubscribeToShard UserRecordsStream',
+    'kms:Decrypt EncryptionKey',
+    'kms:DescribeKey EncryptionKey',
+    'kms:Encrypt EncryptionKey',
+    'kms:GenerateDataKey EncryptionKey',
+    'kms:ReEncryptFrom EncryptionKey',
+    'kms:ReEncryptTo EncryptionKey',
+    'logs:CreateLogStream ProcessorProgramLog',
+    'logs:PutLogEvents ProcessorProgramLog',
+    's3:ListBucket ProcessorGivenUp',
+    's3:PutObject ProcessorGivenUp/aws/lambda/*',
+    'sqs:SendMessage DeadLettersQueue',
+    'xray:PutTelemetryRecords *',
+    'xray:PutTraceSegments *',
+  ],
+  Api: [
+    'dynamodb:GetItem TablesContent',
+    'kms:Decrypt EncryptionKey',
+    'kms:DescribeKey EncryptionKey',
+    'logs:CreateLogStream ApiProgramLog',
+    'logs:PutLogEvents ApiProgramLog',
+    'secretsmanager:GetSecretValue ApiSecret',
+    'xray:PutTelemetryRecords *',
+    'xray:PutTraceSegments *',
+  ],
+};
+
+const { template } = example(EVERYTHING);
+
+test.each(Object.entries(ALLOWED))('%s may do exactly what is listed, and nothing else', (name, allowed) => {
+  expect(allowedActions(`${name}ProgramRole`)).toEqual([...allowed].sort());
+});
+
+test('no function has a policy that somebody else keeps', () => {
+  for (const [id, role] of Object.entries(template.findResources('AWS::IAM::Role'))) {
+    const kept = role.Properties.ManagedPolicyArns ?? [];
+    // The account's role for the logs of API Gateway is no function's.
+    expect(kept.length === 0 || id.startsWith('ApiGatewayCloudWatchRole')).toBe(true);
+  }
+});
+
+test('every function is one of those that are listed, or reads quotas for the deployment', () => {
+  const functions = Object.keys(template.findResources('AWS::Lambda::Function'));
+
+  const others = functions.filter((id) => !Object.keys(ALLOWED).some((name) => id.startsWith(name)));
+
+  expect(others).toEqual([expect.stringMatching(/^AWS679f53fac002430cb0da5b7982bd2287/)]);
+});
+
+interface Statement {
+  readonly Effect: string;
+  readonly Action: string | string[];
+  readonly Resource: unknown;
+}
+
+function allowedActions(role: string): string[] {
+  const policies = Object.values(template.findResources('AWS::IAM::Policy'));
+  const own = policies.filter(({ Properties }) =>
+    Properties.Roles.some((of: { Ref: string }) => of.Ref.startsWith(role)),
+  );
+  const statements: Statement[] = own.flatMap((p) => p.Properties.PolicyDocument.Statement);
+  const allowed = statements.flatMap(({ Action, Resource }) =>
+    [Action].flat().flatMap((action) => [Resource].flat().map((of) => `${action} ${name(of)}`)),
+  );
+  return allowed.sort();
+}
+
+type Expression =
+  | string
+  | { 'Fn::GetAtt': [string, string] }
+  | { 'Fn::Join': ['', Expression[]] }
+  | { Ref: string };
+
+const PSEUDO: Record<string, string> = {
+  'AWS::AccountId': 'this-account',
+  'AWS::Partition': 'aws',
+  'AWS::Region': 'here',
+};
+
+/** A resource by its name in the stack, without the hash behind it, or by its ARN. */
+function name(resource: unknown): string {
+  const of = resource as Expression;
+  if (typeof of === 'string') {
+    return of;
+  }
+  if ('Fn::Join' in of) {
+    return of['Fn::Join'][1].map(name).join('');
+  }
+  const id = 'Ref' in of ? of.Ref : of['Fn::GetAtt'][0];
+  return PSEUDO[id] ?? id.replace(/[0-9A-F]{8}$/, '');
+}

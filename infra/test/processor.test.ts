@@ -1,0 +1,99 @@
+import { Match } from 'aws-cdk-lib/assertions';
+import { expect, test } from 'vitest';
+
+import { DEV, example, PROD } from './example.js';
+
+const { template } = example();
+
+/** The event source that reads the stream. */
+const FROM_STREAM = {
+  EventSourceArn: { 'Fn::GetAtt': [Match.stringLikeRegexp('^UserRecords'), 'Arn'] },
+};
+
+test('a poison record cannot stall its shard', () => {
+  template.hasResourceProperties('AWS::Lambda::EventSourceMapping', {
+    ...FROM_STREAM,
+    BisectBatchOnFunctionError: true,
+    DestinationConfig: { OnFailure: { Destination: Match.anyValue() } },
+    FunctionResponseTypes: ['ReportBatchItemFailures'],
+    MaximumRecordAgeInSeconds: 24 * 3600,
+  });
+});
+
+test('what waits for the quota is not given up for having been delivered often', () => {
+  template.hasResourceProperties('AWS::Lambda::EventSourceMapping', {
+    ...FROM_STREAM,
+    MaximumRetryAttempts: Match.absent(),
+  });
+});
+
+test('an operator may limit deliveries, and says how batches are made', () => {
+  const processor = {
+    ...DEV.processor,
+    batchSize: 100,
+    batchWindowSeconds: 1,
+    parallelizationFactor: 10,
+    retryAttempts: 7,
+  };
+  const { template } = example({ ...DEV, processor });
+
+  template.hasResourceProperties('AWS::Lambda::EventSourceMapping', {
+    ...FROM_STREAM,
+    BatchSize: 100,
+    MaximumBatchingWindowInSeconds: 1,
+    MaximumRetryAttempts: 7,
+    ParallelizationFactor: 10,
+  });
+});
+
+test('what the event source gives up is kept with its records, in private, for thirty days', () => {
+  const buckets = template.findResources('AWS::S3::Bucket', {
+    Properties: {
+      LifecycleConfiguration: {
+        Rules: Match.arrayWith([{ ExpirationInDays: 30, Status: 'Enabled' }]),
+      },
+    },
+  });
+  const bucket = Object.keys(buckets).find((id) => id.startsWith('ProcessorGivenUp'));
+
+  template.hasResourceProperties('AWS::Lambda::EventSourceMapping', {
+    DestinationConfig: { OnFailure: { Destination: { 'Fn::GetAtt': [bucket, 'Arn'] } } },
+  });
+});
+
+test.each([
+  ['dev', DEV],
+  ['prod', PROD],
+])('a record stays on the stream far longer than the processor tries: %s', (_, settings) => {
+  const tried = settings.processor.maxRecordAgeHours;
+
+  example(settings).template.hasResourceProperties('AWS::Kinesis::Stream', {
+    RetentionPeriodHours: settings.stream.retentionDays * 24,
+  });
+  expect(settings.stream.retentionDays * 24).toBeGreaterThanOrEqual(3 * tried);
+});
+
+test('the stream grows by itself, or has the shards that an operator names', () => {
+  template.hasResourceProperties('AWS::Kinesis::Stream', {
+    ShardCount: Match.absent(),
+    StreamModeDetails: { StreamMode: 'ON_DEMAND' },
+  });
+  const provisioned = example({ ...DEV, stream: { ...DEV.stream, shards: 8 } });
+  provisioned.template.hasResourceProperties('AWS::Kinesis::Stream', {
+    ShardCount: 8,
+    StreamModeDetails: { StreamMode: 'PROVISIONED' },
+  });
+});
+
+test('every function is traced, writes one log that ends, and runs on the processors asked for', () => {
+  const { template } = example({ ...DEV, architecture: 'arm64' });
+  for (const name of ['Ingest', 'Processor', 'Api']) {
+    template.hasResourceProperties('AWS::Lambda::Function', {
+      Architectures: ['arm64'],
+      LoggingConfig: { LogGroup: { Ref: Match.stringLikeRegexp(`^${name}ProgramLog`) } },
+      Runtime: 'provided.al2023',
+      TracingConfig: { Mode: 'Active' },
+    });
+  }
+  template.allResourcesProperties('AWS::Logs::LogGroup', { RetentionInDays: Match.anyValue() });
+});

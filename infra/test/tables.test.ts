@@ -1,0 +1,43 @@
+import { expect, test } from 'vitest';
+
+import { example, PROD } from './example.js';
+
+test('everything in the tables ends by itself and can be brought back from any second', () => {
+  const { template } = example();
+  const tables = Object.keys(template.findResources('AWS::DynamoDB::Table'));
+
+  expect(tables).toHaveLength(2);
+  template.allResourcesProperties('AWS::DynamoDB::Table', {
+    BillingMode: 'PAY_PER_REQUEST',
+    PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },
+    TimeToLiveSpecification: { AttributeName: 'expires_at', Enabled: true },
+  });
+});
+
+test('in production no table can be deleted, neither by hand nor with the stack', () => {
+  const { template, stack } = example(PROD);
+
+  template.allResourcesProperties('AWS::DynamoDB::Table', { DeletionProtectionEnabled: true });
+  for (const table of Object.values(template.findResources('AWS::DynamoDB::Table'))) {
+    expect(table.DeletionPolicy).toBe('Retain');
+  }
+  expect(stack.terminationProtection).toBe(true);
+});
+
+test("everything that holds a user's events or content has the stack's own key", () => {
+  const { template } = example();
+  const key = { 'Fn::GetAtt': [Object.keys(template.findResources('AWS::KMS::Key'))[0], 'Arn'] };
+
+  template.allResourcesProperties('AWS::DynamoDB::Table', {
+    SSESpecification: { KMSMasterKeyId: key, SSEEnabled: true, SSEType: 'KMS' },
+  });
+  template.allResourcesProperties('AWS::Kinesis::Stream', {
+    StreamEncryption: { EncryptionType: 'KMS', KeyId: key },
+  });
+  template.allResourcesProperties('AWS::SQS::Queue', { KmsMasterKeyId: key });
+  template.allResourcesProperties('AWS::SecretsManager::Secret', { KmsKeyId: key });
+});
+
+test('the key is turned over every year', () => {
+  example().template.hasResourceProperties('AWS::KMS::Key', { EnableKeyRotation: true });
+});
