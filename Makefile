@@ -6,6 +6,23 @@
 # Every x86 processor of Lambda has AVX2; the checksums of stream records use it.
 LAMBDA_RUSTFLAGS := $(if $(filter x86_64,$(shell uname -m)),-C target-cpu=x86-64-v3)
 
+# The functions, and the processors that they are built for: x86_64 or arm64.
+LAMBDAS := ingest processor api
+ARCH ?= x86_64
+HOST := $(patsubst aarch64,arm64,$(shell uname -m))
+
+# On other processors than those at hand, cargo and the C code need a compiler for them.
+ifneq ($(ARCH),$(HOST))
+LAMBDA_CPU := $(patsubst arm64,aarch64,$(ARCH))
+LAMBDA_TARGET := $(LAMBDA_CPU)-unknown-linux-gnu
+LAMBDA_CROSS := CC_$(LAMBDA_CPU)_unknown_linux_gnu=$(LAMBDA_CPU)-linux-gnu-gcc \
+	CARGO_TARGET_$(shell echo $(LAMBDA_CPU) | tr a-z A-Z)_UNKNOWN_LINUX_GNU_LINKER=$(LAMBDA_CPU)-linux-gnu-gcc
+endif
+
+# One of the stages in infra/lib/environments.ts.
+STAGE ?= dev
+CDK := npm --prefix infra run --silent cdk --
+
 .PHONY: help
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -22,7 +39,7 @@ test-rust: target/python/ready api/tests/render/node_modules ## run the Rust tes
 	cargo test --workspace --locked --quiet
 
 .PHONY: test-infra
-test-infra: infra/node_modules ## run the tests of the AWS stack
+test-infra: infra/node_modules target/python/ready ## run the tests of the AWS stack
 	npm --prefix infra test
 
 .PHONY: bench
@@ -68,9 +85,38 @@ check: infra/node_modules ## format, lint, documentation and types
 	RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps --locked --quiet
 	npm --prefix infra run check
 
+.PHONY: lambdas
+lambdas: infra/node_modules ## build the functions for Lambda; ARCH=arm64 for the other processors
+	RUSTFLAGS="$(if $(filter x86_64,$(ARCH)),$(LAMBDA_RUSTFLAGS))" $(LAMBDA_CROSS) \
+		cargo build --locked --profile lambda --target-dir target/lambda \
+		$(if $(LAMBDA_TARGET),--target $(LAMBDA_TARGET)) $(addprefix --package ,$(LAMBDAS))
+	for program in $(LAMBDAS); do \
+		folder=target/lambda-assets/$(ARCH)/$$program && rm -rf $$folder && mkdir -p $$folder && \
+		cp target/lambda/$(LAMBDA_TARGET)/lambda/$$program $$folder/bootstrap && \
+		cp -R campaigns $$folder/campaigns || exit 1; \
+	done
+	npm --prefix infra run --silent check-glibc -- \
+		$(foreach program,$(LAMBDAS),$(CURDIR)/target/lambda-assets/$(ARCH)/$(program)/bootstrap)
+
 .PHONY: synth
-synth: infra/node_modules ## write the CloudFormation template to infra/cdk.out
-	npm --prefix infra run synth
+synth: infra/node_modules ## write the CloudFormation template of STAGE=dev to infra/cdk.out
+	$(CDK) synth --quiet --context stage=$(STAGE)
+
+.PHONY: bootstrap
+bootstrap: infra/node_modules ## make an account and region ready for deployments, once
+	$(CDK) bootstrap --context stage=$(STAGE) $(ARGS)
+
+.PHONY: deploy
+deploy: lambdas ## build, and deploy STAGE=dev with the AWS credentials at hand
+	$(CDK) deploy --context stage=$(STAGE) --context built=true $(ARGS)
+
+.PHONY: diff
+diff: lambdas ## show what a deployment of STAGE=dev would change
+	$(CDK) diff --context stage=$(STAGE) --context built=true $(ARGS)
+
+.PHONY: destroy
+destroy: infra/node_modules ## remove STAGE=dev from AWS; buckets and their key stay
+	$(CDK) destroy --context stage=$(STAGE) $(ARGS)
 
 .PHONY: generate
 generate: ## write sample Currents files; ARGS="--events N --users M --seed S --codec C --out DIR"
@@ -90,7 +136,8 @@ target/tools/bin/cargo-fuzz:
 	cargo install --locked --quiet --version 0.13.2 --root target/tools cargo-fuzz
 
 # Python programs that this one is compared with, or checked by.
-PYTHON_REQUIREMENTS := ingest/peers/requirements.txt api/peers/requirements.txt api/tests/requirements.txt
+PYTHON_REQUIREMENTS := ingest/peers/requirements.txt api/peers/requirements.txt api/tests/requirements.txt \
+	infra/requirements.txt
 
 target/python/ready: $(PYTHON_REQUIREMENTS)
 	python3 -m venv target/python

@@ -1,6 +1,10 @@
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
-  // The first synthesis of a run loads all of the library, which takes many seconds on a busy machine.
-  test: { testTimeout: 120_000 },
+  test: {
+    // Loading the library takes seconds, and the tests change nothing that others could see.
+    isolate: false,
+    // The first synthesis of a worker loads much more of it, on a busy machine for many seconds.
+    testTimeout: 120_000,
+  },
 });

@@ -21,7 +21,8 @@ export function codePath(
     return built;
   }
   if (required) {
-    throw new Error(`${built} holds no program: run "make lambdas" first`);
+    const make = `make lambdas ARCH=${environment.architecture}`;
+    throw new Error(`${built} holds no program: run "${make}" first`);
   }
   return PLACEHOLDER;
 }
