@@ -3,7 +3,7 @@ import * as iam from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
 
 import type { Currents } from './currents.js';
-import type { Encryption } from './encryption.js';
+import { KEY_TO_WRITE } from './encryption.js';
 import { acknowledgeObjects } from './findings.js';
 
 export interface BrazeRoleProps {
@@ -12,7 +12,6 @@ export interface BrazeRoleProps {
   readonly currents: Currents;
   /** Beginning of the keys that Braze may write. */
   readonly prefix?: string;
-  readonly encryption: Encryption;
 }
 
 /**
@@ -27,7 +26,7 @@ export class BrazeRole extends Construct {
       description: 'Braze Currents writes its files',
       externalIds: [props.braze.externalId],
     });
-    const { bucket, own } = props.currents;
+    const { bucket, key } = props.currents;
     const keys = `${props.prefix ?? ''}*`;
     role.addToPolicy(
       new iam.PolicyStatement({
@@ -42,9 +41,7 @@ export class BrazeRole extends Construct {
         resources: [bucket.arnForObjects(keys)],
       }),
     );
-    if (own) {
-      props.encryption.grantWrite(role);
-    }
+    key?.grant(role, ...KEY_TO_WRITE);
     acknowledgeObjects(role, bucket, keys, 'Braze names its objects; all begin with the prefix');
     new CfnOutput(this, 'Arn', {
       description: 'Role to name in the Currents connection',

@@ -1,7 +1,8 @@
-import { Aws, Duration } from 'aws-cdk-lib';
+import { Aws, CfnOutput, Duration } from 'aws-cdk-lib';
 import * as events from 'aws-cdk-lib/aws-events';
 import * as targets from 'aws-cdk-lib/aws-events-targets';
 import * as iam from 'aws-cdk-lib/aws-iam';
+import * as kms from 'aws-cdk-lib/aws-kms';
 import * as s3 from 'aws-cdk-lib/aws-s3';
 import * as sqs from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
@@ -32,8 +33,9 @@ const LATE = Duration.minutes(15);
 /** The bucket that Braze writes its files to, and the queue that tells of them. */
 export class Currents extends Construct {
   readonly bucket: s3.IBucket;
-  /** Whether the bucket is encrypted with the stack's key. */
-  readonly own: boolean;
+
+  /** What the bucket is encrypted with, if it is no key of S3's. */
+  readonly key: kms.IKey | undefined;
 
   /** Notifications of new files, and the rests of large ones. */
   readonly uploads: sqs.Queue;
@@ -43,8 +45,6 @@ export class Currents extends Construct {
 
   constructor(scope: Construct, id: string, props: CurrentsProps) {
     super(scope, id);
-    this.own = props.settings.existingBucket === undefined;
-
     this.givenUp = new sqs.Queue(this, 'UploadsGivenUp', {
       encryptionMasterKey: props.encryption.key,
       enforceSSL: true,
@@ -57,11 +57,22 @@ export class Currents extends Construct {
       retentionPeriod: LONGEST_RETENTION,
       visibilityTimeout: Duration.seconds(props.ingestTimeout.toSeconds() * 6),
     });
-    this.bucket =
-      props.settings.existingBucket === undefined
-        ? this.ownBucket(props)
-        : this.existingBucket(props.settings.existingBucket, props);
+    const { existingBucket, existingBucketKeyArn } = props.settings;
+    if (existingBucket === undefined) {
+      this.bucket = this.ownBucket(props);
+      this.key = props.encryption.key;
+    } else {
+      this.bucket = this.existingBucket(existingBucket, props);
+      this.key =
+        existingBucketKeyArn === undefined
+          ? undefined
+          : kms.Key.fromKeyArn(this, 'Key', existingBucketKeyArn);
+    }
     this.watch(props.alarms);
+    new CfnOutput(this, 'BucketName', {
+      description: 'Bucket to name in the Currents connection',
+      value: this.bucket.bucketName,
+    });
   }
 
   private ownBucket(props: CurrentsProps): s3.IBucket {

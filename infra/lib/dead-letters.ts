@@ -1,4 +1,4 @@
-import { Duration } from 'aws-cdk-lib';
+import { CfnOutput, Duration } from 'aws-cdk-lib';
 import * as sqs from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 
@@ -26,6 +26,7 @@ export class DeadLetters extends Construct {
       retentionPeriod: LONGEST_RETENTION,
     });
     acknowledge(this.queue, 'SQS3', 'this is itself the queue of dead letters');
+    new CfnOutput(this, 'Url', { description: 'For redrive', value: this.queue.queueUrl });
     props.alarms.watch(this, {
       name: 'dead-letters',
       means: 'Events were given up.',

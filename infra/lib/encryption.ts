@@ -4,10 +4,10 @@ import * as kms from 'aws-cdk-lib/aws-kms';
 import { Construct } from 'constructs';
 
 /** What reading encrypted data takes. */
-const READ = ['kms:Decrypt'];
+export const KEY_TO_READ = ['kms:Decrypt'];
 
 /** What writing takes: S3, SQS and Kinesis ask for a data key, and S3 reads back parts of uploads. */
-const WRITE = ['kms:Decrypt', 'kms:GenerateDataKey'];
+export const KEY_TO_WRITE = ['kms:Decrypt', 'kms:GenerateDataKey'];
 
 /** What DynamoDB does in the name of whoever reads a table. */
 const TABLE_READ = ['kms:Decrypt', 'kms:DescribeKey'];
@@ -53,11 +53,11 @@ export class Encryption extends Construct {
   }
 
   grantRead(grantee: iam.IGrantable): void {
-    this.key.grant(grantee, ...READ);
+    this.key.grant(grantee, ...KEY_TO_READ);
   }
 
   grantWrite(grantee: iam.IGrantable): void {
-    this.key.grant(grantee, ...WRITE);
+    this.key.grant(grantee, ...KEY_TO_WRITE);
   }
 
   grantTableRead(grantee: iam.IGrantable): void {
@@ -72,7 +72,7 @@ export class Encryption extends Construct {
     this.key.addToResourcePolicy(
       new iam.PolicyStatement({
         principals: [new iam.ServicePrincipal(service)],
-        actions: WRITE,
+        actions: KEY_TO_WRITE,
         // In a key's policy the asterisk stands for that key.
         resources: ['*'],
         conditions,

@@ -22,6 +22,8 @@ export interface Environment {
 export interface CurrentsSettings {
   /** A bucket of this account that is there already; it must send its events to EventBridge. */
   readonly existingBucket?: string;
+  /** ARN of the key that it is encrypted with, if it has one of its own. */
+  readonly existingBucketKeyArn?: string;
   /** Keys of another beginning are not looked at. */
   readonly prefix?: string;
   /** Files are removed after so many days. */

@@ -46,7 +46,7 @@ export class PipelineStack extends Stack {
     });
     if (environment.currents.braze !== undefined) {
       const { braze, prefix } = environment.currents;
-      new BrazeRole(this, 'BrazeRole', { braze, currents, encryption, prefix });
+      new BrazeRole(this, 'BrazeRole', { braze, currents, prefix });
     }
     const deadLetters = new DeadLetters(this, 'DeadLetters', kept);
     const records = new UserRecords(this, 'UserRecords', { ...kept, settings: environment.stream });

@@ -26,8 +26,8 @@ const TIMEOUT = Duration.minutes(5);
 /** Records that the event source gave up can be looked at this long; they hold users' events. */
 const GIVEN_UP_RETENTION = Duration.days(30);
 
-/** Where Lambda writes them. */
-const GIVEN_UP_KEYS = 'aws/lambda/*';
+/** Lambda writes them under `aws/lambda/`, but AWS documents the permission for all keys. */
+const GIVEN_UP_KEYS = '*';
 
 export interface ProcessorProps {
   readonly accessLogs: AccessLogs;

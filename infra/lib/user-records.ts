@@ -1,4 +1,4 @@
-import { Duration } from 'aws-cdk-lib';
+import { CfnOutput, Duration } from 'aws-cdk-lib';
 import * as kinesis from 'aws-cdk-lib/aws-kinesis';
 import { Construct } from 'constructs';
 
@@ -28,6 +28,7 @@ export class UserRecords extends Construct {
         : { streamMode: kinesis.StreamMode.PROVISIONED, shardCount: settings.shards }),
     });
     acknowledge(this.stream, 'KDS3', "the stack's own key says who may read; AWS's cannot");
+    new CfnOutput(this, 'Name', { description: 'For redrive', value: this.stream.streamName });
     alarms.watch(this, {
       name: 'stream-throttled',
       means: 'The stream refuses records: it has too few shards.',

@@ -53,7 +53,18 @@ test('events are late after as many minutes as an operator says', () => {
   });
 });
 
-test('CloudWatch may publish to the topic although it is encrypted', () => {
+test('CloudWatch may publish to the topic although it is encrypted and asks for TLS', () => {
+  template.hasResourceProperties('AWS::SNS::TopicPolicy', {
+    PolicyDocument: {
+      Statement: Match.arrayWith([
+        Match.objectLike({
+          Action: 'sns:Publish',
+          Effect: 'Allow',
+          Principal: { Service: 'cloudwatch.amazonaws.com' },
+        }),
+      ]),
+    },
+  });
   template.hasResourceProperties('AWS::KMS::Key', {
     KeyPolicy: {
       Statement: Match.arrayWith([

@@ -122,6 +122,36 @@ test('an existing bucket keeps its own notifications: a rule tells of its files'
   template.resourceCountIs('AWS::S3::Bucket', 2);
 });
 
+test('the key of an existing bucket may be used by ingest to read, and by Braze to write', () => {
+  const key = 'arn:aws:kms:eu-central-1:111122223333:key/theirs';
+  const { template } = example({
+    ...EVERYTHING,
+    currents: { ...EVERYTHING.currents, existingBucket: 'theirs', existingBucketKeyArn: key },
+  });
+  const uses = (role: string, Action: string | string[]) =>
+    template.hasResourceProperties('AWS::IAM::Policy', {
+      PolicyDocument: {
+        Statement: Match.arrayWith([{ Action, Effect: 'Allow', Resource: key }]),
+      },
+      Roles: [{ Ref: Match.stringLikeRegexp(`^${role}`) }],
+    });
+
+  uses('IngestProgramRole', 'kms:Decrypt');
+  uses('BrazeRole', ['kms:Decrypt', 'kms:GenerateDataKey']);
+});
+
+test('EventBridge may write to the encrypted queue', () => {
+  const { template } = example({ ...DEV, currents: { ...DEV.currents, existingBucket: 'theirs' } });
+
+  template.hasResourceProperties('AWS::KMS::Key', {
+    KeyPolicy: {
+      Statement: Match.arrayWith([
+        Match.objectLike({ Principal: { Service: 'events.amazonaws.com' } }),
+      ]),
+    },
+  });
+});
+
 test('Braze may write files and read them back, and only who knows the external id is Braze', () => {
   template.hasResourceProperties('AWS::IAM::Role', {
     AssumeRolePolicyDocument: {

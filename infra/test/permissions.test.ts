@@ -59,7 +59,7 @@ const ALLOWED: Record<string, readonly string[]> = {
     'logs:CreateLogStream ProcessorProgramLog',
     'logs:PutLogEvents ProcessorProgramLog',
     's3:ListBucket ProcessorGivenUp',
-    's3:PutObject ProcessorGivenUp/aws/lambda/*',
+    's3:PutObject ProcessorGivenUp/*',
     'sqs:SendMessage DeadLettersQueue',
     'xray:PutTelemetryRecords *',
     'xray:PutTraceSegments *',
