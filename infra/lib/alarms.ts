@@ -13,6 +13,8 @@ import type { AlarmSettings } from './environments.js';
 export interface Watch {
   /** Also the title of its chapter in docs/runbook.md. */
   readonly name: string;
+  /** Tells apart what shares a chapter, such as models. */
+  readonly of?: string;
   /** What is the matter, in one sentence. */
   readonly means: string;
   readonly metric: cloudwatch.IMetric;
@@ -63,7 +65,7 @@ export class Alarms extends Construct {
 
   /** Adds an alarm to the construct `scope` that owns what is watched. */
   watch(scope: Construct, watch: Watch): void {
-    const alarm = new cloudwatch.Alarm(scope, `Alarm-${watch.name}`, {
+    const alarm = new cloudwatch.Alarm(scope, ['Alarm', watch.name, watch.of ?? []].flat().join('-'), {
       alarmDescription: `${watch.means} ${this.settings.runbookUrl}#${watch.name}`,
       metric: watch.metric,
       threshold: watch.above,

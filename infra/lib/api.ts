@@ -62,6 +62,8 @@ export class Api extends Construct {
     }
     this.acknowledge(settings.webAcl);
     this.watch(props.alarms);
+    // CDK's own output says the same without saying what for.
+    this.gateway.node.tryRemoveChild('Endpoint');
     new CfnOutput(this, 'Url', {
       description: 'Connected Content calls this, with ?user_id={{${braze_id}}}',
       value: this.gateway.url,

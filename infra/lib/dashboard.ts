@@ -73,11 +73,13 @@ function given({ currents, deadLetters, records }: DashboardProps): cloudwatch.G
 }
 
 function model({ asked }: DashboardProps): cloudwatch.GraphWidget {
+  const metrics = (...names: string[]) =>
+    names.flatMap((name) => asked.models.map((model) => modelMetric(model, name).with({ label: `${name} ${model}` })));
   return new cloudwatch.GraphWidget({
     title: 'Amazon Bedrock',
     width: HALF,
-    left: [modelMetric(asked.models, 'InputTokenCount'), modelMetric(asked.models, 'OutputTokenCount')],
-    right: [modelMetric(asked.models, 'Invocations'), modelMetric(asked.models, 'InvocationThrottles')],
+    left: metrics('InputTokenCount', 'OutputTokenCount'),
+    right: metrics('Invocations', 'InvocationThrottles'),
   });
 }
 

@@ -169,37 +169,26 @@ export class Processor extends Construct {
       metric: this.program.count('InvocationsOverBudget', 'events_skipped_over_budget'),
       above: 0,
     });
-    alarms.watch(this, {
-      name: 'model-throttled',
-      means: 'Amazon Bedrock refuses calls for reasons of quota.',
-      metric: modelMetric(asked.models, 'InvocationThrottles'),
-      above: 0,
-      periods: 3,
-    });
+    for (const model of asked.models) {
+      alarms.watch(this, {
+        name: 'model-throttled',
+        of: model,
+        means: `Amazon Bedrock refuses calls of ${model} for reasons of quota.`,
+        metric: modelMetric(model, 'InvocationThrottles'),
+        above: 0,
+        periods: 3,
+      });
+    }
   }
 }
 
-/**
- * Adds up a metric of Amazon Bedrock over models and profiles; an alarm of CloudWatch takes ten
- * of them.
- */
-export function modelMetric(models: readonly string[], metricName: string): cloudwatch.IMetric {
-  const usingMetrics = Object.fromEntries(
-    models.map((ModelId, index) => [
-      `${metricName.toLowerCase()}${index}`,
-      new cloudwatch.Metric({
-        namespace: 'AWS/Bedrock',
-        metricName,
-        dimensionsMap: { ModelId },
-        period: PERIOD,
-        statistic: 'Sum',
-      }),
-    ]),
-  );
-  return new cloudwatch.MathExpression({
-    expression: `SUM([${Object.keys(usingMetrics).join(', ')}])`,
-    label: metricName,
+/** A metric of Amazon Bedrock about a model or profile. */
+export function modelMetric(model: string, metricName: string): cloudwatch.Metric {
+  return new cloudwatch.Metric({
+    namespace: 'AWS/Bedrock',
+    metricName,
+    dimensionsMap: { ModelId: model },
     period: PERIOD,
-    usingMetrics,
+    statistic: 'Sum',
   });
 }

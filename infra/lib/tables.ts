@@ -1,5 +1,4 @@
 import { RemovalPolicy } from 'aws-cdk-lib';
-import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import * as dynamodb from 'aws-cdk-lib/aws-dynamodb';
 import { Construct } from 'constructs';
 
@@ -45,24 +44,15 @@ export class Tables extends Construct {
   }
 
   private watch(alarms: Alarms, name: string, table: dynamodb.ITable): void {
-    alarms.watch(this, {
-      name: `${name}-table-throttled`,
-      means: `DynamoDB refuses calls to the ${name} table.`,
-      metric: new cloudwatch.MathExpression({
-        expression: 'reads + writes',
-        label: 'throttled',
-        period: PERIOD,
-        usingMetrics: {
-          reads: throttles(table, 'ReadThrottleEvents'),
-          writes: throttles(table, 'WriteThrottleEvents'),
-        },
-      }),
-      above: 0,
-      periods: 3,
-    });
+    for (const kind of ['Read', 'Write']) {
+      alarms.watch(this, {
+        name: `${name}-table-throttled`,
+        of: kind,
+        means: `DynamoDB refuses calls that ${kind.toLowerCase()} the ${name} table.`,
+        metric: table.metric(`${kind}ThrottleEvents`, { period: PERIOD, statistic: 'Sum' }),
+        above: 0,
+        periods: 3,
+      });
+    }
   }
-}
-
-function throttles(table: dynamodb.ITable, metricName: string): cloudwatch.Metric {
-  return table.metric(metricName, { period: PERIOD, statistic: 'Sum' });
 }
