@@ -2,6 +2,7 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
+    globalSetup: 'test/leave-nothing.ts',
     // Loading the library takes seconds, and the tests change nothing that others could see.
     isolate: false,
     // The first synthesis of a worker loads much more of it, on a busy machine for many seconds.

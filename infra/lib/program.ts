@@ -94,12 +94,12 @@ export class Program extends Construct {
     return this.function.metricDuration({ period: PERIOD, statistic: 'p99' });
   }
 
-  /** Lines of the log that hold `text` count in the metric `name`. */
-  count(name: string, text: string): cloudwatch.Metric {
+  /** Counts invocations whose counter `counter`, in the line that each writes, is not zero. */
+  count(name: string, counter: string): cloudwatch.Metric {
     const namespace = Stack.of(this).stackName;
     return new logs.MetricFilter(this, `Count-${name}`, {
       logGroup: this.log,
-      filterPattern: logs.FilterPattern.literal(`%${text}%`),
+      filterPattern: logs.FilterPattern.literal(`%${counter}\\W+[1-9]%`),
       metricNamespace: namespace,
       metricName: name,
       metricValue: '1',

@@ -46,6 +46,16 @@ test('the oldest event, the letters, the throttles, the errors, the slowest and 
   );
 });
 
+test('only invocations that skipped an event for its budget count, as the log writes them', () => {
+  const [filter] = Object.values(template.findResources('AWS::Logs::MetricFilter'));
+  const pattern = new RegExp(filter?.Properties.FilterPattern.replace(/^%|%$/g, ''));
+  const line = (skipped: number) =>
+    JSON.stringify({ counts: JSON.stringify({ events_skipped_over_budget: skipped, generations: 7 }) });
+
+  expect(line(12)).toMatch(pattern);
+  expect(line(0)).not.toMatch(pattern);
+});
+
 test('events are late after as many minutes as an operator says', () => {
   template.hasResourceProperties('AWS::CloudWatch::Alarm', {
     MetricName: 'IteratorAge',
