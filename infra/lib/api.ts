@@ -47,12 +47,18 @@ export class Api extends Construct {
       memoryMiB: settings.memoryMiB,
       timeout: TIMEOUT,
       settings: {
-        API_SECRET_ARN: secret.arn,
+        CACHE_SECS: String(settings.cacheSeconds),
         CONTENT_TABLE: props.tables.content.tableName,
+        CREDENTIALS_SECRET_ARN: secret.arn,
         UNKNOWN_USER: settings.unknownUser,
       },
     });
-    props.tables.content.grant(this.program.role, 'dynamodb:GetItem');
+    props.tables.content.grant(
+      this.program.role,
+      // Several campaigns in one look-up.
+      'dynamodb:BatchGetItem',
+      'dynamodb:GetItem',
+    );
     props.encryption.grantTableRead(this.program.role);
     secret.grantRead(this.program.role);
 

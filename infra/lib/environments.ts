@@ -73,6 +73,8 @@ export interface ProcessorSettings {
 export interface ApiSettings {
   readonly memoryMiB: number;
   readonly unknownUser: 'fallback' | 'not-found';
+  /** See `CACHE_SECS` in docs/settings.md. */
+  readonly cacheSeconds: number;
   /** Look-ups a second, and how many at once beyond that, until API Gateway refuses. */
   readonly throttle: { readonly rate: number; readonly burst: number };
   /** Networks that may call; everybody who knows the secret if left out. */
@@ -114,6 +116,7 @@ const DEV: Environment = {
   api: {
     memoryMiB: 512,
     unknownUser: 'fallback',
+    cacheSeconds: 0,
     throttle: { rate: 200, burst: 400 },
     webAcl: false,
     accountLogsRole: 'create',

@@ -17,7 +17,7 @@ test('the api asks for a secret that nobody chose, and may read no other', () =>
     },
   });
   template.hasResourceProperties('AWS::Lambda::Function', {
-    Environment: { Variables: { API_SECRET_ARN: { Ref: secret } } },
+    Environment: { Variables: { CREDENTIALS_SECRET_ARN: { Ref: secret } } },
   });
 });
 

@@ -65,6 +65,7 @@ const ALLOWED: Record<string, readonly string[]> = {
     'xray:PutTraceSegments *',
   ],
   Api: [
+    'dynamodb:BatchGetItem TablesContent',
     'dynamodb:GetItem TablesContent',
     'kms:Decrypt EncryptionKey',
     'kms:DescribeKey EncryptionKey',
