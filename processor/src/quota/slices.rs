@@ -1,6 +1,7 @@
 //! Takes slices for the calls that wait, and gives each its own time.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -49,6 +50,9 @@ const WELL_KNOWN_CALLS: f64 = 300.0;
 /// Age of what others are known to have learnt at which there may be news.
 const NEWS_AGE: Duration = Duration::from_secs(10);
 
+/// How long the size of a campaign's calls counts: a window that held one, twice over.
+const LATEST_COUNTS: Duration = Duration::from_secs(120);
+
 /// Time that all instances together ask for, for calls of which nothing is known. They are
 /// charged the worst case, so the rest waits until the first have ended.
 const MAX_UNKNOWN: Duration = Duration::from_secs(6);
@@ -79,8 +83,8 @@ pub(super) struct State {
     sent: Vec<Learnt>,
     /// Until when campaigns wait for their first calls, of which nothing is known.
     tried_until_us: HashMap<String, u64>,
-    /// What the campaigns' latest calls were charged, and can be settled to.
-    latest: HashMap<String, (f64, f64)>,
+    /// What the campaigns' latest calls were charged, and can be settled to, and when.
+    latest: HashMap<String, (Largest, u64)>,
     /// Lanes as they were seen last.
     pub(super) lanes: HashMap<u32, View>,
     /// The lane to ask next.
@@ -112,7 +116,6 @@ pub(super) struct Plan {
     /// Number of the lane; none where the instance is on its own.
     lane: Option<u32>,
     pub(super) ask: Ask,
-    charged: f64,
     factor: f64,
     pace: f64,
     pub(super) calls: Vec<Place>,
@@ -253,9 +256,11 @@ impl State {
         let pace = seen.map_or(1.0, |lane| lane.pace.at(begins_us));
 
         let prices = self.priced(quota, now_us);
+        self.latest.retain(|_, (_, at_us)| *at_us + micros(LATEST_COUNTS) > now_us);
         for (place, price, _) in &prices {
             if let Some(waiting) = self.line.get(*place) {
-                self.latest.insert(waiting.campaign.clone(), (price.charged, price.worst));
+                let call = Largest { charged: price.charged, worst: price.worst };
+                self.latest.insert(waiting.campaign.clone(), (call, now_us));
             }
         }
         let largest = self.largest();
@@ -295,13 +300,13 @@ impl State {
             resumes_us: None,
         };
         let is_limited_by_deadlines = latest_us < now_and_more;
-        Plan { lane, ask, charged, factor, pace, calls, is_limited_by_deadlines }
+        Plan { lane, ask, factor, pace, calls, is_limited_by_deadlines }
     }
 
     /// The largest calls of those that share the quota.
     fn largest(&self) -> Largest {
         let latest = self.latest.values();
-        latest.fold(Largest::default(), |largest, (charged, worst)| largest.or(*charged, *worst))
+        latest.fold(Largest::default(), |all, (call, _)| all.or(call.charged, call.worst))
     }
 
     /// Chooses the lane to ask next: of two that chance names, the one that was promised
@@ -331,7 +336,7 @@ impl State {
         let pace = plan.pace.min(lane.pace.at(next_us)) / plan.factor;
         let largest = self.largest();
         let waiting = self.priced(quota, plan.ask.now_us);
-        let mut is_first = true;
+        let (mut is_first, mut charged) = (true, 0.0);
         for (place, price, _) in waiting {
             let worth_us = (rate::worth_us(quota, shares, &price, largest) as f64 / pace) as u64;
             // Rounding may not cost the last call its time.
@@ -344,9 +349,11 @@ impl State {
             if self.line.tell(place, Ok(turn)) {
                 self.booked_until_us = self.booked_until_us.max(earliest_us);
                 next_us += worth_us;
+                charged += price.charged;
             }
         }
-        self.differences.paid(plan.charged, plan.factor);
+        // What is not used may go back, and pays nothing then.
+        self.differences.paid(charged, plan.factor);
         next_us
     }
 
@@ -419,7 +426,7 @@ impl Limiter {
         self.slices.fetch_add(1, Ordering::Relaxed);
         let taken = self.instance.table.take(&name, &plan.ask, &news, seen.as_ref());
         match timeout(TABLE_TIMEOUT, taken).await {
-            Ok(Ok(Taken::Slice(seen))) => self.taken(number, seen, &plan).await,
+            Ok(Ok(Taken::Slice(seen))) => self.taken(number, seen, &plan),
             Ok(Ok(Taken::Busy(seen))) => {
                 let is_another_free = self.state().is_another_free(number, seen, self, now_us);
                 let is_limited = plan.is_limited_by_deadlines;
@@ -443,7 +450,7 @@ impl Limiter {
     }
 
     /// A slice was taken: the calls get their times, and what is left goes back.
-    async fn taken(&self, number: u32, seen: Seen, plan: &Plan) {
+    fn taken(&self, number: u32, seen: Seen, plan: &Plan) {
         let lane = seen.lane;
         let unused_from_us = {
             let mut state = self.state();
@@ -452,7 +459,7 @@ impl Limiter {
         };
         let unused_us = lane.busy_until_us.saturating_sub(unused_from_us);
         if unused_us as f64 > plan.ask.length_us as f64 * WORTH_GIVING_BACK {
-            self.give_back(number, &lane, unused_from_us).await;
+            self.give_back(number, lane, unused_from_us);
         }
     }
 
@@ -486,18 +493,22 @@ impl Limiter {
         }
     }
 
-    async fn give_back(&self, number: u32, slice: &Lane, from_us: u64) {
+    /// Gives the end of a slice back, in a task of its own: the call that took the slice
+    /// starts meanwhile, and with it ends what it does for the others. Should the update
+    /// be late, or fail, time passes unused.
+    fn give_back(&self, number: u32, slice: Lane, from_us: u64) {
         self.slices.fetch_add(1, Ordering::Relaxed);
-        let given = self.instance.table.give_back(&self.lane(number), slice, from_us).await;
-        match given {
-            Ok(()) => {
-                if let Some(view) = self.state().lanes.get_mut(&number)
-                    && let Some(given) = view.seen.lane.give_back(slice, from_us)
-                {
-                    view.seen.lane = given;
-                }
-            }
-            Err(error) => tracing::debug!(%error, "unused time was not given back"),
+        if let Some(view) = self.state().lanes.get_mut(&number)
+            && let Some(given) = view.seen.lane.give_back(&slice, from_us)
+        {
+            view.seen.lane = given;
         }
+        let (table, name) = (Arc::clone(&self.instance.table), self.lane(number));
+        tokio::spawn(async move {
+            let given = timeout(TABLE_TIMEOUT, table.give_back(&name, &slice, from_us)).await;
+            if !matches!(given, Ok(Ok(()))) {
+                tracing::debug!(?given, "unused time was not given back");
+            }
+        });
     }
 }

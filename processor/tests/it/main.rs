@@ -7,6 +7,7 @@
 //! - [`answers`] — one generation for each distinct prompt, and budgets.
 //! - [`lease_model`] — every way in which instances can share a lane.
 //! - [`quota`] — the quota across instances: never exceeded, used up, shared.
+//! - [`quota_fairness`], [`quota_ledger`] — whose turn it is, and what calls are charged.
 //! - [`injection`] — event values stay data.
 #![expect(clippy::expect_used, reason = "a test that cannot go on fails")]
 
@@ -21,6 +22,8 @@ mod lease_model;
 #[path = "../../benches/quota/load.rs"]
 mod load;
 mod quota;
+mod quota_fairness;
+mod quota_ledger;
 mod simulation;
 mod tables;
 mod world;
