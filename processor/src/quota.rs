@@ -14,6 +14,7 @@
 //!
 //! - [`lane`] — the shared clock of promises, and why no sixty seconds exceed the quota.
 //!   Read this first.
+//! - `state`, `known`, `plan`, `slices` — what an instance knows, asks for, and takes.
 //! - `rate` — how much of a lane's time a call is worth.
 //! - [`estimate`], `settling` — what calls will take, and what they took.
 //! - `line` — whose turn it is within an instance.
@@ -24,15 +25,18 @@
 mod alone;
 pub mod dynamodb;
 pub mod estimate;
+mod known;
 pub mod lane;
 mod line;
 pub mod pace;
 mod pacer;
+mod plan;
 mod rate;
 mod reservation;
 mod settings;
 mod settling;
 mod slices;
+mod state;
 pub mod table;
 
 use std::collections::HashMap;
@@ -49,7 +53,7 @@ use crate::jitter::Jitter;
 use lane::micros;
 use line::{Place, Turn, Waiting};
 use pacer::Pacer;
-use slices::State;
+use state::State;
 use table::{LaneName, QuotaTable};
 
 pub use reservation::Reservation;

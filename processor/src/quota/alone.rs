@@ -16,7 +16,9 @@ use tokio::time::{sleep, timeout};
 use super::Limiter;
 use super::lane::{Ask, Lane, micros};
 use super::pace::Pace;
-use super::slices::{MAX_AHEAD, MAX_SLICE, Plan, State, TABLE_TIMEOUT, View};
+use super::plan::Plan;
+use super::slices::{MAX_AHEAD, MAX_SLICE, TABLE_TIMEOUT};
+use super::state::{State, View};
 use super::table::Taken;
 
 /// First time after which the table is asked again; doubled each time.

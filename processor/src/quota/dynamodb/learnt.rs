@@ -12,8 +12,11 @@ use crate::store::dynamodb::Item;
 
 const PREFIX: &str = "learnt#";
 
+/// Where a sum is.
+type Place = fn(&mut Sums) -> &mut f64;
+
 /// Names of the sums, and where they are.
-const SUMS: [(&str, fn(&mut Sums) -> &mut f64); 6] = [
+const SUMS: [(&str, Place); 6] = [
     ("calls", |sums| &mut sums.calls),
     ("estimated", |sums| &mut sums.estimated_input),
     ("input", |sums| &mut sums.input),

@@ -1,0 +1,138 @@
+//! What is known of the campaigns, here and by all, and how those are asked for of which
+//! nothing is.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::estimate::{Learnt, Price, Sums, period};
+use super::lane::micros;
+use super::line::Place;
+use super::state::State;
+use super::{Call, ModelQuota};
+
+/// Calls after which something is known of a campaign.
+const ENOUGH_CALLS: f64 = 30.0;
+
+/// Calls after which what others learnt meanwhile changes little.
+const WELL_KNOWN_CALLS: f64 = 300.0;
+
+/// Age of what others are known to have learnt at which there may be news.
+const NEWS_AGE: Duration = Duration::from_secs(10);
+
+/// Time that all instances together ask for, for calls of which nothing is known. They are
+/// charged the worst case, so the rest waits until the first have ended.
+const MAX_UNKNOWN: Duration = Duration::from_secs(6);
+
+/// How long the rest waits at most.
+const UNKNOWN_WAIT: Duration = Duration::from_secs(2);
+
+/// Campaigns of which one update says what was learnt.
+const MAX_NEWS: usize = 8;
+
+/// What is asked for campaigns of which nothing is known.
+pub(super) struct Unknown {
+    most_us: u64,
+    asked: HashMap<String, u64>,
+}
+
+impl State {
+    /// What a call will take.
+    pub(super) fn price(&self, call: &Call<'_>, quota: &ModelQuota, now_us: u64) -> Price {
+        let known = self.known(call.campaign, now_us);
+        known.price(call.input_tokens, call.max_tokens, quota.output_burndown.get())
+    }
+
+    /// What all instances are known to have learnt of a campaign, and this one.
+    pub(super) fn known(&self, campaign: &str, now_us: u64) -> Sums {
+        let mut sums = self.own.get(campaign).copied().unwrap_or_default();
+        let shared = self.lanes.values().flat_map(|view| &view.seen.learnt).chain(&self.sent);
+        let this_period = period(now_us);
+        for learnt in shared {
+            if learnt.campaign == campaign && learnt.period + 1 >= this_period {
+                sums.add(&learnt.sums);
+            }
+        }
+        sums
+    }
+
+    /// Learns from a call that ended.
+    pub(super) fn learn(&mut self, campaign: &str, call: &Sums) {
+        if let Some(sums) = self.own.get_mut(campaign) {
+            sums.add(call);
+        } else {
+            self.own.insert(campaign.to_owned(), *call);
+        }
+    }
+
+    /// Whether calls wait, and all of them for the first ones of their campaign.
+    pub(super) fn are_all_tried(&self, now_us: u64) -> bool {
+        let mut waiting = self.line.iter().map(|(_, waiting)| &waiting.campaign);
+        self.line.len() > 0 && waiting.all(|campaign| self.is_tried(campaign, now_us))
+    }
+
+    /// Whether a campaign waits for its first calls to end.
+    fn is_tried(&self, campaign: &str, now_us: u64) -> bool {
+        let until_us = self.tried_until_us.get(campaign).copied().unwrap_or_default();
+        until_us > now_us && self.is_unknown(campaign, now_us)
+    }
+
+    fn is_unknown(&self, campaign: &str, now_us: u64) -> bool {
+        let seen_us = self.lanes.values().map(|view| view.at_us).max().unwrap_or_default();
+        let is_old = seen_us + micros(NEWS_AGE) < now_us;
+        self.known(campaign, now_us).calls < if is_old { WELL_KNOWN_CALLS } else { ENOUGH_CALLS }
+    }
+
+    /// What the lanes do not know yet, to be told with the next slice.
+    pub(super) fn news(&mut self, now_us: u64) -> Vec<Learnt> {
+        let campaigns: Vec<String> = self.own.keys().take(MAX_NEWS).cloned().collect();
+        let told = campaigns.into_iter().filter_map(|campaign| {
+            let sums = self.own.remove(&campaign)?;
+            Some(Learnt { campaign, period: period(now_us), sums })
+        });
+        self.sent = told.collect();
+        self.sent.clone()
+    }
+
+    /// The news did not arrive, as far as is known.
+    pub(super) fn keep_news(&mut self) {
+        for learnt in std::mem::take(&mut self.sent) {
+            self.own.entry(learnt.campaign).or_default().add(&learnt.sums);
+        }
+    }
+
+    /// The rest of the campaigns that were asked for waits until their first calls end.
+    pub(super) fn try_first(&mut self, unknown: Unknown, begins_us: u64, now_us: u64) {
+        let until_us = begins_us + micros(UNKNOWN_WAIT);
+        self.tried_until_us.retain(|_, until_us| *until_us > now_us);
+        self.tried_until_us.extend(unknown.asked.into_keys().map(|campaign| (campaign, until_us)));
+    }
+}
+
+impl Unknown {
+    /// Nothing yet.
+    pub(super) fn new(instances: u32) -> Self {
+        Self { most_us: micros(MAX_UNKNOWN) / u64::from(instances), asked: HashMap::new() }
+    }
+
+    /// Whether a slice may hold a call, which counts then.
+    pub(super) fn may_ask(
+        &mut self,
+        state: &State,
+        place: Place,
+        now_us: u64,
+        worth_us: u64,
+    ) -> bool {
+        let Some(waiting) = state.line.get(place) else { return false };
+        let campaign = &waiting.campaign;
+        if !state.is_unknown(campaign, now_us) {
+            return true;
+        }
+        let asked_us = self.asked.get(campaign).copied();
+        let is_enough = asked_us.is_some_and(|asked_us| asked_us + worth_us > self.most_us);
+        if is_enough || state.is_tried(campaign, now_us) {
+            return false;
+        }
+        self.asked.insert(campaign.clone(), asked_us.unwrap_or_default() + worth_us);
+        true
+    }
+}

@@ -1,0 +1,146 @@
+//! What is asked for the calls that wait, and how a slice is given to them.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::estimate::Price;
+use super::known::Unknown;
+use super::lane::{Ask, Lane, micros};
+use super::line::{Place, Turn};
+use super::rate::Largest;
+use super::slices::{MAX_AHEAD, MAX_SLICE};
+use super::state::State;
+use super::{Limiter, ModelQuota, rate};
+
+/// How long the size of a campaign's calls counts: a window that held one, twice over.
+const LATEST_COUNTS: Duration = Duration::from_secs(120);
+
+/// Microseconds of a day.
+const DAY_US: u64 = 24 * 3_600 * 1_000_000;
+
+/// What is asked for those that wait.
+#[derive(Debug)]
+pub(super) struct Plan {
+    /// Number of the lane; none where the instance is on its own.
+    pub(super) lane: Option<u32>,
+    pub(super) ask: Ask,
+    factor: f64,
+    pace: f64,
+    pub(super) calls: Vec<Place>,
+    pub(super) is_limited_by_deadlines: bool,
+}
+
+impl State {
+    /// What to ask for the calls that wait, first served first.
+    pub(super) fn plan(&mut self, limiter: &Limiter, now_us: u64) -> Plan {
+        let quota = &limiter.quota;
+        let (lane, seen) = self.next_lane();
+        let shares = limiter.shares(lane);
+        let begins_us = seen.map_or(now_us, |lane| lane.busy_until_us.max(now_us));
+        let pace = seen.map_or(1.0, |lane| lane.pace.at(begins_us));
+
+        let prices = self.priced(quota, now_us);
+        self.latest.retain(|_, (_, at_us)| *at_us + micros(LATEST_COUNTS) > now_us);
+        for (place, price, _) in &prices {
+            if let Some(waiting) = self.line.get(*place) {
+                let call = Largest { charged: price.charged, worst: price.worst };
+                self.latest.insert(waiting.campaign.clone(), (call, now_us));
+            }
+        }
+        let largest = self.largest();
+        let now_and_more = now_us + micros(MAX_AHEAD);
+        let (mut length_us, mut charged, mut latest_us) = (0, 0.0, now_and_more);
+        let mut calls = Vec::new();
+        let mut unknown = Unknown::new(limiter.instance.instances.get());
+        for (place, price, deadline_us) in prices {
+            let worth_us = (rate::worth_us(quota, shares, &price, largest) as f64 / pace) as u64;
+            if !calls.is_empty() && length_us + worth_us > micros(MAX_SLICE) {
+                break;
+            }
+            if !unknown.may_ask(self, place, now_us, worth_us) {
+                continue;
+            }
+            // Nothing is asked for a call that cannot start in time.
+            if deadline_us < begins_us + length_us {
+                continue;
+            }
+            latest_us = latest_us.min(deadline_us - length_us);
+            length_us += worth_us;
+            charged += price.charged;
+            calls.push(place);
+        }
+        self.try_first(unknown, begins_us, now_us);
+        let factor = self.differences.factor(calls.len(), charged, now_us);
+        let shares_of_day = u64::from(shares);
+        let ask = Ask {
+            now_us,
+            length_us: (length_us as f64 * factor).ceil() as u64,
+            latest_us,
+            day: now_us / DAY_US,
+            tokens: charged.ceil() as u64,
+            tokens_per_day: quota.tokens_per_day.map(|tokens| tokens.get() / shares_of_day),
+            resumes_us: None,
+        };
+        let is_limited_by_deadlines = latest_us < now_and_more;
+        Plan { lane, ask, factor, pace, calls, is_limited_by_deadlines }
+    }
+
+    /// The calls that wait with what they will take and their deadlines, first served first.
+    fn priced(&self, quota: &ModelQuota, now_us: u64) -> Vec<(Place, Price, u64)> {
+        let burndown = quota.output_burndown.get();
+        let mut known = HashMap::new();
+        let priced = self.line.iter().map(|(place, waiting)| {
+            let campaign = waiting.campaign.as_str();
+            let sums = known.entry(campaign).or_insert_with(|| self.known(campaign, now_us));
+            let price = sums.price(waiting.input_tokens, waiting.max_tokens, burndown);
+            (place, price, waiting.deadline_us)
+        });
+        priced.collect()
+    }
+
+    /// The lane to ask next, if the instance is not on its own, and as it was seen last.
+    fn next_lane(&self) -> (Option<u32>, Option<Lane>) {
+        match &self.alone {
+            Some(alone) => (None, Some(alone.lane)),
+            None => (Some(self.lane), self.lanes.get(&self.lane).map(|view| view.seen.lane)),
+        }
+    }
+
+    /// The largest calls of those that share the quota.
+    fn largest(&self) -> Largest {
+        let latest = self.latest.values();
+        latest.fold(Largest::default(), |all, (call, _)| all.or(call.charged, call.worst))
+    }
+
+    /// Gives the calls that wait their times in a slice; says when the last one ends.
+    pub(super) fn give_turns(&mut self, limiter: &Limiter, plan: &Plan, lane: &Lane) -> u64 {
+        let (quota, shares) = (&limiter.quota, limiter.shares(plan.lane));
+        let ends_us = lane.busy_until_us;
+        let mut next_us = ends_us - plan.ask.length_us;
+        let waited_us = next_us.saturating_sub(plan.ask.now_us);
+        self.next_begins_us = next_us.min(plan.ask.now_us) + 2 * waited_us;
+        // Somebody may have slowed down meanwhile: fewer calls fit then.
+        let pace = plan.pace.min(lane.pace.at(next_us)) / plan.factor;
+        let largest = self.largest();
+        let waiting = self.priced(quota, plan.ask.now_us);
+        let (mut is_first, mut charged) = (true, 0.0);
+        for (place, price, _) in waiting {
+            let worth_us = (rate::worth_us(quota, shares, &price, largest) as f64 / pace) as u64;
+            // Rounding may not cost the last call its time.
+            if next_us + worth_us > ends_us + worth_us / 50 && !is_first {
+                break;
+            }
+            is_first = false;
+            let earliest_us = lane.earliest_us(next_us, next_us + worth_us, price.evenness());
+            let turn = Turn { lane: plan.lane, earliest_us, begins_us: next_us, price };
+            if self.line.tell(place, Ok(turn)) {
+                self.booked_until_us = self.booked_until_us.max(earliest_us);
+                next_us += worth_us;
+                charged += price.charged;
+            }
+        }
+        // What is not used may go back, and pays nothing then.
+        self.differences.paid(charged, plan.factor);
+        next_us
+    }
+}
