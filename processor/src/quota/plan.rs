@@ -70,7 +70,8 @@ impl State {
             calls.push(place);
         }
         self.try_first(unknown, begins_us, now_us);
-        let factor = self.differences.factor(calls.len(), charged, now_us);
+        let factor =
+            self.differences.factor(calls.len(), charged, begins_us.max(self.next_begins_us));
         let shares_of_day = u64::from(shares);
         let ask = Ask {
             now_us,

@@ -21,7 +21,7 @@ const FEW_CALLS: f64 = 16.0;
 
 /// How many times the spread of a window's calls is kept free: calls settle to more or
 /// less than expected, and the sum of a window's must not exceed the quota.
-const SPREADS: f64 = 4.0;
+const SPREADS: f64 = 5.0;
 
 /// Number of lanes of a model, the same for all instances.
 pub(super) fn lanes(quota: &ModelQuota) -> u32 {
@@ -106,7 +106,7 @@ mod tests {
         let [even, uneven] =
             [even, uneven].map(|price| worth_us(&quota, 1, &price, of(0.0)) as f64);
 
-        assert!((uneven / even - 1.0 / (1.0 - 4.0 * 0.25 / 1_000_f64.sqrt())).abs() < 1e-3);
+        assert!((uneven / even - 1.0 / (1.0 - 5.0 * 0.25 / 1_000_f64.sqrt())).abs() < 1e-3);
     }
 
     #[test]

@@ -44,10 +44,9 @@ impl<'a> Reservation<'a> {
         state.learn(&self.campaign, &learnt);
         state.next_pause = None;
         // Nobody gets back what a call was charged because little was known: its time has
-        // passed. Only what it took less than others do makes room for those that took more.
-        let usual = known.usual(self.input_tokens, burndown).unwrap_or(settled);
-        let more = (took_tokens - charged).max((settled - usual).min(0.0));
-        state.differences.add(self.started_us, more);
+        // passed.
+        let chance = settled - known.usual(self.input_tokens, burndown).unwrap_or(settled);
+        state.differences.add(self.started_us, took_tokens - charged - chance, chance);
     }
 
     /// Ends a call that the service does not charge: it was refused, or never left.
@@ -66,7 +65,7 @@ impl Drop for Reservation<'_> {
     fn drop(&mut self) {
         if self.is_open {
             let more = self.turn.price.worst - self.turn.price.charged;
-            self.limiter.state().differences.add(self.started_us, more);
+            self.limiter.state().differences.add(self.started_us, more, 0.0);
         }
     }
 }

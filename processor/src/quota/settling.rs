@@ -1,22 +1,25 @@
 //! What calls took more or less than they were charged.
 //!
-//! The difference belongs to the window of the call. So it makes the next slices longer
-//! or shorter as long as that window lasts, and ends with it: time that passed unused is
-//! not there a minute later.
+//! - **Debts**: calls that took more than their kind does, because little was known or
+//!   because they were cut off. They make the next slices longer until they are paid, or
+//!   until the window of the call is over: what is not there a minute later is nobody's.
+//! - **Chance**: calls take more and less than others of their kind. It evens out, and the
+//!   sooner the next slice begins the more of it, so it counts by the part of a window that
+//!   call and slice have in common. What a slice that begins a minute later would make up
+//!   for has long left the window.
 
 use std::collections::VecDeque;
 
 use super::lane::{WINDOW, micros};
 
-/// How much shorter than its calls a slice may be, as a part of it. Calls that took less
-/// than expected are as frequent as those that took more; what is more than that is an
-/// estimate that was wrong, and its time has passed.
+/// How much shorter than its calls a slice may be, as a part of it.
 const SHORTER: f64 = 0.05;
 
 /// How much shorter a slice of few calls may be, as a part of one call.
 const SHORTER_BY_CALL: f64 = 0.5;
 
-/// How much longer than its calls a slice may be; what is left makes the next ones longer.
+/// How much longer than its calls a slice may be; debts that are left make the next ones
+/// longer.
 const LONGEST: f64 = 1.5;
 
 /// Differences kept one by one; older ones are added up.
@@ -25,48 +28,72 @@ const MAX_KEPT: usize = 1_000;
 /// Differences of a window's calls.
 #[derive(Debug, Default)]
 pub(super) struct Differences {
-    /// When the call started, and how many tokens more it took.
-    kept: VecDeque<(u64, f64)>,
+    debts: Kept,
+    chance: Kept,
+    /// What of the last factor was chance, in tokens.
+    counted: f64,
 }
 
+/// When calls started, and how many tokens more they took.
+#[derive(Debug, Default)]
+struct Kept(VecDeque<(u64, f64)>);
+
 impl Differences {
-    /// Notes that a call took `tokens` more than it was charged.
-    pub(super) fn add(&mut self, started_us: u64, tokens: f64) {
-        if self.kept.len() == MAX_KEPT
-            && let Some((_, oldest)) = self.kept.pop_front()
-            && let Some((_, next)) = self.kept.front_mut()
-        {
-            *next += oldest;
+    /// Notes that a call took `debt` tokens more than it was charged, and beside that
+    /// `chance` more than others of its kind do, or less.
+    pub(super) fn add(&mut self, started_us: u64, debt: f64, chance: f64) {
+        if debt > 0.0 {
+            self.debts.add(started_us, debt);
         }
-        self.kept.push_back((started_us, tokens));
+        self.chance.add(started_us, chance);
     }
 
-    /// What a slice for so many calls of `charged` tokens must be multiplied with.
-    pub(super) fn factor(&mut self, calls: usize, charged: f64, now_us: u64) -> f64 {
+    /// What a slice for so many calls of `charged` tokens must be multiplied with that
+    /// begins at `begins_us`.
+    pub(super) fn factor(&mut self, calls: usize, charged: f64, begins_us: u64) -> f64 {
+        self.debts.forget_before(begins_us.saturating_sub(micros(WINDOW)));
+        self.chance.forget_before(begins_us.saturating_sub(micros(WINDOW)));
+        let in_common = |started_us: u64| {
+            1.0 - begins_us.saturating_sub(started_us) as f64 / micros(WINDOW) as f64
+        };
+        let chance = self.chance.0.iter();
+        self.counted = chance.map(|(started_us, tokens)| in_common(*started_us) * tokens).sum();
+        let sum = self.counted + self.debts.sum();
         let shorter = (SHORTER_BY_CALL / calls.max(1) as f64).max(SHORTER);
-        let oldest = now_us.saturating_sub(micros(WINDOW));
-        self.kept.retain(|(started_us, _)| *started_us >= oldest);
-        let sum: f64 = self.kept.iter().map(|(_, tokens)| tokens).sum();
         (1.0 + sum / charged.max(1.0)).clamp(1.0 - shorter, LONGEST)
     }
 
     /// Notes that a slice for calls of `charged` tokens was multiplied with `factor`.
     pub(super) fn paid(&mut self, charged: f64, factor: f64) {
-        let mut paid = charged * (factor - 1.0);
-        if paid < 0.0 {
-            // The rest was not worth keeping.
-            self.kept.clear();
-            return;
-        }
-        // Those that took less count against those that took more.
-        paid -= self.kept.iter().map(|(_, tokens)| tokens.min(0.0)).sum::<f64>();
-        self.kept.retain_mut(|(_, tokens)| {
-            let part = tokens.clamp(0.0, paid);
+        self.chance.0.clear();
+        let mut paid = (charged * (factor - 1.0) - std::mem::take(&mut self.counted)).max(0.0);
+        self.debts.0.retain_mut(|(_, tokens)| {
+            let part = tokens.min(paid);
             *tokens -= part;
             paid -= part;
             // What is left of one that was paid in full is rounding.
             *tokens > 1e-6
         });
+    }
+}
+
+impl Kept {
+    fn add(&mut self, started_us: u64, tokens: f64) {
+        if self.0.len() == MAX_KEPT
+            && let Some((_, oldest)) = self.0.pop_front()
+            && let Some((_, next)) = self.0.front_mut()
+        {
+            *next += oldest;
+        }
+        self.0.push_back((started_us, tokens));
+    }
+
+    fn forget_before(&mut self, oldest_us: u64) {
+        self.0.retain(|(started_us, _)| *started_us >= oldest_us);
+    }
+
+    fn sum(&self) -> f64 {
+        self.0.iter().map(|(_, tokens)| tokens).sum()
     }
 }
 
@@ -79,10 +106,9 @@ mod tests {
     const SECOND: u64 = 1_000_000;
 
     #[test]
-    fn what_a_call_took_more_makes_the_next_slice_longer_once() {
+    fn a_debt_makes_the_next_slice_longer_once() {
         let mut differences = Differences::default();
-        differences.add(100 * SECOND, 150.0);
-        differences.add(101 * SECOND, -50.0);
+        differences.add(100 * SECOND, 100.0, 0.0);
 
         let factor = differences.factor(10, 1_000.0, 110 * SECOND);
         assert_eq!(factor, 1.1);
@@ -91,17 +117,28 @@ mod tests {
     }
 
     #[test]
-    fn a_difference_ends_with_the_window_of_its_call() {
+    fn a_debt_ends_with_the_window_of_its_call() {
         let mut differences = Differences::default();
-        differences.add(100 * SECOND, 150.0);
+        differences.add(100 * SECOND, 150.0, 0.0);
 
         assert_eq!(differences.factor(10, 1_000.0, 161 * SECOND), 1.0);
     }
 
     #[test]
-    fn an_estimate_that_was_far_too_high_is_not_made_up_for() {
+    fn chance_counts_the_less_the_later_it_could_even_out() {
+        let after = |secs: u64| {
+            let mut differences = Differences::default();
+            differences.add(100 * SECOND, 0.0, 40.0);
+            differences.factor(10, 1_000.0, (100 + secs) * SECOND)
+        };
+
+        assert_eq!([after(0), after(30), after(60)], [1.04, 1.02, 1.0]);
+    }
+
+    #[test]
+    fn calls_that_took_far_less_are_not_made_up_for() {
         let mut differences = Differences::default();
-        differences.add(100 * SECOND, -900.0);
+        differences.add(100 * SECOND, 0.0, -900.0);
 
         let factor = differences.factor(10, 1_000.0, 101 * SECOND);
         assert_eq!(factor, 1.0 - SHORTER);
@@ -110,7 +147,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever calls took more is paid by slices, to the token, if it comes in time.
+        /// Debts are paid by slices, to the token, if they come in time.
         #[test]
         fn tokens_are_conserved(
             calls in prop::collection::vec((0.0_f64..400.0, 100.0_f64..2_000.0), 1..200)
@@ -123,7 +160,7 @@ mod tests {
                 paid += charged * (factor - 1.0);
             };
             for (more, charged) in calls {
-                differences.add(SECOND, more);
+                differences.add(SECOND, more, 0.0);
                 taken += more;
                 pay(&mut differences, charged);
             }
