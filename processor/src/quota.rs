@@ -46,13 +46,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::clock::Clock;
 use crate::jitter::Jitter;
 use lane::micros;
 use line::{Place, Turn, Waiting};
 use pacer::Pacer;
+use slices::TABLE_TIMEOUT;
 use state::State;
 use table::{LaneName, QuotaTable};
 
@@ -205,10 +206,11 @@ impl Limiter {
         let (now, now_us) = (Instant::now(), self.now_us());
         let deadline_us = now_us + micros(deadline.saturating_duration_since(now));
         let came_us = now_us.saturating_sub(micros(now.saturating_duration_since(call.since)));
-        let worst = self.state().price(call, &self.quota, now_us).worst;
+        // The service takes no more when a call starts; it may settle to more.
+        let wanted = call.input_tokens + u64::from(call.max_tokens);
         let tokens_per_minute = self.quota.tokens_per_minute;
-        if worst > tokens_per_minute.get() as f64 {
-            return Err(NotAdmitted::NeverFits { wanted: worst as u64, tokens_per_minute });
+        if wanted > tokens_per_minute.get() {
+            return Err(NotAdmitted::NeverFits { wanted, tokens_per_minute });
         }
         let turn = self.turn(call, came_us, deadline_us);
         let turn = timeout_at(deadline, turn).await.unwrap_or(Err(NotAdmitted::OutOfTime))?;
@@ -240,9 +242,16 @@ impl Limiter {
             };
             drop(in_line);
             self.sleep_until(turn.earliest_us).await;
-            let paused_until_us = self.state().paused_until_us;
+            let (paused_until_us, closed_until_us) = {
+                let state = self.state();
+                (state.paused_until_us, state.closed_until_us)
+            };
             let now_us = self.now_us();
-            if now_us >= paused_until_us && lane::may_start(turn.begins_us, now_us) {
+            if now_us < closed_until_us {
+                return Err(NotAdmitted::DayUsedUp);
+            }
+            let is_early = now_us < turn.earliest_us.max(paused_until_us);
+            if !is_early && lane::may_start(turn.begins_us, now_us) {
                 return Ok(turn);
             }
             // Its time has passed: it takes its place in the line again.
@@ -302,16 +311,23 @@ impl Limiter {
         let slower = self.state().throttled(lane, now_us, retry_after);
         if let (Some(number), Some(pace)) = (lane, slower) {
             self.slices.fetch_add(1, Ordering::Relaxed);
-            let slowed = self.instance.table.slow_down(&self.lane(number), now_us, pace).await;
-            if let Err(error) = slowed {
-                tracing::debug!(%error, "other instances do not hear of a throttle");
+            let name = self.lane(number);
+            let slowed = self.instance.table.slow_down(&name, now_us, pace);
+            let slowed = timeout(TABLE_TIMEOUT, slowed).await;
+            if !matches!(slowed, Ok(Ok(()))) {
+                tracing::debug!(?slowed, "other instances do not hear of a throttle");
             }
         }
     }
 
-    /// The service said that the day's quota is used up.
+    /// The service said that the day's quota is used up: nothing is asked for a while.
     pub fn day_used_up(&self) {
-        self.state().closed_until_us = self.now_us() + micros(DAY_PAUSE);
+        let mut state = self.state();
+        state.closed_until_us = self.now_us() + micros(DAY_PAUSE);
+        let all: Vec<Place> = state.line.iter().map(|(place, _)| place).collect();
+        for place in all {
+            state.line.tell(place, Err(NotAdmitted::DayUsedUp));
+        }
     }
 
     /// Calls of the table so far, or since [`Quotas::count_table_calls`].

@@ -8,6 +8,7 @@
 //! lets the lane begin again only after [`RETURN`], by when all have asked again, and
 //! everybody keeps to their share until the lane begins.
 
+use std::num::NonZeroU32;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use tokio::time::{sleep, timeout};
 use super::Limiter;
 use super::lane::{Ask, Lane, micros};
 use super::pace::Pace;
-use super::plan::Plan;
+use super::plan::{DAY_US, Plan};
 use super::slices::{MAX_AHEAD, MAX_SLICE, TABLE_TIMEOUT};
 use super::state::{State, View};
 use super::table::Taken;
@@ -35,6 +36,8 @@ const RETURN: Duration = Duration::from_secs(MAX_RETRY.as_secs() + 1);
 pub(super) struct Alone {
     /// Its own lane, of which nobody else takes slices.
     pub(super) lane: Lane,
+    /// The day that its tokens are of.
+    day: u64,
     retry_at_us: u64,
     next_retry: Duration,
     /// When the shared lanes begin again, once that is known.
@@ -43,7 +46,9 @@ pub(super) struct Alone {
 
 impl State {
     /// The table does not answer.
-    pub(super) fn go_alone(&mut self, now_us: u64) {
+    pub(super) fn go_alone(&mut self, instances: NonZeroU32, now_us: u64) {
+        // Its share of what all have used of the day, as far as is known.
+        let used: u64 = self.lanes.values().map(|view| view.seen.lane.day_tokens).sum();
         let alone = self.alone.get_or_insert_with(|| {
             let busy_until_us = now_us + promised_ahead_us(self.lanes.values(), now_us);
             let pace = Pace::default();
@@ -53,9 +58,10 @@ impl State {
                 idle_us: 0,
                 slices: 0,
                 pace,
-                day_tokens: 0,
+                day_tokens: used / u64::from(instances.get()),
             };
-            Alone { lane, retry_at_us: 0, next_retry: FIRST_RETRY, ends_us: None }
+            let day = now_us / DAY_US;
+            Alone { lane, day, retry_at_us: 0, next_retry: FIRST_RETRY, ends_us: None }
         });
         alone.retry_at_us = now_us + micros(alone.next_retry);
         alone.next_retry = (alone.next_retry * 2).min(MAX_RETRY);
@@ -66,6 +72,7 @@ impl State {
         if let Some(alone) = &mut self.alone {
             alone.ends_us = Some(lane.resumed_at_us);
         }
+        self.failures = 0;
         self.end_alone(now_us);
     }
 
@@ -122,7 +129,9 @@ impl Limiter {
                     state.came_back(&lane, now_us);
                 }
                 Ok(Ok(Taken::Busy(_) | Taken::DayUsedUp)) => {}
-                Ok(Err(_)) | Err(_) => return self.state().go_alone(now_us),
+                Ok(Err(_)) | Err(_) => {
+                    return self.state().go_alone(self.instance.instances, now_us);
+                }
             }
         }
     }
@@ -137,6 +146,9 @@ impl Limiter {
                 // What is promised now would overlap with the lanes.
                 None
             } else {
+                if alone.day != plan.ask.day {
+                    (alone.day, alone.lane.day_tokens) = (plan.ask.day, 0);
+                }
                 let taken = Lane::take(Some(&alone.lane), &plan.ask);
                 if let Ok(lane) = taken {
                     alone.lane = lane;

@@ -186,7 +186,11 @@ impl QuotaTable for Lanes {
     async fn slow_down(&self, name: &LaneName, now_us: u64, pace: Pace) -> Result<(), TableError> {
         let update = self
             .update(name)
-            .update_expression("SET pace_part = :part, pace_from = :from, pace_ceiling = :ceiling")
+            .update_expression(
+                "SET pace_part = :part, pace_from = :from, pace_ceiling = :ceiling, \
+                 expires_at = :expires_at",
+            )
+            .expression_attribute_values(":expires_at", number(now_us / 1_000_000 + KEPT_SECS))
             .condition_expression("attribute_not_exists(pace_from) OR pace_from <= :now")
             .expression_attribute_values(":part", AttributeValue::N(pace.part.to_string()))
             .expression_attribute_values(":from", number(pace.from_us))

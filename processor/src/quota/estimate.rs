@@ -76,6 +76,12 @@ impl Price {
         Self { reserved, settled, charged, worst, spread: 0.0 }
     }
 
+    /// The price where calls take more of late, by a part of what they are settled to.
+    pub(super) fn drifted(self, drift: f64) -> Self {
+        let settled = (self.settled * (1.0 + drift)).min(self.worst.max(self.settled));
+        Self { settled, charged: self.charged + settled - self.settled, ..self }
+    }
+
     /// What it is charged as a part of what it holds while it runs.
     pub(super) fn evenness(&self) -> f64 {
         self.charged / self.reserved.max(self.settled).max(1.0)

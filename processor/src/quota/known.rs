@@ -4,11 +4,10 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::estimate::{Learnt, Price, Sums, period};
+use super::estimate::{Learnt, Sums, period};
 use super::lane::micros;
 use super::line::Place;
 use super::state::State;
-use super::{Call, ModelQuota};
 
 /// Calls after which something is known of a campaign.
 const ENOUGH_CALLS: f64 = 30.0;
@@ -26,6 +25,12 @@ const MAX_UNKNOWN: Duration = Duration::from_secs(6);
 /// How long the rest waits at most.
 const UNKNOWN_WAIT: Duration = Duration::from_secs(2);
 
+/// Calls that a drift is the mean of.
+const DRIFT_CALLS: f64 = 20.0;
+
+/// Spreads of one call at which a mean of so many is no chance: four of its own.
+const NOTABLE_DRIFT: f64 = 0.64;
+
 /// Campaigns of which one update says what was learnt.
 const MAX_NEWS: usize = 8;
 
@@ -36,12 +41,6 @@ pub(super) struct Unknown {
 }
 
 impl State {
-    /// What a call will take.
-    pub(super) fn price(&self, call: &Call<'_>, quota: &ModelQuota, now_us: u64) -> Price {
-        let known = self.known(call.campaign, now_us);
-        known.price(call.input_tokens, call.max_tokens, quota.output_burndown.get())
-    }
-
     /// What all instances are known to have learnt of a campaign, and this one.
     pub(super) fn known(&self, campaign: &str, now_us: u64) -> Sums {
         let mut sums = self.own.get(campaign).copied().unwrap_or_default();
@@ -53,6 +52,19 @@ impl State {
             }
         }
         sums
+    }
+
+    /// How much more of late calls took here than all usually do, as a part of it; nothing
+    /// where that may be chance. What all have learnt follows a change in minutes.
+    pub(super) fn drift(&self, campaign: &str, spread: f64) -> f64 {
+        let drift = self.drifts.get(campaign).copied().unwrap_or_default();
+        if drift > NOTABLE_DRIFT * spread { drift } else { 0.0 }
+    }
+
+    /// Notes how a call that ended compares with what calls usually take.
+    pub(super) fn compare(&mut self, campaign: &str, settled: f64, usual: f64) {
+        let drift = self.drifts.entry(campaign.to_owned()).or_default();
+        *drift += (settled / usual.max(1.0) - 1.0 - *drift) / DRIFT_CALLS;
     }
 
     /// Learns from a call that ended.
@@ -84,6 +96,8 @@ impl State {
 
     /// What the lanes do not know yet, to be told with the next slice.
     pub(super) fn news(&mut self, now_us: u64) -> Vec<Learnt> {
+        // Whoever took the slice before may have gone meanwhile.
+        self.keep_news();
         let campaigns: Vec<String> = self.own.keys().take(MAX_NEWS).cloned().collect();
         let told = campaigns.into_iter().filter_map(|campaign| {
             let sums = self.own.remove(&campaign)?;

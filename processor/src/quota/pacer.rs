@@ -26,9 +26,12 @@ pub(super) struct Pacer(
 impl Pacer {
     /// The pace of one of so many instances.
     pub(super) fn new(instances: NonZeroU32, lanes: u32) -> Self {
-        let share = (PER_SECOND * lanes / instances).clamp(1, MOST_PER_SECOND);
-        let share = NonZeroU32::new(share).unwrap_or(NonZeroU32::MIN);
-        Self(RateLimiter::direct_with_clock(Quota::per_second(share), TokioClock))
+        let share = f64::from(PER_SECOND * lanes) / f64::from(instances.get());
+        let share = share.min(f64::from(MOST_PER_SECOND));
+        let burst = NonZeroU32::new(share as u32).unwrap_or(NonZeroU32::MIN);
+        let pace = Quota::with_period(Duration::from_secs_f64(1.0 / share));
+        let pace = pace.unwrap_or(Quota::per_second(burst)).allow_burst(burst);
+        Self(RateLimiter::direct_with_clock(pace, TokioClock))
     }
 
     /// In what time so many instances may ask that come at once; nothing where they are few.
@@ -85,16 +88,18 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_instance_asks_no_more_often_than_its_share_of_what_an_item_takes() {
-        for (instances, lanes, per_second) in [(1, 1, 20), (60, 1, 5), (512, 1, 1), (512, 8, 4)] {
+        for (instances, lanes, calls, secs) in
+            [(1, 1, 60, 2), (60, 1, 15, 2), (512, 8, 12, 2), (600, 1, 5, 8)]
+        {
             let pacer = Pacer::new(NonZeroU32::new(instances).expect("not zero"), lanes);
             let began = Instant::now();
 
-            for _ in 0..3 * per_second {
+            for _ in 0..calls {
                 pacer.wait().await;
             }
 
-            // As many go at once, the others at their pace.
-            assert_eq!(began.elapsed().as_secs_f64().round(), 2.0, "{instances}");
+            // Those of a second go at once, the others at their pace.
+            assert_eq!(began.elapsed().as_secs_f64().round() as u64, secs, "{instances}");
         }
     }
 }

@@ -16,7 +16,7 @@ use super::{Limiter, ModelQuota, rate};
 const LATEST_COUNTS: Duration = Duration::from_secs(120);
 
 /// Microseconds of a day.
-const DAY_US: u64 = 24 * 3_600 * 1_000_000;
+pub(super) const DAY_US: u64 = 24 * 3_600 * 1_000_000;
 
 /// What is asked for those that wait.
 #[derive(Debug)]
@@ -49,11 +49,14 @@ impl State {
         }
         let largest = self.largest();
         let now_and_more = now_us + micros(MAX_AHEAD);
-        let (mut length_us, mut charged, mut latest_us) = (0, 0.0, now_and_more);
-        let mut calls = Vec::new();
+        let (mut length_us, mut latest_us) = (0, now_and_more);
+        let (mut calls, mut asked) = (Vec::new(), Vec::new());
         let mut unknown = Unknown::new(limiter.instance.instances.get());
+        let worth_us = |price: &Price, factor| {
+            (rate::worth_us(quota, shares, price, largest, factor) as f64 / pace) as u64
+        };
         for (place, price, deadline_us) in prices {
-            let worth_us = (rate::worth_us(quota, shares, &price, largest) as f64 / pace) as u64;
+            let worth_us = worth_us(&price, 1.0);
             if !calls.is_empty() && length_us + worth_us > micros(MAX_SLICE) {
                 break;
             }
@@ -66,19 +69,20 @@ impl State {
             }
             latest_us = latest_us.min(deadline_us - length_us);
             length_us += worth_us;
-            charged += price.charged;
             calls.push(place);
+            asked.push(price);
         }
         self.try_first(unknown, begins_us, now_us);
+        let charged = asked.iter().map(|price| price.charged).sum();
         let factor =
             self.differences.factor(calls.len(), charged, begins_us.max(self.next_begins_us));
         let shares_of_day = u64::from(shares);
         let ask = Ask {
             now_us,
-            length_us: (length_us as f64 * factor).ceil() as u64,
+            length_us: asked.iter().map(|price| worth_us(price, factor)).sum(),
             latest_us,
             day: now_us / DAY_US,
-            tokens: charged.ceil() as u64,
+            tokens: (charged + self.day_more).max(0.0).ceil() as u64,
             tokens_per_day: quota.tokens_per_day.map(|tokens| tokens.get() / shares_of_day),
             resumes_us: None,
         };
@@ -94,6 +98,7 @@ impl State {
             let campaign = waiting.campaign.as_str();
             let sums = known.entry(campaign).or_insert_with(|| self.known(campaign, now_us));
             let price = sums.price(waiting.input_tokens, waiting.max_tokens, burndown);
+            let price = price.drifted(self.drift(campaign, price.spread));
             (place, price, waiting.deadline_us)
         });
         priced.collect()
@@ -121,12 +126,13 @@ impl State {
         let waited_us = next_us.saturating_sub(plan.ask.now_us);
         self.next_begins_us = next_us.min(plan.ask.now_us) + 2 * waited_us;
         // Somebody may have slowed down meanwhile: fewer calls fit then.
-        let pace = plan.pace.min(lane.pace.at(next_us)) / plan.factor;
+        let pace = plan.pace.min(lane.pace.at(next_us));
         let largest = self.largest();
         let waiting = self.priced(quota, plan.ask.now_us);
         let (mut is_first, mut charged) = (true, 0.0);
         for (place, price, _) in waiting {
-            let worth_us = (rate::worth_us(quota, shares, &price, largest) as f64 / pace) as u64;
+            let worth_us = rate::worth_us(quota, shares, &price, largest, plan.factor);
+            let worth_us = (worth_us as f64 / pace) as u64;
             // Rounding may not cost the last call its time.
             if next_us + worth_us > ends_us + worth_us / 50 && !is_first {
                 break;
@@ -142,6 +148,7 @@ impl State {
         }
         // What is not used may go back, and pays nothing then.
         self.differences.paid(charged, plan.factor);
+        self.day_more += charged - plan.ask.tokens as f64;
         next_us
     }
 }

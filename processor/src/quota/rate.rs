@@ -49,8 +49,14 @@ impl Largest {
 }
 
 /// The time that a call is worth where the quota is split into `shares`, at full pace, in
-/// microseconds.
-pub(super) fn worth_us(quota: &ModelQuota, shares: u32, price: &Price, largest: Largest) -> u64 {
+/// microseconds. `factor` corrects its tokens; a request is a request.
+pub(super) fn worth_us(
+    quota: &ModelQuota,
+    shares: u32,
+    price: &Price,
+    largest: Largest,
+    factor: f64,
+) -> u64 {
     let window = micros(WINDOW + LATE) as f64;
     let (whole, shares) = (quota.tokens_per_minute.get() as f64, f64::from(shares));
     let largest = largest.or(price.charged.max(1.0), price.worst.max(1.0));
@@ -69,7 +75,7 @@ pub(super) fn worth_us(quota: &ModelQuota, shares: u32, price: &Price, largest: 
         let share = f64::from(requests.get()) / shares;
         window / if share < 1.0 { share } else { share.floor() }
     });
-    by_tokens.max(by_requests).ceil() as u64
+    (by_tokens * factor).max(by_requests).ceil() as u64
 }
 
 #[cfg(test)]
@@ -93,7 +99,7 @@ mod tests {
     fn a_window_of_calls_is_worth_the_quota_less_one_call() {
         let quota = ModelQuota::of_tokens(1_000_000);
 
-        let worth = worth_us(&quota, 1, &price(1_000.0, 0.0), of(5_000.0));
+        let worth = worth_us(&quota, 1, &price(1_000.0, 0.0), of(5_000.0), 1.0);
 
         assert_eq!(worth as f64, (WHOLE * 1_000.0 / 995_000.0).ceil());
     }
@@ -104,7 +110,7 @@ mod tests {
 
         let (even, uneven) = (price(1_000.0, 0.0), price(1_000.0, 0.25));
         let [even, uneven] =
-            [even, uneven].map(|price| worth_us(&quota, 1, &price, of(0.0)) as f64);
+            [even, uneven].map(|price| worth_us(&quota, 1, &price, of(0.0), 1.0) as f64);
 
         assert!((uneven / even - 1.0 / (1.0 - 5.0 * 0.25 / 1_000_f64.sqrt())).abs() < 1e-3);
     }
@@ -112,11 +118,11 @@ mod tests {
     #[test]
     fn few_large_calls_are_counted() {
         let quota = ModelQuota::of_tokens(10_000);
-        let worth = |tokens| worth_us(&quota, 1, &price(tokens, 0.0), of(0.0)) as f64;
+        let worth = |tokens| worth_us(&quota, 1, &price(tokens, 0.0), of(0.0), 1.0) as f64;
 
         assert_eq!(worth(9_000.0), WHOLE);
         assert_eq!(worth(3_000.0), (WHOLE / 3.0).ceil());
-        assert_eq!(worth_us(&quota, 4, &price(5_000.0, 0.0), of(0.0)) as f64, WHOLE * 2.0);
+        assert_eq!(worth_us(&quota, 4, &price(5_000.0, 0.0), of(0.0), 1.0) as f64, WHOLE * 2.0);
     }
 
     #[test]
@@ -124,7 +130,10 @@ mod tests {
         let requests_per_minute = NonZeroU32::new(30);
         let quota = ModelQuota { requests_per_minute, ..ModelQuota::of_tokens(1_000_000) };
 
-        assert_eq!(worth_us(&quota, 1, &price(1.0, 0.0), of(0.0)) as f64, (WHOLE / 30.0).ceil());
+        assert_eq!(
+            worth_us(&quota, 1, &price(1.0, 0.0), of(0.0), 0.5) as f64,
+            (WHOLE / 30.0).ceil()
+        );
         assert_eq!(lanes(&quota), 1);
     }
 

@@ -45,8 +45,12 @@ impl<'a> Reservation<'a> {
         state.next_pause = None;
         // Nobody gets back what a call was charged because little was known: its time has
         // passed.
-        let chance = settled - known.usual(self.input_tokens, burndown).unwrap_or(settled);
+        let usual = known.usual(self.input_tokens, burndown).unwrap_or(settled);
+        state.compare(&self.campaign, settled, usual);
+        let drift = state.drift(&self.campaign, self.turn.price.spread);
+        let chance = settled - usual * (1.0 + drift);
         state.differences.add(self.started_us, took_tokens - charged - chance, chance);
+        state.day_more += settled - charged;
     }
 
     /// Ends a call that the service does not charge: it was refused, or never left.
@@ -57,6 +61,7 @@ impl<'a> Reservation<'a> {
     /// What was charged is not charged any more, and its time passed unused.
     pub(super) fn forget(mut self) -> Option<u32> {
         self.is_open = false;
+        self.limiter.state().day_more -= self.turn.price.charged;
         self.turn.lane
     }
 }
@@ -65,7 +70,9 @@ impl Drop for Reservation<'_> {
     fn drop(&mut self) {
         if self.is_open {
             let more = self.turn.price.worst - self.turn.price.charged;
-            self.limiter.state().differences.add(self.started_us, more, 0.0);
+            let mut state = self.limiter.state();
+            state.differences.add(self.started_us, more, 0.0);
+            state.day_more += more;
         }
     }
 }

@@ -20,7 +20,7 @@ const SHORTER_BY_CALL: f64 = 0.5;
 
 /// How much longer than its calls a slice may be; debts that are left make the next ones
 /// longer.
-const LONGEST: f64 = 1.5;
+const LONGEST: f64 = 4.0;
 
 /// Differences kept one by one; older ones are added up.
 const MAX_KEPT: usize = 1_000;

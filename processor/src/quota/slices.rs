@@ -101,7 +101,7 @@ impl Limiter {
             state.failures += 1;
             let is_on_its_own = state.failures >= MAX_FAILURES;
             if is_on_its_own {
-                state.go_alone(now_us);
+                state.go_alone(self.instance.instances, now_us);
             }
             is_on_its_own
         };
@@ -115,9 +115,9 @@ impl Limiter {
     /// Waits, and tells the calls that they cannot start in time: whoever only waits costs
     /// as much as whoever works, and whoever tries again at once costs reads.
     pub(super) async fn turn_away(&self, plan: &Plan) {
+        let all: Vec<Place> = self.state().line.iter().map(|(place, _)| place).collect();
         sleep(self.instance.jitter.spread(FUTILE_WAIT)).await;
         let mut state = self.state();
-        let all: Vec<Place> = state.line.iter().map(|(place, _)| place).collect();
         let asked = if plan.calls.is_empty() { &all } else { &plan.calls };
         for place in asked {
             state.line.tell(*place, Err(NotAdmitted::OutOfTime));

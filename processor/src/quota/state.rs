@@ -20,7 +20,10 @@ const THROTTLE_COUNTS: Duration = Duration::from_secs(1);
 /// First pause after a throttle; doubled with each that comes before an answer.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 
-/// Longest pause, whatever the service asks for: a minute later the quota is there again.
+/// Longest pause that the service can ask for; a call that waits longer goes back anyway.
+const MAX_ASKED_PAUSE: Duration = Duration::from_secs(300);
+
+/// Longest pause of our own: a minute later the quota is there again.
 const MAX_PAUSE: Duration = Duration::from_secs(60);
 
 /// What an instance knows and has promised.
@@ -28,12 +31,16 @@ const MAX_PAUSE: Duration = Duration::from_secs(60);
 pub(super) struct State {
     pub(super) line: Line,
     pub(super) differences: Differences,
+    /// What calls took more of the day's quota than the lanes counted, or less.
+    pub(super) day_more: f64,
     /// What was learnt here that the lanes do not know yet, by campaign.
     pub(super) own: HashMap<String, Sums>,
     /// What of it is on its way.
     pub(super) sent: Vec<Learnt>,
     /// Until when campaigns wait for their first calls, of which nothing is known.
     pub(super) tried_until_us: HashMap<String, u64>,
+    /// How much more calls took here of late, as a part, by campaign.
+    pub(super) drifts: HashMap<String, f64>,
     /// What the campaigns' latest calls were charged, and can be settled to, and when.
     pub(super) latest: HashMap<String, (Largest, u64)>,
     /// Lanes as they were seen last.
@@ -76,7 +83,8 @@ impl State {
             self.next_pause = Some(pause * 2);
         }
         if let Some(asked) = retry_after {
-            self.paused_until_us = self.paused_until_us.max(now_us + micros(asked.min(MAX_PAUSE)));
+            self.paused_until_us =
+                self.paused_until_us.max(now_us + micros(asked.min(MAX_ASKED_PAUSE)));
         }
         let lane = match lane {
             Some(number) => &mut self.lanes.get_mut(&number)?.seen.lane,

@@ -131,6 +131,109 @@ fn large_calls_are_counted_one_by_one() {
     });
 }
 
+/// Starts calls as fast as the limiter lets them, of sizes by the second; says the most
+/// requests and tokens that any sixty seconds held.
+async fn fullest(quota: ModelQuota, secs: u64, output_at: fn(u64) -> u64) -> (usize, u64) {
+    let lanes = Arc::new(Lanes::with_latency(Duration::from_millis(8)));
+    let limiter = Arc::new(limiter(&lanes, quota, 1, load::clock()));
+    let began = Instant::now();
+    let mut workers = tokio::task::JoinSet::new();
+    for _ in 0..64 {
+        let limiter = Arc::clone(&limiter);
+        workers.spawn(async move {
+            let mut started = Vec::new();
+            while began.elapsed() < Duration::from_secs(secs) {
+                let call = Call { max_tokens: 1_000, ..call(100) };
+                let Ok(reservation) = limiter.reserve(&call, Instant::now() + LONG).await else {
+                    continue;
+                };
+                let at = began.elapsed();
+                let output_tokens = output_at(at.as_secs());
+                sleep(Duration::from_secs(1)).await;
+                reservation.settle(Usage { input_tokens: 100, output_tokens });
+                started.push((at, 100 + output_tokens));
+            }
+            started
+        });
+    }
+    let mut started: Vec<_> = workers.join_all().await.into_iter().flatten().collect();
+    started.sort();
+    let windows = started.iter().enumerate().map(|(first, (from, _))| {
+        let inside = started[first..].iter().take_while(|(at, _)| *at < *from + LATE_WINDOW);
+        inside.fold((0, 0), |(calls, tokens), (_, more)| (calls + 1, tokens + more))
+    });
+    windows.fold((0, 0), |most, window| (most.0.max(window.0), most.1.max(window.1)))
+}
+
+const LATE_WINDOW: Duration = Duration::from_secs(60);
+
+#[test]
+fn no_window_holds_more_requests_than_the_quota_whatever_they_take() {
+    for (requests, shorter_at) in [(30, 150), (600, 150), (60, 1_000)] {
+        in_virtual_time(async {
+            let quota = ModelQuota {
+                requests_per_minute: NonZeroU32::new(requests),
+                ..ModelQuota::of_tokens(10_000_000)
+            };
+            let shrink =
+                if shorter_at < 400 { |at| if at < 150 { 900 } else { 50 } } else { |_| 500 };
+            let (calls, _) = fullest(quota, 400, shrink).await;
+            assert!(calls <= requests as usize, "{calls} of {requests}");
+            assert!(calls * 10 >= requests as usize * 9, "{calls} of {requests}");
+        });
+    }
+}
+
+#[test]
+fn answers_that_become_longer_exceed_the_quota_by_what_was_promised_only() {
+    in_virtual_time(async {
+        let longer = |at| if at < 150 { 100 } else { 300 };
+        let (_, tokens) = fullest(ModelQuota::of_tokens(500_000), 500, longer).await;
+        println!("LONGER {tokens}");
+        assert!(tokens < 550_000, "{tokens}");
+    });
+}
+
+#[test]
+fn a_day_that_the_service_closed_is_closed_for_those_that_wait_as_well() {
+    in_virtual_time(async {
+        let lanes = Arc::new(Lanes::default());
+        let limiter = limiter(&lanes, ModelQuota::of_tokens(10_000), 1, load::clock());
+        starts(&limiter, 3_000, 3).await;
+        let calls = [call(3_000), call(3_000)];
+        let waits = calls.each_ref().map(|call| limiter.reserve(call, Instant::now() + LONG));
+        let [one, other] = waits;
+        let told = async {
+            sleep(Duration::from_secs(1)).await;
+            limiter.day_used_up();
+        };
+
+        let (one, other, ()) = tokio::join!(one, other, told);
+
+        assert_eq!(one.err(), Some(NotAdmitted::DayUsedUp));
+        assert_eq!(other.err(), Some(NotAdmitted::DayUsedUp));
+    });
+}
+
+#[test]
+fn what_was_not_used_stays_of_the_day() {
+    in_virtual_time(async {
+        let lanes = Arc::new(Lanes::default());
+        let quota = ModelQuota {
+            tokens_per_day: Some(10_000.try_into().expect("not zero")),
+            ..ModelQuota::of_tokens(1_000_000)
+        };
+        let limiter = limiter(&lanes, quota, 1, load::clock());
+
+        for _ in 0..30 {
+            let refused = limiter.reserve(&call(1_000), Instant::now() + LONG).await;
+            refused.expect("nothing was used").release();
+        }
+        let used = starts(&limiter, 1_000, 9).await;
+        assert_eq!(used.len(), 9);
+    });
+}
+
 #[test]
 fn a_call_that_can_never_fit_is_told_so_and_one_that_cannot_start_in_time_too() {
     in_virtual_time(async {

@@ -29,15 +29,12 @@ pub(super) struct Kept {
     learnt: Vec<Learnt>,
     /// What was taken and not given back, in tokens.
     pub(super) taken: f64,
-    /// The smallest part of its calls' tokens that a slice was long, and the largest.
-    pub(super) shortest: f64,
-    pub(super) longest: f64,
 }
 
 impl Counted {
     /// A lane that nobody used, of which a window is worth some tokens.
     pub(super) fn new(tokens: u64) -> Self {
-        let kept = Kept { lane: None, learnt: Vec::new(), taken: 0.0, shortest: 1.0, longest: 1.0 };
+        let kept = Kept { lane: None, learnt: Vec::new(), taken: 0.0 };
         Self { tokens: tokens as f64, kept: Mutex::new(kept) }
     }
 
@@ -68,9 +65,6 @@ impl QuotaTable for Counted {
                 kept.lane = Some(lane);
                 kept.learnt.extend_from_slice(learnt);
                 kept.taken += self.tokens(ask.length_us);
-                let part = self.tokens(ask.length_us) / ask.tokens as f64;
-                kept.shortest = kept.shortest.min(part);
-                kept.longest = kept.longest.max(part);
             }
             (taken, kept.learnt.clone())
         };
