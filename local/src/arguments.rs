@@ -115,6 +115,12 @@ pub enum Command {
     Preview(Preview),
     /// Process again what was given up: by an earlier run, or on AWS.
     Redrive(Redrive),
+    /// Run the stand-in for Amazon Bedrock alone, for a processor that runs elsewhere.
+    Bedrock {
+        /// Port on 127.0.0.1; 0 takes a free one.
+        #[arg(long, default_value_t = 8090)]
+        port: u16,
+    },
 }
 
 /// Looks after campaigns.

@@ -17,12 +17,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use anyhow::Context as _;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -106,13 +108,24 @@ struct Shared {
 }
 
 impl StandIn {
-    /// Starts listening on loopback.
+    /// Starts listening on a free port of loopback.
     pub async fn start(
         behaviour: Behaviour,
         tasks: &TaskTracker,
         stop: &CancellationToken,
     ) -> anyhow::Result<Self> {
-        let (listener, address) = free_port().await?;
+        let (listener, _) = free_port().await?;
+        Self::serve(listener, behaviour, tasks, stop)
+    }
+
+    /// Answers on `listener` until `stop`.
+    pub fn serve(
+        listener: TcpListener,
+        behaviour: Behaviour,
+        tasks: &TaskTracker,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<Self> {
+        let address = listener.local_addr().context("reading the bound port")?;
         let ledger = Ledger::new(behaviour.tokens_per_minute);
         let state = Arc::new(Shared {
             behaviour,

@@ -20,12 +20,14 @@ pub mod bedrock;
 pub mod event_source;
 pub mod front;
 pub mod input;
+mod interruption;
 pub mod message;
 pub mod pipeline;
 pub mod preview;
 pub mod progress;
 pub mod redrive;
 pub mod run;
+pub mod stand_in;
 pub mod summary;
 pub mod totals;
 
@@ -40,6 +42,7 @@ pub async fn command(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Some(Command::Campaigns(Campaigns::Check { campaigns })) => check(campaigns),
         Some(Command::Preview(arguments)) => preview::preview(arguments).await,
         Some(Command::Redrive(arguments)) => redrive::redrive(arguments).await,
+        Some(Command::Bedrock { port }) => stand_in::serve(*port).await,
     }
 }
 

@@ -13,7 +13,6 @@ use contract::dead_letter::Input as Unprocessed;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use ingest::trigger::Trigger;
 use loadtest::generate::{self, Plan};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
@@ -21,6 +20,7 @@ use crate::arguments::{Arguments, Bedrock};
 use crate::aws::{DEAD_LETTERS_FILE, TABLE, dead_letters_so_far, read_dead_letters};
 use crate::front;
 use crate::input::{Input, InputFile};
+use crate::interruption::Interruption;
 use crate::pipeline::Pipeline;
 use crate::progress;
 use crate::summary::Summary;
@@ -90,30 +90,6 @@ pub(crate) fn writer(bedrock: Bedrock) -> &'static str {
 /// Prints a line; a reader that has gone away is no reason to stop.
 pub(crate) fn say(line: impl std::fmt::Display) {
     let _ = writeln!(std::io::stdout(), "{line}");
-}
-
-/// Ctrl-C, or a request to terminate.
-struct Interruption {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Interruption {
-    /// Signals are caught from here on.
-    fn watch() -> anyhow::Result<Self> {
-        let watch = |kind| signal(kind).context("cannot watch for Ctrl-C");
-        Ok(Self {
-            interrupt: watch(SignalKind::interrupt())?,
-            terminate: watch(SignalKind::terminate())?,
-        })
-    }
-
-    async fn wait(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
 }
 
 /// The folder of the embedded AWS' state; a temporary one goes with this value.

@@ -1,8 +1,9 @@
 //! What a prompt author and an operator type: check, preview, redrive.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use local::input::Input;
 
@@ -194,4 +195,28 @@ fn what_was_given_up_is_processed_once_the_reason_is_gone() {
     assert!(again.status.success(), "{}{}", stdout(&again), stderr(&again));
     assert!(!stdout(&again).contains("contents stored           0"), "{}", stdout(&again));
     assert!(stdout(&nothing_left).contains("No dead letters"), "{}", stdout(&nothing_left));
+}
+
+#[test]
+fn the_stand_in_alone_says_where_it_is_and_answers_there_until_it_is_ended() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_local"))
+        .args(["bedrock", "--port", "0"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("program starts");
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().expect("is piped")).read_line(&mut line).expect("is text");
+    let endpoint = line.trim().strip_prefix("AWS_ENDPOINT_URL_BEDROCK_RUNTIME=");
+
+    let question = r#"{"content":[{"text":{"text":"may this be read?"}}]}"#;
+    let url = format!("{}/guardrail/g/version/1/apply", endpoint.expect("names the variable"));
+    let answer = Command::new("curl")
+        .args(["--silent", "--json", question, &url])
+        .output()
+        .expect("curl runs");
+    let ended = Command::new("kill").arg(child.id().to_string()).status().expect("kill runs");
+
+    assert!(stdout(&answer).contains(r#""action":"NONE""#), "{}", stdout(&answer));
+    assert!(ended.success());
+    assert!(child.wait().expect("program ends").success());
 }
