@@ -32,7 +32,7 @@ run: ## run the whole system on this machine; ARGS="--help" lists what it takes
 	cargo run --release --locked --package local -- $(ARGS)
 
 .PHONY: test
-test: test-infra test-rust ## run every test that needs no AWS account
+test: test-infra test-rust test-deployment ## run every test that needs no AWS account
 
 .PHONY: test-rust
 test-rust: target/python/ready api/tests/render/node_modules ## run the Rust tests
@@ -41,6 +41,11 @@ test-rust: target/python/ready api/tests/render/node_modules ## run the Rust tes
 .PHONY: test-infra
 test-infra: infra/node_modules target/python/ready ## run the tests of the AWS stack
 	npm --prefix infra test
+
+.PHONY: test-deployment
+test-deployment: infra/node_modules target/ministack/ready ## deploy to an emulated AWS and use it; takes minutes
+	cargo test --workspace --locked --quiet --no-run
+	npm --prefix infra run --silent test-deployment
 
 .PHONY: bench
 bench: target/python/ready ## measure; writes ingest, processor, quota, shard and api .json to target/bench
@@ -142,4 +147,10 @@ PYTHON_REQUIREMENTS := ingest/peers/requirements.txt api/peers/requirements.txt 
 target/python/ready: $(PYTHON_REQUIREMENTS)
 	python3 -m venv target/python
 	target/python/bin/pip install --quiet --disable-pip-version-check $(PYTHON_REQUIREMENTS:%=--requirement %)
+	@touch $@
+
+# An AWS on this machine; its packages do not go with those above.
+target/ministack/ready: infra/test/deployment/requirements.txt
+	python3 -m venv target/ministack
+	target/ministack/bin/pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@

@@ -13,7 +13,9 @@ Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
 const stage = String(app.node.tryGetContext('stage') ?? 'dev');
 const settings = environment(stage);
 // A deployment must not put placeholders where programs run; a look at the template may.
-const built = app.node.tryGetContext('built') === 'true';
+const required = app.node.tryGetContext('built') === 'true';
+// A folder of other programs than `make lambdas` built.
+const programs: string | undefined = app.node.tryGetContext('programs');
 
 new PipelineStack(app, `BrazeContent-${stage}`, {
   env: {
@@ -22,5 +24,5 @@ new PipelineStack(app, `BrazeContent-${stage}`, {
   },
   environment: settings,
   asked: askedOfBedrock(join(import.meta.dirname, '../../campaigns')),
-  codePath: (program) => codePath(settings, program, built),
+  codePath: (program) => codePath(settings, program, { programs, required }),
 });

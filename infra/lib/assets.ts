@@ -10,13 +10,16 @@ const BUILT = join(import.meta.dirname, '../../target/lambda-assets');
 /** Stands for a program where only the template is asked for. */
 const PLACEHOLDER = join(import.meta.dirname, '../test/fixtures/bootstrap');
 
-/** The folder of a program; `required` says that a placeholder will not do. */
+/**
+ * The folder of a program, below `programs` if that is given; `required` says that a placeholder
+ * will not do.
+ */
 export function codePath(
   environment: Environment,
   program: ProgramName,
-  required: boolean,
+  { programs, required }: { readonly programs?: string; readonly required: boolean },
 ): string {
-  const built = join(BUILT, environment.architecture, program);
+  const built = join(programs ?? join(BUILT, environment.architecture), program);
   if (existsSync(join(built, 'bootstrap'))) {
     return built;
   }

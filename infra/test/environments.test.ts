@@ -22,6 +22,8 @@ test('an instance of ingest has room for the two blocks that it holds', () => {
 test('a deployment without programs is refused, a look at the template is not', () => {
   const nowhere = { ...environment('dev'), architecture: 'sparc' as 'arm64' };
 
-  expect(() => codePath(nowhere, 'api', true)).toThrow(/run "make lambdas ARCH=sparc" first/);
-  expect(codePath(nowhere, 'api', false)).toMatch(/fixtures\/bootstrap$/);
+  expect(() => codePath(nowhere, 'api', { required: true })).toThrow(
+    /run "make lambdas ARCH=sparc" first/,
+  );
+  expect(codePath(nowhere, 'api', { required: false })).toMatch(/fixtures\/bootstrap$/);
 });

@@ -1,0 +1,128 @@
+import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { GetQueueAttributesCommand, ListQueuesCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+
+import { deploy, type Outputs } from './deployment.js';
+import { Emulator } from './emulator.js';
+import { type Sample, sample } from './sample.js';
+import { until } from './until.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'deployment-'));
+let emulator: Emulator | undefined;
+let outputs: Outputs;
+let files: Sample;
+let credentials: string;
+
+beforeAll(async () => {
+  files = await sample(join(folder, 'files'));
+  emulator = await Emulator.start(folder);
+  outputs = await deploy(emulator, folder);
+  credentials = await generatedCredentials(emulator, outputs.secretArn);
+});
+
+afterAll(async () => {
+  await emulator?.stop();
+  rmSync(folder, { recursive: true, maxRetries: 3 });
+});
+
+afterEach(({ task }) => {
+  if (task.result?.state === 'fail') {
+    console.error(emulator?.said());
+  }
+});
+
+test('what Braze uploads can be read as content at the address that was deployed', async () => {
+  expect(files.viewers.length).toBeGreaterThan(1);
+  await upload();
+
+  for (const user of files.viewers) {
+    const item = await until(`there is content for ${user}`, async () => {
+      const { status, body } = await lookUp(user, credentials);
+      expect(status).toBe(200);
+      return body.Item.source === undefined ? body.Item : undefined;
+    });
+
+    expect(item.user_id).toEqual({ S: user });
+    // Made up by the stand-in, in the shape that the campaign's schema asks for.
+    expect(item.data.M.heading.S).toMatch(/^\[stand-in\] /);
+    expect(item.data.M.details.M.cta.S).toMatch(/^\[stand-in\] /);
+  }
+});
+
+test('every file was read, and nothing was given up on the way', async () => {
+  const sqs = new SQSClient(emulator!.client);
+  const { QueueUrls: urls = [] } = await sqs.send(new ListQueuesCommand({}));
+  const isGivenUp = (url: string) => /DeadLetters|GivenUp/.test(url);
+  const [uploads, ...others] = urls.filter((url) => !isGivenUp(url));
+  expect(others).toEqual([]);
+
+  await until('every notification was handled', async () =>
+    (await messages(sqs, uploads)) === 0 ? true : undefined,
+  );
+
+  const givenUp = urls.filter(isGivenUp);
+  expect(givenUp).toHaveLength(2);
+  expect(await Promise.all(givenUp.map((url) => messages(sqs, url)))).toEqual([0, 0]);
+});
+
+test('a user of whom nothing is known gets fallback content', async () => {
+  const { status, body } = await lookUp('ffffffffffffffffffffffff', credentials);
+
+  expect(status).toBe(200);
+  expect(body.Item.source).toEqual({ S: 'fallback' });
+});
+
+test.each([
+  ['none', undefined],
+  ['wrong ones', basic('braze', 'guessed')],
+])('whoever sends no valid credentials learns nothing: %s', async (_, sent) => {
+  const { status, body } = await lookUp(files.viewers[0] ?? '', sent);
+
+  expect(status).toBe(401);
+  expect(body.Item).toBeUndefined();
+  expect(body.error.code).toBe('unauthorized');
+});
+
+/** Messages in a queue, those among them that somebody is handling. */
+async function messages(sqs: SQSClient, url: string | undefined): Promise<number> {
+  const names = ['ApproximateNumberOfMessages', 'ApproximateNumberOfMessagesNotVisible'] as const;
+  const request = { QueueUrl: url, AttributeNames: [...names] };
+  const { Attributes } = await sqs.send(new GetQueueAttributesCommand(request));
+  return names.reduce((sum, name) => sum + Number(Attributes?.[name]), 0);
+}
+
+async function upload(): Promise<void> {
+  // Names of buckets are no names of hosts here.
+  const s3 = new S3Client({ ...emulator!.client, forcePathStyle: true });
+  for (const [key, file] of files.files) {
+    const Body = readFileSync(file);
+    await s3.send(new PutObjectCommand({ Bucket: outputs.bucket, Key: key, Body }));
+  }
+}
+
+/** What a person would enter in Braze, from the secret that the deployment generated. */
+async function generatedCredentials(aws: Emulator, arn: string): Promise<string> {
+  const client = new SecretsManagerClient(aws.client);
+  const { SecretString } = await client.send(new GetSecretValueCommand({ SecretId: arn }));
+  const { username, password } = JSON.parse(SecretString ?? '{}');
+  // MiniStack does not leave punctuation out.
+  expect(password).toHaveLength(40);
+  return basic(username, password);
+}
+
+function basic(username: string, password: string): string {
+  return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
+}
+
+/** Asks API Gateway as Braze does; MiniStack knows the API by a path in place of a host. */
+async function lookUp(user: string, authorization?: string) {
+  const { host, pathname } = new URL(outputs.url);
+  const api = host.split('.')[0];
+  const url = `${emulator!.endpoint}/_aws/execute-api/${api}${pathname}?user_id=${user}`;
+  const answer = await fetch(url, authorization === undefined ? {} : { headers: { authorization } });
+  return { status: answer.status, body: JSON.parse(await answer.text()) };
+}

@@ -1,0 +1,75 @@
+import { execFile } from 'node:child_process';
+import { cpSync, mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+import type { ProgramName } from '../../lib/program.js';
+import type { Emulator } from './emulator.js';
+import { CAMPAIGNS, INFRA, program } from './paths.js';
+
+const STAGE = 'dev';
+
+const PROGRAMS: readonly ProgramName[] = ['ingest', 'processor', 'api'];
+
+/** Longest deployment; MiniStack takes seconds, and the app a minute on a busy machine. */
+const LONGEST_MS = 420_000;
+
+/** Far more than the command line says. */
+const SAID_BYTES = 16 << 20;
+
+/** What a deployment prints at its end, by the name of the output without its hash. */
+export interface Outputs {
+  readonly bucket: string;
+  readonly secretArn: string;
+  readonly url: string;
+}
+
+/** Deploys as an operator does, but for the programs: those that the Rust tests ran. */
+export async function deploy(emulator: Emulator, folder: string): Promise<Outputs> {
+  const programs = gatherPrograms(join(folder, 'programs'));
+  const file = join(folder, 'outputs.json');
+  const context = [`stage=${STAGE}`, 'built=true', `programs=${programs}`];
+  const options = [
+    ...context.flatMap((each) => ['--context', each]),
+    ...['--output', join(folder, 'cdk.out'), '--ci', '--no-notices'],
+  ];
+  await cdk(emulator, ['bootstrap', ...options]);
+  await cdk(emulator, ['deploy', ...options, '--require-approval', 'never', '--outputs-file', file]);
+  const stacks: Record<string, Record<string, string>> = JSON.parse(readFileSync(file, 'utf8'));
+  const all = Object.entries(stacks[`BrazeContent-${STAGE}`] ?? {});
+  const named = (start: string) => {
+    const found = all.find(([name]) => name.startsWith(start));
+    if (found === undefined) {
+      throw new Error(`the deployment printed no ${start}: ${JSON.stringify(all)}`);
+    }
+    return found[1];
+  };
+  return {
+    bucket: named('CurrentsBucketName'),
+    secretArn: named('ApiSecretArn'),
+    url: named('ApiUrl'),
+  };
+}
+
+/** The folders that `make lambdas` would make, of programs for this machine. */
+function gatherPrograms(folder: string): string {
+  for (const name of PROGRAMS) {
+    mkdirSync(join(folder, name), { recursive: true });
+    cpSync(program(name), join(folder, name, 'bootstrap'));
+    cpSync(CAMPAIGNS, join(folder, name, 'campaigns'), { recursive: true });
+  }
+  return folder;
+}
+
+async function cdk(emulator: Emulator, args: string[]): Promise<void> {
+  const cli = join(INFRA, 'node_modules/.bin/cdk');
+  const options = {
+    cwd: INFRA,
+    env: emulator.environment,
+    maxBuffer: SAID_BYTES,
+    timeout: LONGEST_MS,
+  };
+  await promisify(execFile)(cli, args, options).catch((error) => {
+    throw new Error(`cdk ${args[0]} failed:\n${error.stdout}\n${error.stderr}`);
+  });
+}

@@ -1,0 +1,111 @@
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+
+import { miniStack, program } from './paths.js';
+import { Process } from './process.js';
+import { until } from './until.js';
+
+const REGION = 'us-east-1';
+
+/** As much as a person reads of a log. */
+const SAID_CHARS = 8_000;
+
+/** Where the stand-in for Bedrock says it is, in its first line. */
+const STAND_IN = /^AWS_ENDPOINT_URL_BEDROCK_RUNTIME=(\S+)$/m;
+
+/**
+ * An AWS on this machine: MiniStack, which runs the functions as processes, and the project's
+ * own stand-in for Amazon Bedrock, because MiniStack's answers in no schema.
+ */
+export class Emulator {
+  private constructor(
+    readonly endpoint: string,
+    private readonly folder: string,
+    private readonly processes: Process[],
+  ) {}
+
+  /** Starts both on free ports of loopback, with their files in `folder`. */
+  static async start(folder: string): Promise<Emulator> {
+    const log = join(folder, 'bedrock.log');
+    const standIn = Process.start(program('local'), ['bedrock', '--port', '0'], log);
+    const processes = [standIn];
+    try {
+      const bedrock = await until('the stand-in for Bedrock says where it is', async () => {
+        standIn.assertRunning();
+        return STAND_IN.exec(standIn.said())?.[1];
+      });
+      const port = await freePort();
+      const emulator = new Emulator(`http://127.0.0.1:${port}`, folder, processes);
+      const aws = Process.start(miniStack(), [], join(folder, 'ministack.log'), {
+        cwd: folder,
+        env: {
+          ...emulator.environment,
+          AWS_ENDPOINT_URL_BEDROCK_RUNTIME: bedrock,
+          BIND_HOST: '127.0.0.1',
+          GATEWAY_PORT: String(port),
+          TMPDIR: folder,
+        },
+      });
+      processes.push(aws);
+      await until('MiniStack answers', async () => {
+        aws.assertRunning();
+        const health = await fetch(`${emulator.endpoint}/_ministack/health`).catch(() => undefined);
+        return health?.ok === true ? true : undefined;
+      });
+      return emulator;
+    } catch (error) {
+      await stopAll(processes);
+      throw error;
+    }
+  }
+
+  /** What a program must have in its environment to find this AWS and no other. */
+  get environment(): NodeJS.ProcessEnv {
+    return {
+      // No profile of whoever runs the test.
+      HOME: this.folder,
+      PATH: process.env['PATH'],
+      AWS_ACCESS_KEY_ID: 'test',
+      AWS_SECRET_ACCESS_KEY: 'test',
+      AWS_EC2_METADATA_DISABLED: 'true',
+      AWS_ENDPOINT_URL: this.endpoint,
+      AWS_REGION: REGION,
+    };
+  }
+
+  /** The same for a client of the SDK. */
+  get client() {
+    return {
+      credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
+      endpoint: this.endpoint,
+      region: REGION,
+    };
+  }
+
+  /** What both said last, the functions' logs among it. */
+  said(): string {
+    return this.processes.map((each) => each.said().slice(-SAID_CHARS)).join('\n');
+  }
+
+  async stop(): Promise<void> {
+    await stopAll(this.processes);
+  }
+}
+
+async function stopAll(processes: Process[]): Promise<void> {
+  await Promise.all(processes.map((each) => each.stop()));
+}
+
+/** Another program could take it meanwhile; MiniStack says so then and ends. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  if (address === null || typeof address === 'string') {
+    throw new Error('a port was asked for, and is none');
+  }
+  return address.port;
+}

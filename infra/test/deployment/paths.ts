@@ -1,0 +1,28 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+
+const ROOT = join(import.meta.dirname, '../../..');
+
+/** The CDK app, where its command line runs. */
+export const INFRA = join(ROOT, 'infra');
+
+export const CAMPAIGNS = join(ROOT, 'campaigns');
+
+/** A program that `cargo test --workspace` builds. */
+export function program(name: string): string {
+  return needed(join(ROOT, 'target/debug', name), 'make test-deployment builds it');
+}
+
+/** The emulator of AWS. */
+export function miniStack(): string {
+  const installed = join(ROOT, 'target/ministack/bin/ministack');
+  return needed(installed, 'make target/ministack/ready installs it');
+}
+
+/** Says what to do instead of testing less. */
+function needed(path: string, remedy: string): string {
+  if (!existsSync(path)) {
+    throw new Error(`${path} is not there: ${remedy}`);
+  }
+  return path;
+}
