@@ -21,6 +21,8 @@ endif
 
 # One of the stages in infra/lib/environments.ts.
 STAGE ?= dev
+PORT ?= 4566
+BEDROCK_PORT ?= 8090
 CDK := npm --prefix infra run --silent cdk --
 
 .PHONY: help
@@ -122,6 +124,14 @@ diff: lambdas ## show what a deployment of STAGE=dev would change
 .PHONY: destroy
 destroy: infra/node_modules ## remove STAGE=dev from AWS; buckets and their key stay
 	$(CDK) destroy --context stage=$(STAGE) $(ARGS)
+
+.PHONY: emulator
+emulator: target/ministack/ready ## run an emulated AWS to deploy to until Ctrl-C; PORT=n for another than 4566
+	cargo build --release --locked --package local
+	@# Functions inherit the environment, and so find the stand-in for Bedrock.
+	target/release/local bedrock --port $(BEDROCK_PORT) & trap "kill $$!" EXIT; \
+		AWS_ENDPOINT_URL=http://127.0.0.1:$(PORT) GATEWAY_PORT=$(PORT) BIND_HOST=127.0.0.1 \
+		AWS_ENDPOINT_URL_BEDROCK_RUNTIME=http://127.0.0.1:$(BEDROCK_PORT) target/ministack/bin/ministack
 
 .PHONY: generate
 generate: ## write sample Currents files; ARGS="--events N --users M --seed S --codec C --out DIR"
