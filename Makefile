@@ -137,6 +137,10 @@ emulator: target/ministack/ready ## run an emulated AWS to deploy to until Ctrl-
 generate: ## write sample Currents files; ARGS="--events N --users M --seed S --codec C --out DIR"
 	cargo run --release --locked --package loadtest -- generate $(ARGS)
 
+.PHONY: cost
+cost: ## tell what a month costs; ARGS="--events N --users N --look-ups N", a day each; --help lists more
+	cargo run --release --locked --package loadtest -- cost $(ARGS)
+
 .PHONY: clean
 clean: ## remove everything that was built or installed
 	cargo clean

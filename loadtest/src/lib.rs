@@ -1,4 +1,4 @@
-//! Makes load that looks like Braze Currents.
+//! Makes load that looks like Braze Currents, and tells what a load costs.
 //!
 //! ```text
 //! catalogue (94 event types) --> sample (one event) --> writer (Avro file, Currents' key)
@@ -8,9 +8,10 @@
 //!
 //! Everything is decided by the seed: the same call writes the same bytes.
 //!
-//! Read [`generate`] first.
+//! Read [`generate`] first; [`cost`] stands by itself.
 
 pub mod catalogue;
+pub mod cost;
 pub mod generate;
 pub mod layout;
 pub mod sample;

@@ -1,0 +1,81 @@
+//! How much of everything an event takes.
+//!
+//! "Measured" figures are those of `docs/architecture.md`; "set" ones follow from the stack's
+//! settings or AWS' documents; "assumed" ones nobody has measured on AWS yet.
+
+/// Set: a full file of Currents.
+pub const EVENTS_OF_A_FILE: f64 = 15_000.0;
+
+/// Set: a file every five minutes of each of the sample's six event types.
+pub const LEAST_FILES_A_DAY: f64 = 288.0 * 6.0;
+
+/// Measured: contents written per event that triggers (114,693 for 283,983): the newest event
+/// of a user in a batch speaks for the others.
+pub const CONTENTS_PER_TRIGGER: f64 = 0.404;
+
+/// Measured: what an on-demand stream bills for a million events (402,456 KiB).
+pub const STREAM_KIB_PER_EVENT: f64 = 0.402_456;
+
+/// Measured: stream records of a million events (16,915).
+pub const STREAM_RECORDS_PER_EVENT: f64 = 0.016_915;
+
+/// Set: a week of retention, of which a day is free.
+pub const DAYS_KEPT_BEYOND_ONE: f64 = 6.0;
+
+/// Set: 1,769 MiB, one processor.
+pub const MEMORY_GB: f64 = 1_769.0 / 1_024.0;
+
+/// Measured: clicks with deflate, the slowest files (689,000 events a CPU second).
+pub const INGEST_SECS_PER_EVENT: f64 = 1.0 / 689_000.0;
+
+/// Assumed: waiting for S3, Kinesis and the start, per file.
+pub const INGEST_WAIT_SECS: f64 = 0.5;
+
+/// Assumed: reading, deciding and writing an event.
+pub const PROCESSOR_SECS_PER_EVENT: f64 = 0.000_05;
+
+/// Assumed: waiting for the tables, per batch.
+pub const PROCESSOR_WAIT_SECS: f64 = 0.1;
+
+/// Set: a batch every five seconds from each of the four shards that an on-demand stream begins with.
+pub const MOST_BATCHES_A_DAY: f64 = 4.0 * 86_400.0 / 5.0;
+
+/// Assumed: a generation of four seconds that has its instance for itself, the worst case;
+/// up to 32 share one.
+pub const GENERATION_SECS: f64 = 4.0;
+
+/// Assumed: a warm look-up, nearly all of it waiting for the table.
+pub const LOOK_UP_SECS: f64 = 0.01;
+
+/// Set: an item of three KiB, history included.
+pub const ITEM_KIB: f64 = 3.0;
+
+/// Set: a write unit for each KiB.
+pub const WRITES_PER_CONTENT: f64 = 3.0;
+
+/// Set: the first write is a transaction (twice the units) that also checks the tombstone (two).
+pub const WRITES_PER_NEW_USER: f64 = 5.0;
+
+/// Set: lease, answer of two KiB, its settling; and 0.06 updates of the quota, measured.
+pub const WRITES_PER_GENERATION: f64 = 4.06;
+
+/// Set: the item and the tombstone, consistently, and the cached answer.
+pub const READS_PER_CONTENT: f64 = 3.0;
+
+/// Set: up to four KiB, eventually consistent.
+pub const READS_PER_LOOK_UP: f64 = 0.5;
+
+/// Assumed: an answer with its headers.
+pub const ANSWER_KIB: f64 = 1.5;
+
+/// Set: files stay as long as `dev` keeps them.
+pub const FILE_DAYS: f64 = 30.0;
+
+/// Measured: `loadtest generate --events 100000 --users 10000 --codec deflate` (7,445,183 bytes).
+pub const FILE_BYTES_PER_EVENT: f64 = 74.5;
+
+/// Set: sent, received, deleted.
+pub const QUEUE_CALLS_PER_FILE: f64 = 3.0;
+
+/// Set: five pollers of Lambda that ask every twenty seconds.
+pub const QUEUE_POLLS_A_DAY: f64 = 5.0 * 86_400.0 / 20.0;
