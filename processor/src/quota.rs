@@ -16,13 +16,14 @@
 //!   Read this first.
 //! - `state`, `known`, `plan`, `slices` — what an instance knows, asks for, and takes.
 //! - `rate` — how much of a lane's time a call is worth.
-//! - [`estimate`], `settling` — what calls will take, and what they took.
+//! - [`estimate`], `drift`, `settling` — what calls will take, and what they took.
 //! - `line` — whose turn it is within an instance.
 //! - [`pace`] — throttles, which teach all instances that somebody else uses the quota.
 //! - [`table`], [`dynamodb`] — where lanes are kept.
 //! - `alone` — what an instance does that does not reach the table.
 
 mod alone;
+mod drift;
 pub mod dynamodb;
 pub mod estimate;
 mod known;

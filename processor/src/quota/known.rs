@@ -25,12 +25,6 @@ const MAX_UNKNOWN: Duration = Duration::from_secs(6);
 /// How long the rest waits at most.
 const UNKNOWN_WAIT: Duration = Duration::from_secs(2);
 
-/// Calls that a drift is the mean of.
-const DRIFT_CALLS: f64 = 20.0;
-
-/// Spreads of one call at which a mean of so many is no chance: four of its own.
-const NOTABLE_DRIFT: f64 = 0.64;
-
 /// Campaigns of which one update says what was learnt.
 const MAX_NEWS: usize = 8;
 
@@ -52,19 +46,6 @@ impl State {
             }
         }
         sums
-    }
-
-    /// How much more of late calls took here than all usually do, as a part of it; nothing
-    /// where that may be chance. What all have learnt follows a change in minutes.
-    pub(super) fn drift(&self, campaign: &str, spread: f64) -> f64 {
-        let drift = self.drifts.get(campaign).copied().unwrap_or_default();
-        if drift > NOTABLE_DRIFT * spread { drift } else { 0.0 }
-    }
-
-    /// Notes how a call that ended compares with what calls usually take.
-    pub(super) fn compare(&mut self, campaign: &str, settled: f64, usual: f64) {
-        let drift = self.drifts.entry(campaign.to_owned()).or_default();
-        *drift += (settled / usual.max(1.0) - 1.0 - *drift) / DRIFT_CALLS;
     }
 
     /// Learns from a call that ended.

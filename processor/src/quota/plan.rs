@@ -98,7 +98,7 @@ impl State {
             let campaign = waiting.campaign.as_str();
             let sums = known.entry(campaign).or_insert_with(|| self.known(campaign, now_us));
             let price = sums.price(waiting.input_tokens, waiting.max_tokens, burndown);
-            let price = price.drifted(self.drift(campaign, price.spread));
+            let price = price.drifted(self.drifts.of(campaign, price.spread));
             (place, price, waiting.deadline_us)
         });
         priced.collect()

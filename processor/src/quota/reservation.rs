@@ -19,13 +19,16 @@ pub struct Reservation<'a> {
     input_tokens: u64,
     turn: Turn,
     started_us: u64,
+    /// Its number among the calls that started here.
+    number: u64,
     is_open: bool,
 }
 
 impl<'a> Reservation<'a> {
     pub(super) fn new(limiter: &'a Limiter, call: &Call<'_>, turn: Turn, started_us: u64) -> Self {
         let (campaign, input_tokens) = (call.campaign.to_owned(), call.input_tokens);
-        Self { limiter, campaign, input_tokens, turn, started_us, is_open: true }
+        let number = limiter.state().drifts.start();
+        Self { limiter, campaign, input_tokens, turn, started_us, number, is_open: true }
     }
 
     /// Ends the call with what the service counted, be it less or more than charged.
@@ -46,8 +49,8 @@ impl<'a> Reservation<'a> {
         // Nobody gets back what a call was charged because little was known: its time has
         // passed.
         let usual = known.usual(self.input_tokens, burndown).unwrap_or(settled);
-        state.compare(&self.campaign, settled, usual);
-        let drift = state.drift(&self.campaign, self.turn.price.spread);
+        state.drifts.took(self.number, &self.campaign, settled / usual.max(1.0) - 1.0);
+        let drift = state.drifts.of(&self.campaign, self.turn.price.spread);
         let chance = settled - usual * (1.0 + drift);
         state.differences.add(self.started_us, took_tokens - charged - chance, chance);
         state.day_more += settled - charged;
@@ -61,7 +64,10 @@ impl<'a> Reservation<'a> {
     /// What was charged is not charged any more, and its time passed unused.
     pub(super) fn forget(mut self) -> Option<u32> {
         self.is_open = false;
-        self.limiter.state().day_more -= self.turn.price.charged;
+        let mut state = self.limiter.state();
+        state.drifts.lost(self.number);
+        state.day_more -= self.turn.price.charged;
+        drop(state);
         self.turn.lane
     }
 }
@@ -73,6 +79,7 @@ impl Drop for Reservation<'_> {
             let mut state = self.limiter.state();
             state.differences.add(self.started_us, more, 0.0);
             state.day_more += more;
+            state.drifts.lost(self.number);
         }
     }
 }

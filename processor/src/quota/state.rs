@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::alone::Alone;
+use super::drift::Drifts;
 use super::estimate::{Learnt, Sums};
 use super::lane::micros;
 use super::line::Line;
@@ -39,8 +40,7 @@ pub(super) struct State {
     pub(super) sent: Vec<Learnt>,
     /// Until when campaigns wait for their first calls, of which nothing is known.
     pub(super) tried_until_us: HashMap<String, u64>,
-    /// How much more calls took here of late, as a part, by campaign.
-    pub(super) drifts: HashMap<String, f64>,
+    pub(super) drifts: Drifts,
     /// What the campaigns' latest calls were charged, and can be settled to, and when.
     pub(super) latest: HashMap<String, (Largest, u64)>,
     /// Lanes as they were seen last.
