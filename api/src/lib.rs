@@ -16,6 +16,7 @@ pub mod answer;
 pub mod cache;
 pub mod content;
 pub mod credentials;
+mod failure;
 pub mod handler;
 pub mod query;
 pub mod settings;

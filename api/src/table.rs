@@ -10,10 +10,11 @@ use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::DisplayErrorContext;
 use aws_sdk_dynamodb::operation::get_item::builders::GetItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use contract::content;
+
+use crate::failure::brief;
 
 /// Longest look-up, retries included: Braze waits about two seconds for the whole
 /// answer, in which secrets may have to be read first, and the fallback content must still
@@ -88,7 +89,7 @@ impl Table {
     /// One campaign's content, if there is any.
     pub async fn one(&self, user_id: &str, campaign: &str) -> Result<Option<Stored>, Unreadable> {
         let answer = self.request(user_id, campaign).send().await;
-        let answer = answer.map_err(|e| Unreadable::Failed(DisplayErrorContext(e).to_string()))?;
+        let answer = answer.map_err(|error| Unreadable::Failed(brief(&error)))?;
         Ok(answer.item.and_then(stored))
     }
 
@@ -133,7 +134,7 @@ impl Table {
         }
         let keys = keys.build().map_err(|e| e.to_string())?;
         let answer = self.client.batch_get_item().request_items(&self.name, keys).send().await;
-        let answer = answer.map_err(|e| DisplayErrorContext(e).to_string())?;
+        let answer = answer.map_err(|error| brief(&error))?;
         let is_whole = answer.unprocessed_keys.is_none_or(|keys| keys.is_empty());
         let items = answer.responses.and_then(|mut tables| tables.remove(&self.name));
         let by_key = items.unwrap_or_default().into_iter().filter_map(|mut item| {

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_secretsmanager::Client;
-use aws_sdk_secretsmanager::error::DisplayErrorContext;
 
 use super::{Accepted, BadSecret, Secret};
+use crate::failure::brief;
 
 /// Longest wait for the secrets: a call of Braze may have to wait for it, and for the table
 /// afterwards, and has two seconds.
@@ -76,8 +76,7 @@ impl SecretsManager {
                 if service.is_some_and(|error| error.is_resource_not_found_exception()) {
                     return Ok(None);
                 }
-                let cause = DisplayErrorContext(error).to_string();
-                return Err(Unreadable::NotGiven(stage, cause));
+                return Err(Unreadable::NotGiven(stage, brief(&error)));
             }
         };
         let text = value.secret_string.unwrap_or_default();

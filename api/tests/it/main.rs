@@ -4,6 +4,7 @@
 
 mod credentials;
 mod input;
+mod log;
 mod lookups;
 mod openapi;
 mod rig;
