@@ -95,10 +95,10 @@ impl Secret {
 }
 
 /// The secrets that are valid, as hashes.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Accepted(Vec<Hashed>);
 
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 struct Hashed {
     /// Of `username:password`.
     basic: [u8; 32],

@@ -19,7 +19,7 @@ pub(crate) fn brief<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> Strin
 }
 
 /// What is said of a call that took too long.
-const TIME_OUT: &str = "time-out";
+pub(crate) const TIME_OUT: &str = "time-out";
 
 /// What is said of a reply that is cut short, or of another form.
 const UNREADABLE: &str = "reply cannot be read";

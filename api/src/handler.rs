@@ -82,7 +82,8 @@ impl Api {
         Self { table, gate, cache, fallbacks, unknown_user }
     }
 
-    /// Does before the first call what every call would have to wait for otherwise.
+    /// Does before the first call what every call would have to wait for otherwise, each part
+    /// within a limit of its own: the first call may be waiting.
     pub async fn warm(&self) {
         let secrets = async {
             if let Gate::Managed(managed) = &self.gate {

@@ -1,7 +1,5 @@
 //! From settings to an instance that is ready for its first call.
 
-use std::time::Duration;
-
 use aws_config::BehaviorVersion;
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 use contract::campaign::{self, InvalidCampaigns};
@@ -13,9 +11,6 @@ use crate::credentials::secrets_manager::SecretsManager;
 use crate::handler::Api;
 use crate::settings::Settings;
 use crate::table::Table;
-
-/// Longest time to warm up in: what did not come by then comes with the first call.
-const WARM_UP: Duration = Duration::from_secs(2);
 
 /// Builds the clients, reads the campaigns and warms up.
 pub async fn api(settings: &Settings) -> Result<Api, InvalidCampaigns> {
@@ -29,6 +24,6 @@ pub async fn api(settings: &Settings) -> Result<Api, InvalidCampaigns> {
     let gate = Gate::Managed(Managed::new(secrets));
     let cache = Cache::new(settings.cache_secs);
     let api = Api::new(table, gate, cache, campaigns, settings.unknown_user);
-    let _ = tokio::time::timeout(WARM_UP, api.warm()).await;
+    api.warm().await;
     Ok(api)
 }

@@ -17,18 +17,22 @@ use contract::content;
 use crate::failure::brief;
 
 /// Longest look-up, retries included: Braze waits about two seconds for the whole
-/// answer, in which secrets may have to be read first, and the fallback content must still
-/// arrive in time.
-const LOOKUP_TIMEOUT: Duration = Duration::from_millis(1_000);
+/// answer, in which secrets may have to be read first, or an instance to start, and the
+/// fallback content must still arrive in time.
+const LOOKUP_TIMEOUT: Duration = Duration::from_millis(850);
 
 /// Longest single attempt, so that one that hangs leaves time for a second.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(450);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(400);
 
 /// Attempts of a look-up: there is no time for more.
 const ATTEMPTS: u32 = 2;
 
 /// Longest wait before the second attempt.
 const BACKOFF: Duration = Duration::from_millis(50);
+
+/// Longest wait for the table before the first call, which may be waiting for the start: what
+/// did not come by then comes with the call.
+const WARM_UP: Duration = Duration::from_millis(400);
 
 /// A user id that nobody has; see [`Table::warm`].
 const NOBODY: &str = "-";
@@ -83,7 +87,7 @@ impl Table {
     /// Fetches credentials and opens a connection before the first look-up needs them. A
     /// failure shows in the look-ups.
     pub async fn warm(&self) {
-        let _ = self.request(NOBODY, NOBODY).send().await;
+        let _ = tokio::time::timeout(WARM_UP, self.request(NOBODY, NOBODY).send()).await;
     }
 
     /// One campaign's content, if there is any.

@@ -6,15 +6,12 @@
 
 use std::time::Duration;
 
-use aws_config::timeout::TimeoutConfig;
+use aws_config::retry::RetryConfig;
 use aws_sdk_secretsmanager::Client;
+use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
 
 use super::{Accepted, BadSecret, Secret};
-use crate::failure::brief;
-
-/// Longest wait for the secrets: a call of Braze may have to wait for it, and for the table
-/// afterwards, and has two seconds.
-const READ_TIMEOUT: Duration = Duration::from_millis(500);
+use crate::failure::{TIME_OUT, brief};
 
 /// The version to use.
 const CURRENT: &str = "AWSCURRENT";
@@ -29,15 +26,21 @@ pub struct SecretsManager {
     arn: String,
 }
 
+/// What one reading gave of each version; none where there is no such version.
+#[derive(Debug)]
+pub struct Reading {
+    /// The version to use.
+    pub current: Result<Option<Accepted>, Unreadable>,
+    /// The version that was current before.
+    pub previous: Result<Option<Accepted>, Unreadable>,
+}
+
 /// The secret could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum Unreadable {
     /// The service did not give it.
     #[error("asking for the {0} version of the secret: {1}")]
     NotGiven(&'static str, String),
-    /// It has no such version.
-    #[error("the secret has no {0} version")]
-    NoVersion(&'static str),
     /// It holds something else.
     #[error("reading the {0} version of the secret")]
     Bad(&'static str, #[source] BadSecret),
@@ -46,40 +49,47 @@ pub enum Unreadable {
 impl SecretsManager {
     /// Reads the secret `arn`.
     pub fn new(config: &aws_config::SdkConfig, arn: String) -> Self {
-        let timeouts = TimeoutConfig::builder().operation_timeout(READ_TIMEOUT).build();
-        let config =
-            aws_sdk_secretsmanager::config::Builder::from(config).timeout_config(timeouts).build();
-        Self { client: Client::from_conf(config), arn }
+        let config = aws_sdk_secretsmanager::config::Builder::from(config)
+            // There is no time for a second attempt; the next reading is one.
+            .retry_config(RetryConfig::disabled());
+        Self { client: Client::from_conf(config.build()), arn }
     }
 
-    /// Reads all secrets that are valid now.
-    pub async fn read(&self) -> Result<Accepted, Unreadable> {
-        let (current, previous) = tokio::join!(self.version(CURRENT), self.version(PREVIOUS));
-        let current = current?.ok_or(Unreadable::NoVersion(CURRENT))?;
-        let secrets = match previous {
-            Ok(previous) => [Some(current), previous],
+    /// Reads both versions at the same time, each in one attempt that ends `within` this.
+    pub async fn read(&self, within: Duration) -> Reading {
+        let version = |stage| self.version(stage, within);
+        let (current, previous) = tokio::join!(version(CURRENT), version(PREVIOUS));
+        let previous = match previous {
             // A secret that was of another form before is no reason to refuse the new one.
-            Err(Unreadable::Bad(..)) => [Some(current), None],
-            Err(error) => return Err(error),
+            Err(Unreadable::Bad(..)) => Ok(None),
+            previous => previous,
         };
-        let secrets: Vec<Secret> = secrets.into_iter().flatten().collect();
-        Ok(Accepted::new(&secrets))
+        Reading { current, previous }
     }
 
     /// The secret in this version; a new secret has no previous one.
-    async fn version(&self, stage: &'static str) -> Result<Option<Secret>, Unreadable> {
+    async fn version(
+        &self,
+        stage: &'static str,
+        within: Duration,
+    ) -> Result<Option<Accepted>, Unreadable> {
         let request = self.client.get_secret_value().secret_id(&self.arn).version_stage(stage);
-        let value = match request.send().await {
+        let not_given = |cause| Unreadable::NotGiven(stage, cause);
+        let answer = tokio::time::timeout(within, request.send()).await;
+        let value = match answer.map_err(|_| not_given(TIME_OUT.to_owned()))? {
             Ok(value) => value,
-            Err(error) => {
-                let service = error.as_service_error();
-                if service.is_some_and(|error| error.is_resource_not_found_exception()) {
-                    return Ok(None);
-                }
-                return Err(Unreadable::NotGiven(stage, brief(&error)));
-            }
+            Err(error) if error.as_service_error().is_some_and(is_gone) => return Ok(None),
+            Err(error) => return Err(not_given(brief(&error))),
         };
         let text = value.secret_string.unwrap_or_default();
-        Secret::parse(&text).map(Some).map_err(|error| Unreadable::Bad(stage, error))
+        match Secret::parse(&text) {
+            Ok(secret) => Ok(Some(Accepted::new(&[secret]))),
+            Err(error) => Err(Unreadable::Bad(stage, error)),
+        }
     }
+}
+
+/// Whether there is no such secret or version, or the secret is marked for deletion.
+fn is_gone(error: &GetSecretValueError) -> bool {
+    error.is_resource_not_found_exception() || error.is_invalid_request_exception()
 }

@@ -1,6 +1,7 @@
 //! Who may look content up, with the secrets in a stand-in for Secrets Manager.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use api::credentials::managed::Managed;
 use api::credentials::secrets_manager::SecretsManager;
@@ -12,8 +13,10 @@ use axum::http::StatusCode;
 use contract::metrics;
 use http::{HeaderMap, header};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::rig::{CAMPAIGN, LATER, World, api_over, config_for, free_port, get};
+use crate::trouble::BRAZE_WAITS;
 
 /// What the stand-in holds and what it was asked.
 #[derive(Debug, Default)]
@@ -21,6 +24,9 @@ struct Vault {
     current: Option<String>,
     previous: Option<String>,
     is_out_of_reach: bool,
+    is_previous_out_of_reach: bool,
+    is_marked_for_deletion: bool,
+    takes: Duration,
     calls: usize,
 }
 
@@ -53,21 +59,23 @@ fn secret(password: &str) -> Option<String> {
 
 async fn answer(State(stand): State<Stand>, body: String) -> (StatusCode, String) {
     let asked: Value = serde_json::from_str(&body).expect("the SDK sends JSON");
+    let is_current = asked["VersionStage"] == "AWSCURRENT";
+    let takes = stand.0.lock().expect("nobody panicked").takes;
+    if !takes.is_zero() {
+        tokio::time::sleep(takes).await;
+    }
     let mut vault = stand.0.lock().expect("nobody panicked");
     vault.calls += 1;
-    if vault.is_out_of_reach {
-        return (StatusCode::BAD_REQUEST, json!({ "__type": "AccessDenied" }).to_string());
+    let refusal = |status, code| (status, json!({ "__type": code }).to_string());
+    if vault.is_out_of_reach || (vault.is_previous_out_of_reach && !is_current) {
+        return refusal(StatusCode::INTERNAL_SERVER_ERROR, "InternalServiceError");
     }
-    let text = match asked["VersionStage"].as_str() {
-        Some("AWSCURRENT") => vault.current.clone(),
-        _ => vault.previous.clone(),
-    };
-    match text {
+    if vault.is_marked_for_deletion {
+        return refusal(StatusCode::BAD_REQUEST, "InvalidRequestException");
+    }
+    match if is_current { &vault.current } else { &vault.previous } {
         Some(text) => (StatusCode::OK, json!({ "SecretString": text }).to_string()),
-        None => {
-            let error = json!({ "__type": "ResourceNotFoundException" });
-            (StatusCode::BAD_REQUEST, error.to_string())
-        }
+        None => refusal(StatusCode::BAD_REQUEST, "ResourceNotFoundException"),
     }
 }
 
@@ -196,6 +204,100 @@ async fn a_secret_of_another_form_does_not_replace_the_one_that_is_known() {
     stand.change(|vault| vault.current = Some("hunter2".to_owned()));
 
     assert_eq!(gate.judge(&bearer("first"), 2_000).await, Verdict::Granted);
+}
+
+#[tokio::test]
+async fn the_current_secret_is_valid_though_the_previous_one_cannot_be_read() {
+    let stand = Stand::default();
+    stand.change(|vault| {
+        (vault.current, vault.previous) = (secret("new"), secret("old"));
+        vault.is_previous_out_of_reach = true;
+    });
+    let managed = stand.gate().await;
+    managed.warm(1_000).await;
+    let gate = Gate::Managed(managed);
+
+    assert_eq!(gate.judge(&bearer("new"), 1_000).await, Verdict::Granted);
+    assert_eq!(gate.judge(&bearer("old"), 1_000).await, Verdict::Refused);
+    stand.change(|vault| vault.is_previous_out_of_reach = false);
+    assert_eq!(gate.judge(&bearer("old"), 1_010).await, Verdict::Granted);
+}
+
+#[tokio::test]
+async fn the_known_previous_secret_stays_valid_while_it_cannot_be_read() {
+    let stand = Stand::default();
+    stand.change(|vault| (vault.current, vault.previous) = (secret("second"), secret("first")));
+    let managed = stand.gate().await;
+    managed.warm(1_000).await;
+    let gate = Gate::Managed(managed);
+    stand.change(|vault| vault.is_previous_out_of_reach = true);
+
+    assert_eq!(gate.judge(&bearer("first"), 1_300).await, Verdict::Granted);
+    stand.change(|vault| vault.current = secret("third"));
+    assert_eq!(gate.judge(&bearer("third"), 1_310).await, Verdict::Granted);
+    // What was current until then is the previous one.
+    assert_eq!(gate.judge(&bearer("second"), 1_310).await, Verdict::Granted);
+    assert_eq!(gate.judge(&bearer("first"), 1_310).await, Verdict::Refused);
+}
+
+#[tokio::test]
+async fn a_secret_that_was_deleted_is_not_valid_any_more() {
+    let deletions: [fn(&mut Vault); 2] = [
+        |vault| (vault.current, vault.previous) = (None, None),
+        |vault| vault.is_marked_for_deletion = true,
+    ];
+    for deletion in deletions {
+        let stand = Stand::default();
+        stand.change(|vault| {
+            (vault.current, vault.previous) = (secret("new"), secret("old"));
+        });
+        let managed = stand.gate().await;
+        managed.warm(1_000).await;
+        let gate = Gate::Managed(managed);
+        stand.change(deletion);
+
+        assert_eq!(gate.judge(&bearer("new"), 1_299).await, Verdict::Granted);
+        assert_eq!(gate.judge(&bearer("new"), 1_300).await, Verdict::Unverifiable);
+        assert_eq!(gate.judge(&bearer("old"), 1_300).await, Verdict::Unverifiable);
+    }
+}
+
+#[tokio::test]
+async fn while_no_secret_is_known_the_next_reading_is_due_after_a_second() {
+    let stand = Stand::default();
+    stand.change(|vault| (vault.current, vault.is_out_of_reach) = (secret("first"), true));
+    let managed = stand.gate().await;
+    managed.warm(1_000).await;
+    let gate = Gate::Managed(managed);
+
+    assert_eq!(gate.judge(&bearer("first"), 1_002).await, Verdict::Unverifiable);
+    assert_eq!(gate.judge(&bearer("first"), 1_003).await, Verdict::Unverifiable);
+    assert_eq!(stand.calls(), 4);
+    stand.change(|vault| vault.is_out_of_reach = false);
+    assert_eq!(gate.judge(&bearer("first"), 1_004).await, Verdict::Granted);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_and_the_first_answer_end_before_braze_gives_up() {
+    for (takes, is_known) in [(550, true), (60_000, false)] {
+        let stand = Stand::default();
+        stand.change(|vault| {
+            (vault.current, vault.takes) = (secret("s3cret"), Duration::from_millis(takes));
+        });
+        let gate = Gate::Managed(stand.gate().await);
+        // Connections are taken by the system and never answered.
+        let (listener, address) = free_port().await;
+        let api = api_over(&config_for(address).await, gate, None, UnknownUser::NotFound);
+        let start = Instant::now();
+
+        api.warm().await;
+        let (answer, counts) = get("user_id=u&campaign=new-episode").counted(&api).await;
+
+        assert!(start.elapsed() < BRAZE_WAITS, "{:?}", start.elapsed());
+        assert_eq!(answer.status(), 200);
+        assert_eq!(counts.get(metrics::CREDENTIALS_UNVERIFIABLE), u64::from(!is_known));
+        drop(listener);
+    }
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! What failures say, since that goes to the log.
 
+use std::time::Duration;
+
 use api::credentials::secrets_manager::SecretsManager;
 use api::table::Table;
 use aws_config::SdkConfig;
@@ -22,7 +24,9 @@ async fn a_secret_in_a_reply_that_is_cut_short_does_not_reach_the_log() {
     let config = config_for_reply(StatusCode::OK, reply).await;
     let secrets = SecretsManager::new(&config, "arn:aws:secretsmanager:secret".to_owned());
 
-    let error = secrets.read().await.expect_err("the reply is cut short");
+    let reading = secrets.read(Duration::from_secs(60)).await;
+
+    let error = reading.current.expect_err("the reply is cut short");
 
     assert_eq!(
         error.to_string(),

@@ -12,7 +12,7 @@ use tokio::time::{Duration, Instant};
 use crate::rig::{api_over, config_for, free_port, gate, get};
 
 /// What Braze waits, less what the way takes.
-const BRAZE_WAITS: Duration = Duration::from_millis(1_500);
+pub(crate) const BRAZE_WAITS: Duration = Duration::from_millis(1_500);
 
 const QUERIES: [&str; 2] =
     ["user_id=u&campaign=new-episode", "user_id=u&campaign=new-episode,offer"];
