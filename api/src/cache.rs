@@ -47,16 +47,21 @@ impl Cache {
         (ttl_secs > 0).then(|| Self { entries: entries.build(), ttl_secs: i64::from(ttl_secs) })
     }
 
-    /// What was read of this user and campaign, unless it is too old at `now` (UNIX seconds).
+    /// What was read of this user and campaign, unless it is too old at `now` (UNIX seconds),
+    /// or does not stand any more.
     pub fn get(&self, user_id: &str, campaign: &str, now: i64) -> Option<Arc<Stored>> {
         let entry = self.entries.get(&key(user_id, campaign))?;
         // By the clock on the wall: the cache's own stands still with the function.
         let age = now - entry.read_at;
-        (0..self.ttl_secs).contains(&age).then_some(entry.stored)
+        let is_fresh = (0..self.ttl_secs).contains(&age);
+        (is_fresh && entry.stored.stands(now)).then_some(entry.stored)
     }
 
-    /// Keeps what was read at `now`.
+    /// Keeps what was read at `now`, if it stands.
     pub fn put(&self, user_id: &str, campaign: &str, stored: &Arc<Stored>, now: i64) {
+        if !stored.stands(now) {
+            return;
+        }
         let entry = Entry { stored: Arc::clone(stored), read_at: now };
         self.entries.insert(key(user_id, campaign), entry);
     }
@@ -104,6 +109,17 @@ mod tests {
 
         assert!(cache.get("b", "offer", 100).is_none());
         assert!(cache.get("a", "other", 100).is_none());
+    }
+
+    #[test]
+    fn content_that_stands_no_longer_is_not_kept() {
+        let cache = Cache::new(10).expect("keeps something");
+        cache.put("late", "offer", &stored(), 995);
+        cache.put("expired", "offer", &stored(), 1_000);
+
+        assert!(cache.get("late", "offer", 999).is_some());
+        assert!(cache.get("late", "offer", 1_000).is_none());
+        assert!(!cache.entries.contains_key(&key("expired", "offer")));
     }
 
     #[test]

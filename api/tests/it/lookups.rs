@@ -110,6 +110,19 @@ async fn a_cache_serves_what_it_read_and_never_keeps_that_there_is_nothing() {
 }
 
 #[tokio::test]
+async fn a_cache_never_keeps_content_that_has_expired() {
+    let world = World::start().await;
+    world.store("u", CAMPAIGN, "Old", 1_000).await;
+    let api = api_over(&world.config, gate(), Cache::new(3_600), UnknownUser::NotFound);
+    let ask = get("user_id=u&campaign=new-episode");
+    assert_eq!(ask.send(&api).await.status(), 404);
+
+    world.store("u", CAMPAIGN, "New", LATER).await;
+
+    assert!(ask.send(&api).await.body().contains("New"));
+}
+
+#[tokio::test]
 async fn every_call_is_counted_once() {
     let world = World::start().await;
     let api = world.api();
