@@ -161,15 +161,17 @@ impl Api {
         self.write(&query, &campaigns, &found, call, counts)
     }
 
-    /// The named campaigns, or the only one there is.
+    /// The named campaigns that exist, or the only one there is. A message that names one that
+    /// was taken away keeps the others.
     fn campaigns(&self, names: &[String]) -> Option<Vec<(&str, &Map<String, Value>)>> {
         let known = |name: &String| self.fallbacks.get_key_value(name);
-        let found: Option<Vec<_>> = match names {
-            [] if self.fallbacks.len() == 1 => Some(self.fallbacks.iter().collect()),
-            [] => None,
-            names => names.iter().map(known).collect(),
+        let found: Vec<_> = match names {
+            [] if self.fallbacks.len() == 1 => self.fallbacks.iter().collect(),
+            names => names.iter().filter_map(known).collect(),
         };
-        Some(found?.into_iter().map(|(name, fallback)| (name.as_str(), fallback)).collect())
+        let found = found.into_iter().map(|(name, fallback)| (name.as_str(), fallback));
+        let found: Vec<_> = found.collect();
+        (!found.is_empty()).then_some(found)
     }
 
     /// Looks every campaign's content up, in the cache and then in the table.
@@ -256,7 +258,7 @@ impl Api {
         let contents = contents.collect();
         let is_ill = found.iter().any(|found| matches!(found, Found::Unknown));
         let caching = if is_ill { Caching::Forbidden } else { Caching::Allowed };
-        let by_campaign = campaigns.len() > 1;
+        let by_campaign = query.campaigns.len() > 1;
         let answer =
             Answer { user_id: &query.user_id, contents, by_campaign, format: query.format };
         answer::success(answer.text(), caching, call.headers)
@@ -287,7 +289,7 @@ fn no_campaign(is_missing: bool) -> Response<String> {
         let message = "there are several campaigns: name one, with campaign=";
         return answer::error(StatusCode::BAD_REQUEST, "campaign_missing", message);
     }
-    let message = "there is no such campaign";
+    let message = "there is no campaign of such a name";
     answer::error(StatusCode::NOT_FOUND, "unknown_campaign", message)
 }
 

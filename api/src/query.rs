@@ -1,7 +1,8 @@
 //! What a look-up asks for.
 //!
 //! Everything here comes from outside: names, lengths, characters and repetitions are
-//! checked before anything is looked up.
+//! checked before anything is looked up. Parameters that are not known mean nothing, as those
+//! that links are given on their way, such as `utm_source`.
 
 use contract::campaign;
 use contract::user_record::MAX_USER_ID_BYTES;
@@ -47,9 +48,6 @@ pub enum BadQuery {
     /// The query string is too long to be one of ours.
     #[error("query string is longer than {MAX_QUERY_BYTES} bytes")]
     TooLong,
-    /// A parameter is not known.
-    #[error("unknown parameter: user_id, campaign and format are understood")]
-    Unknown,
     /// A parameter comes twice.
     #[error("parameter {0} comes more than once")]
     Repeated(&'static str),
@@ -100,7 +98,7 @@ impl Query {
                 "user_id" => (&mut user_id, "user_id"),
                 "campaign" => (&mut campaign, "campaign"),
                 "format" => (&mut format, "format"),
-                _ => return Err(BadQuery::Unknown),
+                _ => continue,
             };
             if slot.replace(value.into_owned()).is_some() {
                 return Err(BadQuery::Repeated(name));
@@ -161,6 +159,14 @@ mod tests {
     }
 
     #[test]
+    fn unknown_parameters_are_ignored() {
+        let with = Query::parse("utm_source=x&user_id=a&campaign=b&utm_source=%ff&User_Id=c");
+
+        assert_eq!(with, Query::parse("user_id=a&campaign=b"));
+        assert!(with.is_ok());
+    }
+
+    #[test]
     fn every_fault_has_its_own_error() {
         let long = format!("user_id={}", "x".repeat(3_000));
         let many: Vec<String> = (0..=MAX_CAMPAIGNS).map(|n| format!("c{n}")).collect();
@@ -183,7 +189,7 @@ mod tests {
             ("user_id=a&campaign=b,c,b", BadQuery::RepeatedCampaign),
             (many.as_str(), BadQuery::TooManyCampaigns),
             ("user_id=a&format=xml", BadQuery::BadFormat),
-            ("user_id=a&table=b", BadQuery::Unknown),
+            ("table=b", BadQuery::NoUser),
             (long.as_str(), BadQuery::TooLong),
         ];
         for (query, error) in cases {

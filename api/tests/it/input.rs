@@ -61,7 +61,7 @@ async fn every_error_is_json_with_a_code_and_nothing_of_the_inside() {
         ("/", "user_id=a&user_id=b", 400, "bad_query"),
         ("/", "user_id=%00", 400, "bad_query"),
         ("/", "user_id=u&campaign=unheard-of", 404, "unknown_campaign"),
-        ("/", "user_id=u&campaign=new-episode,unheard-of", 404, "unknown_campaign"),
+        ("/", "user_id=u&campaign=gone,unheard-of", 404, "unknown_campaign"),
         // There are two campaigns.
         ("/", "user_id=u", 400, "campaign_missing"),
         ("/", &long, 414, "query_too_long"),

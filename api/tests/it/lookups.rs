@@ -49,6 +49,21 @@ async fn several_campaigns_stand_in_one_object_each_under_its_name() {
 }
 
 #[tokio::test]
+async fn of_several_campaigns_those_that_do_not_exist_are_left_out() {
+    let world = World::start().await;
+    world.store("u", CAMPAIGN, "Hello", LATER).await;
+    let api = world.api();
+
+    let (status, body) = get("user_id=u&campaign=gone,new-episode,left").json(&api).await;
+
+    assert_eq!(status, 200);
+    // Still each under its name, so that a message finds what it finds otherwise.
+    let items = body["Items"].as_object().expect("is an object");
+    assert_eq!(items.keys().collect::<Vec<_>>(), ["new-episode"]);
+    assert_eq!(items["new-episode"]["data"]["M"]["heading"]["S"], "Hello");
+}
+
+#[tokio::test]
 async fn expired_content_counts_as_none_whether_one_or_several_are_asked_for() {
     let world = World::start().await;
     world.store("u", CAMPAIGN, "Old", 1_000).await;

@@ -67,6 +67,7 @@ async fn every_answer_is_of_a_documented_shape_and_every_documented_status_is_gi
     for query in [
         one,
         "user_id=u&campaign=offer,new-episode",
+        "user_id=u&campaign=offer,gone&format=plain&utm_source=x",
         "user_id=u&campaign=new-episode&format=plain",
         "user_id=u&campaign=offer,new-episode&format=plain",
         "user_id=nobody&campaign=new-episode",
@@ -80,7 +81,7 @@ async fn every_answer_is_of_a_documented_shape_and_every_documented_status_is_gi
     answer_is_documented(&api, &with_body, 400).await;
     answer_is_documented(&api, &nobody, 401).await;
     answer_is_documented(&strict, &get("user_id=nobody&campaign=new-episode"), 404).await;
-    answer_is_documented(&api, &get("user_id=u&campaign=none"), 404).await;
+    answer_is_documented(&api, &get("user_id=u&campaign=none,gone"), 404).await;
     answer_is_documented(&api, &long, 414).await;
     for path in ["/health", "/openapi.json"] {
         answer_is_documented(&api, &Request { path, ..get("") }, 200).await;
