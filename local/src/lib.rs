@@ -19,7 +19,6 @@ pub mod aws;
 pub mod bedrock;
 pub mod event_source;
 pub mod front;
-pub mod input;
 pub mod message;
 pub mod pipeline;
 pub mod preview;
@@ -28,6 +27,8 @@ pub mod redrive;
 pub mod run;
 pub mod summary;
 pub mod totals;
+
+pub use loadtest::input;
 
 use std::process::ExitCode;
 

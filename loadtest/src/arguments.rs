@@ -1,0 +1,196 @@
+//! What a person can say on the command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::client::Target;
+use crate::credentials::Credentials;
+use crate::generate;
+use crate::lookups::mix::Mix;
+use crate::lookups::{Plan, Rates};
+use crate::writer::Compression;
+
+/// Most look-ups under way: each takes a connection, and systems allow few thousand files.
+const MAX_IN_FLIGHT: u64 = 20_000;
+
+/// Makes load that looks like Braze's, and measures what became of it.
+///
+/// Exit codes: 0 all is well, 1 measured and not well (a bound not kept, something lost),
+/// 2 nothing could be measured.
+#[derive(Debug, Parser)]
+#[command(name = "loadtest", version)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Write Currents files into a folder.
+    Generate(Generate),
+    /// Look users up at a schedule, and find the highest rate that the api keeps.
+    Lookups(Lookups),
+}
+
+/// Writes Currents files.
+#[derive(Debug, Args)]
+pub struct Generate {
+    /// Number of events.
+    #[arg(long, default_value_t = 20_000)]
+    pub events: u64,
+    /// Number of users that the events are drawn from.
+    #[arg(long, default_value_t = 2_000)]
+    pub users: u64,
+    /// Decides everything random: the same seed writes the same bytes.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// How blocks are compressed.
+    #[arg(long, value_enum, default_value_t)]
+    pub codec: Compression,
+    /// Folder to write into.
+    #[arg(long)]
+    pub out: PathBuf,
+}
+
+/// Where the api is.
+#[derive(Debug, Args)]
+pub struct Api {
+    /// Address of the api.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    pub url: String,
+    /// Campaign to ask for; may be left out where there is only one.
+    #[arg(long, value_name = "NAME")]
+    pub campaign: Option<String>,
+    /// Credentials of the api. Others on this machine can see arguments: prefer the variable.
+    #[arg(
+        long,
+        value_name = "USER:PASSWORD",
+        env = "LOADTEST_CREDENTIALS",
+        hide_env_values = true,
+        value_parser = Credentials::given
+    )]
+    pub credentials: Option<Credentials>,
+}
+
+/// Where the result goes.
+#[derive(Debug, Args)]
+pub struct Output {
+    /// Write the result to this file as well, for scripts and for `loadtest report`.
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// What the run is called in reports.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub label: String,
+}
+
+/// Looks users up.
+#[derive(Debug, Args)]
+pub struct Lookups {
+    /// Where the api is.
+    #[command(flatten)]
+    pub api: Api,
+    /// Users who have content: a file with one id a line.
+    #[arg(long, value_name = "FILE")]
+    pub users: Option<PathBuf>,
+    /// Shares of users with content, unknown users, and callers without valid credentials.
+    #[arg(long, value_name = "SHARES", default_value = "hit=80,miss=18,unauthorised=2")]
+    pub mix: Mix,
+    /// Hold each of these rates in turn, in look-ups a second, and search none.
+    #[arg(long, value_name = "N,N,...", value_delimiter = ',', value_parser = rate)]
+    pub rates: Vec<f64>,
+    /// Where the search begins.
+    #[arg(long, value_name = "N", default_value = "100", value_parser = rate, conflicts_with = "rates")]
+    pub from: f64,
+    /// Where the search ends.
+    #[arg(long, value_name = "N", default_value = "50000", value_parser = rate, conflicts_with = "rates")]
+    pub to: f64,
+    /// How long each rate is held, in seconds.
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub step_secs: u64,
+    /// What 99 of 100 look-ups must keep, in milliseconds.
+    #[arg(long, value_name = "MS", default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..))]
+    pub p99_ms: u64,
+    /// Look-ups under way at a time, at most.
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u64).range(1..=MAX_IN_FLIGHT))]
+    pub in_flight: u64,
+    /// Open a connection for every look-up.
+    #[arg(long)]
+    pub no_reuse: bool,
+    /// Decides the order of kinds and users.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Where the result goes.
+    #[command(flatten)]
+    pub output: Output,
+}
+
+impl Api {
+    /// The api, with this number of connections kept.
+    pub fn target(&self, kept_connections: usize) -> Target {
+        Target {
+            url: self.url.clone(),
+            campaign: self.campaign.clone(),
+            credentials: self.credentials.clone(),
+            kept_connections,
+        }
+    }
+}
+
+impl Lookups {
+    /// What was asked for.
+    pub fn plan(&self) -> Plan {
+        let in_flight = usize::try_from(self.in_flight).unwrap_or(usize::MAX);
+        let rates = if self.rates.is_empty() {
+            Rates::Search { from: self.from, to: self.to }
+        } else {
+            Rates::Steps(self.rates.clone())
+        };
+        Plan {
+            target: self.api.target(if self.no_reuse { 0 } else { in_flight }),
+            mix: self.mix,
+            rates,
+            step: Duration::from_secs(self.step_secs),
+            bound: Duration::from_millis(self.p99_ms),
+            in_flight,
+            seed: self.seed,
+        }
+    }
+}
+
+impl Generate {
+    /// What was asked for.
+    pub fn plan(&self) -> generate::Plan {
+        generate::Plan {
+            events: self.events,
+            users: self.users,
+            seed: self.seed,
+            compression: self.codec,
+        }
+    }
+}
+
+/// A rate in things a second.
+fn rate(text: &str) -> Result<f64, String> {
+    let rate: f64 = text.trim().parse().map_err(|_| "not a number".to_owned())?;
+    if (0.001..=10_000_000.0).contains(&rate) {
+        Ok(rate)
+    } else {
+        Err("must be between 0.001 and 10000000".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+}

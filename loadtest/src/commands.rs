@@ -1,0 +1,82 @@
+//! Does what the command line says.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use time::OffsetDateTime;
+use tokio::time::Instant;
+
+use crate::arguments::{Arguments, Command, Generate, Lookups, Output};
+use crate::generate;
+use crate::lookups::{self, users::Users};
+use crate::measured::{Measured, Run};
+use crate::progress;
+
+/// Exit code where nothing could be measured; 1 is for what was measured and is not well.
+pub const NOT_MEASURED: u8 = 2;
+
+/// Does what the command line says.
+pub async fn command(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    match &arguments.command {
+        Command::Generate(arguments) => generate_files(arguments),
+        Command::Lookups(arguments) => look_up(arguments).await,
+    }
+}
+
+fn generate_files(arguments: &Generate) -> anyhow::Result<ExitCode> {
+    let bar = progress::bar("generating", arguments.events, "events");
+    let count = || {
+        bar.inc(1);
+        true
+    };
+    let generated = generate::generate(&arguments.plan(), &arguments.out, count)
+        .with_context(|| format!("generating into {}", arguments.out.display()))?;
+    bar.finish_and_clear();
+    say(format_args!(
+        "{} events in {} files, {} bytes",
+        arguments.events,
+        generated.files.len(),
+        generated.bytes
+    ));
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn look_up(arguments: &Lookups) -> anyhow::Result<ExitCode> {
+    let users = match &arguments.users {
+        Some(path) => Users::read(path)?,
+        None => Users::default(),
+    };
+    let clock = Clock::start();
+    let result = lookups::run(&arguments.plan(), &Arc::new(users)).await?;
+    finish(&arguments.output, &clock, Run::Lookups(result))
+}
+
+/// When a run began, for people and for measuring.
+struct Clock {
+    date: OffsetDateTime,
+    instant: Instant,
+}
+
+impl Clock {
+    fn start() -> Self {
+        Self { date: OffsetDateTime::now_utc(), instant: Instant::now() }
+    }
+}
+
+/// Writes and prints what was measured.
+fn finish(output: &Output, clock: &Clock, run: Run) -> anyhow::Result<ExitCode> {
+    let took = clock.instant.elapsed().as_secs_f64();
+    let measured = Measured::new(output.label.clone(), clock.date, took, run);
+    if let Some(path) = &output.json {
+        measured.write(path)?;
+    }
+    say(&measured);
+    Ok(if measured.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Prints a line; a reader that has gone away is no reason to stop.
+fn say(line: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
