@@ -122,6 +122,18 @@ destroy: infra/node_modules ## remove STAGE=dev from AWS; buckets and their key 
 generate: ## write sample Currents files; ARGS="--events N --users M --seed S --codec C --out DIR"
 	cargo run --release --locked --package loadtest -- generate $(ARGS)
 
+.PHONY: replay
+replay: ## upload Currents files at a schedule and follow users to their content; ARGS="DIR --rate N"
+	cargo run --release --locked --package loadtest -- replay $(ARGS)
+
+.PHONY: lookups
+lookups: ## find the highest rate of look-ups that the api keeps; ARGS="--url URL --users FILE"
+	cargo run --release --locked --package loadtest -- lookups $(ARGS)
+
+.PHONY: report
+report: ## draw one measurement or compare two; ARGS="A.json B.json --out report.html"
+	cargo run --release --locked --package loadtest -- report $(ARGS)
+
 .PHONY: clean
 clean: ## remove everything that was built or installed
 	cargo clean

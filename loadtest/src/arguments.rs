@@ -10,10 +10,16 @@ use crate::credentials::Credentials;
 use crate::generate;
 use crate::lookups::mix::Mix;
 use crate::lookups::{Plan, Rates};
+use crate::replay::{self, cost::USD_PER_GENERATION, pace::Pace};
+use crate::report::MAX_RUNS;
+use crate::trigger::Trigger;
 use crate::writer::Compression;
 
 /// Most look-ups under way: each takes a connection, and systems allow few thousand files.
 const MAX_IN_FLIGHT: u64 = 20_000;
+
+/// Connections that a replay keeps to the api: as many as it asks at a time.
+const KEPT_CONNECTIONS: usize = 32;
 
 /// Makes load that looks like Braze's, and measures what became of it.
 ///
@@ -34,6 +40,10 @@ pub enum Command {
     Generate(Generate),
     /// Look users up at a schedule, and find the highest rate that the api keeps.
     Lookups(Lookups),
+    /// Upload Currents files at a schedule, and follow users to their readable content.
+    Replay(Replay),
+    /// Draw one measurement, or compare two, as one HTML file that needs no network.
+    Report(Report),
 }
 
 /// Writes Currents files.
@@ -128,6 +138,72 @@ pub struct Lookups {
     pub output: Output,
 }
 
+/// Replays files.
+#[derive(Debug, Args)]
+pub struct Replay {
+    /// Currents files, or folders that are searched for .avro files.
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+    /// Bucket that Currents writes to.
+    #[arg(long, value_name = "NAME", default_value = "currents")]
+    pub bucket: String,
+    /// Where the bucket is, if not on AWS; AWS_ENDPOINT_URL is understood as well.
+    #[arg(long, value_name = "URL", env = "AWS_ENDPOINT_URL_S3")]
+    pub endpoint_url: Option<String>,
+    /// Upload to AWS itself, at your cost.
+    #[arg(long)]
+    pub yes: bool,
+    /// Events a second; without this and --speed, as fast as possible.
+    #[arg(long, value_name = "N", value_parser = rate, conflicts_with = "speed")]
+    pub rate: Option<f64>,
+    /// Keep the original time stamps, so many times faster.
+    #[arg(long, value_name = "N", value_parser = rate)]
+    pub speed: Option<f64>,
+    /// Uploads at a time.
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..=256))]
+    pub uploads: u64,
+    /// Users to follow.
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u64).range(0..=100_000))]
+    pub sample: u64,
+    /// Events that ask for content: EVENT_TYPE or EVENT_TYPE:FIELD=VALUE.
+    #[arg(
+        long,
+        value_name = "WHAT",
+        default_value = "users.behaviors.CustomEvent:name=episode_watched"
+    )]
+    pub trigger: Trigger,
+    /// Look-ups of followed users a second; more make freshness more exact.
+    #[arg(long, value_name = "N", default_value = "500", value_parser = rate)]
+    pub polls_per_second: f64,
+    /// How long content is waited for after the last upload, in seconds.
+    #[arg(long, value_name = "N", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub patience_secs: u64,
+    /// Price of a generation in dollars, for the estimate; by default that of a short text by
+    /// Claude Haiku 4.5.
+    #[arg(long, value_name = "USD", default_value_t = USD_PER_GENERATION)]
+    pub usd_per_generation: f64,
+    /// Decides which users are followed.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Where the api is.
+    #[command(flatten)]
+    pub api: Api,
+    /// Where the result goes.
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// Draws measurements.
+#[derive(Debug, Args)]
+pub struct Report {
+    /// Files that --json wrote: one, or two to compare.
+    #[arg(required = true, num_args = 1..=MAX_RUNS)]
+    pub files: Vec<PathBuf>,
+    /// File to write.
+    #[arg(long, value_name = "FILE", default_value = "report.html")]
+    pub out: PathBuf,
+}
+
 impl Api {
     /// The api, with this number of connections kept.
     pub fn target(&self, kept_connections: usize) -> Target {
@@ -157,6 +233,33 @@ impl Lookups {
             bound: Duration::from_millis(self.p99_ms),
             in_flight,
             seed: self.seed,
+        }
+    }
+}
+
+impl Replay {
+    /// Users to follow.
+    pub fn sample(&self) -> usize {
+        usize::try_from(self.sample).unwrap_or(usize::MAX)
+    }
+
+    /// What was asked for; the bucket is at `endpoint`.
+    pub fn plan(&self, endpoint: Option<String>) -> replay::Plan {
+        let pace = match (self.rate, self.speed) {
+            (Some(rate), _) => Pace::Rate(rate),
+            (None, Some(speed)) => Pace::Speed(speed),
+            (None, None) => Pace::Fast,
+        };
+        replay::Plan {
+            bucket: self.bucket.clone(),
+            endpoint,
+            pace,
+            uploads: usize::try_from(self.uploads).unwrap_or(usize::MAX),
+            trigger: self.trigger.to_string(),
+            api: self.api.target(KEPT_CONNECTIONS),
+            sample: self.sample(),
+            polls_per_second: self.polls_per_second,
+            patience: Duration::from_secs(self.patience_secs),
         }
     }
 }

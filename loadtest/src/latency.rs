@@ -12,9 +12,8 @@ const MAX_US: u64 = 24 * 3_600 * 1_000_000;
 const DIGITS: u8 = 3;
 
 /// Quantiles that a distribution is drawn from, ever closer to the end.
-const QUANTILES: [f64; 15] = [
-    0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975, 0.99, 0.995, 0.999, 0.9995, 0.9999, 0.99999, 1.0,
-];
+const QUANTILES: [f64; 15] =
+    [0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975, 0.99, 0.995, 0.999, 0.9995, 0.9999, 0.99999, 1.0];
 
 /// A histogram of latencies.
 #[derive(Debug, Clone)]

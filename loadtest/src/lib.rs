@@ -1,15 +1,18 @@
 //! Makes load that looks like Braze's, and measures what became of it.
 //!
 //! ```text
-//! generate --> files --> (bucket)          lookups --> (api)
-//!                                             |
-//!                                          measured (JSON)
+//! generate --> files --> replay --> (bucket ... api) <-- lookups
+//!                          |                                |
+//!                          +-------> measured (JSON) <------+
+//!                                         |
+//!                                      report (HTML)
 //! ```
 //!
 //! A run is decided by its seed: `generate` writes the same bytes, `lookups` asks for
-//! the same users in the same order.
+//! the same users in the same order, `replay` follows the same ones.
 //!
-//! Read [`generate`] first for the making of files, and [`lookups`] for the measuring.
+//! Read [`generate`] first for the making of files, and [`lookups`] and [`replay`]
+//! for the measuring.
 
 pub mod arguments;
 pub mod catalogue;
@@ -24,5 +27,8 @@ pub mod lookups;
 pub mod measured;
 pub mod progress;
 mod random;
+pub mod replay;
+pub mod report;
 pub mod sample;
+pub mod trigger;
 pub mod writer;

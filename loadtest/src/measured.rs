@@ -11,6 +11,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::lookups::result::LookupsResult;
+use crate::replay::result::ReplayResult;
 
 /// Version of the file's shape; changes with every change that a reader would notice.
 pub const FORMAT: u32 = 1;
@@ -42,6 +43,8 @@ pub struct Measured {
 pub enum Run {
     /// Look-ups on the api.
     Lookups(LookupsResult),
+    /// Files replayed into the bucket.
+    Replay(ReplayResult),
 }
 
 impl Measured {
@@ -61,6 +64,7 @@ impl Measured {
     pub fn is_good(&self) -> bool {
         match &self.run {
             Run::Lookups(result) => result.is_good(),
+            Run::Replay(result) => result.is_good(),
         }
     }
 
@@ -93,6 +97,7 @@ impl fmt::Display for Measured {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.run {
             Run::Lookups(result) => result.fmt(f),
+            Run::Replay(result) => result.fmt(f),
         }
     }
 }

@@ -44,6 +44,10 @@ pub struct Arguments {
     #[arg(long, default_value_t = 8080)]
     pub port: u16,
 
+    /// Let other programs put files into the bucket, on this port of 127.0.0.1.
+    #[arg(long, value_name = "PORT", conflicts_with = "exit_when_done")]
+    pub s3_port: Option<u16>,
+
     /// Let everybody who reaches the api look content up, without credentials.
     #[arg(long)]
     pub no_credentials: bool,

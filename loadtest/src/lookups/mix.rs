@@ -72,10 +72,7 @@ mod tests {
         let mix: Mix = "hit=7,miss=2,unauthorised=1".parse().expect("is a mix");
 
         let count = |kind| (0..1_000).filter(|point| mix.pick(*point) == kind).count();
-        assert_eq!(
-            [Kind::Hit, Kind::Miss, Kind::Unauthorised].map(count),
-            [700, 200, 100]
-        );
+        assert_eq!([Kind::Hit, Kind::Miss, Kind::Unauthorised].map(count), [700, 200, 100]);
     }
 
     #[test]

@@ -121,7 +121,14 @@ impl fmt::Display for LookupsResult {
         writeln!(
             f,
             "{:>10}  {:>10}  {:>9}  {:>9}  {:>9}  {:>9}  {:>8}  {:>10}",
-            "rate /s", "answered/s", "p50 ms", "p99 ms", "p99.9 ms", "max ms", "failed", "unexpected"
+            "rate /s",
+            "answered/s",
+            "p50 ms",
+            "p99 ms",
+            "p99.9 ms",
+            "max ms",
+            "failed",
+            "unexpected"
         )?;
         for step in &self.steps {
             let latency = &step.latency;

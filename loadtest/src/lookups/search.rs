@@ -29,9 +29,7 @@ impl Search {
             (Some(kept), None) => (kept < self.limit).then(|| (kept * 2.0).min(self.limit)),
             (None, Some(broken)) => (broken > LOWEST).then(|| (broken / 2.0).max(LOWEST)),
             // Rates differ by factors, so the middle is the geometric one.
-            (Some(kept), Some(broken)) => {
-                (broken / kept > CLOSE).then(|| (kept * broken).sqrt())
-            }
+            (Some(kept), Some(broken)) => (broken / kept > CLOSE).then(|| (kept * broken).sqrt()),
         }
     }
 

@@ -123,11 +123,7 @@ impl Drop for Stop {
 }
 
 /// Starts the thread that keeps the schedule.
-fn keep(
-    schedule: Schedule,
-    due: Arc<Semaphore>,
-    stop: Arc<AtomicBool>,
-) -> thread::JoinHandle<()> {
+fn keep(schedule: Schedule, due: Arc<Semaphore>, stop: Arc<AtomicBool>) -> thread::JoinHandle<()> {
     thread::spawn(move || {
         let mut released = 0;
         while released < schedule.total && !stop.load(Ordering::Relaxed) {

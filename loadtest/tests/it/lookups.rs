@@ -13,6 +13,7 @@ use local::front;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
+use crate::report::by_schema;
 use crate::rig::{Rig, loadtest, sample, stderr, stdout};
 
 fn plan(url: &str, rates: Rates) -> Plan {
@@ -129,13 +130,14 @@ async fn the_program_takes_credentials_from_its_environment_and_never_prints_the
     arguments.extend(["--json", json.to_str().expect("is UTF-8")]);
 
     let right = loadtest(&[("LOADTEST_CREDENTIALS", front::CREDENTIALS)], &arguments).await;
+    by_schema(&json);
     let result = Measured::read(&json).expect("is a measurement");
     let wrong = loadtest(&[("LOADTEST_CREDENTIALS", "braze:wr0ng")], &arguments).await;
     let no_pair = loadtest(&[("LOADTEST_CREDENTIALS", "wr0ng")], &arguments).await;
 
     assert_eq!(right.status.code(), Some(0), "{}{}", stdout(&right), stderr(&right));
     assert!(stdout(&right).contains("highest rate"), "{}", stdout(&right));
-    let Run::Lookups(lookups) = &result.run;
+    let Run::Lookups(lookups) = &result.run else { panic!("is of look-ups") };
     assert_eq!(lookups.steps[0].latency.count, 50);
     assert_eq!(wrong.status.code(), Some(1), "{}{}", stdout(&wrong), stderr(&wrong));
     assert_eq!(no_pair.status.code(), Some(2), "{}{}", stdout(&no_pair), stderr(&no_pair));

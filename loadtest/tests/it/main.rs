@@ -3,4 +3,6 @@
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 mod lookups;
+mod replay;
+mod report;
 mod rig;

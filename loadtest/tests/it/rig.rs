@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
 
+use contract::metrics;
 use loadtest::generate::{Plan, generate};
 use loadtest::input::Input;
 use loadtest::writer::Compression;
@@ -80,6 +81,18 @@ impl Rig {
             .items
             .unwrap_or_default();
         items.iter().map(|item| item["user_id"].as_s().expect("is text").clone()).collect()
+    }
+
+    /// Opens the bucket for other processes, and says where.
+    pub(crate) async fn open_bucket(&self) -> String {
+        let listener = front::bind(0).await.expect("a port is free");
+        let address = listener.local_addr().expect("is bound");
+        self.pipeline.open_bucket(listener).expect("opens");
+        format!("http://{address}")
+    }
+
+    pub(crate) fn events_received(&self) -> u64 {
+        self.pipeline.totals.counts().get(metrics::EVENTS_RECEIVED)
     }
 
     pub(crate) fn url(&self) -> String {
