@@ -7,11 +7,12 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::client::Target;
 use crate::credentials::Credentials;
-use crate::generate;
+use crate::generate::{self, Course};
 use crate::lookups::mix::Mix;
 use crate::lookups::{Plan, Rates};
 use crate::replay::{self, cost::USD_PER_GENERATION, pace::Pace};
 use crate::report::MAX_RUNS;
+use crate::traffic::Traffic;
 use crate::trigger::Trigger;
 use crate::writer::Compression;
 
@@ -61,6 +62,24 @@ pub struct Generate {
     /// How blocks are compressed.
     #[arg(long, value_enum, default_value_t)]
     pub codec: Compression,
+    /// What comes: streaming (six types), all (94 types), or EVENT_TYPE=WEIGHT,...
+    #[arg(long, value_name = "WHAT", default_value = "streaming")]
+    pub traffic: Traffic,
+    /// Hours that the events are spread over; from a day on, nights are quiet.
+    #[arg(long, value_name = "N", default_value = "1", value_parser = hours)]
+    pub hours: f64,
+    /// Events that stand in the files once more, in percent.
+    #[arg(long, value_name = "PERCENT", default_value = "0", value_parser = percent)]
+    pub duplicates: f64,
+    /// Events that happened up to three days before they are written, in percent.
+    #[arg(long, value_name = "PERCENT", default_value = "0", value_parser = percent)]
+    pub late: f64,
+    /// Events that delete their user, in percent, in place of the traffic's own.
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    pub deletes: Option<f64>,
+    /// Files that are damaged, in percent.
+    #[arg(long, value_name = "PERCENT", default_value = "0", value_parser = percent)]
+    pub damaged: f64,
     /// Folder to write into.
     #[arg(long)]
     pub out: PathBuf,
@@ -272,17 +291,39 @@ impl Generate {
             users: self.users,
             seed: self.seed,
             compression: self.codec,
+            course: Course {
+                traffic: self.traffic.clone(),
+                span_secs: (self.hours * 3_600.0) as i64,
+                duplicates: self.duplicates / 100.0,
+                late: self.late / 100.0,
+                deletes: self.deletes.map(|percent| percent / 100.0),
+                damaged: self.damaged / 100.0,
+            },
         }
     }
 }
 
+/// A part of all, in percent.
+fn percent(text: &str) -> Result<f64, String> {
+    in_range(text, 0.0, 100.0)
+}
+
+/// Up to a year, and from a minute.
+fn hours(text: &str) -> Result<f64, String> {
+    in_range(text, 1.0 / 60.0, 8_784.0)
+}
+
 /// A rate in things a second.
 fn rate(text: &str) -> Result<f64, String> {
-    let rate: f64 = text.trim().parse().map_err(|_| "not a number".to_owned())?;
-    if (0.001..=10_000_000.0).contains(&rate) {
-        Ok(rate)
+    in_range(text, 0.001, 10_000_000.0)
+}
+
+fn in_range(text: &str, low: f64, high: f64) -> Result<f64, String> {
+    let number: f64 = text.trim().parse().map_err(|_| "not a number".to_owned())?;
+    if (low..=high).contains(&number) {
+        Ok(number)
     } else {
-        Err("must be between 0.001 and 10000000".to_owned())
+        Err(format!("must be between {low} and {high}"))
     }
 }
 

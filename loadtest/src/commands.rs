@@ -36,18 +36,26 @@ pub async fn command(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 
 fn generate_files(arguments: &Generate) -> anyhow::Result<ExitCode> {
     let bar = progress::bar("generating", arguments.events, "events");
-    let count = || {
-        bar.inc(1);
+    let clock = Clock::start();
+    let count = |made| {
+        bar.set_position(made);
         true
     };
     let generated = generate::generate(&arguments.plan(), &arguments.out, count)
         .with_context(|| format!("generating into {}", arguments.out.display()))?;
+    let secs = clock.instant.elapsed().as_secs_f64();
     bar.finish_and_clear();
     say(format_args!(
-        "{} events in {} files, {} bytes",
-        arguments.events,
+        "{} events in {} files, {} bytes, {:.0} events/s\n\
+         {} repeats, {} late events, {} deletions, {} damaged files",
+        generated.events,
         generated.files.len(),
-        generated.bytes
+        generated.bytes,
+        generated.events as f64 / secs.max(1e-9),
+        generated.duplicates,
+        generated.late,
+        generated.deletes,
+        generated.damaged_files
     ));
     Ok(ExitCode::SUCCESS)
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use loadtest::generate::Plan;
+use loadtest::generate::{Course, Plan};
 use loadtest::writer::Compression;
 use processor::quota::{ModelQuota, ModelQuotas};
 
@@ -201,6 +201,7 @@ impl Arguments {
             users: self.users,
             seed: self.seed,
             compression: Compression::default(),
+            course: Course::default(),
         }
     }
 }

@@ -231,8 +231,8 @@ impl Sampling {
         }
         let bar = progress::bar("making a sample", plan.events);
         let stopping = Arc::clone(&self.stopping);
-        let go_on = move || {
-            bar.inc(1);
+        let go_on = move |made| {
+            bar.set_position(made);
             !stopping.load(Ordering::Relaxed)
         };
         let into = folder.clone();

@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 use std::time::Duration;
 
 use contract::metrics;
-use loadtest::generate::{Plan, generate};
+use loadtest::generate::{Course, Plan, generate};
 use loadtest::input::Input;
 use loadtest::writer::Compression;
 use local::aws;
@@ -48,8 +48,9 @@ fn options() -> Options {
 /// Writes sample files into a folder of their own.
 pub(crate) fn sample(events: u64, users: u64) -> TempDir {
     let folder = tempfile::tempdir().expect("temporary folder");
-    let plan = Plan { events, users, seed: 42, compression: Compression::Snappy };
-    generate(&plan, folder.path(), || true).expect("sample is made");
+    let (compression, course) = (Compression::Snappy, Course::default());
+    let plan = Plan { events, users, seed: 42, compression, course };
+    generate(&plan, folder.path(), |_| true).expect("sample is made");
     folder
 }
 
