@@ -141,6 +141,18 @@ generate: ## write sample Currents files; ARGS="--events N --users M --seed S --
 cost: ## tell what a month costs; ARGS="--events N --users N --look-ups N", a day each; --help lists more
 	cargo run --release --locked --package loadtest -- cost $(ARGS)
 
+.PHONY: replay
+replay: ## upload Currents files at a schedule and follow users to their content; ARGS="DIR --rate N"
+	cargo run --release --locked --package loadtest -- replay $(ARGS)
+
+.PHONY: lookups
+lookups: ## find the highest rate of look-ups that the api keeps; ARGS="--url URL --users FILE"
+	cargo run --release --locked --package loadtest -- lookups $(ARGS)
+
+.PHONY: report
+report: ## draw one measurement or compare two; ARGS="A.json B.json --out report.html"
+	cargo run --release --locked --package loadtest -- report $(ARGS)
+
 .PHONY: clean
 clean: ## remove everything that was built or installed
 	cargo clean

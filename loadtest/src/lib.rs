@@ -1,18 +1,37 @@
-//! Makes load that looks like Braze Currents, and tells what a load costs.
+//! Makes load that looks like Braze's, measures what became of it, and tells what it costs.
 //!
 //! ```text
-//! catalogue (94 event types) --> sample (one event) --> writer (Avro file, Currents' key)
-//!                                   ^
-//!                      generate (who, what, when; by seed)
+//! generate --> files --> replay --> (bucket ... api) <-- lookups
+//!                          |                                |
+//!                          +-------> measured (JSON) <------+
+//!                                         |
+//!                                      report (HTML)
 //! ```
 //!
-//! Everything is decided by the seed: the same call writes the same bytes.
+//! A run is decided by its seed: `generate` writes the same bytes, `lookups` asks for
+//! the same users in the same order, `replay` follows the same ones.
 //!
-//! Read [`generate`] first; [`cost`] stands by itself.
+//! Read [`generate`] first for the making of files, and [`lookups`] and [`replay`]
+//! for the measuring; [`cost`] stands by itself.
 
+pub mod arguments;
 pub mod catalogue;
+pub mod client;
+pub mod commands;
 pub mod cost;
+pub mod credentials;
+pub mod encode;
 pub mod generate;
+pub mod input;
+pub mod latency;
 pub mod layout;
+pub mod lookups;
+pub mod measured;
+pub mod progress;
+mod random;
+pub mod replay;
+pub mod report;
 pub mod sample;
+pub mod traffic;
+pub mod trigger;
 pub mod writer;

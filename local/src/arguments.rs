@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use loadtest::generate::Plan;
+use loadtest::generate::{Course, Plan};
 use loadtest::writer::Compression;
 use processor::quota::{ModelQuota, ModelQuotas};
 
@@ -43,6 +43,10 @@ pub struct Arguments {
     /// Port of the api on 127.0.0.1; 0 takes a free one.
     #[arg(long, default_value_t = 8080)]
     pub port: u16,
+
+    /// Let other programs put files into the bucket, on this port of 127.0.0.1.
+    #[arg(long, value_name = "PORT", conflicts_with = "exit_when_done")]
+    pub s3_port: Option<u16>,
 
     /// Let everybody who reaches the api look content up, without credentials.
     #[arg(long)]
@@ -203,6 +207,7 @@ impl Arguments {
             users: self.users,
             seed: self.seed,
             compression: Compression::default(),
+            course: Course::default(),
         }
     }
 }

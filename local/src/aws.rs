@@ -20,6 +20,8 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub(crate) use s3::{Created, serve_on as serve_s3};
+
 pub use queue::{DEAD_LETTERS_FILE, dead_letters_so_far, read_dead_letters};
 
 /// Bucket that Currents writes to.
@@ -33,11 +35,12 @@ pub const TABLE: &str = "content";
 pub const COORDINATION_TABLE: &str = "coordination";
 
 /// Credentials that the embedded S3 asks for.
-const ACCESS_KEY: &str = "local";
-const SECRET_KEY: &str = "local-secret";
+pub const ACCESS_KEY: &str = "local";
+/// The secret beside it, which is none: the servers listen on loopback only.
+pub const SECRET_KEY: &str = "local-secret";
 
 /// Region of the embedded AWS.
-const REGION: &str = "us-east-1";
+pub const REGION: &str = "us-east-1";
 
 /// How the embedded AWS behaves.
 #[derive(Debug, Clone)]

@@ -19,7 +19,6 @@ pub mod aws;
 pub mod bedrock;
 pub mod event_source;
 pub mod front;
-pub mod input;
 mod interruption;
 pub mod message;
 pub mod pipeline;
@@ -30,6 +29,8 @@ pub mod run;
 pub mod stand_in;
 pub mod summary;
 pub mod totals;
+
+pub use loadtest::input;
 
 use std::process::ExitCode;
 

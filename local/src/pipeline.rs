@@ -34,7 +34,7 @@ use processor::refusals::Refusals;
 use processor::store::DynamoDb;
 use std::net::SocketAddr;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -53,6 +53,10 @@ const DRAIN_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Longest wait for servers and tasks to end.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Objects of other processes that wait to be announced: as many as a billion events in files
+/// of the usual size, so that, as on AWS, the one who puts them is not made to wait.
+const MAX_UNANNOUNCED: usize = 65_536;
 
 /// How the pipeline is set up.
 #[derive(Debug, Clone)]
@@ -102,6 +106,7 @@ pub struct Pipeline {
     pub address: SocketAddr,
     /// The stand-in for Bedrock, if one is used.
     pub stand_in: Option<StandIn>,
+    folder: PathBuf,
     notifications: Notifications,
     shards: Shards,
     tasks: TaskTracker,
@@ -182,7 +187,26 @@ impl Pipeline {
         let shards = Shards::start(&wiring, &tasks, &stop).await?;
         let notifications = Notifications::start(&ingest, notifications, &totals, &tasks, &stop);
         let address = front::serve(listener, api, &tasks, &stop)?;
-        Ok(Self { aws, totals, address, stand_in, notifications, shards, tasks, stop })
+        let folder = folder.to_owned();
+        Ok(Self { aws, totals, address, stand_in, folder, notifications, shards, tasks, stop })
+    }
+
+    /// Lets other processes put objects into the bucket, through `listener`; each is
+    /// announced as S3 does it.
+    pub fn open_bucket(&self, listener: TcpListener) -> anyhow::Result<()> {
+        let (sender, mut created) = mpsc::channel(MAX_UNANNOUNCED);
+        aws::serve_s3(listener, &self.folder, Some(sender), &self.tasks, &self.stop)?;
+        let (totals, notifications) = (Arc::clone(&self.totals), self.notifications.clone());
+        let announce = async move {
+            while let Some(aws::Created { key, bytes }) = created.recv().await {
+                add(&totals.uploaded, 1);
+                add(&totals.notified, 1);
+                notifications.object_created(&key, bytes).await;
+            }
+        };
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move { stop.run_until_cancelled(announce).await });
+        Ok(())
     }
 
     /// Uploads a file and announces it.

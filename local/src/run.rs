@@ -13,11 +13,15 @@ use contract::dead_letter::Input as Unprocessed;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use ingest::trigger::Trigger;
 use loadtest::generate::{self, Plan};
+use tokio::net::TcpListener;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use crate::arguments::{Arguments, Bedrock};
-use crate::aws::{DEAD_LETTERS_FILE, TABLE, dead_letters_so_far, read_dead_letters};
+use crate::aws::{
+    ACCESS_KEY, BUCKET, DEAD_LETTERS_FILE, REGION, SECRET_KEY, TABLE, dead_letters_so_far,
+    read_dead_letters,
+};
 use crate::front;
 use crate::input::{Input, InputFile};
 use crate::interruption::Interruption;
@@ -50,6 +54,10 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         "none of the files is an Avro file"
     );
     let listener = front::bind(arguments.port).await?;
+    let bucket = match arguments.s3_port {
+        Some(port) => Some(front::bind(port).await.context("opening the bucket (--s3-port)")?),
+        None => None,
+    };
     let folder = DataFolder::open(arguments.data.as_deref())?;
     let starting = Pipeline::start(&folder.path, arguments.options(), listener);
     let pipeline = tokio::select! {
@@ -72,11 +80,26 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         }
     };
     if code.is_ok() && !arguments.exit_when_done {
+        if let Some(listener) = bucket {
+            open_bucket(&pipeline, listener)?;
+        }
         say("Serving until Ctrl-C.");
         interruption.wait().await;
     }
     pipeline.stop().await;
     code
+}
+
+/// Lets other programs put files into the bucket, and says how.
+fn open_bucket(pipeline: &Pipeline, listener: TcpListener) -> anyhow::Result<()> {
+    let address = listener.local_addr().context("reading the bound port")?;
+    pipeline.open_bucket(listener)?;
+    say(format_args!(
+        "The bucket {BUCKET} takes files with\n\n  \
+         export AWS_ENDPOINT_URL_S3=http://{address} AWS_REGION={REGION} \
+         AWS_ACCESS_KEY_ID={ACCESS_KEY} AWS_SECRET_ACCESS_KEY={SECRET_KEY}\n"
+    ));
+    Ok(())
 }
 
 /// Who wrote the text, for a person.
@@ -184,8 +207,8 @@ impl Sampling {
         }
         let bar = progress::bar("making a sample", plan.events);
         let stopping = Arc::clone(&self.stopping);
-        let go_on = move || {
-            bar.inc(1);
+        let go_on = move |made| {
+            bar.set_position(made);
             !stopping.load(Ordering::Relaxed)
         };
         let into = folder.clone();

@@ -7,7 +7,7 @@ use apache_avro::types::Value;
 use ingest::codec::Codec;
 use ingest::container::Header;
 use loadtest::catalogue::Catalogue;
-use loadtest::generate::{self, Plan};
+use loadtest::generate::{self, Course, Plan};
 use loadtest::sample::{self, Occasion};
 use loadtest::writer::{self, Compression};
 use rand::rngs::StdRng;
@@ -75,11 +75,11 @@ fn write(schema: &apache_avro::Schema, paths: &[PathBuf]) {
 
 /// A million events of a hundred thousand users, as Currents would deliver them.
 pub(crate) fn replay(folder: &Path) -> Vec<PathBuf> {
-    let plan =
-        Plan { events: 1_000_000, users: 100_000, seed: 1, compression: Compression::Deflate };
+    let (compression, course) = (Compression::Deflate, Course::default());
+    let plan = Plan { events: 1_000_000, users: 100_000, seed: 1, compression, course };
     fs::create_dir_all(folder).expect("is made");
     eprintln!("making a million events");
-    generate::generate(&plan, folder, || true).expect("is made").files
+    generate::generate(&plan, folder, |_| true).expect("is made").files
 }
 
 fn header(bytes: &[u8]) -> Header {

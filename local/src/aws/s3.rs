@@ -4,9 +4,12 @@
 //! base64, and no file system takes names as long as the keys of Currents make
 //! them. [`ShortNames`] stores objects under a hash of their key instead, so
 //! listing is not offered.
+//!
+//! Programs of other processes get an endpoint of their own, which tells of every object
+//! that they put, as S3 does by its notifications.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use aws_sdk_s3::Client;
@@ -21,10 +24,19 @@ use s3s::service::S3ServiceBuilder;
 use s3s::{S3, S3Request, S3Response, S3Result};
 use s3s_fs::FileSystem;
 use sha2::{Digest as _, Sha256};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{ACCESS_KEY, SECRET_KEY, free_port};
+use super::{ACCESS_KEY, BUCKET, SECRET_KEY, free_port};
+
+/// An object that somebody put into [`BUCKET`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Created {
+    pub(crate) key: String,
+    pub(crate) bytes: u64,
+}
 
 pub(super) async fn serve(
     folder: &Path,
@@ -32,12 +44,25 @@ pub(super) async fn serve(
     stop: &CancellationToken,
 ) -> anyhow::Result<SocketAddr> {
     let (listener, address) = free_port().await?;
+    serve_on(listener, folder, None, tasks, stop)?;
+    Ok(address)
+}
+
+/// Serves the objects of `folder` on `listener`, and tells of those that are put into
+/// [`BUCKET`].
+pub(crate) fn serve_on(
+    listener: TcpListener,
+    folder: &Path,
+    created: Option<mpsc::Sender<Created>>,
+    tasks: &TaskTracker,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
     let root = folder.join("s3");
     std::fs::create_dir_all(&root).with_context(|| format!("creating {}", root.display()))?;
     let files = FileSystem::new(&root).map_err(|error| {
         anyhow::anyhow!("opening the embedded S3 in {}: {error:?}", root.display())
     })?;
-    let mut service = S3ServiceBuilder::new(ShortNames(files));
+    let mut service = S3ServiceBuilder::new(ShortNames { files, root, created });
     service.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
     let service = service.build();
     let stop = stop.clone();
@@ -55,7 +80,7 @@ pub(super) async fn serve(
             });
         }
     });
-    Ok(address)
+    Ok(())
 }
 
 pub(super) async fn create_bucket(client: &Client, name: &str) -> anyhow::Result<()> {
@@ -70,7 +95,22 @@ pub(super) async fn create_bucket(client: &Client, name: &str) -> anyhow::Result
 }
 
 /// A folder of objects, each under a hash of its key.
-struct ShortNames(FileSystem);
+struct ShortNames {
+    files: FileSystem,
+    root: PathBuf,
+    created: Option<mpsc::Sender<Created>>,
+}
+
+impl ShortNames {
+    /// Tells of an object that is there now.
+    async fn tell(&self, bucket: &str, key: String) {
+        let Some(created) = self.created.as_ref().filter(|_| bucket == BUCKET) else { return };
+        let path = self.root.join(bucket).join(short(&key));
+        let bytes = std::fs::metadata(path).map_or(0, |file| file.len());
+        // Nobody listens any more only when the process is stopping.
+        let _ = created.send(Created { key, bytes }).await;
+    }
+}
 
 #[async_trait::async_trait]
 impl S3 for ShortNames {
@@ -78,15 +118,18 @@ impl S3 for ShortNames {
         &self,
         request: S3Request<CreateBucketInput>,
     ) -> S3Result<S3Response<CreateBucketOutput>> {
-        self.0.create_bucket(request).await
+        self.files.create_bucket(request).await
     }
 
     async fn put_object(
         &self,
         mut request: S3Request<PutObjectInput>,
     ) -> S3Result<S3Response<PutObjectOutput>> {
-        request.input.key = short(&request.input.key);
-        self.0.put_object(request).await
+        let (bucket, key) = (request.input.bucket.clone(), request.input.key.clone());
+        request.input.key = short(&key);
+        let response = self.files.put_object(request).await?;
+        self.tell(&bucket, key).await;
+        Ok(response)
     }
 
     async fn get_object(
@@ -94,7 +137,7 @@ impl S3 for ShortNames {
         mut request: S3Request<GetObjectInput>,
     ) -> S3Result<S3Response<GetObjectOutput>> {
         request.input.key = short(&request.input.key);
-        self.0.get_object(request).await
+        self.files.get_object(request).await
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use apache_avro::Reader;
 use apache_avro::types::Value;
 use contract::metrics::Counts;
-use loadtest::generate::{Plan, generate};
+use loadtest::generate::{Course, Plan, generate};
 use loadtest::sample::WATCHED;
 use loadtest::writer::Compression;
 use local::aws;
@@ -64,8 +64,9 @@ pub(crate) fn behaviour() -> Behaviour {
 /// Writes sample files into a folder of their own.
 pub(crate) fn sample(events: u64, users: u64) -> TempDir {
     let folder = tempfile::tempdir().expect("temporary folder");
-    let plan = Plan { events, users, seed: 42, compression: Compression::Snappy };
-    generate(&plan, folder.path(), || true).expect("sample is made");
+    let (compression, course) = (Compression::Snappy, Course::default());
+    let plan = Plan { events, users, seed: 42, compression, course };
+    generate(&plan, folder.path(), |_| true).expect("sample is made");
     folder
 }
 

@@ -1,0 +1,143 @@
+//! Does what the command line says.
+
+use std::fs;
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use time::OffsetDateTime;
+use tokio::time::Instant;
+
+use crate::arguments::{Arguments, Command, Cost, Generate, Lookups, Output, Replay, Report};
+use crate::cost::Bill;
+use crate::cost::prices::Prices;
+use crate::generate;
+use crate::input::Input;
+use crate::lookups::{self, users::Users};
+use crate::measured::{Measured, Run};
+use crate::progress;
+use crate::replay::aws::Bucket;
+use crate::replay::cost::{self, Estimate};
+use crate::replay::scan::Scan;
+use crate::replay::{self, CANDIDATES_EACH};
+use crate::report;
+
+/// Exit code where nothing could be measured; 1 is for what was measured and is not well.
+pub const NOT_MEASURED: u8 = 2;
+
+/// Does what the command line says.
+pub async fn command(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    match &arguments.command {
+        Command::Cost(arguments) => tell_cost(arguments),
+        Command::Generate(arguments) => generate_files(arguments),
+        Command::Lookups(arguments) => look_up(arguments).await,
+        Command::Replay(arguments) => replay_files(arguments).await,
+        Command::Report(arguments) => draw(arguments),
+    }
+}
+
+fn tell_cost(arguments: &Cost) -> anyhow::Result<ExitCode> {
+    let prices = Prices::read(arguments.prices.as_deref())?;
+    let bill = Bill::of(&arguments.load, &prices);
+    say(format_args!("US dollars a month, {}, prices of {}\n{bill}", prices.region, prices.date));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn generate_files(arguments: &Generate) -> anyhow::Result<ExitCode> {
+    let bar = progress::bar("generating", arguments.events, "events");
+    let clock = Clock::start();
+    let count = |made| {
+        bar.set_position(made);
+        true
+    };
+    let generated = generate::generate(&arguments.plan(), &arguments.out, count)
+        .with_context(|| format!("generating into {}", arguments.out.display()))?;
+    let secs = clock.instant.elapsed().as_secs_f64();
+    bar.finish_and_clear();
+    say(format_args!(
+        "{} events in {} files, {} bytes, {:.0} events/s\n\
+         {} repeats, {} late events, {} deletions, {} damaged files",
+        generated.events,
+        generated.files.len(),
+        generated.bytes,
+        generated.events as f64 / secs.max(1e-9),
+        generated.duplicates,
+        generated.late,
+        generated.deletes,
+        generated.damaged_files
+    ));
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn look_up(arguments: &Lookups) -> anyhow::Result<ExitCode> {
+    let users = match &arguments.users {
+        Some(path) => Users::read(path)?,
+        None => Users::default(),
+    };
+    let clock = Clock::start();
+    let result = lookups::run(&arguments.plan(), &Arc::new(users)).await?;
+    finish(&arguments.output, &clock, Run::Lookups(result))
+}
+
+async fn replay_files(arguments: &Replay) -> anyhow::Result<ExitCode> {
+    let input = Input::find(&arguments.files)?;
+    for (path, reason) in &input.refused {
+        eprintln!("{}: {reason}", path.display());
+    }
+    anyhow::ensure!(!input.files.is_empty(), "none of the files is an Avro file");
+    let bar = progress::bar("reading", input.files.len() as u64, "files");
+    let candidates = arguments.sample().saturating_mul(CANDIDATES_EACH);
+    let scan = Scan::read(&input.files, &arguments.trigger, candidates, arguments.seed, &bar)?;
+    bar.finish_and_clear();
+    let bucket = Bucket::connect(arguments.endpoint_url.as_deref()).await?;
+    if cost::is_aws(bucket.endpoint.as_deref()) {
+        eprintln!("{}", Estimate::of(&scan, arguments.usd_per_generation));
+        anyhow::ensure!(
+            arguments.yes,
+            "this would go to AWS: say --yes to do it at this cost, or set AWS_ENDPOINT_URL_S3"
+        );
+    }
+    let clock = Clock::start();
+    let plan = arguments.plan(bucket.endpoint.clone());
+    let result = replay::run(&plan, &scan, &bucket.s3).await?;
+    finish(&arguments.output, &clock, Run::Replay(result))
+}
+
+fn draw(arguments: &Report) -> anyhow::Result<ExitCode> {
+    let runs: Vec<Measured> =
+        arguments.files.iter().map(|path| Measured::read(path)).collect::<Result<_, _>>()?;
+    let out = &arguments.out;
+    fs::write(out, report::page(&runs))
+        .with_context(|| format!("cannot write {}", out.display()))?;
+    say(format_args!("written to {}", out.display()));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// When a run began, for people and for measuring.
+struct Clock {
+    date: OffsetDateTime,
+    instant: Instant,
+}
+
+impl Clock {
+    fn start() -> Self {
+        Self { date: OffsetDateTime::now_utc(), instant: Instant::now() }
+    }
+}
+
+/// Writes and prints what was measured.
+fn finish(output: &Output, clock: &Clock, run: Run) -> anyhow::Result<ExitCode> {
+    let took = clock.instant.elapsed().as_secs_f64();
+    let measured = Measured::new(output.label.clone(), clock.date, took, run);
+    if let Some(path) = &output.json {
+        measured.write(path)?;
+    }
+    say(&measured);
+    Ok(if measured.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Prints a line; a reader that has gone away is no reason to stop.
+fn say(line: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}

@@ -1,0 +1,124 @@
+//! What a replay costs on AWS, at most, about.
+//!
+//! Prices are those of us-east-1 in 2025, on demand, without free tiers:
+//! <https://aws.amazon.com/s3/pricing/>, <https://aws.amazon.com/kinesis/data-streams/pricing/>,
+//! <https://aws.amazon.com/dynamodb/pricing/on-demand/>, <https://aws.amazon.com/bedrock/pricing/>.
+
+use std::fmt;
+
+use super::scan::Scan;
+
+/// Upload of an object.
+const USD_PER_OBJECT: f64 = 0.005 / 1_000.0;
+
+/// A gibibyte into the stream, and out of it.
+const USD_PER_STREAM_GIB: f64 = 0.08 + 0.04;
+
+/// Content that is written: a few items and locks, each a write of two kilobytes.
+const USD_PER_CONTENT: f64 = 5.0 * 2.0 * 0.625 / 1_000_000.0;
+
+/// Bytes of an event on the stream, about.
+const STREAM_BYTES: f64 = 500.0;
+
+/// A generation with Claude Haiku 4.5: 600 tokens in at $1 a million, 300 out at $5.
+pub const USD_PER_GENERATION: f64 = 600.0 * 1.0 / 1e6 + 300.0 * 5.0 / 1e6;
+
+const GIB: f64 = 1024.0 * 1024.0 * 1024.0;
+
+/// What is replayed, and its price.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Estimate {
+    objects: u64,
+    events: u64,
+    triggers: u64,
+    bytes: u64,
+    usd_per_generation: f64,
+}
+
+impl Estimate {
+    /// Adds up what is in the files.
+    pub fn of(scan: &Scan, usd_per_generation: f64) -> Self {
+        Self {
+            objects: scan.files.len() as u64,
+            events: scan.events(),
+            triggers: scan.triggers,
+            bytes: scan.bytes(),
+            usd_per_generation,
+        }
+    }
+
+    /// The model's part in dollars, where every event that asks for content gets one of its own.
+    pub fn model_usd(&self) -> f64 {
+        self.triggers as f64 * self.usd_per_generation
+    }
+
+    /// The rest in dollars.
+    pub fn other_usd(&self) -> f64 {
+        self.objects as f64 * USD_PER_OBJECT
+            + self.events as f64 * STREAM_BYTES / GIB * USD_PER_STREAM_GIB
+            + self.triggers as f64 * USD_PER_CONTENT
+    }
+}
+
+impl fmt::Display for Estimate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} events in {} files, {} bytes; {} ask for content.\n\
+             Cost on AWS, at most, about: ${:.2} for the model, if every one of them gets its own \
+             generation,\nand ${:.2} for S3, Kinesis and DynamoDB; Lambda and the api come on top.",
+            self.events,
+            self.objects,
+            self.bytes,
+            self.triggers,
+            self.model_usd(),
+            self.other_usd()
+        )
+    }
+}
+
+/// Whether an endpoint is AWS itself; none at all means AWS.
+pub fn is_aws(endpoint: Option<&str>) -> bool {
+    let Some(endpoint) = endpoint else { return true };
+    let Ok(uri) = endpoint.parse::<http::Uri>() else { return true };
+    let host = uri.host().unwrap_or_default().trim_end_matches('.').to_ascii_lowercase();
+    ["amazonaws.com", "amazonaws.com.cn", "aws", "api.aws"]
+        .iter()
+        .any(|domain| host.strip_suffix(domain).is_some_and(|p| p.is_empty() || p.ends_with('.')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_endpoint_elsewhere_is_not_aws() {
+        assert!(is_aws(None));
+        for aws in [
+            "https://s3.us-east-1.amazonaws.com",
+            "https://S3.CN-NORTH-1.AMAZONAWS.COM.CN:443/",
+            "https://bucket.vpce-1.s3.us-east-1.vpce.amazonaws.com",
+            "https://s3.dualstack.us-east-1.api.aws",
+            "not an address",
+        ] {
+            assert!(is_aws(Some(aws)), "{aws}");
+        }
+        for other in ["http://127.0.0.1:9000", "http://localhost:4566", "http://notamazonaws.com"] {
+            assert!(!is_aws(Some(other)), "{other}");
+        }
+    }
+
+    #[test]
+    fn the_model_costs_by_events_that_ask() {
+        let estimate = Estimate {
+            objects: 1_000,
+            events: 1_000_000,
+            triggers: 1_000,
+            bytes: 1,
+            usd_per_generation: 0.002,
+        };
+
+        assert!((estimate.model_usd() - 2.0).abs() < 1e-9);
+        assert!(estimate.other_usd() > 0.005 && estimate.other_usd() < 0.2);
+    }
+}
