@@ -101,7 +101,7 @@ async fn replay_files(arguments: &Replay) -> anyhow::Result<ExitCode> {
     let clock = Clock::start();
     let plan = arguments.plan(bucket.endpoint.clone());
     let result = replay::run(&plan, &scan, &bucket.s3).await?;
-    finish(&arguments.output, &clock, Run::Replay(result))
+    finish(&arguments.output, &clock, Run::Replay(Box::new(result)))
 }
 
 fn draw(arguments: &Report) -> anyhow::Result<ExitCode> {

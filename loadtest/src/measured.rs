@@ -44,7 +44,7 @@ pub enum Run {
     /// Look-ups on the api.
     Lookups(LookupsResult),
     /// Files replayed into the bucket.
-    Replay(ReplayResult),
+    Replay(Box<ReplayResult>),
 }
 
 impl Measured {

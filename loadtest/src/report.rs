@@ -39,7 +39,7 @@ pub fn page(runs: &[Measured]) -> String {
         let name = name.clone();
         match &run.run {
             Run::Lookups(result) => lookups.push(Named { name, result }),
-            Run::Replay(result) => replays.push(Named { name, result }),
+            Run::Replay(result) => replays.push(Named { name, result: &**result }),
         }
     }
     let mut body = String::new();

@@ -93,7 +93,8 @@ impl Packer {
     /// Packs with this codec.
     pub fn new(compression: Compression) -> Self {
         // Speed is what a generator needs; readers do not see the difference.
-        let deflate = Compressor::new(CompressionLvl::fastest());
+        // The library's own "fastest" does not compress at all.
+        let deflate = Compressor::new(CompressionLvl::new(1).unwrap_or_default());
         Self { compression, deflate, packed: Vec::new() }
     }
 

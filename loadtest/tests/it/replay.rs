@@ -32,7 +32,7 @@ pub(crate) async fn replay(rig: &Rig, files: &Path, more: &[&str], json: &Path) 
     arguments.extend(more);
     let output = loadtest(&environment, &arguments).await;
     let result = json.exists().then(|| match Measured::read(json).expect("is a measurement").run {
-        Run::Replay(result) => result,
+        Run::Replay(result) => *result,
         other => panic!("is of another kind: {other:?}"),
     });
     Replayed { code: output.status.code(), printed: stdout(&output) + &stderr(&output), result }
