@@ -231,7 +231,10 @@ mod tests {
     }
 
     /// All events that can be read, with their files, and how many files end with an error.
-    fn events(generated: &Generated) -> (Vec<(PathBuf, BTreeMap<String, Value>)>, u64) {
+    /// Events, each with the file that it stands in.
+    type Events = Vec<(PathBuf, BTreeMap<String, Value>)>;
+
+    fn events(generated: &Generated) -> (Events, u64) {
         let (mut events, mut damaged) = (Vec::new(), 0);
         for path in &generated.files {
             let Ok(reader) = Reader::new(File::open(path).expect("is there")) else {
