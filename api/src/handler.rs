@@ -69,6 +69,10 @@ enum Found {
     Unknown,
 }
 
+/// Marks an answer that says there is no content, which is no fault of the call.
+#[derive(Clone)]
+struct NoContent;
+
 impl Api {
     /// Serves content from `table` to whom `gate` lets in, and the campaigns' fallback content.
     pub fn new(
@@ -105,7 +109,7 @@ impl Api {
     pub async fn answer(&self, call: &Call<'_>, counts: &mut Counts) -> Response<String> {
         counts.add(metrics::CALLS_RECEIVED, 1);
         let mut response = self.route(call, counts).await;
-        counts.add(fate(response.status()), 1);
+        counts.add(fate(&response), 1);
         if call.method == Method::HEAD {
             response.body_mut().clear();
         }
@@ -240,7 +244,9 @@ impl Api {
         let is_nothing = found.iter().all(|found| matches!(found, Found::Nothing));
         if is_nothing && self.unknown_user == UnknownUser::NotFound {
             let message = "there is no content for this user";
-            return answer::error(StatusCode::NOT_FOUND, "no_content", message);
+            let mut nothing = answer::error(StatusCode::NOT_FOUND, "no_content", message);
+            nothing.extensions_mut().insert(NoContent);
+            return nothing;
         }
         let contents = campaigns.iter().zip(found).map(|((name, fallback), found)| {
             let content = match found {
@@ -265,9 +271,10 @@ impl Api {
     }
 }
 
-/// The counter of calls that ended with this status.
-fn fate(status: StatusCode) -> &'static str {
-    match status {
+/// The counter of calls that ended with this answer.
+fn fate(response: &Response<String>) -> &'static str {
+    match response.status() {
+        _ if response.extensions().get::<NoContent>().is_some() => metrics::CALLS_WITHOUT_CONTENT,
         StatusCode::UNAUTHORIZED => metrics::CREDENTIALS_REFUSED,
         status if status.is_client_error() => metrics::CALLS_REFUSED,
         _ => metrics::CALLS_ANSWERED,

@@ -62,11 +62,13 @@ pub const USERS_DELETED: &str = "users_deleted";
 /// Messages put on the dead-letter queue.
 pub const DEAD_LETTERS: &str = "dead_letters";
 
-/// Calls of the api; the sum of the three that follow.
+/// Calls of the api; the sum of the four that follow.
 pub const CALLS_RECEIVED: &str = "calls_received";
 /// Calls that got what they asked for, or fallback content in its place.
 pub const CALLS_ANSWERED: &str = "calls_answered";
-/// Calls that were wrong in themselves, or for content that is not there, if that is an error.
+/// Calls for content that is not there, where that is an error (`UNKNOWN_USER=not-found`).
+pub const CALLS_WITHOUT_CONTENT: &str = "calls_without_content";
+/// Calls that were wrong in themselves.
 pub const CALLS_REFUSED: &str = "calls_refused";
 /// Calls without valid credentials: many of them are somebody who guesses.
 pub const CREDENTIALS_REFUSED: &str = "credentials_refused";

@@ -82,8 +82,12 @@ async fn a_user_without_content_gets_404_if_that_is_set() {
     world.store("u", CAMPAIGN, "Hello", LATER).await;
     let api = api_over(&world.config, gate(), None, UnknownUser::NotFound);
 
-    let (status, body) = get("user_id=nobody&campaign=new-episode").json(&api).await;
+    let nobody = get("user_id=nobody&campaign=new-episode");
+    let (status, body) = nobody.json(&api).await;
     assert_eq!((status, &body["error"]["code"]), (404, &json!("no_content")));
+    let (_, counts) = nobody.counted(&api).await;
+    assert_eq!(counts.get(metrics::CALLS_WITHOUT_CONTENT), 1);
+    assert_eq!(counts.get(metrics::CALLS_REFUSED), 0);
     assert_eq!(get("user_id=u&campaign=new-episode").send(&api).await.status(), 200);
     // One of several is enough.
     assert_eq!(get(BOTH).send(&api).await.status(), 200);
