@@ -79,6 +79,9 @@ pub enum BadSecret {
     /// A part is empty, or the user name holds a colon, which ends it in Basic credentials.
     #[error("the secret's username and password must not be empty, nor the username hold a colon")]
     Unusable,
+    /// The password does not fit into a header as a bearer token.
+    #[error("the secret's password must be ASCII without control characters and outer blanks")]
+    Unsendable,
 }
 
 impl Secret {
@@ -89,6 +92,11 @@ impl Secret {
         let (username, password) = (&secret.username, &secret.password);
         if username.is_empty() || username.contains(':') || password.is_empty() {
             return Err(BadSecret::Unusable);
+        }
+        // What a header's value may hold everywhere on its way, and keeps (RFC 9110, 5.5).
+        let is_sendable = password.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+        if !is_sendable || password.trim() != password {
+            return Err(BadSecret::Unsendable);
         }
         Ok(secret)
     }
@@ -229,7 +237,11 @@ mod tests {
         assert_eq!(bad(r#"{"username":"braze"}"#), Some(BadSecret::Malformed));
         assert_eq!(bad(r#"{"username":"a:b","password":"c"}"#), Some(BadSecret::Unusable));
         assert_eq!(bad(r#"{"username":"a","password":""}"#), Some(BadSecret::Unusable));
-        assert!(Secret::parse(r#"{"username":"a","password":"b","more":1}"#).is_ok());
+        for password in ["päss", " b", "b ", "a\\nb"] {
+            let text = format!(r#"{{"username":"a","password":"{password}"}}"#);
+            assert_eq!(bad(&text), Some(BadSecret::Unsendable), "{password}");
+        }
+        assert!(Secret::parse(r#"{"username":"a","password":"b c","more":1}"#).is_ok());
         assert_eq!(format!("{:?}", Accepted::new(&[secret("new")])), "1 secrets");
     }
 }
