@@ -181,7 +181,7 @@ fn what_was_given_up_is_processed_once_the_reason_is_gone() {
     let state = tempfile::tempdir().expect("temporary folder");
     let (data, folder) = (text(state.path()), campaigns());
     let common = ["--data", data, "--campaigns", text(&folder)];
-    let run = ["--exit-when-done", "--port", "0", "--tokens-per-minute", "1000"];
+    let run = ["--exit-when-done", "--port", "0", "--tokens-per-minute", "500"];
     let run = [&run[..], &common, &[text(files.path())]].concat();
     let given_up = local(&run);
     assert!(stdout(&given_up).contains("never_fits_quota"), "{}", stdout(&given_up));

@@ -203,7 +203,7 @@ fn the_real_service_without_credentials_is_refused_at_start() {
         .env("AWS_REGION", "us-east-1")
         .env("HOME", files.path())
         .args(["--exit-when-done", "--port", "0", "--bedrock", "aws"])
-        .args(["--tokens-per-minute", "1000", "--campaigns"])
+        .args(["--tokens-per-minute", "500", "--campaigns"])
         .arg(campaigns())
         .arg(files.path())
         .output()
@@ -217,7 +217,7 @@ fn the_real_service_without_credentials_is_refused_at_start() {
 fn a_run_whose_every_answer_is_given_up_is_not_a_success() {
     let files = sample(400, 40);
 
-    let output = local(&["--exit-when-done", "--tokens-per-minute", "1000"], &[files.path()]);
+    let output = local(&["--exit-when-done", "--tokens-per-minute", "500"], &[files.path()]);
 
     assert_eq!(output.status.code(), Some(1));
     let summary = stdout(&output);
