@@ -136,6 +136,7 @@ fn large_calls_are_counted_one_by_one() {
 async fn fullest(quota: ModelQuota, secs: u64, output_at: fn(u64) -> u64) -> (usize, u64) {
     let lanes = Arc::new(Lanes::with_latency(Duration::from_millis(8)));
     let limiter = Arc::new(limiter(&lanes, quota, 1, load::clock()));
+    let burndown = u64::from(quota.output_burndown.get());
     let began = Instant::now();
     let mut workers = tokio::task::JoinSet::new();
     for _ in 0..64 {
@@ -151,7 +152,7 @@ async fn fullest(quota: ModelQuota, secs: u64, output_at: fn(u64) -> u64) -> (us
                 let output_tokens = output_at(at.as_secs());
                 sleep(Duration::from_secs(1)).await;
                 reservation.settle(Usage { input_tokens: 100, output_tokens });
-                started.push((at, 100 + output_tokens));
+                started.push((at, 100 + burndown * output_tokens));
             }
             started
         });
@@ -159,13 +160,14 @@ async fn fullest(quota: ModelQuota, secs: u64, output_at: fn(u64) -> u64) -> (us
     let mut started: Vec<_> = workers.join_all().await.into_iter().flatten().collect();
     started.sort();
     let windows = started.iter().enumerate().map(|(first, (from, _))| {
-        let inside = started[first..].iter().take_while(|(at, _)| *at < *from + LATE_WINDOW);
+        let inside = started[first..].iter().take_while(|(at, _)| *at < *from + WINDOW);
         inside.fold((0, 0), |(calls, tokens), (_, more)| (calls + 1, tokens + more))
     });
     windows.fold((0, 0), |most, window| (most.0.max(window.0), most.1.max(window.1)))
 }
 
-const LATE_WINDOW: Duration = Duration::from_secs(60);
+/// The quota's window.
+const WINDOW: Duration = Duration::from_secs(60);
 
 #[test]
 fn no_window_holds_more_requests_than_the_quota_whatever_they_take() {
@@ -188,9 +190,10 @@ fn no_window_holds_more_requests_than_the_quota_whatever_they_take() {
 fn answers_that_become_longer_exceed_the_quota_by_what_was_promised_only() {
     in_virtual_time(async {
         let longer = |at| if at < 150 { 100 } else { 300 };
-        let (_, tokens) = fullest(ModelQuota::of_tokens(500_000), 500, longer).await;
-        println!("LONGER {tokens}");
-        assert!(tokens < 550_000, "{tokens}");
+        let output_burndown = NonZeroU32::new(5).expect("not zero");
+        let quota = ModelQuota { output_burndown, ..ModelQuota::of_tokens(1_000_000) };
+        let (_, tokens) = fullest(quota, 500, longer).await;
+        assert!(tokens < 1_040_000, "{tokens}");
     });
 }
 
