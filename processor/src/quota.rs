@@ -325,8 +325,7 @@ impl Limiter {
     pub fn day_used_up(&self) {
         let mut state = self.state();
         state.closed_until_us = self.now_us() + micros(DAY_PAUSE);
-        let all: Vec<Place> = state.line.iter().map(|(place, _)| place).collect();
-        for place in all {
+        for place in state.line.places() {
             state.line.tell(place, Err(NotAdmitted::DayUsedUp));
         }
     }

@@ -4,9 +4,10 @@
 //! (microseconds), the number of `slices`, the pace as `pace_part`, `pace_from` and
 //! `pace_ceiling`, the tokens of a day under `day_<days since 1970>`, and what was learnt of
 //! the campaigns (`learnt`); days and periods that are past are removed by whoever sees
-//! them. A slice is one conditional update: of a busy lane it moves `busy_until` on, whatever it is; of an idle one it sets it anew. Which of
-//! the two fits is known from the update before; where it was the other, the refusal
-//! brings the item, so nothing is ever read.
+//! them. A slice is one conditional update: of a busy lane it moves `busy_until` on,
+//! whatever it is; of an idle one it sets it anew. Which of the two fits is known from the
+//! update before; where it was the other, the refusal brings the item, so nothing is ever
+//! read.
 
 mod learnt;
 

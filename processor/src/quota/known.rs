@@ -50,11 +50,7 @@ impl State {
 
     /// Learns from a call that ended.
     pub(super) fn learn(&mut self, campaign: &str, call: &Sums) {
-        if let Some(sums) = self.own.get_mut(campaign) {
-            sums.add(call);
-        } else {
-            self.own.insert(campaign.to_owned(), *call);
-        }
+        self.own.entry(campaign.to_owned()).or_default().add(call);
     }
 
     /// Whether calls wait, and all of them for the first ones of their campaign.

@@ -87,6 +87,11 @@ impl Line {
         self.waiting.iter().map(|(place, waiting)| (*place, waiting))
     }
 
+    /// The places of all calls.
+    pub(super) fn places(&self) -> Vec<Place> {
+        self.waiting.keys().copied().collect()
+    }
+
     /// The call at a place.
     pub(super) fn get(&self, place: Place) -> Option<&Waiting> {
         self.waiting.get(&place)

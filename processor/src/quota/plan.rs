@@ -7,10 +7,10 @@ use super::estimate::Price;
 use super::known::Unknown;
 use super::lane::{Ask, Lane, micros};
 use super::line::{Place, Turn};
-use super::rate::Largest;
+use super::rate::{Largest, Rate};
 use super::slices::{MAX_AHEAD, MAX_SLICE};
 use super::state::State;
-use super::{Limiter, ModelQuota, rate};
+use super::{Limiter, ModelQuota};
 
 /// How long the size of a campaign's calls counts: a window that held one, twice over.
 const LATEST_COUNTS: Duration = Duration::from_secs(120);
@@ -40,23 +40,14 @@ impl State {
         let pace = seen.map_or(1.0, |lane| lane.pace.at(begins_us));
 
         let prices = self.priced(quota, now_us);
-        self.latest.retain(|_, (_, at_us)| *at_us + micros(LATEST_COUNTS) > now_us);
-        for (place, price, _) in &prices {
-            if let Some(waiting) = self.line.get(*place) {
-                let call = Largest { charged: price.charged, worst: price.worst };
-                self.latest.insert(waiting.campaign.clone(), (call, now_us));
-            }
-        }
-        let largest = self.largest();
+        self.note_sizes(&prices, now_us);
+        let rate = Rate { quota, shares, largest: self.largest(), pace };
         let now_and_more = now_us + micros(MAX_AHEAD);
         let (mut length_us, mut latest_us) = (0, now_and_more);
         let (mut calls, mut asked) = (Vec::new(), Vec::new());
         let mut unknown = Unknown::new(limiter.instance.instances.get());
-        let worth_us = |price: &Price, factor| {
-            (rate::worth_us(quota, shares, price, largest, factor) as f64 / pace) as u64
-        };
         for (place, price, deadline_us) in prices {
-            let worth_us = worth_us(&price, 1.0);
+            let worth_us = rate.worth_us(&price, 1.0);
             if !calls.is_empty() && length_us + worth_us > micros(MAX_SLICE) {
                 break;
             }
@@ -79,7 +70,7 @@ impl State {
         let shares_of_day = u64::from(shares);
         let ask = Ask {
             now_us,
-            length_us: asked.iter().map(|price| worth_us(price, factor)).sum(),
+            length_us: asked.iter().map(|price| rate.worth_us(price, factor)).sum(),
             latest_us,
             day: now_us / DAY_US,
             tokens: (charged + self.day_more).max(0.0).ceil() as u64,
@@ -112,6 +103,17 @@ impl State {
         }
     }
 
+    /// Notes how large the campaigns' calls are, and forgets those that are gone.
+    fn note_sizes(&mut self, prices: &[(Place, Price, u64)], now_us: u64) {
+        self.latest.retain(|_, (_, at_us)| *at_us + micros(LATEST_COUNTS) > now_us);
+        for (place, price, _) in prices {
+            if let Some(waiting) = self.line.get(*place) {
+                let call = Largest { charged: price.charged, worst: price.worst };
+                self.latest.insert(waiting.campaign.clone(), (call, now_us));
+            }
+        }
+    }
+
     /// The largest calls of those that share the quota.
     fn largest(&self) -> Largest {
         let latest = self.latest.values();
@@ -127,12 +129,11 @@ impl State {
         self.next_begins_us = next_us.min(plan.ask.now_us) + 2 * waited_us;
         // Somebody may have slowed down meanwhile: fewer calls fit then.
         let pace = plan.pace.min(lane.pace.at(next_us));
-        let largest = self.largest();
+        let rate = Rate { quota, shares, largest: self.largest(), pace };
         let waiting = self.priced(quota, plan.ask.now_us);
         let (mut is_first, mut charged) = (true, 0.0);
         for (place, price, _) in waiting {
-            let worth_us = rate::worth_us(quota, shares, &price, largest, plan.factor);
-            let worth_us = (worth_us as f64 / pace) as u64;
+            let worth_us = rate.worth_us(&price, plan.factor);
             // Rounding may not cost the last call its time.
             if next_us + worth_us > ends_us + worth_us / 50 && !is_first {
                 break;

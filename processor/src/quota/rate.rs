@@ -48,34 +48,47 @@ impl Largest {
     }
 }
 
-/// The time that a call is worth where the quota is split into `shares`, at full pace, in
-/// microseconds. `factor` corrects its tokens; a request is a request.
-pub(super) fn worth_us(
-    quota: &ModelQuota,
-    shares: u32,
-    price: &Price,
-    largest: Largest,
-    factor: f64,
-) -> u64 {
-    let window = micros(WINDOW + LATE) as f64;
-    let (whole, shares) = (quota.tokens_per_minute.get() as f64, f64::from(shares));
-    let largest = largest.or(price.charged.max(1.0), price.worst.max(1.0));
-    let kept_free = SPREADS * price.spread * (price.settled / whole).sqrt();
-    let usable = whole * (1.0 - kept_free.min(0.5)) / shares;
-    // As many as fit whatever they take, or as are expected to fit.
-    let calls = (usable / largest.charged).floor().max((whole / shares / largest.worst).floor());
-    let by_tokens = if calls < 1.0 {
-        window * largest.charged / usable
-    } else if calls < FEW_CALLS {
-        window / calls
-    } else {
-        window * price.charged / (usable - largest.charged)
-    };
-    let by_requests = quota.requests_per_minute.map_or(0.0, |requests| {
-        let share = f64::from(requests.get()) / shares;
-        window / if share < 1.0 { share } else { share.floor() }
-    });
-    (by_tokens * factor).max(by_requests).ceil() as u64
+/// The pace at which a lane's time, or an instance's share, is given to calls.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rate<'a> {
+    pub(super) quota: &'a ModelQuota,
+    /// Into how many parts the quota is split.
+    pub(super) shares: u32,
+    pub(super) largest: Largest,
+    /// What part of the quota the service lets through.
+    pub(super) pace: f64,
+}
+
+impl Rate<'_> {
+    /// The time that a call is worth, in microseconds. `factor` corrects its tokens; a
+    /// request is a request.
+    pub(super) fn worth_us(&self, price: &Price, factor: f64) -> u64 {
+        (self.worth_at_full_pace_us(price, factor) as f64 / self.pace) as u64
+    }
+
+    fn worth_at_full_pace_us(&self, price: &Price, factor: f64) -> u64 {
+        let window = micros(WINDOW + LATE) as f64;
+        let quota = self.quota;
+        let (whole, shares) = (quota.tokens_per_minute.get() as f64, f64::from(self.shares));
+        let largest = self.largest.or(price.charged.max(1.0), price.worst.max(1.0));
+        let kept_free = SPREADS * price.spread * (price.settled / whole).sqrt();
+        let usable = whole * (1.0 - kept_free.min(0.5)) / shares;
+        // As many as fit whatever they take, or as are expected to fit.
+        let calls =
+            (usable / largest.charged).floor().max((whole / shares / largest.worst).floor());
+        let by_tokens = if calls < 1.0 {
+            window * largest.charged / usable
+        } else if calls < FEW_CALLS {
+            window / calls
+        } else {
+            window * price.charged / (usable - largest.charged)
+        };
+        let by_requests = quota.requests_per_minute.map_or(0.0, |requests| {
+            let share = f64::from(requests.get()) / shares;
+            window / if share < 1.0 { share } else { share.floor() }
+        });
+        (by_tokens * factor).max(by_requests).ceil() as u64
+    }
 }
 
 #[cfg(test)]
@@ -91,17 +104,19 @@ mod tests {
         Price { spread, ..Price::new(tokens, tokens, Duration::ZERO, tokens) }
     }
 
-    fn of(largest: f64) -> Largest {
-        Largest { charged: largest, worst: largest }
+    /// At full pace, beside calls of at most `largest` tokens.
+    fn worth(quota: &ModelQuota, shares: u32, price: Price, largest: f64, factor: f64) -> f64 {
+        let largest = Largest { charged: largest, worst: largest };
+        Rate { quota, shares, largest, pace: 1.0 }.worth_us(&price, factor) as f64
     }
 
     #[test]
     fn a_window_of_calls_is_worth_the_quota_less_one_call() {
         let quota = ModelQuota::of_tokens(1_000_000);
 
-        let worth = worth_us(&quota, 1, &price(1_000.0, 0.0), of(5_000.0), 1.0);
+        let worth = worth(&quota, 1, price(1_000.0, 0.0), 5_000.0, 1.0);
 
-        assert_eq!(worth as f64, (WHOLE * 1_000.0 / 995_000.0).ceil());
+        assert_eq!(worth, (WHOLE * 1_000.0 / 995_000.0).ceil());
     }
 
     #[test]
@@ -109,8 +124,7 @@ mod tests {
         let quota = ModelQuota::of_tokens(1_000_000);
 
         let (even, uneven) = (price(1_000.0, 0.0), price(1_000.0, 0.25));
-        let [even, uneven] =
-            [even, uneven].map(|price| worth_us(&quota, 1, &price, of(0.0), 1.0) as f64);
+        let [even, uneven] = [even, uneven].map(|price| worth(&quota, 1, price, 0.0, 1.0));
 
         assert!((uneven / even - 1.0 / (1.0 - 5.0 * 0.25 / 1_000_f64.sqrt())).abs() < 1e-3);
     }
@@ -118,11 +132,11 @@ mod tests {
     #[test]
     fn few_large_calls_are_counted() {
         let quota = ModelQuota::of_tokens(10_000);
-        let worth = |tokens| worth_us(&quota, 1, &price(tokens, 0.0), of(0.0), 1.0) as f64;
+        let alone = |tokens| worth(&quota, 1, price(tokens, 0.0), 0.0, 1.0);
 
-        assert_eq!(worth(9_000.0), WHOLE);
-        assert_eq!(worth(3_000.0), (WHOLE / 3.0).ceil());
-        assert_eq!(worth_us(&quota, 4, &price(5_000.0, 0.0), of(0.0), 1.0) as f64, WHOLE * 2.0);
+        assert_eq!(alone(9_000.0), WHOLE);
+        assert_eq!(alone(3_000.0), (WHOLE / 3.0).ceil());
+        assert_eq!(worth(&quota, 4, price(5_000.0, 0.0), 0.0, 1.0), WHOLE * 2.0);
     }
 
     #[test]
@@ -130,10 +144,7 @@ mod tests {
         let requests_per_minute = NonZeroU32::new(30);
         let quota = ModelQuota { requests_per_minute, ..ModelQuota::of_tokens(1_000_000) };
 
-        assert_eq!(
-            worth_us(&quota, 1, &price(1.0, 0.0), of(0.0), 0.5) as f64,
-            (WHOLE / 30.0).ceil()
-        );
+        assert_eq!(worth(&quota, 1, price(1.0, 0.0), 0.0, 0.5), (WHOLE / 30.0).ceil());
         assert_eq!(lanes(&quota), 1);
     }
 

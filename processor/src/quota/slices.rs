@@ -7,7 +7,6 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
 use super::lane::{Lane, micros};
-use super::line::Place;
 use super::plan::Plan;
 use super::table::{Seen, Taken};
 use super::{FUTILE_WAIT, Limiter, NotAdmitted};
@@ -73,7 +72,6 @@ impl Limiter {
             Ok(Ok(Taken::DayUsedUp)) => {
                 self.state().keep_news();
                 self.day_used_up();
-                self.turn_away(&plan).await;
             }
             Ok(Err(error)) => self.failed(&error.to_string(), now_us).await,
             Err(_) => self.failed("no answer", now_us).await,
@@ -115,7 +113,7 @@ impl Limiter {
     /// Waits, and tells the calls that they cannot start in time: whoever only waits costs
     /// as much as whoever works, and whoever tries again at once costs reads.
     pub(super) async fn turn_away(&self, plan: &Plan) {
-        let all: Vec<Place> = self.state().line.iter().map(|(place, _)| place).collect();
+        let all = self.state().line.places();
         sleep(self.instance.jitter.spread(FUTILE_WAIT)).await;
         let mut state = self.state();
         let asked = if plan.calls.is_empty() { &all } else { &plan.calls };
