@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::account::{Account, Shape, WINDOW_US};
 use crate::lanes::Lanes;
-use crate::load::{self, Caller, EPOCH_MS, Limited, Load, Run};
+use crate::load::{self, Caller, EPOCH_MS, Limited, Load, Run, Waits};
 
 const LONG: Duration = Duration::from_secs(600);
 
@@ -40,6 +40,16 @@ fn call(input_tokens: u64) -> Call<'static> {
     Call { campaign: "one", priority: 0, input_tokens, max_tokens: 0, since }
 }
 
+/// Works a load off with the instances' limiters.
+async fn worked(run: &Run, shape: Shape, lanes: &Arc<Lanes>) -> (Arc<Account>, Waits) {
+    let account = Arc::new(Account::new(shape, run.quota));
+    let clock = load::clock();
+    let callers = Limited::of(run, &account, lanes, clock);
+    let callers = callers.into_iter().map(|caller| caller as Arc<dyn Caller>).collect();
+    let waits = load::work(run, &account, callers, clock).await;
+    (account, waits)
+}
+
 /// Makes calls of some size one after the other, and says when they started, in seconds.
 async fn starts(limiter: &Limiter, tokens: u64, calls: usize) -> Vec<u64> {
     let began = Instant::now();
@@ -58,12 +68,8 @@ fn any_number_of_instances_uses_the_quota_up_and_none_of_the_windows_exceeds_it(
     for (instances, load) in [(1, Load::Steady), (8, Load::OnOff), (64, Load::Bursty)] {
         in_virtual_time(async {
             let run = Run { concurrency: 160 / instances.min(5), ..run_of(instances, load, 7) };
-            let account = Arc::new(Account::new(Shape::Sliding, run.quota));
             let lanes = Arc::new(Lanes::with_latency(Duration::from_millis(8)));
-            let clock = load::clock();
-            let callers = Limited::of(&run, &account, &lanes, clock);
-            let callers = callers.into_iter().map(|caller| caller as Arc<dyn Caller>).collect();
-            let waits = load::work(&run, &account, callers, clock).await;
+            let (account, waits) = worked(&run, Shape::Sliding, &lanes).await;
 
             let from = EPOCH_MS * 1_000 + WINDOW_US;
             let used = account.utilisation(from, from + 2 * WINDOW_US);
@@ -82,12 +88,8 @@ fn servers_that_count_otherwise_refuse_nothing() {
     for shape in [Shape::Fixed, Shape::Bucket(1.0), Shape::Bucket(0.8)] {
         in_virtual_time(async {
             let run = Run { concurrency: 32, ..run_of(8, Load::Steady, 3) };
-            let account = Arc::new(Account::new(shape, run.quota));
             let lanes = Arc::new(Lanes::with_latency(Duration::from_millis(8)));
-            let clock = load::clock();
-            let callers = Limited::of(&run, &account, &lanes, clock);
-            let callers = callers.into_iter().map(|caller| caller as Arc<dyn Caller>).collect();
-            load::work(&run, &account, callers, clock).await;
+            let (account, _) = worked(&run, shape, &lanes).await;
 
             assert!(account.asked().0 > 1_000, "{shape:?}");
             assert_eq!(account.asked().1, 0, "{shape:?}");
@@ -100,12 +102,8 @@ fn servers_that_count_otherwise_refuse_nothing() {
 fn another_application_on_the_quota_is_made_room_for() {
     in_virtual_time(async {
         let run = Run { others: 0.3, concurrency: 32, secs: 300, ..run_of(8, Load::Steady, 5) };
-        let account = Arc::new(Account::new(Shape::Sliding, run.quota));
         let lanes = Arc::new(Lanes::with_latency(Duration::from_millis(8)));
-        let clock = load::clock();
-        let callers = Limited::of(&run, &account, &lanes, clock);
-        let callers = callers.into_iter().map(|caller| caller as Arc<dyn Caller>).collect();
-        load::work(&run, &account, callers, clock).await;
+        let (account, _) = worked(&run, Shape::Sliding, &lanes).await;
 
         let (asked, refused) = account.asked();
         assert!(refused > 0, "nothing tells us of the other but a throttle");
@@ -201,20 +199,24 @@ fn answers_that_become_longer_exceed_the_quota_by_what_was_promised_only() {
 fn a_day_that_the_service_closed_is_closed_for_those_that_wait_as_well() {
     in_virtual_time(async {
         let lanes = Arc::new(Lanes::default());
-        let limiter = limiter(&lanes, ModelQuota::of_tokens(10_000), 1, load::clock());
-        starts(&limiter, 3_000, 3).await;
+        let (quota, clock) = (ModelQuota::of_tokens(10_000), load::clock());
+        let [another, limiter] = [0, 1].map(|_| limiter(&lanes, quota, 2, clock));
+        starts(&another, 3_000, 3).await;
         let calls = [call(3_000), call(3_000)];
         let waits = calls.each_ref().map(|call| limiter.reserve(call, Instant::now() + LONG));
         let [one, other] = waits;
+        let began = Instant::now();
+        let other = async { (other.await.err(), began.elapsed()) };
         let told = async {
-            sleep(Duration::from_secs(1)).await;
+            sleep(Duration::from_secs(5)).await;
             limiter.day_used_up();
         };
 
         let (one, other, ()) = tokio::join!(one, other, told);
 
+        // The first has its turn, after the other instance's; the second waits in the line.
         assert_eq!(one.err(), Some(NotAdmitted::DayUsedUp));
-        assert_eq!(other.err(), Some(NotAdmitted::DayUsedUp));
+        assert_eq!(other, (Some(NotAdmitted::DayUsedUp), Duration::from_secs(5)));
     });
 }
 
@@ -296,6 +298,51 @@ fn without_its_table_an_instance_keeps_to_its_share_and_comes_back() {
 }
 
 #[test]
+fn no_window_exceeds_the_quota_while_the_table_goes_and_comes_back() {
+    in_virtual_time(async {
+        let run = Run { concurrency: 64, secs: 330, ..run_of(16, Load::Steady, 5) };
+        let lanes = Arc::new(Lanes::with_latency(Duration::from_millis(8)));
+        let table = Arc::clone(&lanes);
+        tokio::spawn(async move {
+            sleep(Duration::from_secs(120)).await;
+            table.set_down(true);
+            sleep(Duration::from_secs(100)).await;
+            table.set_down(false);
+        });
+        let (account, _) = worked(&run, Shape::Sliding, &lanes).await;
+
+        assert_eq!(account.windows_over().0, 0, "{}", account.windows_over().1);
+        let from = EPOCH_MS * 1_000 + 3 * WINDOW_US;
+        let used = account.utilisation(from, from + WINDOW_US / 2);
+        assert!(used > 0.8, "shares are used while the table is away: {used}");
+    });
+}
+
+#[test]
+fn a_day_does_not_begin_anew_without_the_table() {
+    in_virtual_time(async {
+        let lanes = Arc::new(Lanes::default());
+        let quota = ModelQuota {
+            tokens_per_day: Some(5_000.try_into().expect("not zero")),
+            ..ModelQuota::of_tokens(1_000_000)
+        };
+        let limiter = limiter(&lanes, quota, 1, load::clock());
+        starts(&limiter, 1_000, 3).await;
+
+        lanes.set_down(true);
+        let mut admitted = 0;
+        for _ in 0..8 {
+            let deadline = Instant::now() + Duration::from_secs(120);
+            if let Ok(reservation) = limiter.reserve(&call(1_000), deadline).await {
+                admitted += 1;
+                reservation.settle(Usage { input_tokens: 1_000, output_tokens: 0 });
+            }
+        }
+        assert_eq!(admitted, 2);
+    });
+}
+
+#[test]
 fn a_throttle_slows_all_instances_down() {
     in_virtual_time(async {
         let lanes = Arc::new(Lanes::default());
@@ -363,12 +410,8 @@ proptest! {
     ) {
         let most = in_virtual_time(async {
             let run = Run { secs: 150, ..run_of(instances, Load::ALL[load], seed) };
-            let account = Arc::new(Account::new(Shape::Sliding, run.quota));
             let lanes = Arc::new(Lanes::with_latency(Duration::from_millis(seed % 40)));
-            let clock = load::clock();
-            let callers = Limited::of(&run, &account, &lanes, clock);
-            let callers = callers.into_iter().map(|caller| caller as Arc<dyn Caller>).collect();
-            load::work(&run, &account, callers, clock).await;
+            let (account, _) = worked(&run, Shape::Sliding, &lanes).await;
             account.windows_over().1
         });
         prop_assert!(most <= 1.0, "the fullest window held {most} of the quota");
