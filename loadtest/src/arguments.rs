@@ -11,7 +11,7 @@ use crate::credentials::Credentials;
 use crate::generate::{self, Course};
 use crate::lookups::mix::Mix;
 use crate::lookups::{Plan, Rates};
-use crate::replay::{self, cost::USD_PER_GENERATION, pace::Pace};
+use crate::replay::{self, pace::Pace};
 use crate::report::MAX_RUNS;
 use crate::traffic::Traffic;
 use crate::trigger::Trigger;
@@ -212,9 +212,9 @@ pub struct Replay {
     #[arg(long, value_name = "N", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub patience_secs: u64,
     /// Price of a generation in dollars, for the estimate; by default that of a short text by
-    /// Claude Haiku 4.5.
-    #[arg(long, value_name = "USD", default_value_t = USD_PER_GENERATION)]
-    pub usd_per_generation: f64,
+    /// the model of loadtest/prices.toml.
+    #[arg(long, value_name = "USD")]
+    pub usd_per_generation: Option<f64>,
     /// Decides which users are followed.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,

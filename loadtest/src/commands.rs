@@ -92,7 +92,8 @@ async fn replay_files(arguments: &Replay) -> anyhow::Result<ExitCode> {
     bar.finish_and_clear();
     let bucket = Bucket::connect(arguments.endpoint_url.as_deref()).await?;
     if cost::is_aws(bucket.endpoint.as_deref()) {
-        eprintln!("{}", Estimate::of(&scan, arguments.usd_per_generation));
+        let prices = Prices::read(None)?;
+        eprintln!("{}", Estimate::of(&scan, arguments.usd_per_generation, prices));
         anyhow::ensure!(
             arguments.yes,
             "this would go to AWS: say --yes to do it at this cost, or set AWS_ENDPOINT_URL_S3"

@@ -6,8 +6,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 pub fn bar(message: impl Into<String>, len: u64, what: &str) -> ProgressBar {
     let template =
         format!("{{msg:>14}} [{{wide_bar}}] {{human_pos}}/{{human_len}} {what} ({{per_sec}})");
-    let style = ProgressStyle::with_template(&template);
-    ProgressBar::new(len)
-        .with_message(message.into())
-        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+    ProgressBar::new(len).with_message(message.into()).with_style(style(&template))
+}
+
+/// The style of a template.
+pub fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }

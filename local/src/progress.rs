@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contract::metrics;
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar};
+use loadtest::progress::style;
 use tokio::time::interval;
 
 use crate::totals::{Totals, get};
@@ -61,8 +62,4 @@ impl Drop for Erasing {
             bar.finish_and_clear();
         }
     }
-}
-
-fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }

@@ -1,49 +1,46 @@
 //! What a replay costs on AWS, at most, about.
-//!
-//! Prices are those of us-east-1 in 2025, on demand, without free tiers:
-//! <https://aws.amazon.com/s3/pricing/>, <https://aws.amazon.com/kinesis/data-streams/pricing/>,
-//! <https://aws.amazon.com/dynamodb/pricing/on-demand/>, <https://aws.amazon.com/bedrock/pricing/>.
 
 use std::fmt;
 
 use super::scan::Scan;
+use crate::cost::prices::Prices;
 
-/// Upload of an object.
-const USD_PER_OBJECT: f64 = 0.005 / 1_000.0;
-
-/// A gibibyte into the stream, and out of it.
-const USD_PER_STREAM_GIB: f64 = 0.08 + 0.04;
-
-/// Content that is written: a few items and locks, each a write of two kilobytes.
-const USD_PER_CONTENT: f64 = 5.0 * 2.0 * 0.625 / 1_000_000.0;
+/// Write units of a content: a few items and locks, two kilobytes each.
+const WRITE_UNITS_PER_CONTENT: f64 = 5.0 * 2.0;
 
 /// Bytes of an event on the stream, about.
 const STREAM_BYTES: f64 = 500.0;
 
-/// A generation with Claude Haiku 4.5: 600 tokens in at $1 a million, 300 out at $5.
-pub const USD_PER_GENERATION: f64 = 600.0 * 1.0 / 1e6 + 300.0 * 5.0 / 1e6;
+/// Tokens of a generation of a short text, in and out.
+const INPUT_TOKENS: f64 = 600.0;
+const OUTPUT_TOKENS: f64 = 300.0;
 
 const GIB: f64 = 1024.0 * 1024.0 * 1024.0;
 
 /// What is replayed, and its price.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Estimate {
     objects: u64,
     events: u64,
     triggers: u64,
     bytes: u64,
     usd_per_generation: f64,
+    prices: Prices,
 }
 
 impl Estimate {
-    /// Adds up what is in the files.
-    pub fn of(scan: &Scan, usd_per_generation: f64) -> Self {
+    /// Adds up what is in the files; without a price of a generation, it is that of a short
+    /// text.
+    pub fn of(scan: &Scan, usd_per_generation: Option<f64>, prices: Prices) -> Self {
+        let short_text = INPUT_TOKENS * prices.bedrock.million_input_tokens / 1e6
+            + OUTPUT_TOKENS * prices.bedrock.million_output_tokens / 1e6;
         Self {
             objects: scan.files.len() as u64,
             events: scan.events(),
             triggers: scan.triggers,
             bytes: scan.bytes(),
-            usd_per_generation,
+            usd_per_generation: usd_per_generation.unwrap_or(short_text),
+            prices,
         }
     }
 
@@ -54,9 +51,12 @@ impl Estimate {
 
     /// The rest in dollars.
     pub fn other_usd(&self) -> f64 {
-        self.objects as f64 * USD_PER_OBJECT
-            + self.events as f64 * STREAM_BYTES / GIB * USD_PER_STREAM_GIB
-            + self.triggers as f64 * USD_PER_CONTENT
+        let Prices { dynamodb, kinesis, s3, .. } = &self.prices;
+        let stream_gib = self.events as f64 * STREAM_BYTES / GIB;
+        let write_units = self.triggers as f64 * WRITE_UNITS_PER_CONTENT;
+        self.objects as f64 * s3.thousand_puts / 1e3
+            + stream_gib * (kinesis.gb_in + kinesis.gb_out)
+            + write_units * dynamodb.million_write_units / 1e6
     }
 }
 
@@ -116,6 +116,7 @@ mod tests {
             triggers: 1_000,
             bytes: 1,
             usd_per_generation: 0.002,
+            prices: Prices::read(None).expect("the built-in list is whole"),
         };
 
         assert!((estimate.model_usd() - 2.0).abs() < 1e-9);
