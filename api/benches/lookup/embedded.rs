@@ -6,16 +6,14 @@ use std::net::SocketAddr;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::Credentials;
-use aws_sdk_dynamodb::types::{
-    AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType,
-    ScalarAttributeType,
-};
+use aws_sdk_dynamodb::types::AttributeValue;
 use axum::Router;
 use axum::http::StatusCode;
 use contract::content;
 use dynoxide::Database;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+
+use crate::server::{create, free_port};
 
 /// Users with content.
 pub(crate) const USERS: u64 = 1_000;
@@ -85,7 +83,7 @@ impl Embedded {
 
     async fn fill(&self) {
         let client = Client::new(&self.config().await);
-        create(&client).await;
+        create(&client, TABLE).await;
         for n in 0..USERS {
             let put = client
                 .put_item()
@@ -132,26 +130,4 @@ fn secret_value(body: &str, secret: &str) -> (StatusCode, String) {
         return (StatusCode::BAD_REQUEST, error.to_string());
     }
     (StatusCode::OK, json!({ "SecretString": secret }).to_string())
-}
-
-pub(crate) async fn free_port() -> (TcpListener, SocketAddr) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
-    let address = listener.local_addr().expect("has an address");
-    (listener, address)
-}
-
-async fn create(client: &Client) {
-    let mut table =
-        client.create_table().table_name(TABLE).billing_mode(BillingMode::PayPerRequest);
-    let keys = [(content::USER_ID, KeyType::Hash), (content::ITEM, KeyType::Range)];
-    for (attribute, kind) in keys {
-        let definition = AttributeDefinition::builder()
-            .attribute_name(attribute)
-            .attribute_type(ScalarAttributeType::S);
-        let key = KeySchemaElement::builder().attribute_name(attribute).key_type(kind);
-        table = table
-            .attribute_definitions(definition.build().expect("is complete"))
-            .key_schema(key.build().expect("is complete"));
-    }
-    table.send().await.expect("is created");
 }

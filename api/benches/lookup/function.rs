@@ -16,7 +16,8 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
 use crate::BASIC;
-use crate::embedded::{CAMPAIGN, Embedded, free_port, user};
+use crate::embedded::{CAMPAIGN, Embedded, user};
+use crate::server::free_port;
 
 /// Longest time for a function to start and to answer.
 const DEADLINE: Duration = Duration::from_secs(30);

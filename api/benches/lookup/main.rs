@@ -11,6 +11,8 @@
 
 mod embedded;
 mod function;
+#[path = "../../tests/it/server.rs"]
+mod server;
 mod writing;
 
 use std::fs;

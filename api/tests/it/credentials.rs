@@ -15,7 +15,8 @@ use http::{HeaderMap, header};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::rig::{CAMPAIGN, LATER, World, api_over, config_for, free_port, get};
+use crate::rig::{CAMPAIGN, LATER, World, api_over, config_for, get};
+use crate::server::free_port;
 use crate::trouble::BRAZE_WAITS;
 
 /// What the stand-in holds and what it was asked.
@@ -50,6 +51,13 @@ impl Stand {
         tokio::spawn(async move { axum::serve(listener, router).await });
         let config = config_for(address).await;
         Managed::new(SecretsManager::new(&config, "arn:aws:secretsmanager:secret".to_owned()))
+    }
+
+    /// The same, where the secret was read at the second 1,000.
+    async fn warm_gate(&self) -> Gate {
+        let managed = self.gate().await;
+        managed.warm(1_000).await;
+        Gate::Managed(managed)
     }
 }
 
@@ -126,9 +134,7 @@ async fn the_current_and_the_previous_secret_are_valid_at_once() {
     stand.change(|vault| {
         (vault.current, vault.previous) = (secret("new"), secret("old"));
     });
-    let managed = stand.gate().await;
-    managed.warm(1_000).await;
-    let gate = Gate::Managed(managed);
+    let gate = stand.warm_gate().await;
 
     assert_eq!(gate.judge(&bearer("new"), 1_000).await, Verdict::Granted);
     assert_eq!(gate.judge(&bearer("old"), 1_000).await, Verdict::Granted);
@@ -140,9 +146,7 @@ async fn the_current_and_the_previous_secret_are_valid_at_once() {
 async fn a_new_secret_is_valid_as_soon_as_it_is_used() {
     let stand = Stand::default();
     stand.change(|vault| vault.current = secret("first"));
-    let managed = stand.gate().await;
-    managed.warm(1_000).await;
-    let gate = Gate::Managed(managed);
+    let gate = stand.warm_gate().await;
     stand.change(|vault| {
         (vault.current, vault.previous) = (secret("second"), vault.current.take());
     });
@@ -155,9 +159,7 @@ async fn a_new_secret_is_valid_as_soon_as_it_is_used() {
 async fn a_secret_that_was_taken_back_ends_after_five_minutes() {
     let stand = Stand::default();
     stand.change(|vault| vault.current = secret("first"));
-    let managed = stand.gate().await;
-    managed.warm(1_000).await;
-    let gate = Gate::Managed(managed);
+    let gate = stand.warm_gate().await;
     stand.change(|vault| vault.current = secret("second"));
 
     assert_eq!(gate.judge(&bearer("first"), 1_299).await, Verdict::Granted);
@@ -168,9 +170,7 @@ async fn a_secret_that_was_taken_back_ends_after_five_minutes() {
 async fn guesses_do_not_ask_secrets_manager_more_than_every_ten_seconds() {
     let stand = Stand::default();
     stand.change(|vault| vault.current = secret("first"));
-    let managed = stand.gate().await;
-    managed.warm(1_000).await;
-    let gate = Gate::Managed(managed);
+    let gate = stand.warm_gate().await;
 
     for second in 1_000..1_020 {
         assert_eq!(gate.judge(&bearer("guess"), second).await, Verdict::Refused);
@@ -184,9 +184,7 @@ async fn guesses_do_not_ask_secrets_manager_more_than_every_ten_seconds() {
 async fn the_last_known_secret_stays_valid_while_secrets_manager_is_out_of_reach() {
     let stand = Stand::default();
     stand.change(|vault| vault.current = secret("first"));
-    let managed = stand.gate().await;
-    managed.warm(1_000).await;
-    let gate = Gate::Managed(managed);
+    let gate = stand.warm_gate().await;
     stand.change(|vault| vault.is_out_of_reach = true);
 
     assert_eq!(gate.judge(&bearer("first"), 90_000).await, Verdict::Granted);
@@ -198,9 +196,7 @@ async fn the_last_known_secret_stays_valid_while_secrets_manager_is_out_of_reach
 async fn a_secret_of_another_form_does_not_replace_the_one_that_is_known() {
     let stand = Stand::default();
     stand.change(|vault| vault.current = secret("first"));
-    let managed = stand.gate().await;
-    managed.warm(1_000).await;
-    let gate = Gate::Managed(managed);
+    let gate = stand.warm_gate().await;
     stand.change(|vault| vault.current = Some("hunter2".to_owned()));
 
     assert_eq!(gate.judge(&bearer("first"), 2_000).await, Verdict::Granted);
@@ -213,9 +209,7 @@ async fn the_current_secret_is_valid_though_the_previous_one_cannot_be_read() {
         (vault.current, vault.previous) = (secret("new"), secret("old"));
         vault.is_previous_out_of_reach = true;
     });
-    let managed = stand.gate().await;
-    managed.warm(1_000).await;
-    let gate = Gate::Managed(managed);
+    let gate = stand.warm_gate().await;
 
     assert_eq!(gate.judge(&bearer("new"), 1_000).await, Verdict::Granted);
     assert_eq!(gate.judge(&bearer("old"), 1_000).await, Verdict::Refused);
@@ -227,9 +221,7 @@ async fn the_current_secret_is_valid_though_the_previous_one_cannot_be_read() {
 async fn the_known_previous_secret_stays_valid_while_it_cannot_be_read() {
     let stand = Stand::default();
     stand.change(|vault| (vault.current, vault.previous) = (secret("second"), secret("first")));
-    let managed = stand.gate().await;
-    managed.warm(1_000).await;
-    let gate = Gate::Managed(managed);
+    let gate = stand.warm_gate().await;
     stand.change(|vault| vault.is_previous_out_of_reach = true);
 
     assert_eq!(gate.judge(&bearer("first"), 1_300).await, Verdict::Granted);
@@ -266,9 +258,7 @@ async fn a_secret_that_was_deleted_is_not_valid_any_more() {
 async fn while_no_secret_is_known_the_next_reading_is_due_after_a_second() {
     let stand = Stand::default();
     stand.change(|vault| (vault.current, vault.is_out_of_reach) = (secret("first"), true));
-    let managed = stand.gate().await;
-    managed.warm(1_000).await;
-    let gate = Gate::Managed(managed);
+    let gate = stand.warm_gate().await;
 
     assert_eq!(gate.judge(&bearer("first"), 1_002).await, Verdict::Unverifiable);
     assert_eq!(gate.judge(&bearer("first"), 1_003).await, Verdict::Unverifiable);

@@ -8,7 +8,8 @@ use aws_config::SdkConfig;
 use axum::Router;
 use axum::http::StatusCode;
 
-use crate::rig::{config_for, free_port};
+use crate::rig::config_for;
+use crate::server::free_port;
 
 /// Configuration for a service whose every reply is this.
 async fn config_for_reply(status: StatusCode, body: &'static str) -> SdkConfig {

@@ -8,4 +8,5 @@ mod log;
 mod lookups;
 mod openapi;
 mod rig;
+mod server;
 mod trouble;

@@ -12,17 +12,15 @@ use api::table::Table;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::Credentials;
-use aws_sdk_dynamodb::types::{
-    AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType,
-    ScalarAttributeType,
-};
+use aws_sdk_dynamodb::types::AttributeValue;
 use contract::campaign::{self, Campaign};
 use contract::content;
 use contract::metrics::Counts;
 use dynoxide::Database;
 use http::{HeaderMap, Method, Response, header};
 use serde_json::Value;
-use tokio::net::TcpListener;
+
+use crate::server::{create, free_port};
 
 /// The first campaign, which is the project's sample; the second is a copy.
 pub(crate) const CAMPAIGN: &str = "new-episode";
@@ -53,12 +51,6 @@ pub(crate) async fn config_for(address: SocketAddr) -> SdkConfig {
         .await
 }
 
-pub(crate) async fn free_port() -> (TcpListener, SocketAddr) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
-    let address = listener.local_addr().expect("has an address");
-    (listener, address)
-}
-
 impl World {
     /// An empty table.
     pub(crate) async fn start() -> Self {
@@ -69,7 +61,7 @@ impl World {
         });
         let config = config_for(address).await;
         let client = Client::new(&config);
-        create(&client).await;
+        create(&client, TABLE).await;
         Self { config, client }
     }
 
@@ -173,20 +165,4 @@ impl Request {
         let body = serde_json::from_str(response.body()).expect("the body is JSON");
         (response.status().as_u16(), body)
     }
-}
-
-async fn create(client: &Client) {
-    let mut table =
-        client.create_table().table_name(TABLE).billing_mode(BillingMode::PayPerRequest);
-    let keys = [(content::USER_ID, KeyType::Hash), (content::ITEM, KeyType::Range)];
-    for (attribute, kind) in keys {
-        let definition = AttributeDefinition::builder()
-            .attribute_name(attribute)
-            .attribute_type(ScalarAttributeType::S);
-        let key = KeySchemaElement::builder().attribute_name(attribute).key_type(kind);
-        table = table
-            .attribute_definitions(definition.build().expect("is complete"))
-            .key_schema(key.build().expect("is complete"));
-    }
-    table.send().await.expect("is created");
 }

@@ -9,7 +9,8 @@ use http::header;
 use serde_json::{Value, json};
 use tokio::time::{Duration, Instant};
 
-use crate::rig::{api_over, config_for, free_port, gate, get};
+use crate::rig::{api_over, config_for, gate, get};
+use crate::server::free_port;
 
 /// What Braze waits, less what the way takes.
 pub(crate) const BRAZE_WAITS: Duration = Duration::from_millis(1_500);
