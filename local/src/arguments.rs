@@ -119,6 +119,9 @@ pub enum Command {
     Preview(Preview),
     /// Process again what was given up: by an earlier run, or on AWS.
     Redrive(Redrive),
+    /// Render one message for the page, within limits that it cannot leave.
+    #[command(hide = true, name = crate::page::render::COMMAND)]
+    Render,
     /// Run the stand-in for Amazon Bedrock alone, for a processor that runs elsewhere.
     Bedrock {
         /// Port on 127.0.0.1; 0 takes a free one.
@@ -247,6 +250,8 @@ impl System {
             max_concurrent_generations: 32,
             mapping: Mapping::default(),
             credentials: Credentials::Asked,
+            // Without a path of its own, the one that the shell would find.
+            program: std::env::current_exe().unwrap_or_else(|_| "local".into()),
         }
     }
 }

@@ -157,6 +157,21 @@ impl StandIn {
         self.state.ledger.used()
     }
 
+    /// Calls that came.
+    pub fn calls(&self) -> u64 {
+        self.state.calls.load(Ordering::SeqCst)
+    }
+
+    /// Tokens admitted in any sixty seconds.
+    pub fn tokens_per_minute(&self) -> u64 {
+        self.state.behaviour.tokens_per_minute
+    }
+
+    /// What the last sixty seconds hold, in tokens.
+    pub fn used_last_minute(&self) -> u64 {
+        self.state.ledger.charged(Instant::now())
+    }
+
     /// Calls that were answered with text.
     pub fn answers(&self) -> u64 {
         self.state.answers.load(Ordering::SeqCst)

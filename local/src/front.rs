@@ -1,4 +1,5 @@
-//! The api over HTTP, as API Gateway puts it in front of the Lambda.
+//! The api over HTTP, as API Gateway puts it in front of the Lambda; and, for a browser that
+//! asks for nothing of the api, the page.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -10,10 +11,15 @@ use api::handler::{Api, Call};
 use axum::Router;
 use axum::body::HttpBody as _;
 use axum::extract::{Request, State};
-use axum::http::Response;
+use axum::http::Method;
+use axum::response::{IntoResponse as _, Response};
+use contract::metrics::Counts;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+use crate::page::{self, Page};
+use crate::totals::Totals;
 
 /// Binds the port that people use; 0 takes a free one.
 pub async fn bind(port: u16) -> anyhow::Result<TcpListener> {
@@ -39,15 +45,18 @@ pub fn gate() -> Gate {
     Gate::Fixed(Accepted::new(&[secret]))
 }
 
-/// Serves the api on `listener` until `stop`.
+/// Serves the api and the page on `listener` until `stop`.
 pub fn serve(
     listener: TcpListener,
-    api: Api,
+    api: Arc<Api>,
+    totals: Arc<Totals>,
+    page: Arc<Page>,
     tasks: &TaskTracker,
     stop: &CancellationToken,
 ) -> anyhow::Result<SocketAddr> {
     let address = listener.local_addr().context("reading the bound port")?;
-    let router = Router::new().fallback(look_up).with_state(Arc::new(api));
+    let local = page::guarded(page::routes(page));
+    let router = Router::new().fallback(look_up).with_state((api, totals)).merge(local);
     let stop = stop.clone().cancelled_owned();
     tasks.spawn(async move {
         if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stop).await {
@@ -64,8 +73,14 @@ pub fn curl_lines(address: SocketAddr, user_id: &str, no_credentials: bool) -> [
     [line(""), line("&format=plain")]
 }
 
-async fn look_up(State(api): State<Arc<Api>>, request: Request) -> Response<String> {
+async fn look_up(
+    State((api, totals)): State<(Arc<Api>, Arc<Totals>)>,
+    request: Request,
+) -> Response {
     let uri = request.uri();
+    if is_for_the_page(&request) {
+        return page::index();
+    }
     let call = Call {
         method: request.method(),
         path: uri.path(),
@@ -73,5 +88,16 @@ async fn look_up(State(api): State<Arc<Api>>, request: Request) -> Response<Stri
         headers: request.headers(),
         has_body: !request.body().is_end_stream(),
     };
-    api.handle(&call).await
+    let mut counts = Counts::default();
+    let response = api.answer(&call, &mut counts).await;
+    totals.add(&counts);
+    response.into_response()
+}
+
+/// Tells whether a browser on this machine opens the bare address. With a query, even an empty
+/// one, it is the api's.
+fn is_for_the_page(request: &Request) -> bool {
+    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+    let is_bare = request.uri().path() == "/" && request.uri().query().is_none();
+    is_read && is_bare && page::wants_html(request.headers()) && page::is_local(request.headers())
 }

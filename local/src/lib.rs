@@ -4,7 +4,7 @@
 //! files -> S3 -> notification -> ingest -> Kinesis -> shard reader -> processor -> DynamoDB
 //!        (aws)  (event_source)                       (event_source)      |           |
 //!                                                              Bedrock stand-in     api -> HTTP
-//!                                                                 (bedrock)       (front)
+//!                                                                 (bedrock)       (front, page)
 //! ```
 //!
 //! The three Lambdas are the very libraries that are deployed, with the real AWS
@@ -21,6 +21,8 @@ pub mod event_source;
 pub mod front;
 mod interruption;
 pub mod message;
+pub mod metrics;
+pub mod page;
 pub mod pipeline;
 pub mod preview;
 pub mod progress;
@@ -43,6 +45,7 @@ pub async fn command(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Some(Command::Campaigns(Campaigns::Check { campaigns })) => check(campaigns),
         Some(Command::Preview(arguments)) => preview::preview(arguments).await,
         Some(Command::Redrive(arguments)) => redrive::redrive(arguments).await,
+        Some(Command::Render) => page::render::child(),
         Some(Command::Bedrock { port }) => stand_in::serve(*port).await,
     }
 }

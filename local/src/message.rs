@@ -1,6 +1,8 @@
 //! A message as Braze renders it: a stand-in for its Connected Content tag and for what it
 //! knows of the user, and Liquid.
 
+use std::path::{Path, PathBuf};
+
 use anyhow::{Context as _, bail};
 use serde_json::{Map, Value};
 
@@ -18,6 +20,14 @@ const ATTRIBUTES: &str = "braze_attributes";
 
 /// The attribute that is known here.
 const BRAZE_ID: &str = "braze_id";
+
+/// File of a campaign that shows its content in a message.
+const MESSAGE: &str = "message.liquid";
+
+/// Where a campaign of `folder` has its snippets.
+pub fn path(folder: &Path, campaign: &str) -> PathBuf {
+    folder.join(campaign).join(MESSAGE)
+}
 
 /// Renders a message over an answer of the api. Attributes of the user that only Braze
 /// knows show as their names in brackets.

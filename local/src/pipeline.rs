@@ -46,6 +46,11 @@ use crate::event_source::bucket::Notifications;
 use crate::event_source::shards::{Shards, Wiring};
 use crate::front;
 use crate::input::InputFile;
+use crate::metrics::Metrics;
+use crate::page::Page;
+use crate::page::recent::{Noting, Recent};
+use crate::page::render::Renderer;
+use crate::page::samples::Samples;
 use crate::totals::{Totals, add, get};
 
 /// How often the end of the work is looked for.
@@ -75,6 +80,8 @@ pub struct Options {
     pub mapping: Mapping,
     /// Whether the api asks for credentials.
     pub credentials: Credentials,
+    /// The program `local`, which renders the page's messages in processes of their own.
+    pub program: PathBuf,
 }
 
 /// Whether the api asks for credentials.
@@ -153,11 +160,13 @@ impl Pipeline {
             jitter: Arc::default(),
         };
         let quotas = Quotas::new(&options.quotas, models(&compiled), &instance)?;
+        let recent = Arc::new(Recent::default());
+        let table = DynamoDb::new(aws.dynamodb.clone(), TABLE.to_owned());
         let processor = Processor {
-            campaigns: compiled,
+            campaigns: compiled.clone(),
             model: Arc::new(Bedrock::new(&bedrock_config)),
             quotas,
-            table: Arc::new(DynamoDb::new(aws.dynamodb.clone(), TABLE.to_owned())),
+            table: Arc::new(Noting { table, recent: Arc::clone(&recent) }),
             coordination: Arc::new(SharedTable::new(
                 aws.dynamodb.clone(),
                 COORDINATION_TABLE.to_owned(),
@@ -174,9 +183,26 @@ impl Pipeline {
             Credentials::Asked => front::gate(),
             Credentials::Off => Gate::Open,
         };
-        let api = Api::new(table, gate, None, campaigns, UnknownUser::Fallback);
-
+        let api = Arc::new(Api::new(table, gate, None, campaigns, UnknownUser::Fallback));
         let totals = Arc::new(Totals::default());
+        let metrics = Metrics::new(Arc::clone(&totals), stand_in.clone());
+        let samples = Arc::new(Samples::default());
+        let following = Arc::clone(&samples).follow({
+            let metrics = metrics.clone();
+            move || metrics.now()
+        });
+        tasks.spawn(stop.clone().run_until_cancelled_owned(following));
+        let page = Page {
+            metrics,
+            samples,
+            api: Arc::clone(&api),
+            dynamodb: aws.dynamodb.clone(),
+            campaigns: compiled,
+            campaigns_dir: options.campaigns_dir,
+            recent,
+            renderer: Renderer::new(options.program),
+        };
+
         let wiring = Wiring {
             kinesis: aws.kinesis.clone(),
             processor: Arc::new(processor),
@@ -186,7 +212,8 @@ impl Pipeline {
         };
         let shards = Shards::start(&wiring, &tasks, &stop).await?;
         let notifications = Notifications::start(&ingest, notifications, &totals, &tasks, &stop);
-        let address = front::serve(listener, api, &tasks, &stop)?;
+        let address =
+            front::serve(listener, api, Arc::clone(&totals), Arc::new(page), &tasks, &stop)?;
         let folder = folder.to_owned();
         Ok(Self { aws, totals, address, stand_in, folder, notifications, shards, tasks, stop })
     }

@@ -43,9 +43,6 @@ use crate::run::{say, writer};
 /// First bytes of every Avro object container file.
 const AVRO_MAGIC: &[u8] = b"Obj\x01";
 
-/// File of a campaign that shows its content in a message.
-const MESSAGE: &str = "message.liquid";
-
 /// Shows what a campaign would do for a user.
 pub async fn preview(arguments: &Preview) -> anyhow::Result<ExitCode> {
     let campaigns = processor::campaign::load(&arguments.campaigns)?;
@@ -91,7 +88,7 @@ fn show_message(
     user_id: &str,
     content: &Map<String, Value>,
 ) -> anyhow::Result<()> {
-    let path = arguments.campaigns.join(&arguments.campaign).join(MESSAGE);
+    let path = message::path(&arguments.campaigns, &arguments.campaign);
     let Ok(text) = fs::read_to_string(&path) else {
         say(format_args!("\nno message to show: there is no {}", path.display()));
         return Ok(());

@@ -65,6 +65,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         () = interruption.wait() => return Ok(ExitCode::from(INTERRUPTED)),
     };
 
+    say(format_args!("Watch it at http://{}/\n", pipeline.address));
     let sampling = Sampling::default();
     let code = tokio::select! {
         biased;

@@ -83,6 +83,11 @@ impl Totals {
         locked(&self.counts).clone()
     }
 
+    /// Contents whose freshness is known.
+    pub fn freshness_count(&self) -> u64 {
+        locked(&self.freshness_ms).len()
+    }
+
     /// The freshness that `quantile` (0 to 1) of all contents had or bettered.
     pub fn freshness(&self, quantile: f64) -> Duration {
         Duration::from_millis(locked(&self.freshness_ms).value_at_quantile(quantile))

@@ -42,6 +42,8 @@ fn options() -> Options {
         max_concurrent_generations: 32,
         mapping: Mapping::default(),
         credentials: Credentials::Asked,
+        // No message is rendered here.
+        program: "local".into(),
     }
 }
 

@@ -86,6 +86,13 @@ impl Ledger {
         }
     }
 
+    /// What the last sixty seconds hold.
+    pub(super) fn charged(&self, now: Instant) -> u64 {
+        let mut books = self.books();
+        books.pass(now);
+        books.charged
+    }
+
     /// What the quota was used for so far.
     pub(super) fn used(&self) -> QuotaUse {
         self.books().used

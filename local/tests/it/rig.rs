@@ -49,6 +49,7 @@ pub(crate) fn options() -> Options {
         max_concurrent_generations: 32,
         mapping: Mapping::default(),
         credentials: Credentials::Asked,
+        program: env!("CARGO_BIN_EXE_local").into(),
     }
 }
 

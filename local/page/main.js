@@ -1,0 +1,85 @@
+// Starts the page: asks the machine every second, and shows what it says.
+
+import { drawCharts, placeCharts } from "./charts.js";
+import { ask, byId, html, say } from "./dom.js";
+import { drawFlow, placeFlow } from "./flow.js";
+import { count, duration } from "./numbers.js";
+import { Series, sampled } from "./series.js";
+import { showUser } from "./user.js";
+import { drawUsers } from "./users.js";
+
+const INTERVAL_MS = 1_000;
+
+const series = new Series();
+let contents = null;
+
+const drawCounters = (metrics) => {
+  const rows = byId("counters");
+  for (const [name, n] of Object.entries(metrics.counts)) {
+    const id = `counter-${name}`;
+    if (!byId(id)) {
+      const head = html("th", { scope: "row" }, name.replaceAll("_", " "));
+      rows.append(html("tr", {}, head, html("td", { id, class: "number" })));
+    }
+    say(byId(id), count(n));
+  }
+};
+
+/** Says what changes rarely, so that a screen reader is not made to read all the time. */
+const drawStatus = (metrics) => {
+  const status = byId("status");
+  status.classList.toggle("busy", !metrics.drained);
+  status.title = `since ${duration(metrics.uptime_ms)}`;
+  say(status, metrics.drained ? "all done; serving" : "working");
+};
+
+const draw = async () => {
+  const metrics = await ask("/local/metrics");
+  series.add(sampled(metrics));
+  drawStatus(metrics);
+  drawFlow(metrics);
+  drawCharts(metrics, series);
+  drawCounters(metrics);
+  const stored = metrics.counts.contents_stored ?? 0;
+  if (stored !== contents) {
+    await drawUsers();
+    contents = stored;
+  }
+};
+
+const again = async () => {
+  try {
+    if (!document.hidden || contents === null) await draw();
+  } catch {
+    byId("status").classList.add("busy");
+    say(byId("status"), "no answer from the machine; trying again");
+  }
+  setTimeout(again, INTERVAL_MS);
+};
+
+const follow = () => {
+  const id = new URLSearchParams(location.hash.slice(1)).get("user");
+  if (id !== null) showUser(id);
+};
+
+const start = async () => {
+  placeFlow();
+  placeCharts();
+  byId("find").addEventListener("submit", (event) => {
+    event.preventDefault();
+    const hash = `#${new URLSearchParams({ user: byId("find-id").value.trim() })}`;
+    if (location.hash === hash) follow();
+    else location.hash = hash;
+  });
+  window.addEventListener("hashchange", follow);
+  follow();
+  try {
+    const { samples } = await ask("/local/samples");
+    for (const metrics of samples) series.add(sampled(metrics));
+  } catch {
+    // The charts begin now, then.
+  }
+  again();
+};
+
+start();

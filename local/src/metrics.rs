@@ -1,0 +1,113 @@
+//! `GET /local/metrics`: the figures of the run as they are now, as JSON.
+//!
+//! Counters come as the programs count them; what waits, and whether anything does, is worked
+//! out here. A quota is known where the stand-in keeps its books; AWS tells nobody its own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use contract::metrics;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::bedrock::StandIn;
+use crate::summary::Summary;
+use crate::totals::{Totals, get};
+
+/// Where the figures come from.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    totals: Arc<Totals>,
+    stand_in: Option<StandIn>,
+    started: Instant,
+}
+
+impl Metrics {
+    /// The figures of a run that starts now.
+    pub fn new(totals: Arc<Totals>, stand_in: Option<StandIn>) -> Self {
+        Self { totals, stand_in, started: Instant::now() }
+    }
+
+    /// The figures as they are now.
+    pub fn now(&self) -> Value {
+        let totals = &self.totals;
+        let uptime = self.started.elapsed();
+        // What is done is read before what is to be done, so that nothing seems done too early.
+        let (objects_done, records_done) =
+            (get(&totals.notifications_done), get(&totals.records_done));
+        let events_done = get(&totals.events_done);
+        let counts = totals.counts();
+        let notified = get(&totals.notified);
+        let objects = notified.saturating_sub(objects_done);
+        let records = counts.get(metrics::STREAM_RECORDS).saturating_sub(records_done);
+        let lost = if objects + records == 0 { self.lost(uptime) } else { 0 };
+        json!({
+            "uptime_ms": ms(uptime),
+            "objects": { "uploaded": get(&totals.uploaded), "notified": notified, "done": objects_done },
+            "records": { "taken": get(&totals.records_taken), "done": records_done },
+            "events_done": events_done,
+            "counts": counts,
+            "lost": lost,
+            "drained": objects + records == 0,
+            "backlog": { "objects": objects, "records": records },
+            "freshness_ms": self.freshness(),
+            "quota": self.stand_in.as_ref().map(quota),
+            "stand_in": self.stand_in.as_ref().map(calls),
+            "faults": {},
+        })
+    }
+
+    fn lost(&self, uptime: Duration) -> u64 {
+        Summary::new(&self.totals, uptime, "").lost()
+    }
+
+    fn freshness(&self) -> Value {
+        let at = |quantile| ms(self.totals.freshness(quantile));
+        let count = self.totals.freshness_count();
+        json!({ "count": count, "p50": at(0.5), "p99": at(0.99), "max": at(1.0) })
+    }
+}
+
+fn quota(stand_in: &StandIn) -> Value {
+    json!({
+        "tokens_per_minute": stand_in.tokens_per_minute(),
+        "used_last_minute": stand_in.used_last_minute(),
+    })
+}
+
+fn calls(stand_in: &StandIn) -> Value {
+    json!({
+        "calls": stand_in.calls(),
+        "answers": stand_in.answers(),
+        "throttled": stand_in.quota_use().refused,
+    })
+}
+
+fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use contract::metrics::Counts;
+
+    use super::*;
+    use crate::totals::add;
+
+    #[tokio::test]
+    async fn what_is_on_the_stream_and_not_done_waits() {
+        let totals = Arc::new(Totals::default());
+        let mut counts = Counts::default();
+        counts.add(metrics::STREAM_RECORDS, 3);
+        totals.add(&counts);
+        add(&totals.notified, 2);
+        add(&totals.notifications_done, 1);
+        add(&totals.records_done, 1);
+
+        let now = Metrics::new(totals, None).now();
+
+        assert_eq!(now["backlog"], json!({ "objects": 1, "records": 2 }));
+        assert_eq!((&now["drained"], &now["quota"]), (&json!(false), &Value::Null));
+        assert_eq!(now["counts"]["stream_records"], 3);
+    }
+}

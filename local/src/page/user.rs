@@ -1,0 +1,104 @@
+//! `GET /local/users/{id}`: what is stored of one user, and what it makes.
+
+use std::fs;
+use std::sync::Arc;
+
+use api::content::{Data, PlainJson};
+use aws_sdk_dynamodb::types::AttributeValue;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use contract::content;
+use contract::user_record::MAX_USER_ID_BYTES;
+use processor::campaign::Compiled;
+use processor::history::Past;
+use serde_json::{Value, json};
+
+use super::{Item, Page, answer, error, number, text, unreadable};
+use crate::aws::TABLE;
+use crate::message;
+
+/// Most items of a user that are shown: one for each campaign, and the tombstone.
+const MAX_ITEMS: i32 = 50;
+
+pub(super) async fn show(State(page): State<Arc<Page>>, Path(user_id): Path<String>) -> Response {
+    if user_id.len() > MAX_USER_ID_BYTES {
+        return error(StatusCode::BAD_REQUEST, "bad_user", "no user id is as long");
+    }
+    let query = page
+        .dynamodb
+        .query()
+        .table_name(TABLE)
+        .consistent_read(true)
+        .key_condition_expression("#user_id = :user")
+        .expression_attribute_names("#user_id", content::USER_ID)
+        .expression_attribute_values(":user", AttributeValue::S(user_id.clone()))
+        .limit(MAX_ITEMS);
+    let items = match query.send().await {
+        Ok(found) => found.items.unwrap_or_default(),
+        Err(failure) => return unreadable(&failure.into()),
+    };
+    let mut campaigns = Vec::with_capacity(items.len());
+    for item in &items {
+        let key = text(item, content::ITEM).unwrap_or_default();
+        if let Some(name) = key.strip_prefix(content::ITEM_PREFIX) {
+            campaigns.push(page.campaign(&user_id, name, item).await);
+        }
+    }
+    let deleted_at = items.iter().find_map(|item| number(item, content::DELETED_AT));
+    answer(&json!({ "user_id": user_id, "deleted_at": deleted_at, "campaigns": campaigns }))
+}
+
+impl Page {
+    /// What is stored of a user for a campaign, with the prompt that the events give now:
+    /// prompts are not stored.
+    async fn campaign(&self, user_id: &str, name: &str, item: &Item) -> Value {
+        let history = text(item, content::HISTORY).unwrap_or("[]");
+        let events: Vec<Past> = serde_json::from_str(history).unwrap_or_default();
+        let campaign = self.campaigns.iter().find(|each| each.campaign.name == name);
+        let stored_hash = text(item, content::PROMPT_HASH);
+        // Read each time, so that its author sees what was changed.
+        let message = message::path(&self.campaigns_dir, name);
+        let data = item.get(content::DATA).map(|data| PlainJson(Data::Stored(data)));
+        json!({
+            "campaign": name,
+            "prompt": campaign.map(|campaign| prompt(campaign, &events, stored_hash)),
+            "events": events,
+            "content": data.and_then(|data| serde_json::to_value(data).ok()),
+            "item": provenance(item),
+            "api": self.looked_up(user_id, name).await.ok(),
+            "message": fs::read_to_string(message).ok(),
+        })
+    }
+}
+
+/// The prompt that these events give, and whether the stored content was written from it.
+fn prompt(campaign: &Compiled, events: &[Past], stored_hash: Option<&str>) -> Value {
+    if events.is_empty() {
+        return Value::Null;
+    }
+    match campaign.prompt.render(events) {
+        Ok(text) => json!({
+            "system": campaign.system,
+            "text": text,
+            "is_of_content": stored_hash.map(|hash| hash == campaign.prompt_hash(&text)),
+        }),
+        Err(error) => json!({ "error": error.to_string() }),
+    }
+}
+
+/// Where content comes from.
+fn provenance(item: &Item) -> Value {
+    let texts = [content::EVENT_ID, content::MODEL_ID, content::PROMPT_HASH];
+    let numbers = [
+        content::EVENT_TIME,
+        content::GENERATED_AT,
+        content::EXPIRES_AT,
+        content::INPUT_TOKENS,
+        content::OUTPUT_TOKENS,
+        content::REVISION,
+    ];
+    let texts = texts.map(|name| (name.to_owned(), json!(text(item, name))));
+    let numbers = numbers.map(|name| (name.to_owned(), json!(number(item, name))));
+    texts.into_iter().chain(numbers).collect()
+}
