@@ -37,7 +37,7 @@ run: ## run the whole system on this machine; ARGS="--help" lists what it takes
 test: test-infra test-rust test-deployment ## run every test that needs no AWS account
 
 .PHONY: test-rust
-test-rust: target/python/ready api/tests/render/node_modules ## run the Rust tests
+test-rust: target/python/ready api/tests/render/node_modules local/tests/page/node_modules browser ## run the Rust tests
 	cargo test --workspace --locked --quiet
 
 .PHONY: test-infra
@@ -69,6 +69,11 @@ tables: ## write the tables of README and docs from what `make bench` measured
 bench-api: target/python/ready ## measure the api alone; writes target/bench/api.json
 	RUSTFLAGS="$(LAMBDA_RUSTFLAGS)" cargo build --locked --profile lambda --target-dir target/lambda --package api
 	cargo bench --locked --package api --bench lookup
+
+.PHONY: screenshot
+screenshot: local/tests/page/node_modules browser ## take the picture of README anew
+	cargo build --release --locked --package local
+	node local/tests/page/screenshot.mjs target/release/local docs/page.png
 
 .PHONY: simulate
 simulate: ## run the processor under faults; SEEDS=n for more runs, SEED=s SEEDS=1 to repeat one
@@ -156,12 +161,25 @@ report: ## draw one measurement or compare two; ARGS="A.json B.json --out report
 .PHONY: clean
 clean: ## remove everything that was built or installed
 	cargo clean
-	rm -rf infra/node_modules infra/cdk.out api/tests/render/node_modules
+	rm -rf infra/node_modules infra/cdk.out api/tests/render/node_modules local/tests/page/node_modules
 
 # The packages of a folder, as its lock file has them.
 %/node_modules: %/package-lock.json
 	npm --prefix $* ci --no-audit --no-fund
 	@touch $@
+
+.PHONY: browser
+# What opens the page in tests. Its own package of the system is the one that gets repairs.
+browser:
+	@for name in chromium chromium-browser google-chrome google-chrome-stable; do \
+		if command -v $$name >/dev/null; then exit 0; fi; \
+	done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update --quiet=2 && \
+		DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet=2 --no-install-recommends chromium fonts-dejavu-core; \
+	else \
+		echo "the test of the page needs Chromium; on Debian: sudo apt-get install chromium" >&2; exit 1; \
+	fi
 
 target/tools/bin/cargo-fuzz:
 	cargo install --locked --quiet --version 0.13.2 --root target/tools cargo-fuzz

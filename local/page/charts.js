@@ -47,7 +47,7 @@ const CHARTS = [
     id: "freshness",
     name: "Freshness",
     unit: "from upload to readable, over the run so far",
-    axis: (ms) => duration(ms),
+    axis: (ms) => (ms < 1_000 ? `${brief(ms)} ms` : `${brief(ms / 1_000)} s`),
     now: (m) => (m.freshness_ms.count ? `p99 ${duration(m.freshness_ms.p99)}` : "no content yet"),
     lines: (series) => [
       { name: "p50", points: series.values((s) => s.p50) },
@@ -100,8 +100,10 @@ const CHARTS = [
 const roundUp = (n) => {
   if (n <= 0) return 1;
   const step = 10 ** Math.floor(Math.log10(n));
-  return [1, 2, 3, 5, 10].map((k) => k * step).find((rounded) => rounded >= n) ?? n;
+  return [1, 1.5, 2, 3, 4, 5, 6, 8, 10].map((k) => k * step).find((rounded) => rounded >= n) ?? n;
 };
+
+const ago = (ms) => (ms < 60_000 ? `${Math.round(ms / 1_000)} s` : `${Math.round(ms / 60_000)} min`);
 
 const axisLine = (y, text) => [
   svg("line", { x1: LEFT, x2: WIDTH, y1: y, y2: y, class: "grid" }),
@@ -130,7 +132,7 @@ const drawn = (chart, lines, now) => {
     ...axisLine(y(top / 2), chart.axis(top / 2)),
     ...axisLine(y(top), chart.axis(top)),
     ...paths,
-    svg("text", { x: LEFT, y: HEIGHT - 4, class: "tick" }, `${duration(shown)} ago`),
+    svg("text", { x: LEFT, y: HEIGHT - 4, class: "tick" }, `${ago(shown)} ago`),
     svg("text", { x: WIDTH, y: HEIGHT - 4, class: "tick", "text-anchor": "end" }, "now"),
   ];
 };

@@ -9,6 +9,7 @@ const rendered = async (box, userId, campaign) => {
   try {
     const message = box.text.value;
     const answer = await ask("/local/render", { user_id: userId, campaign, message });
+    if (answer.complaint) throw new Error(answer.complaint);
     box.frame.srcdoc = answer.rendered;
     say(box.source, answer.rendered);
     say(box.error, "");

@@ -81,7 +81,7 @@ struct Wanted {
     message: String,
 }
 
-/// Answers with the rendered message.
+/// Answers with the rendered message, or with what is wrong with it.
 pub(super) async fn render(State(page): State<Arc<Page>>, body: Bytes) -> Response {
     let Some(wanted) = Wanted::parse(&body) else {
         let message = "send {\"user_id\", \"campaign\", \"message\"} as texts";
@@ -99,9 +99,8 @@ pub(super) async fn render(State(page): State<Arc<Page>>, body: Bytes) -> Respon
     };
     match page.renderer.render(&wanted.message, &looked_up).await {
         Ok(rendered) => answer(&json!({ "rendered": rendered })),
-        Err(failure) => {
-            error(StatusCode::UNPROCESSABLE_ENTITY, "not_rendered", &failure.to_string())
-        }
+        // The call is right; what it asks about is not.
+        Err(complaint) => answer(&json!({ "complaint": complaint.to_string() })),
     }
 }
 

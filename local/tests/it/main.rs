@@ -6,6 +6,7 @@ mod commands;
 mod described;
 mod faults;
 mod objects;
+mod page;
 mod program;
 mod redrive;
 mod render;

@@ -1,0 +1,218 @@
+//! The page: who may ask for it, and what a browser makes of it. `local/tests/page` holds the
+//! tests that run in the browser.
+
+use std::collections::HashMap;
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use contract::content;
+use local::aws::TABLE;
+use local::bedrock::Behaviour;
+use local::front;
+use local::pipeline::{Model, Options};
+use processor::quota::{ModelQuota, ModelQuotas};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HOST, ORIGIN};
+use reqwest::{Client, RequestBuilder, StatusCode};
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+use crate::rig::{Rig, behaviour, options, sample};
+
+/// What a browser says that it likes when a person opens a page.
+const LIKES_HTML: &str = "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8";
+
+/// Text that does harm wherever it is taken for markup.
+const HOSTILE: &str = "</title></textarea><script>top.hacked = 1</script>\
+                       <img src=x onerror=\"top.hacked = 2\">\
+                       <meta http-equiv=refresh content=\"0;url=http://127.0.0.1:9/stolen\">";
+
+/// A user whose content is hostile.
+const VICTIM: &str = "5f1a2b3c4d5e6f7a8b9c0d1e";
+
+/// A user whose very id is.
+const HOSTILE_ID: &str = "<img src=x onerror='top.hacked = 3'>";
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/page")
+}
+
+/// Options with a quota of which the sample uses a part that can be seen.
+fn limited() -> Options {
+    const TOKENS_PER_MINUTE: u64 = 2_000_000;
+    let stand_in = Behaviour { tokens_per_minute: TOKENS_PER_MINUTE, ..behaviour() };
+    let quotas = ModelQuotas::same(ModelQuota {
+        output_burndown: NonZeroU32::new(5).expect("not zero"),
+        ..ModelQuota::of_tokens(TOKENS_PER_MINUTE)
+    });
+    Options { bedrock: Model::StandIn(stand_in), quotas, ..options() }
+}
+
+fn get(rig: &Rig, path: &str) -> RequestBuilder {
+    Client::new().get(format!("http://{}{path}", rig.pipeline.address))
+}
+
+async fn status(request: RequestBuilder) -> StatusCode {
+    request.send().await.expect("is answered").status()
+}
+
+/// Asks for a message to be rendered.
+async fn rendered(rig: &Rig, message: &str) -> (StatusCode, Value) {
+    let url = format!("http://{}/local/render", rig.pipeline.address);
+    let body = json!({ "user_id": VICTIM, "campaign": "new-episode", "message": message });
+    let answer = Client::new().post(url).json(&body).send().await.expect("is answered");
+    (answer.status(), answer.json().await.expect("is JSON"))
+}
+
+/// Stores content that no processor would: hostile in every place.
+async fn store_hostile(rig: &Rig, user_id: &str) {
+    let text = |text: &str| AttributeValue::S(text.to_owned());
+    let number = |n: i64| AttributeValue::N(n.to_string());
+    let map =
+        |names: &[&str]| names.iter().map(|name| ((*name).to_owned(), text(HOSTILE))).collect();
+    let mut data: HashMap<String, AttributeValue> = map(&["emailTitle", "heading"]);
+    let details = map(&["cta", "intro", "episodeDetails"]);
+    data.insert("details".to_owned(), AttributeValue::M(details));
+    let fields = json!({ "properties": { "show": HOSTILE } });
+    let history = json!([{ "id": HOSTILE, "time": 7, "type": HOSTILE, "fields": fields }]);
+    let put = rig.pipeline.aws.dynamodb.put_item().table_name(TABLE);
+    put.item(content::USER_ID, text(user_id))
+        .item(content::ITEM, text(&content::item_key("new-episode")))
+        .item(content::DATA, AttributeValue::M(data))
+        .item(content::HISTORY, text(&history.to_string()))
+        .item(content::MODEL_ID, text(HOSTILE))
+        .item(content::EVENT_ID, text(HOSTILE))
+        .item(content::GENERATED_AT, number(7))
+        .item(content::EXPIRES_AT, number(9_000_000_000))
+        .send()
+        .await
+        .expect("is stored");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_that_uses_the_page_finds_everything_in_order() {
+    assert!(folder().join("node_modules").exists(), "run `make test`, which installs the driver");
+    let (busy, hostile) = (Rig::start(limited()).await, Rig::start(options()).await);
+    busy.process(sample(400, 40).path()).await;
+    store_hostile(&hostile, VICTIM).await;
+    store_hostile(&hostile, HOSTILE_ID).await;
+    let given = json!({
+        "busy": format!("http://{}/", busy.pipeline.address),
+        "hostile": format!("http://{}/", hostile.pipeline.address),
+        "credentials": front::CREDENTIALS,
+        "hostileText": HOSTILE,
+        "victim": VICTIM,
+        "hostileId": HOSTILE_ID,
+    });
+
+    let tests = Command::new("node")
+        .args(["--test", "--test-reporter=spec"])
+        .arg(folder().join("page.test.mjs"))
+        .env("PAGE_TEST", given.to_string())
+        .output();
+    let output = tests.await.expect("Node.js is installed");
+
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    // A file without tests is a success as well.
+    assert!(said.contains("takes hostile content for text"), "{said}");
+    busy.pipeline.stop().await;
+    hostile.pipeline.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_bare_address_is_the_page_for_a_browser_and_the_api_for_everybody_else() {
+    let rig = Rig::start(options()).await;
+    let read = async |request: RequestBuilder| {
+        let answer = request.send().await.expect("is answered");
+        let kind = answer.headers()[CONTENT_TYPE].to_str().expect("is text").to_owned();
+        (answer.status().as_u16(), kind, answer.text().await.expect("is text"))
+    };
+
+    let page = read(get(&rig, "/").header(ACCEPT, LIKES_HTML)).await;
+    let bare = read(get(&rig, "/")).await;
+    let asked = read(get(&rig, "/?user_id=u")).await;
+    let asked_by_browser = read(get(&rig, "/?user_id=u").header(ACCEPT, LIKES_HTML)).await;
+    let foreign = get(&rig, "/").header(ACCEPT, LIKES_HTML).header(HOST, "evil.example");
+    let foreign = read(foreign).await;
+
+    assert_eq!((page.0, page.1.as_str()), (200, "text/html; charset=utf-8"));
+    assert!(page.2.starts_with("<!doctype html>"), "{}", page.2);
+    assert_eq!((bare.0, bare.1.as_str()), (401, "application/json"));
+    assert_eq!(asked_by_browser, asked);
+    assert_eq!(foreign, bare);
+    rig.pipeline.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_from_another_site_is_refused() {
+    let rig = Rig::start(options()).await;
+    let own = format!("http://{}", rig.pipeline.address);
+    for path in ["/local/metrics", "/local/samples", "/local/users", "/local/users/u"] {
+        assert_eq!(status(get(&rig, path)).await, StatusCode::OK, "{path}");
+        assert_eq!(status(get(&rig, path).header(ORIGIN, &own)).await, StatusCode::OK, "{path}");
+        let strangers = [
+            get(&rig, path).header(HOST, "evil.example"),
+            get(&rig, path).header(ORIGIN, "http://evil.example"),
+            get(&rig, path).header("sec-fetch-site", "cross-site"),
+        ];
+        for stranger in strangers {
+            assert_eq!(status(stranger).await, StatusCode::FORBIDDEN, "{path}");
+        }
+    }
+    let form = Client::new().post(format!("{own}/local/render")).body("message=x");
+    assert_eq!(status(form).await, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    rig.pipeline.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_without_an_end_is_stopped_and_harms_nobody() {
+    let rig = Rig::start(options()).await;
+    let endless = "{% for a in (1..9000) %}{% for b in (1..9000) %}{% for c in (1..9000) %}\
+                   {% endfor %}{% endfor %}{% endfor %}";
+    let huge = "{% for a in (1..99999999999) %}{% endfor %}";
+    let growing = "{% assign a = 'x' %}".to_owned() + &"{% assign a = a | append: a %}".repeat(60);
+    let long = "{% for a in (1..999999) %}0123456789{% endfor %}";
+    let deep = "{% if true %}".repeat(9_000);
+
+    for message in [endless, huge, &growing, long, &deep] {
+        let (status, answer) = rendered(&rig, message).await;
+        assert_eq!(status, StatusCode::OK, "{answer}");
+        let said = answer["complaint"].as_str().expect("is text");
+        assert!(said.starts_with("the message ") || said.starts_with("parsing "), "{said}");
+    }
+
+    let too_long = "x".repeat(200_000);
+    assert_eq!(rendered(&rig, &too_long).await.0, StatusCode::PAYLOAD_TOO_LARGE);
+    let (status, answer) = rendered(&rig, "{{ 1 | plus: 1 }}").await;
+    assert_eq!((status, &answer["rendered"]), (StatusCode::OK, &json!("2")));
+    rig.pipeline.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_is_shown_with_the_prompt_that_the_content_was_written_from() {
+    let rig = Rig::start(options()).await;
+    let files = sample(400, 40);
+    rig.process(files.path()).await;
+    let listed: Value =
+        get(&rig, "/local/users").send().await.expect("is answered").json().await.expect("is JSON");
+    let users = listed["users"].as_array().expect("is a list");
+    assert!(!users.is_empty());
+
+    for user in users {
+        let id = user["user_id"].as_str().expect("is text");
+        let shown = get(&rig, &format!("/local/users/{id}")).send().await.expect("is answered");
+        let shown: Value = shown.json().await.expect("is JSON");
+        let campaign = &shown["campaigns"][0];
+        assert_eq!(campaign["prompt"]["is_of_content"], true, "{shown}");
+        let last = campaign["events"].as_array().and_then(|all| all.last()).expect("has events");
+        let show = last["fields"]["properties"]["show"].as_str().expect("is text");
+        assert!(
+            campaign["prompt"]["text"].as_str().is_some_and(|text| text.contains(show)),
+            "{shown}"
+        );
+        let (_, answer) = rig.look_up(&format!("user_id={id}&campaign=new-episode")).await;
+        assert_eq!(campaign["api"], answer);
+    }
+    rig.pipeline.stop().await;
+}
