@@ -6,6 +6,9 @@ export const SHOWN_MS = 5 * 60 * 1_000;
 /** Shortest time between two samples whose difference is a rate. */
 const SHORTEST_MS = 200;
 
+/** Time over which a rate is taken: batches end together, and a shorter one would only jump. */
+const RATE_MS = 5_000;
+
 /** What the charts need of the metrics. */
 export const sampled = (metrics) => ({
   at: metrics.uptime_ms,
@@ -44,10 +47,12 @@ export class Series {
     return this.#samples.map((sample) => ({ at: sample.at, y: value(sample) ?? 0 }));
   }
 
-  /** Points of how much a counter grew in a second; a counter that began again is at rest. */
+  /** Points of how much a counter grew in a second, over the last seconds before each. */
   rates(counter) {
+    let first = 0;
     return this.#samples.slice(1).map((sample, place) => {
-      const before = this.#samples[place];
+      while (first < place && this.#samples[first + 1].at <= sample.at - RATE_MS) first += 1;
+      const before = this.#samples[first];
       const grown = Math.max(0, counter(sample) - counter(before));
       return { at: sample.at, y: (grown * 1_000) / (sample.at - before.at) };
     });

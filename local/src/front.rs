@@ -90,6 +90,7 @@ async fn look_up(
     };
     let mut counts = Counts::default();
     let response = api.answer(&call, &mut counts).await;
+    tracing::info!(counts = counts.to_json(), "invocation done");
     totals.add(&counts);
     response.into_response()
 }

@@ -186,15 +186,9 @@ impl Pipeline {
         let api = Arc::new(Api::new(table, gate, None, campaigns, UnknownUser::Fallback));
         let totals = Arc::new(Totals::default());
         let metrics = Metrics::new(Arc::clone(&totals), stand_in.clone());
-        let samples = Arc::new(Samples::default());
-        let following = Arc::clone(&samples).follow({
-            let metrics = metrics.clone();
-            move || metrics.now()
-        });
-        tasks.spawn(stop.clone().run_until_cancelled_owned(following));
         let page = Page {
+            samples: Samples::start(metrics.clone(), &tasks, &stop),
             metrics,
-            samples,
             api: Arc::clone(&api),
             dynamodb: aws.dynamodb.clone(),
             campaigns: compiled,

@@ -6,7 +6,7 @@
 
 use std::io::{self, Read as _, Write as _};
 use std::path::PathBuf;
-use std::process::{ExitCode, Stdio};
+use std::process::{ExitCode, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ use contract::metrics::Counts;
 use rustix::process::{Resource, Rlimit, setrlimit};
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
@@ -153,42 +153,44 @@ impl Renderer {
     async fn render(&self, message: &str, looked_up: &Value) -> Result<String, NotRendered> {
         let _permit = self.permits.acquire().await.map_err(|_| NotRendered::TooMuch)?;
         let input = json!({ "message": message, "answer": looked_up }).to_string();
-        let mut child = Command::new(&self.program)
-            .arg(COMMAND)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()?;
-        let (stdin, stdout, stderr) =
-            (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let write = async {
-            if let Some(mut stdin) = stdin {
-                // One that ended early is judged by what it said.
-                let _ = stdin.write_all(input.as_bytes()).await;
-            }
-        };
-        let all = async {
-            let (_, rendered, complaint) = tokio::join!(
-                write,
-                read(stdout, MAX_RENDERED_BYTES + 1),
-                read(stderr, MAX_COMPLAINT_BYTES)
-            );
-            // Whoever writes more than is read has to be stopped before it is waited for.
-            let rendered = rendered?;
-            if rendered.len() as u64 > MAX_RENDERED_BYTES {
-                return Err(NotRendered::TooLong);
-            }
-            Ok((rendered, complaint?, child.wait().await?))
-        };
-        let (rendered, complaint, status) =
-            timeout(MAX_WAIT, all).await.map_err(|_| NotRendered::TooMuch)??;
+        let told = timeout(MAX_WAIT, told(self.start()?, &input));
+        let (rendered, complaint, status) = told.await.map_err(|_| NotRendered::TooMuch)??;
         match status.code() {
             Some(0) => Ok(rendered),
             Some(_) => Err(NotRendered::Wrong(complaint.trim().to_owned())),
             None => Err(NotRendered::TooMuch),
         }
     }
+
+    /// Starts a process that ends with this value.
+    fn start(&self) -> io::Result<Child> {
+        Command::new(&self.program)
+            .arg(COMMAND)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+    }
+}
+
+/// What a process says to its input, of what is wrong with it, and at its end.
+async fn told(mut child: Child, input: &str) -> Result<(String, String, ExitStatus), NotRendered> {
+    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    let write = async {
+        if let Some(mut stdin) = stdin {
+            // One that ended early is judged by what it said.
+            let _ = stdin.write_all(input.as_bytes()).await;
+        }
+    };
+    let rendered = read(stdout, MAX_RENDERED_BYTES + 1);
+    let (_, rendered, complaint) = tokio::join!(write, rendered, read(stderr, MAX_COMPLAINT_BYTES));
+    // Whoever writes more than is read would wait for ever.
+    let rendered = rendered?;
+    if rendered.len() as u64 > MAX_RENDERED_BYTES {
+        return Err(NotRendered::TooLong);
+    }
+    Ok((rendered, complaint?, child.wait().await?))
 }
 
 async fn read(from: Option<impl AsyncRead + Unpin>, most: u64) -> io::Result<String> {

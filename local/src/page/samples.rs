@@ -9,8 +9,11 @@ use axum::extract::State;
 use axum::response::Response;
 use serde_json::{Value, json};
 use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::{Page, answer};
+use crate::metrics::Metrics;
 
 /// Time between two samples: short enough for a run of some seconds to have a shape.
 pub const INTERVAL: Duration = Duration::from_millis(500);
@@ -36,19 +39,26 @@ pub(super) async fn list(State(page): State<Arc<Page>>) -> Response {
 }
 
 impl Samples {
-    /// Adds a sample of what `metrics` says every [`INTERVAL`], until it is dropped.
-    pub async fn follow(self: Arc<Self>, metrics: impl Fn() -> Value) {
-        let mut ticks = interval(INTERVAL);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            ticks.tick().await;
-            self.add(&metrics());
-        }
+    /// Adds a sample every [`INTERVAL`] until `stop`.
+    pub fn start(metrics: Metrics, tasks: &TaskTracker, stop: &CancellationToken) -> Arc<Self> {
+        let samples = Arc::new(Self::default());
+        let kept = Arc::clone(&samples);
+        let follow = async move {
+            let mut ticks = interval(INTERVAL);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                ticks.tick().await;
+                kept.add(&metrics.now());
+            }
+        };
+        let stop = stop.clone();
+        tasks.spawn(async move { stop.run_until_cancelled(follow).await });
+        samples
     }
 
     /// Keeps a sample. Of equal ones in a row the first two, which tell that everything came to
     /// rest, and the last are kept, so quiet time takes no room.
-    pub fn add(&self, metrics: &Value) {
+    fn add(&self, metrics: &Value) {
         let sample = kept(metrics);
         let mut samples = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut latest = samples.iter().rev();

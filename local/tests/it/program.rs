@@ -39,6 +39,16 @@ fn a_run_on_given_files_ends_with_the_summary_and_code_0() {
 }
 
 #[test]
+fn the_first_thing_it_says_is_where_the_page_is() {
+    let files = sample(20, 5);
+
+    let output = local(&["--exit-when-done"], &[files.path()]);
+
+    let said = stdout(&output);
+    assert!(said.starts_with("Watch it at http://127.0.0.1:"), "{said}");
+}
+
+#[test]
 fn the_state_is_kept_between_runs_if_asked() {
     let files = sample(400, 40);
     let state = tempfile::tempdir().expect("temporary folder");

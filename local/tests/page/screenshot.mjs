@@ -1,4 +1,4 @@
-// Takes the picture of README: runs the program over its sample, and the page at its end.
+// Takes the picture of README: runs the program over its sample, and the page while it works.
 //
 //   node screenshot.mjs PROGRAM PICTURE
 
@@ -9,8 +9,22 @@ import { launch } from "./browser.mjs";
 
 const [program, picture] = process.argv.slice(2);
 
-/** Enough events to see the charts move, and a quota that has to be waited for. */
-const ARGUMENTS = ["--port", "0", "--events", "30000", "--users", "4000", "--tokens-per-minute", "2000000"];
+/** Enough events to see the charts move, and a quota of which a part is seen to be used. */
+const ARGUMENTS = ["--port", "0", "--events", "60000", "--users", "8000", "--tokens-per-minute", "3000000"];
+
+/** Events after which the picture is taken, while there is still something to do. */
+const ENOUGH = 15_000;
+
+const hasDone = (enough) =>
+  Number(document.getElementById("flow-processor").textContent.replaceAll(",", "")) >= enough;
+
+/** Looks users up, as Braze does. */
+const lookUp = (page) =>
+  page.evaluate(async () => {
+    const headers = { authorization: `Basic ${btoa("braze:local")}` };
+    const { users } = await (await fetch("/local/users")).json();
+    for (const { user_id: id } of users) await fetch(`/?user_id=${id}`, { headers });
+  });
 
 const child = spawn(program, ARGUMENTS, { stdio: ["ignore", "pipe", "inherit"] });
 const lines = createInterface({ input: child.stdout });
@@ -18,9 +32,11 @@ const [first] = await once(lines, "line");
 const url = first.replace("Watch it at ", "");
 const browser = await launch();
 try {
-  const page = await browser.newPage({ viewport: { width: 1180, height: 1000 }, colorScheme: "light" });
+  const page = await browser.newPage({ viewport: { width: 1180, height: 1070 }, colorScheme: "light" });
   await page.goto(url);
-  await page.locator("#status", { hasText: "all done" }).waitFor({ timeout: 0 });
+  await page.waitForFunction(hasDone, ENOUGH, { timeout: 0 });
+  await lookUp(page);
+  await page.waitForFunction(() => document.getElementById("flow-api").textContent !== "0");
   await page.screenshot({ path: picture });
 } finally {
   await browser.close();
