@@ -62,7 +62,7 @@ export const placeFlow = () => {
 
 let before = null;
 
-/** Writes the numbers of now, and marks the ways on which something moved since. */
+/** Writes the numbers of now (what is lost can be told at the end only), and marks the ways on which something moved since. */
 export const drawFlow = (metrics) => {
   for (const [id, { of }] of Object.entries(PLACES)) {
     say(byId(`flow-${id}`), count(of(metrics)));
@@ -73,6 +73,6 @@ export const drawFlow = (metrics) => {
   });
   say(byId("flow-throttles"), `${count(metrics.counts.throttles)} throttles`);
   say(byId("flow-cache"), `${count(metrics.counts.contents_from_cache)} contents from the cache`);
-  say(byId("flow-lost"), `${count(metrics.counts.dead_letters)} dead letters, ${count(metrics.lost)} lost`);
+  say(byId("flow-lost"), `${count(metrics.counts.dead_letters)} dead letters, ${metrics.drained ? count(metrics.lost) : "?"} lost`);
   before = metrics;
 };

@@ -191,6 +191,7 @@ test("the page", async (t) => {
     await victim.frameLocator("iframe.mail").locator("img").first().waitFor({ state: "attached" });
     await victim.evaluate(() => new Promise((done) => setTimeout(done, 0)));
     assert.equal(await victim.evaluate(() => window.hacked), undefined);
+    assert.equal(await victim.locator("iframe.mail").getAttribute("sandbox"), "");
     assert.deepEqual([...victim.hosts], [new URL(given.hostile).origin]);
     const refused = /Content Security Policy|sandboxed|status of 400/;
     assert.deepEqual(victim.errors.filter((said) => !refused.test(said)), []);
