@@ -1,5 +1,6 @@
-import { CfnOutput, Duration, RemovalPolicy } from 'aws-cdk-lib';
+import { CfnOutput, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import * as apigateway from 'aws-cdk-lib/aws-apigateway';
+import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
@@ -34,6 +35,10 @@ export interface ApiProps {
 export class Api extends Construct {
   readonly program: Program;
   readonly gateway: apigateway.RestApi;
+  /** Look-ups whose answer says that the caller did wrong. */
+  readonly refused: cloudwatch.Metric;
+
+  private readonly accessLog: logs.LogGroup;
 
   constructor(scope: Construct, id: string, props: ApiProps) {
     super(scope, id);
@@ -62,7 +67,12 @@ export class Api extends Construct {
     props.encryption.grantTableRead(this.program.role);
     secret.grantRead(this.program.role);
 
+    this.accessLog = new logs.LogGroup(this, 'AccessLog', {
+      retention: props.environment.logRetentionDays,
+      removalPolicy: props.environment.production ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
+    });
     this.gateway = this.restApi(props);
+    this.refused = this.countRefused(settings.unknownUser);
     if (settings.webAcl) {
       new WebAcl(this, 'WebAcl', { stage: this.gateway.deploymentStage });
     }
@@ -78,10 +88,6 @@ export class Api extends Construct {
 
   private restApi({ environment }: ApiProps): apigateway.RestApi {
     const { accountLogsRole, allowedNetworks, throttle } = environment.api;
-    const log = new logs.LogGroup(this, 'AccessLog', {
-      retention: environment.logRetentionDays,
-      removalPolicy: environment.production ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
-    });
     const gateway = new apigateway.RestApi(this, 'Gateway', {
       cloudWatchRole: accountLogsRole === 'create',
       ...(accountLogsRole === 'create' && {
@@ -89,7 +95,7 @@ export class Api extends Construct {
         cloudWatchRoleRemovalPolicy: RemovalPolicy.RETAIN,
       }),
       deployOptions: {
-        accessLogDestination: new apigateway.LogGroupLogDestination(log),
+        accessLogDestination: new apigateway.LogGroupLogDestination(this.accessLog),
         accessLogFormat: ACCESS_LOG,
         metricsEnabled: true,
         stageName: STAGE,
@@ -111,6 +117,21 @@ export class Api extends Construct {
     return gateway;
   }
 
+  /** API Gateway's own count has users without content in it, where they get a 404. */
+  private countRefused(unknownUser: 'fallback' | 'not-found'): cloudwatch.Metric {
+    const status = (comparison: string, value: string) =>
+      logs.FilterPattern.stringValue('$.status', comparison, value);
+    const wrong = status('=', '4*');
+    return new logs.MetricFilter(this, 'Count-LookUpsRefused', {
+      logGroup: this.accessLog,
+      filterPattern:
+        unknownUser === 'not-found' ? logs.FilterPattern.all(wrong, status('!=', '404')) : wrong,
+      metricNamespace: Stack.of(this).stackName,
+      metricName: 'LookUpsRefused',
+      metricValue: '1',
+    }).metric({ period: PERIOD, statistic: 'Sum' });
+  }
+
   private watch(alarms: Alarms): void {
     alarms.watch(this, {
       name: 'look-ups-failing',
@@ -122,7 +143,16 @@ export class Api extends Construct {
     alarms.watch(this, {
       name: 'look-ups-refused',
       means: 'More than one in ten look-ups is refused: credentials, throttle or a wrong snippet.',
-      metric: this.gateway.metricClientError({ period: PERIOD, statistic: 'Average' }),
+      metric: new cloudwatch.MathExpression({
+        // A period without a refusal has no value of its own.
+        expression: 'FILL(refused, 0) / all',
+        label: 'refused',
+        period: PERIOD,
+        usingMetrics: {
+          refused: this.refused,
+          all: this.gateway.metricCount({ period: PERIOD, statistic: 'Sum' }),
+        },
+      }),
       above: 0.1,
       periods: 3,
     });

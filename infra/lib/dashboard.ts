@@ -105,7 +105,7 @@ function lookUps({ api }: DashboardProps): cloudwatch.GraphWidget {
     width: HALF,
     left: [api.gateway.metricCount({ ...sum, label: 'all' })],
     right: [
-      api.gateway.metricClientError({ ...sum, label: 'refused' }),
+      api.refused.with({ label: 'refused' }),
       api.gateway.metricServerError({ ...sum, label: 'failed' }),
     ],
   });

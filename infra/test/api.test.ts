@@ -87,3 +87,18 @@ test("the account's role for logs is made once, and stays for the other APIs of 
   const exists = example({ ...DEV, api: { ...DEV.api, accountLogsRole: 'exists' } });
   exists.template.resourceCountIs('AWS::ApiGateway::Account', 0);
 });
+
+test('users without content are no refused look-ups where they get a 404, and wrong paths are', () => {
+  const counted = (unknownUser: 'fallback' | 'not-found') => {
+    const { template } = example({ ...DEV, api: { ...DEV.api, unknownUser } });
+    const [filter] = Object.values(
+      template.findResources('AWS::Logs::MetricFilter', {
+        Properties: { MetricTransformations: [{ MetricName: 'LookUpsRefused' }] },
+      }),
+    );
+    return filter?.Properties.FilterPattern;
+  };
+
+  expect(counted('not-found')).toBe('{ ($.status = "4*") && ($.status != "404") }');
+  expect(counted('fallback')).toBe('{ $.status = "4*" }');
+});
