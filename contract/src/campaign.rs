@@ -16,6 +16,7 @@
 //! or schemas: `processor` does, at its start, and adds its faults to these.
 
 mod config;
+mod files;
 mod schema;
 
 use std::collections::BTreeSet;
@@ -189,8 +190,8 @@ pub fn load(folder: &Path) -> Result<Vec<Campaign>, InvalidCampaigns> {
 pub fn read(folder: &Path) -> (Vec<Draft>, Vec<Fault>) {
     let mut faults = Vec::new();
     let mut drafts = Vec::new();
-    for path in subfolders(folder, &mut faults) {
-        drafts.extend(read_campaign(&path, &mut faults));
+    for path in files::subfolders(folder, &mut faults) {
+        drafts.extend(files::read_campaign(&path, &mut faults));
     }
     if drafts.is_empty() && faults.is_empty() {
         faults.push(Fault::new(
@@ -278,87 +279,6 @@ pub fn field<'a>(fields: &'a Map<String, Value>, path: &str) -> Option<&'a Value
     let mut names = path.split('.');
     let first = fields.get(names.next()?)?;
     names.try_fold(first, |value, name| value.get(name))
-}
-
-fn subfolders(folder: &Path, faults: &mut Vec<Fault>) -> Vec<PathBuf> {
-    let entries = match std::fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) => {
-            let reason = format!("cannot be read ({error}): name a folder of campaigns");
-            faults.push(Fault::new(folder, None, reason));
-            return Vec::new();
-        }
-    };
-    let mut paths: Vec<PathBuf> =
-        entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
-    paths.sort();
-    paths
-}
-
-fn read_campaign(folder: &Path, faults: &mut Vec<Fault>) -> Option<Draft> {
-    let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    if !is_name(name) {
-        let reason = format!(
-            "a campaign's name is 1 to {MAX_NAME_CHARS} lower-case letters, digits and hyphens: rename the folder"
-        );
-        faults.push(Fault::new(folder, None, reason));
-        return None;
-    }
-    let mut files = Files { folder, faults };
-    let config = files.text("campaign.toml").and_then(|text| {
-        let (config, found) = config::read(&text);
-        files.blame("campaign.toml", found);
-        config
-    });
-    let prompt = files.text("prompt.liquid");
-    let system = files.text("system.liquid");
-    let answer_schema = files.json::<Value>("answer.schema.json").map(|(text, value)| {
-        files.blame("answer.schema.json", schema::faults(&text, &value));
-        value
-    });
-    let fallback = files.json("fallback.json");
-    let (name, folder) = (name.to_owned(), folder.to_owned());
-    Some(Draft { name, folder, config, prompt, system, answer_schema, fallback })
-}
-
-/// A fault within a file: line and reason.
-type Found = (Option<usize>, String);
-
-/// Reads the files of one campaign and remembers what is wrong with them.
-struct Files<'a> {
-    folder: &'a Path,
-    faults: &'a mut Vec<Fault>,
-}
-
-impl Files<'_> {
-    fn text(&mut self, name: &str) -> Option<String> {
-        match std::fs::read_to_string(self.folder.join(name)) {
-            Ok(text) => Some(text),
-            Err(error) => {
-                let reason = format!("cannot be read ({error}): every campaign needs this file");
-                self.blame(name, vec![(None, reason)]);
-                None
-            }
-        }
-    }
-
-    fn json<T: serde::de::DeserializeOwned>(&mut self, name: &str) -> Option<(String, T)> {
-        let text = self.text(name)?;
-        match serde_json::from_str(&text) {
-            Ok(parsed) => Some((text, parsed)),
-            Err(error) => {
-                let reason = format!("is not a JSON object: {error}");
-                self.blame(name, vec![(Some(error.line().max(1)), reason)]);
-                None
-            }
-        }
-    }
-
-    fn blame(&mut self, name: &str, found: Vec<Found>) {
-        let path = self.folder.join(name);
-        let faults = found.into_iter().map(|(line, reason)| Fault::new(&path, line, reason));
-        self.faults.extend(faults);
-    }
 }
 
 impl fmt::Display for Fault {

@@ -17,8 +17,9 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::campaign::Compiled;
 use crate::coordination::{BudgetOfDay, Entry, Lease, Leased, Spent};
+use crate::deadline::Deadline;
 use crate::failure::Verdict;
-use crate::handler::{Deadline, Processor};
+use crate::handler::Processor;
 use crate::model::{self, Usage};
 use crate::store::DAY_SECS;
 

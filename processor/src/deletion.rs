@@ -9,8 +9,8 @@ use contract::metrics::{self, Counts, Fate};
 use futures::stream::{self, StreamExt as _};
 
 use crate::batch::Batch;
+use crate::deadline::Deadline;
 use crate::eligibility::survives;
-use crate::handler::Deadline;
 use crate::handler::Processor;
 use crate::store::{TOMBSTONE_SECS, TableError, Write, Written};
 

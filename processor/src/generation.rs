@@ -8,8 +8,9 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::answer;
 use crate::campaign::Compiled;
+use crate::deadline::Deadline;
 use crate::failure::{self, Verdict};
-use crate::handler::{Deadline, Processor};
+use crate::handler::Processor;
 use crate::model::{self, Answer, Calls, Correction, ModelError, Usage};
 use crate::quota::Call;
 

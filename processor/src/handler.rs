@@ -1,6 +1,5 @@
 //! One invocation: a Kinesis batch in, the sequence numbers to deliver again out.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -14,15 +13,15 @@ use contract::dead_letter::DeadLetter;
 use contract::metrics::{self, Counts, Fate};
 use futures::stream::{self, StreamExt as _};
 use tokio::sync::Semaphore;
-use tokio::time::Instant;
 
-use crate::answers::Question;
 use crate::batch::{Batch, Poison};
 use crate::campaign::{self, Compiled};
 use crate::clock::Clock;
-use crate::coordination::{Coordination, Entry, SharedTable};
+use crate::coordination::{Coordination, SharedTable};
 use crate::dead_letters::{DeadLetterQueue, Sqs};
-use crate::eligibility::{Action, Candidate};
+use crate::deadline::Deadline;
+use crate::eligibility::Candidate;
+use crate::group::{self, Group};
 use crate::history::Past;
 use crate::jitter::Jitter;
 use crate::latency::Latency;
@@ -31,17 +30,13 @@ use crate::quota::{self, NoQuota, Quotas};
 use crate::refusals::Refusals;
 use crate::settings::Settings;
 use crate::store::{ContentTable, DAY_SECS, DynamoDb, Key};
-use crate::unit::{Outcome, Step, Told, Unit};
-
-/// Time kept back before the invocation's deadline: one call that takes its longest,
-/// and the answer.
-const DEADLINE_MARGIN: Duration = OPERATION_TIMEOUT.saturating_add(Duration::from_secs(2));
+use crate::unit::{Outcome, Told, Unit};
 
 /// Longest single attempt at a call of DynamoDB or SQS, which answer in milliseconds.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Longest call, the SDK's own retries included; the SDK by itself sets no limit.
-const OPERATION_TIMEOUT: Duration = Duration::from_secs(8);
+pub(crate) const OPERATION_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// Units that are read, decided and written together: so much of a batch is in memory
 /// beside the batch itself.
@@ -53,10 +48,6 @@ const CONCURRENT_WRITES: usize = 64;
 /// How long input that was given up is known to have its dead letter, in seconds: as long
 /// as the longest retention of a stream.
 const LETTER_MARK_SECS: i64 = 365 * DAY_SECS;
-
-/// Time past the end of work in which a write may still begin: one that takes its longest
-/// ends before the invocation does.
-const LAST_WRITES: Duration = Duration::from_secs(1);
 
 /// Everything that invocations need, built once per instance.
 #[derive(Debug)]
@@ -112,35 +103,6 @@ pub struct Report {
     pub freshness: Vec<Duration>,
 }
 
-/// Until when an invocation may do what.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Deadline {
-    began: Instant,
-    /// Until when it works; the rest of its time is for writing and answering.
-    pub(crate) work_until: Instant,
-    /// When it is over for sure, in UNIX milliseconds.
-    pub(crate) lease_until_ms: u64,
-}
-
-impl Deadline {
-    /// Tells whether nothing new may begin.
-    pub(crate) fn is_over(&self) -> bool {
-        Instant::now() >= self.work_until
-    }
-
-    /// Tells whether what was worked out may still be written.
-    pub(crate) fn may_write(&self) -> bool {
-        Instant::now() < self.work_until + LAST_WRITES
-    }
-
-    /// Until when something that lasts `expected` may start. Half of the invocation
-    /// always remains: what lasts longer than expected once must not stop all that follows.
-    pub(crate) fn start_by(&self, expected: Duration) -> Instant {
-        let whole = self.work_until.saturating_duration_since(self.began);
-        self.began + whole.saturating_sub(expected).max(whole / 2)
-    }
-}
-
 impl Processor {
     /// Builds the clients and compiles the campaigns.
     pub async fn from_settings(settings: &Settings) -> Result<Self, NotReady> {
@@ -186,14 +148,7 @@ impl Processor {
 
     /// Processes a batch; never fails as a whole.
     pub async fn handle(&self, delivery: KinesisEvent, deadline: SystemTime) -> Report {
-        let remaining = self.clock.until(deadline);
-        let began = Instant::now();
-        let deadline = Deadline {
-            began,
-            work_until: began + remaining.saturating_sub(DEADLINE_MARGIN),
-            lease_until_ms: self.clock.now_ms()
-                + u64::try_from(remaining.as_millis()).unwrap_or(u64::MAX),
-        };
+        let deadline = Deadline::new(&self.clock, deadline);
         let mut report = Report::default();
         let mut batch = Batch::decode(delivery);
 
@@ -303,7 +258,7 @@ impl Processor {
         report: &mut Report,
     ) {
         let keys: Vec<Key> = units.iter().map(|unit| unit.key.clone()).collect();
-        let mut states = match self.table.load(&keys).await {
+        let states = match self.table.load(&keys).await {
             Ok(states) => states,
             Err(error) => {
                 tracing::warn!(%error, "units go back");
@@ -313,35 +268,7 @@ impl Processor {
                 return;
             }
         };
-        let mut groups: Vec<Group> = Vec::new();
-        let mut by_hash: HashMap<String, usize> = HashMap::new();
-        for unit in units {
-            let mut step = unit.step(&states.remove(&unit.key).unwrap_or_default());
-            if step.decision.action == Action::Nothing {
-                for (place, fate) in unit.places.iter().zip(&step.decision.fates) {
-                    batch.decide(*place, *fate);
-                }
-                continue;
-            }
-            let question = match step.question.take() {
-                Some(Ok(question)) => Some(question),
-                other => {
-                    step.question = other;
-                    None
-                }
-            };
-            let group = match &question {
-                Some(question) => {
-                    *by_hash.entry(question.hash.clone()).or_insert_with(|| groups.len())
-                }
-                None => groups.len(),
-            };
-            if group == groups.len() {
-                groups.push(Group { question: None, known: None, units: Vec::new() });
-            }
-            groups[group].join(question);
-            groups[group].units.push((unit, step));
-        }
+        let mut groups = group::collect(units, states, batch);
         self.look_up(&mut groups).await;
         let outcomes = self.conclude_all(batch, groups, deadline).await;
         for (places, outcome) in outcomes {
@@ -450,24 +377,5 @@ impl Triggered {
         });
         let candidates = candidates.collect();
         Unit { campaign, key, candidates, places: self.places }
-    }
-}
-
-/// Units that ask the same, or one that asks nothing.
-struct Group {
-    question: Option<Question>,
-    known: Option<Entry>,
-    units: Vec<(Unit, Step)>,
-}
-
-impl Group {
-    fn join(&mut self, question: Option<Question>) {
-        match (&mut self.question, question) {
-            (Some(asked), Some(again)) => {
-                let before = &mut asked.retry_given_up_before_ms;
-                *before = again.retry_given_up_before_ms.max(*before);
-            }
-            (asked, question) => *asked = question,
-        }
     }
 }

@@ -13,9 +13,10 @@ use sha2::{Digest as _, Sha256};
 use crate::answers::{Answered, Question};
 use crate::batch::Batch;
 use crate::campaign::Compiled;
+use crate::deadline::Deadline;
 use crate::eligibility::{Action, Candidate, Decision, State, decide};
 use crate::failure::{self, Verdict};
-use crate::handler::{Deadline, Processor};
+use crate::handler::Processor;
 use crate::history::Past;
 use crate::store::{Content, DAY_SECS, Key, TableError, Write, Written};
 

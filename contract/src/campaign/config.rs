@@ -11,7 +11,8 @@ use serde::de::IntoDeserializer as _;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{Budget, Condition, Config, Found, Guardrail, Price, Trigger};
+use super::files::Found;
+use super::{Budget, Condition, Config, Guardrail, Price, Trigger};
 
 /// Most events of a user that are remembered: at 8 KiB each they fill half of what an
 /// item of DynamoDB takes.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::Found;
+use super::files::Found;
 
 /// Deepest schema that is looked at; structured output takes far less.
 const MAX_DEPTH: usize = 32;

@@ -1,0 +1,57 @@
+//! Until when an invocation may do what.
+
+use std::time::{Duration, SystemTime};
+
+use tokio::time::Instant;
+
+use crate::clock::Clock;
+use crate::handler::OPERATION_TIMEOUT;
+
+/// Time kept back before the invocation's deadline: one call that takes its longest,
+/// and the answer.
+const DEADLINE_MARGIN: Duration = OPERATION_TIMEOUT.saturating_add(Duration::from_secs(2));
+
+/// Time past the end of work in which a write may still begin: one that takes its longest
+/// ends before the invocation does.
+const LAST_WRITES: Duration = Duration::from_secs(1);
+
+/// Until when an invocation may do what.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Deadline {
+    began: Instant,
+    /// Until when it works; the rest of its time is for writing and answering.
+    pub(crate) work_until: Instant,
+    /// When it is over for sure, in UNIX milliseconds.
+    pub(crate) lease_until_ms: u64,
+}
+
+impl Deadline {
+    /// Of an invocation that begins now and is over at `end`.
+    pub(crate) fn new(clock: &Clock, end: SystemTime) -> Self {
+        let remaining = clock.until(end);
+        let began = Instant::now();
+        let remaining_ms = u64::try_from(remaining.as_millis()).unwrap_or(u64::MAX);
+        Self {
+            began,
+            work_until: began + remaining.saturating_sub(DEADLINE_MARGIN),
+            lease_until_ms: clock.now_ms() + remaining_ms,
+        }
+    }
+
+    /// Tells whether nothing new may begin.
+    pub(crate) fn is_over(&self) -> bool {
+        Instant::now() >= self.work_until
+    }
+
+    /// Tells whether what was worked out may still be written.
+    pub(crate) fn may_write(&self) -> bool {
+        Instant::now() < self.work_until + LAST_WRITES
+    }
+
+    /// Until when something that lasts `expected` may start. Half of the invocation
+    /// always remains: what lasts longer than expected once must not stop all that follows.
+    pub(crate) fn start_by(&self, expected: Duration) -> Instant {
+        let whole = self.work_until.saturating_duration_since(self.began);
+        self.began + whole.saturating_sub(expected).max(whole / 2)
+    }
+}

@@ -1,0 +1,114 @@
+//! The items of the content table, to DynamoDB's attributes and back.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use contract::content;
+use serde_json::{Map, Value};
+
+use super::failed;
+use crate::eligibility::{State, WrittenFor};
+use crate::store::{Key, TableError, Write};
+
+/// An item of DynamoDB.
+pub(crate) type Item = HashMap<String, AttributeValue>;
+
+/// The key of a user's item.
+pub(super) fn key(user_id: &str, item: String) -> Item {
+    HashMap::from([
+        (content::USER_ID.to_owned(), AttributeValue::S(user_id.to_owned())),
+        (content::ITEM.to_owned(), AttributeValue::S(item)),
+    ])
+}
+
+/// What a write stores.
+pub(super) fn item(place: &Key, write: &Write) -> Result<Item, TableError> {
+    let mut item = key(&place.user_id, content::item_key(&place.campaign));
+    let mut set = |name: &str, value| drop(item.insert(name.to_owned(), value));
+    set(content::REVISION, AttributeValue::N(write.revision.to_string()));
+    set(content::HISTORY, history(write)?);
+    set(content::EXPIRES_AT, number(write.expires_at));
+    if let Some(content) = &write.content {
+        set(content::DATA, map_attribute(content.data.clone()));
+        set(content::EVENT_ID, AttributeValue::S(content.event_id.clone()));
+        set(content::EVENT_TIME, number(content.event_time));
+        set(content::OLDEST_EVENT_TIME, number(write.oldest_event_time()));
+        set(content::MODEL_ID, AttributeValue::S(content.model_id.clone()));
+        set(content::PROMPT_HASH, AttributeValue::S(content.prompt_hash.clone()));
+        set(content::INPUT_TOKENS, AttributeValue::N(content.input_tokens.to_string()));
+        set(content::OUTPUT_TOKENS, AttributeValue::N(content.output_tokens.to_string()));
+        set(content::GENERATED_AT, number(content.generated_at));
+    }
+    Ok(item)
+}
+
+/// The remembered events, as JSON.
+pub(super) fn history(write: &Write) -> Result<AttributeValue, TableError> {
+    let json = serde_json::to_string(&write.history);
+    let json = json.map_err(|_| failed("history was not stored", "it is no JSON".to_owned()))?;
+    Ok(AttributeValue::S(json))
+}
+
+/// What an item is.
+pub(super) enum Found {
+    Item(Key, State),
+    Tombstone(String, i64),
+}
+
+/// Reads an item back; `None` for one that has no key of this program.
+///
+/// What of an item cannot be read counts as absent and as older than any deletion, so that
+/// one item of a foreign shape is replaced or removed, and stops nobody else's.
+pub(super) fn state(item: &Item) -> Option<Found> {
+    let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok());
+    let number = |name: &str| item.get(name)?.as_n().ok()?.parse::<i64>().ok();
+    let user_id = text(content::USER_ID)?.clone();
+    let sort_key = text(content::ITEM)?;
+    if sort_key == content::TOMBSTONE {
+        // A deletion whose time cannot be read beats everything.
+        return Some(Found::Tombstone(user_id, number(content::DELETED_AT).unwrap_or(i64::MAX)));
+    }
+    let campaign = sort_key.strip_prefix(content::ITEM_PREFIX)?.to_owned();
+    let history = text(content::HISTORY).map(|json| serde_json::from_str(json));
+    let is_foreign = !matches!(history, Some(Ok(_)));
+    if is_foreign {
+        tracing::warn!(campaign, "an item has a foreign shape and will be replaced");
+    }
+    let written_for =
+        number(content::EVENT_TIME).zip(text(content::EVENT_ID)).map(|(event_time, event_id)| {
+            WrittenFor {
+                event_id: event_id.clone(),
+                event_time,
+                oldest_event_time: number(content::OLDEST_EVENT_TIME).unwrap_or(i64::MIN),
+            }
+        });
+    let revision = number(content::REVISION).and_then(|n| u64::try_from(n).ok());
+    let state = State {
+        revision: Some(revision.unwrap_or_default()),
+        written_for,
+        history: history.and_then(Result::ok).unwrap_or_default(),
+        deleted_at: None,
+        is_foreign,
+    };
+    Some(Found::Item(Key { user_id, campaign }, state))
+}
+
+pub(crate) fn number(n: i64) -> AttributeValue {
+    AttributeValue::N(n.to_string())
+}
+
+fn map_attribute(map: Map<String, Value>) -> AttributeValue {
+    let entries = map.into_iter().map(|(name, value)| (name, attribute(value)));
+    AttributeValue::M(entries.collect())
+}
+
+fn attribute(value: Value) -> AttributeValue {
+    match value {
+        Value::Null => AttributeValue::Null(true),
+        Value::Bool(flag) => AttributeValue::Bool(flag),
+        Value::Number(number) => AttributeValue::N(number.to_string()),
+        Value::String(text) => AttributeValue::S(text),
+        Value::Array(values) => AttributeValue::L(values.into_iter().map(attribute).collect()),
+        Value::Object(map) => map_attribute(map),
+    }
+}
