@@ -173,15 +173,19 @@ pub struct Preview {
 #[derive(Debug, Args)]
 pub struct Redrive {
     /// Folder of the embedded AWS' state.
-    #[arg(long, value_name = "DIR", required_unless_present = "queue_url")]
+    #[arg(long, value_name = "DIR", required_unless_present_any = ["queue_url", "bucket"])]
     pub data: Option<PathBuf>,
 
     /// Dead-letter queue on AWS, with your credentials, in place of a folder.
     #[arg(long, value_name = "URL", conflicts_with = "data", requires = "stream")]
     pub queue_url: Option<String>,
 
+    /// Bucket on AWS with the batches that the event source gave up, in place of a folder.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["data", "queue_url", "reason"], requires = "stream")]
+    pub bucket: Option<String>,
+
     /// Stream on AWS that takes the records again.
-    #[arg(long, value_name = "NAME", requires = "queue_url")]
+    #[arg(long, value_name = "NAME", conflicts_with = "data")]
     pub stream: Option<String>,
 
     /// Only what was given up for this reason, e.g. bad_answer.

@@ -3,6 +3,7 @@
 //! Of a data folder, the letters are set aside first, so that none is sent twice and what is given up now
 //! has a file of its own. A run that is stopped on the way finds them again.
 
+pub mod bucket;
 pub mod sqs;
 
 use std::fs;
@@ -33,22 +34,29 @@ const DONE: &str = "dead-letters.redriven.jsonl";
 
 /// Sends dead letters once more.
 pub async fn redrive(arguments: &Redrive) -> anyhow::Result<ExitCode> {
-    match (&arguments.data, &arguments.queue_url, &arguments.stream) {
-        (Some(folder), ..) => from_folder(folder, arguments).await,
-        (None, Some(queue_url), Some(stream)) => {
-            let config = account_config().await?;
-            let queue = sqs::Queue {
-                sqs: aws_sdk_sqs::Client::new(&config),
-                kinesis: aws_sdk_kinesis::Client::new(&config),
-                queue_url: queue_url.clone(),
-                stream: stream.clone(),
-            };
+    if let Some(folder) = &arguments.data {
+        return from_folder(folder, arguments).await;
+    }
+    let stream = arguments.stream.clone().context("--stream is missing: name the stream")?;
+    let config = account_config().await?;
+    let kinesis = aws_sdk_kinesis::Client::new(&config);
+    let left = match (&arguments.queue_url, &arguments.bucket) {
+        (Some(queue_url), _) => {
+            let sqs = aws_sdk_sqs::Client::new(&config);
+            let queue = sqs::Queue { sqs, kinesis, queue_url: queue_url.clone(), stream };
             let sent = queue.redrive(arguments.reason.as_deref()).await?;
             say(sent);
-            Ok(if sent.left == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+            sent.left
         }
-        _ => anyhow::bail!("name a folder, or a queue and a stream"),
-    }
+        (None, Some(name)) => {
+            let s3 = aws_sdk_s3::Client::new(&config);
+            let sent = bucket::Bucket { s3, kinesis, name: name.clone(), stream }.redrive().await?;
+            say(sent);
+            sent.left
+        }
+        (None, None) => anyhow::bail!("name a folder, or a queue or bucket and a stream"),
+    };
+    Ok(if left == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Sends the dead letters of a data folder once more.

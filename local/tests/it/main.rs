@@ -5,6 +5,7 @@
 mod commands;
 mod described;
 mod faults;
+mod given_up;
 mod objects;
 mod page;
 mod program;
