@@ -117,19 +117,28 @@ export class Api extends Construct {
     return gateway;
   }
 
-  /** API Gateway's own count has users without content in it, where they get a 404. */
+  /**
+   * One for each refused look-up and zero for each other, so that the average is the share.
+   * API Gateway's own count has users without content in it, where they get a 404.
+   */
   private countRefused(unknownUser: 'fallback' | 'not-found'): cloudwatch.Metric {
+    const { all, any, stringValue } = logs.FilterPattern;
     const status = (comparison: string, value: string) =>
-      logs.FilterPattern.stringValue('$.status', comparison, value);
-    const wrong = status('=', '4*');
-    return new logs.MetricFilter(this, 'Count-LookUpsRefused', {
-      logGroup: this.accessLog,
-      filterPattern:
-        unknownUser === 'not-found' ? logs.FilterPattern.all(wrong, status('!=', '404')) : wrong,
-      metricNamespace: Stack.of(this).stackName,
-      metricName: 'LookUpsRefused',
-      metricValue: '1',
-    }).metric({ period: PERIOD, statistic: 'Sum' });
+      stringValue('$.status', comparison, value);
+    const [refused, others] =
+      unknownUser === 'not-found'
+        ? [all(status('=', '4*'), status('!=', '404')), any(status('!=', '4*'), status('=', '404'))]
+        : [status('=', '4*'), status('!=', '4*')];
+    const count = (id: string, filterPattern: logs.IFilterPattern, metricValue: string) =>
+      new logs.MetricFilter(this, `Count-${id}`, {
+        logGroup: this.accessLog,
+        filterPattern,
+        metricNamespace: Stack.of(this).stackName,
+        metricName: 'LookUpsRefused',
+        metricValue,
+      });
+    count('LookUpsNotRefused', others, '0');
+    return count('LookUpsRefused', refused, '1').metric({ period: PERIOD, statistic: 'Sum' });
   }
 
   private watch(alarms: Alarms): void {
@@ -143,16 +152,7 @@ export class Api extends Construct {
     alarms.watch(this, {
       name: 'look-ups-refused',
       means: 'More than one in ten look-ups is refused: credentials, throttle or a wrong snippet.',
-      metric: new cloudwatch.MathExpression({
-        // A period without a refusal has no value of its own.
-        expression: 'FILL(refused, 0) / all',
-        label: 'refused',
-        period: PERIOD,
-        usingMetrics: {
-          refused: this.refused,
-          all: this.gateway.metricCount({ period: PERIOD, statistic: 'Sum' }),
-        },
-      }),
+      metric: this.refused.with({ statistic: 'Average' }),
       above: 0.1,
       periods: 3,
     });

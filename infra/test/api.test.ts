@@ -91,14 +91,24 @@ test("the account's role for logs is made once, and stays for the other APIs of 
 test('users without content are no refused look-ups where they get a 404, and wrong paths are', () => {
   const counted = (unknownUser: 'fallback' | 'not-found') => {
     const { template } = example({ ...DEV, api: { ...DEV.api, unknownUser } });
-    const [filter] = Object.values(
-      template.findResources('AWS::Logs::MetricFilter', {
-        Properties: { MetricTransformations: [{ MetricName: 'LookUpsRefused' }] },
-      }),
-    );
-    return filter?.Properties.FilterPattern;
+    const filters = template.findResources('AWS::Logs::MetricFilter', {
+      Properties: { MetricTransformations: [{ MetricName: 'LookUpsRefused' }] },
+    });
+    const values = Object.values(filters).map(({ Properties }) => [
+      Properties.MetricTransformations[0].MetricValue,
+      Properties.FilterPattern,
+    ]);
+    return Object.fromEntries(values);
   };
 
-  expect(counted('not-found')).toBe('{ ($.status = "4*") && ($.status != "404") }');
-  expect(counted('fallback')).toBe('{ $.status = "4*" }');
+  expect(counted('not-found')).toEqual({
+    0: '{ ($.status != "4*") || ($.status = "404") }',
+    1: '{ ($.status = "4*") && ($.status != "404") }',
+  });
+  expect(counted('fallback')).toEqual({ 0: '{ $.status != "4*" }', 1: '{ $.status = "4*" }' });
+  template.hasResourceProperties('AWS::CloudWatch::Alarm', {
+    MetricName: 'LookUpsRefused',
+    Statistic: 'Average',
+    Threshold: 0.1,
+  });
 });
