@@ -12,6 +12,7 @@ use processor::quota::{ModelQuota, ModelQuotas};
 use crate::aws;
 use crate::bedrock::Behaviour;
 use crate::event_source::Mapping;
+use crate::faults::Faults;
 use crate::pipeline::{Credentials, Model, Options};
 
 /// Quota of the stand-in, in tokens per minute: enough not to wait for in a demonstration.
@@ -51,6 +52,10 @@ pub struct Arguments {
     /// Let everybody who reaches the api look content up, without credentials.
     #[arg(long)]
     pub no_credentials: bool,
+
+    /// Let faults be switched on while it runs, by PUT /local/faults: for soak tests.
+    #[arg(long)]
+    pub faults: bool,
 
     /// What the run is made of.
     #[command(flatten)]
@@ -223,7 +228,9 @@ impl Arguments {
     /// How the pipeline is set up, and whom it serves.
     pub fn options(&self) -> Options {
         let credentials = if self.no_credentials { Credentials::Off } else { Credentials::Asked };
-        Options { credentials, ..self.system.options() }
+        let mut options = Options { credentials, ..self.system.options() };
+        options.aws.faults = self.faults.then(Faults::default);
+        options
     }
 }
 
@@ -240,7 +247,11 @@ impl System {
         };
         Options {
             campaigns_dir: self.campaigns.clone(),
-            aws: aws::Options { shards: i32::from(self.shards), enforce_limits: true },
+            aws: aws::Options {
+                shards: i32::from(self.shards),
+                enforce_limits: true,
+                faults: None,
+            },
             bedrock: match self.bedrock {
                 Bedrock::StandIn => Model::StandIn(stand_in),
                 Bedrock::Aws => Model::Aws,

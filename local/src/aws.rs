@@ -20,6 +20,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::faults::{Faults, Service};
 pub(crate) use s3::{Created, serve_on as serve_s3};
 
 pub use queue::{DEAD_LETTERS_FILE, dead_letters_so_far, read_dead_letters};
@@ -49,6 +50,8 @@ pub struct Options {
     pub shards: i32,
     /// Refuse what is above a shard's limits, as AWS does.
     pub enforce_limits: bool,
+    /// What goes wrong, if anything may.
+    pub faults: Option<Faults>,
 }
 
 /// Clients for the embedded AWS.
@@ -84,11 +87,16 @@ impl Embedded {
         let s3 = s3::serve(folder, tasks, stop).await?;
         let (queue, notifications) = queue::serve(folder, tasks, stop).await?;
 
-        let dynamodb_config = config_for(dynamodb);
+        let config = |address, service| {
+            let config = config_for(address);
+            let faults = options.faults.as_ref();
+            faults.map_or(config.clone(), |faults| faults.through(&config, service))
+        };
+        let dynamodb_config = config(dynamodb, Service::DynamoDb);
         let s3_config = aws_sdk_s3::config::Builder::from(&config_for(s3)).force_path_style(true);
         let embedded = Self {
             s3: aws_sdk_s3::Client::from_conf(s3_config.build()),
-            kinesis: aws_sdk_kinesis::Client::new(&config_for(kinesis)),
+            kinesis: aws_sdk_kinesis::Client::new(&config(kinesis, Service::Kinesis)),
             dynamodb: aws_sdk_dynamodb::Client::new(&dynamodb_config),
             dynamodb_config,
             sqs: aws_sdk_sqs::Client::new(&config_for(queue)),

@@ -18,6 +18,7 @@ pub mod arguments;
 pub mod aws;
 pub mod bedrock;
 pub mod event_source;
+pub mod faults;
 pub mod front;
 mod interruption;
 pub mod message;

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::bedrock::StandIn;
+use crate::faults::{self, Faults};
 use crate::summary::Summary;
 use crate::totals::{Totals, get};
 
@@ -19,13 +20,14 @@ use crate::totals::{Totals, get};
 pub struct Metrics {
     totals: Arc<Totals>,
     stand_in: Option<StandIn>,
+    faults: Option<Faults>,
     started: Instant,
 }
 
 impl Metrics {
     /// The figures of a run that starts now.
-    pub fn new(totals: Arc<Totals>, stand_in: Option<StandIn>) -> Self {
-        Self { totals, stand_in, started: Instant::now() }
+    pub fn new(totals: Arc<Totals>, stand_in: Option<StandIn>, faults: Option<Faults>) -> Self {
+        Self { totals, stand_in, faults, started: Instant::now() }
     }
 
     /// The figures as they are now.
@@ -53,7 +55,7 @@ impl Metrics {
             "freshness_ms": self.freshness(),
             "quota": self.stand_in.as_ref().map(quota),
             "stand_in": self.stand_in.as_ref().map(calls),
-            "faults": {},
+            "faults": faults::routes::figures(self.faults.as_ref()),
         })
     }
 
@@ -104,7 +106,7 @@ mod tests {
         add(&totals.notifications_done, 1);
         add(&totals.records_done, 1);
 
-        let now = Metrics::new(totals, None).now();
+        let now = Metrics::new(totals, None, None).now();
 
         assert_eq!(now["backlog"], json!({ "objects": 1, "records": 2 }));
         assert_eq!((&now["drained"], &now["quota"]), (&json!(false), &Value::Null));

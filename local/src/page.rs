@@ -8,10 +8,11 @@
 //! GET  /local/users        who got content last                       (users)
 //! GET  /local/users/{id}   what is stored of one user                 (user)
 //! POST /local/render       a message over the api's answer for a user (render)
+//! PUT  /local/faults       what goes wrong from now on                (crate::faults)
 //! ```
 //!
 //! Whoever may open the port sees what the machine's own tables hold; `guard` says why that
-//! is nobody else than a person at this machine. Nothing here changes anything.
+//! is nobody else than a person at this machine. Nothing here changes anything but the faults.
 
 mod files;
 mod guard;
@@ -40,6 +41,7 @@ use recent::Recent;
 use render::Renderer;
 use samples::Samples;
 
+use crate::faults::{self, Faults};
 use crate::metrics::Metrics;
 
 /// An item of DynamoDB.
@@ -62,12 +64,15 @@ pub struct Page {
     pub metrics: Metrics,
     /// The figures of the last minutes.
     pub samples: Arc<Samples>,
+    /// What goes wrong, if anything may.
+    pub faults: Option<Faults>,
     /// Renders messages.
     pub renderer: Renderer,
 }
 
 /// Everything below `/local/`.
 pub fn routes(page: Arc<Page>) -> Router {
+    let faults = faults::routes::routes(page.faults.clone());
     let body_limit = DefaultBodyLimit::max(render::MAX_REQUEST_BYTES);
     Router::new()
         .route("/local/page/{name}", get(files::file))
@@ -77,6 +82,7 @@ pub fn routes(page: Arc<Page>) -> Router {
         .route("/local/users/{user_id}", get(user::show))
         .route("/local/render", post(render::render).layer(body_limit))
         .with_state(page)
+        .merge(faults)
 }
 
 async fn now(State(page): State<Arc<Page>>) -> Response {

@@ -44,6 +44,7 @@ use crate::bedrock::{Behaviour, StandIn};
 use crate::event_source::Mapping;
 use crate::event_source::bucket::Notifications;
 use crate::event_source::shards::{Shards, Wiring};
+use crate::faults::{Faults, Service};
 use crate::front;
 use crate::input::InputFile;
 use crate::metrics::Metrics;
@@ -138,6 +139,12 @@ impl Pipeline {
             }
             Model::Aws => (account_config().await?, None),
         };
+        let faults = options.aws.faults;
+        let clock = faults.as_ref().map_or(Clock::System, Faults::clock);
+        let bedrock_config = match &faults {
+            Some(faults) => faults.through(&bedrock_config, Service::Bedrock),
+            None => bedrock_config,
+        };
         let queue_url = &aws.dead_letter_queue_url;
         let ingest = Ingest {
             s3: aws.s3.clone(),
@@ -156,7 +163,7 @@ impl Pipeline {
         let instance = quota::Instance {
             table: Arc::new(lanes),
             instances: NonZeroU32::MIN,
-            clock: Clock::System,
+            clock,
             jitter: Arc::default(),
         };
         let quotas = Quotas::new(&options.quotas, models(&compiled), &instance)?;
@@ -173,7 +180,7 @@ impl Pipeline {
             )),
             dead_letters: Arc::new(Sqs::new(aws.sqs.clone(), queue_url.clone())),
             generations: Semaphore::new(options.max_concurrent_generations),
-            clock: Clock::System,
+            clock,
             jitter: Jitter::default(),
             latency: Latency::default(),
             refusals: Refusals::default(),
@@ -185,10 +192,11 @@ impl Pipeline {
         };
         let api = Arc::new(Api::new(table, gate, None, campaigns, UnknownUser::Fallback));
         let totals = Arc::new(Totals::default());
-        let metrics = Metrics::new(Arc::clone(&totals), stand_in.clone());
+        let metrics = Metrics::new(Arc::clone(&totals), stand_in.clone(), faults.clone());
         let page = Page {
             samples: Samples::start(metrics.clone(), &tasks, &stop),
             metrics,
+            faults: faults.clone(),
             api: Arc::clone(&api),
             dynamodb: aws.dynamodb.clone(),
             campaigns: compiled,
@@ -202,6 +210,7 @@ impl Pipeline {
             processor: Arc::new(processor),
             mapping: options.mapping,
             totals: Arc::clone(&totals),
+            faults,
             folder: folder.to_owned(),
         };
         let shards = Shards::start(&wiring, &tasks, &stop).await?;

@@ -1,14 +1,17 @@
 //! Where the time of day comes from.
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
 
-/// The time of day: the system's, or one that follows tokio's pausable clock.
+/// The time of day: the system's, one that is off, or one that follows tokio's pausable clock.
 #[derive(Debug, Clone, Copy)]
 pub enum Clock {
     /// The system's.
     System,
+    /// The system's, ahead by so many microseconds.
+    Skewed(&'static AtomicI64),
     /// Began at `epoch_ms` (UNIX milliseconds) when tokio's clock showed `started`.
     Tokio {
         /// When it began, by tokio's clock.
@@ -27,8 +30,9 @@ impl Clock {
     /// The time now, in UNIX microseconds.
     pub fn now_us(&self) -> u64 {
         match self {
-            Self::System => {
-                micros(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
+            Self::System => system_us(),
+            Self::Skewed(ahead_us) => {
+                system_us().saturating_add_signed(ahead_us.load(Ordering::Relaxed))
             }
             Self::Tokio { started, epoch_ms } => epoch_ms * 1_000 + micros(started.elapsed()),
         }
@@ -49,6 +53,10 @@ impl Clock {
     pub fn since_ms(&self, then_ms: u64) -> Duration {
         Duration::from_millis(self.now_ms().saturating_sub(then_ms))
     }
+}
+
+fn system_us() -> u64 {
+    micros(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
 }
 
 fn micros(duration: Duration) -> u64 {

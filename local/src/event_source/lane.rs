@@ -18,11 +18,12 @@ use contract::metrics::{self, Counts};
 use contract::user_record::unpack;
 use processor::handler::Processor;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::Mapping;
 use super::shards::Checkpoint;
+use crate::faults::{Faults, Kind};
 use crate::totals::{Totals, add};
 
 /// Largest payload of an invocation (AWS limit: 6 MB), in bytes of records.
@@ -36,11 +37,19 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 /// Longest wait before a batch comes again.
 const MAX_BACKOFF: Duration = Duration::from_secs(5);
 
+/// Invocations that are dropped live this long, or up to [`LIVES`] times as long: some
+/// read only, some have written a part.
+const SHORTEST_LIFE: Duration = Duration::from_millis(5);
+
+/// Different lives.
+const LIVES: u64 = 20;
+
 /// Records of one lane on their way to the function.
 pub(super) struct Lane {
     pub(super) processor: Arc<Processor>,
     pub(super) mapping: Mapping,
     pub(super) totals: Arc<Totals>,
+    pub(super) faults: Option<Faults>,
     pub(super) checkpoint: Checkpoint,
     pub(super) records: mpsc::Receiver<KinesisEventRecord>,
     pub(super) stop: CancellationToken,
@@ -122,13 +131,21 @@ impl Lane {
         }
     }
 
-    /// Runs the function once; a panic is its failure as a whole.
+    /// Runs the function once; a panic, or that it is dropped, is its failure as a whole.
     async fn invoke(&self, records: &[KinesisEventRecord]) -> Verdict {
         let mut event = KinesisEvent::default();
         event.records = records.to_vec();
         let deadline = SystemTime::now() + self.mapping.function_timeout;
         let processor = Arc::clone(&self.processor);
-        let invocation = tokio::spawn(async move { processor.handle(event, deadline).await });
+        let mut invocation = tokio::spawn(async move { processor.handle(event, deadline).await });
+        if let Some(life) = self.life() {
+            // What it did counts; what it said, nobody hears.
+            if timeout(life, &mut invocation).await.is_err() {
+                invocation.abort();
+                let _ = invocation.await;
+            }
+            return Verdict::Failed;
+        }
         let Ok(report) = invocation.await else { return Verdict::Failed };
         self.totals.add(&report.counts);
         for freshness in report.freshness {
@@ -141,6 +158,14 @@ impl Lane {
             })
         };
         Verdict::Done(records.iter().position(is_failed).unwrap_or(records.len()))
+    }
+
+    /// How long an invocation lives that a fault ends.
+    fn life(&self) -> Option<Duration> {
+        let faults = self.faults.as_ref()?;
+        let strikes = faults.strikes(Kind::Kill);
+        let nth = u32::try_from(faults.struck(Kind::Kill) % LIVES).unwrap_or_default();
+        strikes.then_some(SHORTEST_LIFE * (nth + 1))
     }
 
     fn is_given_up(&self, attempt: &Attempt) -> bool {

@@ -22,6 +22,7 @@ use tokio_util::task::TaskTracker;
 use super::Mapping;
 use super::lane::Lane;
 use crate::aws::STREAM;
+use crate::faults::Faults;
 use crate::totals::{Totals, add};
 
 /// Wait between two reads of a shard (AWS limit: five reads a second).
@@ -51,6 +52,8 @@ pub struct Wiring {
     pub mapping: Mapping,
     /// What is counted.
     pub totals: Arc<Totals>,
+    /// What goes wrong, if anything may.
+    pub faults: Option<Faults>,
     /// Folder of the checkpoints.
     pub folder: PathBuf,
 }
@@ -102,6 +105,7 @@ fn start_lane(
         processor: Arc::clone(&wiring.processor),
         mapping: wiring.mapping.clone(),
         totals: Arc::clone(&wiring.totals),
+        faults: wiring.faults.clone(),
         checkpoint: checkpoint.clone(),
         records,
         stop: stop.clone(),

@@ -39,7 +39,7 @@ pub(super) async fn guard(request: Request, next: Next) -> Response {
         return foreign("other sites may not ask");
     }
     let is_json = is(headers, header::CONTENT_TYPE.as_str(), &["application/json"]);
-    if *request.method() == Method::POST && !is_json {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) && !is_json {
         let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
         return error(status, "not_json", "send application/json");
     }
