@@ -14,3 +14,4 @@ mod render;
 mod repeat;
 mod rig;
 mod round_trip;
+mod switched_faults;
