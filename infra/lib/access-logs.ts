@@ -1,8 +1,9 @@
-import { Duration, RemovalPolicy } from 'aws-cdk-lib';
+import { Duration } from 'aws-cdk-lib';
 import * as s3 from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 
 import { acknowledge } from './findings.js';
+import { KEPT } from './removal.js';
 
 /** Long enough to look into who read or wrote what. */
 const RETENTION = Duration.days(90);
@@ -21,7 +22,7 @@ export class AccessLogs extends Construct {
       lifecycleRules: [{ expiration: RETENTION }],
       minimumTLSVersion: 1.2,
       objectOwnership: s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
-      removalPolicy: RemovalPolicy.RETAIN,
+      removalPolicy: KEPT,
     });
     acknowledge(this.bucket, 'S1', 'this is itself the bucket of access logs');
   }

@@ -1,4 +1,4 @@
-import { CfnOutput, RemovalPolicy } from 'aws-cdk-lib';
+import { CfnOutput } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as secretsmanager from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct } from 'constructs';
@@ -6,6 +6,7 @@ import { Construct } from 'constructs';
 import type { Encryption } from './encryption.js';
 import type { Environment } from './environments.js';
 import { acknowledge } from './findings.js';
+import { keptIf } from './removal.js';
 
 /** Letters and digits, so that it fits into a header and a URL: more than 230 bits. */
 const PASSWORD_LENGTH = 40;
@@ -43,7 +44,7 @@ export class ApiSecret extends Construct {
         passwordLength: PASSWORD_LENGTH,
         secretStringTemplate: JSON.stringify({ username: USER_NAME }),
       },
-      removalPolicy: environment.production ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
+      removalPolicy: keptIf(environment.production),
     });
     this.arn = this.secret.secretArn;
     acknowledge(this.secret, 'SMG4', 'a person must tell Braze a new password, and so changes it');

@@ -1,4 +1,4 @@
-import { CfnOutput, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { CfnOutput, Duration, Stack } from 'aws-cdk-lib';
 import * as apigateway from 'aws-cdk-lib/aws-apigateway';
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import * as iam from 'aws-cdk-lib/aws-iam';
@@ -11,6 +11,7 @@ import type { Encryption } from './encryption.js';
 import type { Environment } from './environments.js';
 import { acknowledge } from './findings.js';
 import { Program } from './program.js';
+import { KEPT, keptIf } from './removal.js';
 import type { Tables } from './tables.js';
 import { WebAcl } from './web-acl.js';
 
@@ -69,7 +70,7 @@ export class Api extends Construct {
 
     this.accessLog = new logs.LogGroup(this, 'AccessLog', {
       retention: props.environment.logRetentionDays,
-      removalPolicy: props.environment.production ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
+      removalPolicy: keptIf(props.environment.production),
     });
     this.gateway = this.restApi(props);
     this.refused = this.countRefused(settings.unknownUser);
@@ -89,10 +90,12 @@ export class Api extends Construct {
   private restApi({ environment }: ApiProps): apigateway.RestApi {
     const { accountLogsRole, allowedNetworks, throttle } = environment.api;
     const gateway = new apigateway.RestApi(this, 'Gateway', {
+      // The metrics of two stages in one account are told apart by it.
+      restApiName: Stack.of(this).stackName,
       cloudWatchRole: accountLogsRole === 'create',
       ...(accountLogsRole === 'create' && {
         // Other APIs of the region may use it by now.
-        cloudWatchRoleRemovalPolicy: RemovalPolicy.RETAIN,
+        cloudWatchRoleRemovalPolicy: KEPT,
       }),
       deployOptions: {
         accessLogDestination: new apigateway.LogGroupLogDestination(this.accessLog),
@@ -118,17 +121,17 @@ export class Api extends Construct {
   }
 
   /**
-   * One for each refused look-up and zero for each other, so that the average is the share.
-   * API Gateway's own count has users without content in it, where they get a 404.
+   * API Gateway's own count, as long as a 404 is a fault: it has in it the throttled look-ups,
+   * which the access log may leave out. Where users without content get a 404, the log tells
+   * them apart: a one for each refused look-up and a zero for each other.
    */
   private countRefused(unknownUser: 'fallback' | 'not-found'): cloudwatch.Metric {
+    if (unknownUser === 'fallback') {
+      return this.gateway.metricClientError({ period: PERIOD, statistic: 'Sum' });
+    }
     const { all, any, stringValue } = logs.FilterPattern;
     const status = (comparison: string, value: string) =>
       stringValue('$.status', comparison, value);
-    const [refused, others] =
-      unknownUser === 'not-found'
-        ? [all(status('=', '4*'), status('!=', '404')), any(status('!=', '4*'), status('=', '404'))]
-        : [status('=', '4*'), status('!=', '4*')];
     const count = (id: string, filterPattern: logs.IFilterPattern, metricValue: string) =>
       new logs.MetricFilter(this, `Count-${id}`, {
         logGroup: this.accessLog,
@@ -137,8 +140,9 @@ export class Api extends Construct {
         metricName: 'LookUpsRefused',
         metricValue,
       });
-    count('LookUpsNotRefused', others, '0');
-    return count('LookUpsRefused', refused, '1').metric({ period: PERIOD, statistic: 'Sum' });
+    count('LookUpsNotRefused', any(status('!=', '4*'), status('=', '404')), '0');
+    const refused = count('LookUpsRefused', all(status('=', '4*'), status('!=', '404')), '1');
+    return refused.metric({ period: PERIOD, statistic: 'Sum' });
   }
 
   private watch(alarms: Alarms): void {

@@ -1,11 +1,11 @@
-import { Aws, Stack } from 'aws-cdk-lib';
+import { Annotations, Aws, Stack, Token } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
 
 import type { AskedOfBedrock } from './campaigns.js';
 
 /**
  * Where a geographic inference profile may send a call, by the first part of its name. Wider
- * than what any one profile has: the permission holds through that profile only.
+ * than most profiles need: the permission holds through the profile only.
  */
 const PROFILE_REGIONS: Readonly<Record<string, readonly string[]>> = {
   apac: [
@@ -16,7 +16,12 @@ const PROFILE_REGIONS: Readonly<Record<string, readonly string[]>> = {
     'ap-south-2',
     'ap-southeast-1',
     'ap-southeast-2',
+    'ap-southeast-3',
     'ap-southeast-4',
+    'ap-southeast-5',
+    'ap-southeast-7',
+    'ap-east-2',
+    'me-central-1',
   ],
   au: ['ap-southeast-2', 'ap-southeast-4'],
   ca: ['ca-central-1', 'ca-west-1'],
@@ -35,12 +40,19 @@ const PROFILE_REGIONS: Readonly<Record<string, readonly string[]>> = {
   'us-gov': ['us-gov-east-1', 'us-gov-west-1'],
 };
 
+/** What stands before the name of a system-defined profile in its ARN. */
+const PROFILE_ARN = /^arn:[^:]+:bedrock:[^:]*:[^:]*:inference-profile\//;
+
+/** An account's own profile, whose name does not tell its models. */
+const APPLICATION_PROFILE = /:application-inference-profile\//;
+
 /** The one profile that may send a call to any region; its models are named without one. */
 const GLOBAL = 'global';
 
 export interface BedrockAccess extends AskedOfBedrock {
   readonly profileRegions?: Readonly<Record<string, readonly string[]>>;
   readonly furtherModelArns?: readonly string[];
+  readonly guardrailProfileArns?: readonly string[];
 }
 
 /** Lets `grantee` call exactly the models, profiles and guardrails that the campaigns name. */
@@ -48,17 +60,21 @@ export function grantBedrock(grantee: iam.IRole, access: BedrockAccess): void {
   const regions = { ...PROFILE_REGIONS, ...access.profileRegions };
   const direct = [...(access.furtherModelArns ?? [])];
   for (const model of access.models) {
-    const profile = /^([a-z-]+)\.([^.]+\..+)$/.exec(model);
-    if (model.startsWith('arn:')) {
-      direct.push(model);
-    } else if (profile?.[1] !== undefined && profile[2] !== undefined) {
-      grantProfile(grantee, profile[1], profile[2], regions[profile[1]]);
+    const name = model.replace(PROFILE_ARN, '');
+    const [geography = '', ...rest] = name.split('.');
+    if (geography in regions || geography === GLOBAL) {
+      grantProfile(grantee, geography, rest.join('.'), regions[geography]);
+    } else if (!name.startsWith('arn:')) {
+      direct.push(foundationModel(Aws.REGION, name));
+    } else if (APPLICATION_PROFILE.test(name) && access.furtherModelArns === undefined) {
+      throw new Error(`name the models behind ${name} in furtherModelArns`);
     } else {
-      direct.push(foundationModel(Aws.REGION, model));
+      direct.push(name);
     }
   }
   allow(grantee, 'bedrock:InvokeModel', direct);
-  allow(grantee, 'bedrock:ApplyGuardrail', access.guardrails.map((id) => guardrail(grantee, id)));
+  const guardrails = access.guardrails.map((id) => guardrail(grantee, id));
+  allow(grantee, 'bedrock:ApplyGuardrail', [...guardrails, ...(access.guardrailProfileArns ?? [])]);
 }
 
 /** The profile itself, and its model wherever it may run, but there through the profile only. */
@@ -68,8 +84,12 @@ function grantProfile(
   model: string,
   regions: readonly string[] | undefined,
 ): void {
-  if (regions === undefined && geography !== GLOBAL) {
-    throw new Error(`name the regions of "${geography}." in profileRegions: ${geography}.${model}`);
+  const { region: here } = Stack.of(grantee);
+  if (regions !== undefined && !Token.isUnresolved(here) && !regions.includes(here)) {
+    Annotations.of(grantee).addWarningV2(
+      'braze-content:profile-elsewhere',
+      `${here} may not be able to call ${geography}.${model}: compare model_id of the campaigns`,
+    );
   }
   const profile = Stack.of(grantee).formatArn({
     service: 'bedrock',

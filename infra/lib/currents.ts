@@ -113,6 +113,7 @@ export class Currents extends Construct {
   /** A bucket's notifications are set as a whole, so those of others would be lost; a rule is not. */
   private existingBucket(name: string, props: CurrentsProps): s3.IBucket {
     const { prefix } = props.settings;
+    props.encryption.allowEvents();
     new events.Rule(this, 'ObjectCreated', {
       description: `Files of Braze Currents in ${name}`,
       eventPattern: {

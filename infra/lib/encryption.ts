@@ -1,7 +1,9 @@
-import { Aws, RemovalPolicy } from 'aws-cdk-lib';
+import { Aws } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as kms from 'aws-cdk-lib/aws-kms';
 import { Construct } from 'constructs';
+
+import { KEPT } from './removal.js';
 
 /** What reading encrypted data takes. */
 export const KEY_TO_READ = ['kms:Decrypt'];
@@ -33,7 +35,7 @@ export class Encryption extends Construct {
     this.key = new kms.Key(this, 'Key', {
       description: 'Events of Braze Currents and the content written from them',
       enableKeyRotation: true,
-      removalPolicy: RemovalPolicy.RETAIN,
+      removalPolicy: KEPT,
     });
   }
 
@@ -50,6 +52,11 @@ export class Encryption extends Construct {
    */
   allowNotifications(): void {
     this.allow('s3.amazonaws.com', {});
+  }
+
+  /** The same for EventBridge; for its topics AWS says that such a condition does not hold. */
+  allowEvents(): void {
+    this.allow('events.amazonaws.com', {});
   }
 
   grantRead(grantee: iam.IGrantable): void {

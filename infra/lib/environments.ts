@@ -1,3 +1,5 @@
+import type { RetentionDays } from 'aws-cdk-lib/aws-logs';
+
 import type { ModelQuota } from './model-quotas.js';
 
 /** What an operator decides for one deployment. */
@@ -9,7 +11,7 @@ export interface Environment {
   readonly production: boolean;
   /** Of the functions. `arm64` needs a compiler for it where they are built. */
   readonly architecture: 'x86_64' | 'arm64';
-  readonly logRetentionDays: number;
+  readonly logRetentionDays: RetentionDays;
   readonly currents: CurrentsSettings;
   readonly ingest: IngestSettings;
   readonly stream: StreamSettings;
@@ -60,6 +62,8 @@ export interface ProcessorSettings {
   readonly profileRegions?: Readonly<Record<string, readonly string[]>>;
   /** Models behind application inference profiles, which do not tell by their names. */
   readonly furtherModelArns?: readonly string[];
+  /** Profiles of guardrails that run in several regions, in each of those regions. */
+  readonly guardrailProfileArns?: readonly string[];
   readonly batchSize: number;
   readonly batchWindowSeconds: number;
   /** Batches of one shard at a time, 1 to 10. */

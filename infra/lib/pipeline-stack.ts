@@ -49,7 +49,11 @@ export class PipelineStack extends Stack {
       new BrazeRole(this, 'BrazeRole', { braze, currents, prefix });
     }
     const deadLetters = new DeadLetters(this, 'DeadLetters', kept);
-    const records = new UserRecords(this, 'UserRecords', { ...kept, settings: environment.stream });
+    const records = new UserRecords(this, 'UserRecords', {
+      ...kept,
+      production: environment.production,
+      settings: environment.stream,
+    });
     const tables = new Tables(this, 'Tables', { ...kept, production: environment.production });
 
     const program = (name: ProgramName) => ({ ...kept, environment, codePath: codePath(name) });

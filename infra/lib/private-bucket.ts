@@ -1,9 +1,10 @@
-import { Duration, RemovalPolicy } from 'aws-cdk-lib';
+import { Duration } from 'aws-cdk-lib';
 import * as s3 from 'aws-cdk-lib/aws-s3';
 import type { Construct } from 'constructs';
 
 import type { AccessLogs } from './access-logs.js';
 import type { Encryption } from './encryption.js';
+import { KEPT } from './removal.js';
 
 /** An upload that broke off is paid for until its parts are removed. */
 const BROKEN_OFF_AFTER = Duration.days(2);
@@ -33,7 +34,7 @@ export function privateBucket(
     ],
     minimumTLSVersion: 1.2,
     objectOwnership: s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
-    removalPolicy: RemovalPolicy.RETAIN,
+    removalPolicy: KEPT,
     serverAccessLogsBucket: props.accessLogs.bucket,
     serverAccessLogsPrefix: `${scope.node.id}/${id}/`,
   });

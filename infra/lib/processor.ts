@@ -107,6 +107,7 @@ export class Processor extends Construct {
       ...asked,
       profileRegions: environment.processor.profileRegions,
       furtherModelArns: environment.processor.furtherModelArns,
+      guardrailProfileArns: environment.processor.guardrailProfileArns,
     });
     // The event source writes what it gave up in the function's name.
     role.addToPrincipalPolicy(
@@ -151,16 +152,25 @@ export class Processor extends Construct {
       above: Duration.minutes(alarms.settings.iteratorAgeMinutes).toMilliseconds(),
       periods: 2,
     });
-    alarms.watch(this, {
-      name: 'records-given-up',
-      means: 'The event source gave records up.',
-      metric: new cloudwatch.Metric({
+    const counted = (metricName: string) =>
+      new cloudwatch.Metric({
         namespace: 'AWS/Lambda',
-        metricName: 'OnFailureDestinationDeliveredEventCount',
+        metricName,
         dimensionsMap: { EventSourceMappingUUID: source.eventSourceMappingId },
         period: PERIOD,
         statistic: 'Sum',
-      }),
+      });
+    alarms.watch(this, {
+      name: 'records-given-up',
+      means: 'The event source gave records up.',
+      metric: counted('OnFailureDestinationDeliveredEventCount'),
+      above: 0,
+    });
+    alarms.watch(this, {
+      name: 'records-given-up',
+      of: 'lost',
+      means: 'The event source gave records up and could not keep them.',
+      metric: counted('DroppedEventCount'),
       above: 0,
     });
     alarms.watch(this, {

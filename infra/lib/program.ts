@@ -1,4 +1,4 @@
-import { type Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { type Duration, Stack } from 'aws-cdk-lib';
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
@@ -8,6 +8,7 @@ import { Construct } from 'constructs';
 import { type Alarms, PERIOD } from './alarms.js';
 import type { Environment } from './environments.js';
 import { acknowledge } from './findings.js';
+import { keptIf } from './removal.js';
 
 /** The programs that run as functions. */
 export type ProgramName = 'ingest' | 'processor' | 'api';
@@ -35,7 +36,7 @@ export class Program extends Construct {
     super(scope, id);
     this.log = new logs.LogGroup(this, 'Log', {
       retention: props.environment.logRetentionDays,
-      removalPolicy: props.environment.production ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
+      removalPolicy: keptIf(props.environment.production),
     });
     this.role = new iam.Role(this, 'Role', {
       assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com'),

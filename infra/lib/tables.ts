@@ -1,9 +1,9 @@
-import { RemovalPolicy } from 'aws-cdk-lib';
 import * as dynamodb from 'aws-cdk-lib/aws-dynamodb';
 import { Construct } from 'constructs';
 
 import { type Alarms, PERIOD } from './alarms.js';
 import type { Encryption } from './encryption.js';
+import { keptIf } from './removal.js';
 
 export interface TablesProps {
   readonly encryption: Encryption;
@@ -27,7 +27,7 @@ export class Tables extends Construct {
       encryption: dynamodb.TableEncryption.CUSTOMER_MANAGED,
       encryptionKey: props.encryption.key,
       pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
-      removalPolicy: props.production ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
+      removalPolicy: keptIf(props.production),
       timeToLiveAttribute: 'expires_at',
     };
     this.content = new dynamodb.Table(this, 'Content', {

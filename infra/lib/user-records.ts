@@ -6,8 +6,10 @@ import { type Alarms, PERIOD } from './alarms.js';
 import type { Encryption } from './encryption.js';
 import type { StreamSettings } from './environments.js';
 import { acknowledge } from './findings.js';
+import { keptIf } from './removal.js';
 
 export interface UserRecordsProps {
+  readonly production: boolean;
   readonly settings: StreamSettings;
   readonly encryption: Encryption;
   readonly alarms: Alarms;
@@ -17,11 +19,13 @@ export interface UserRecordsProps {
 export class UserRecords extends Construct {
   readonly stream: kinesis.Stream;
 
-  constructor(scope: Construct, id: string, { settings, encryption, alarms }: UserRecordsProps) {
+  constructor(scope: Construct, id: string, props: UserRecordsProps) {
     super(scope, id);
+    const { alarms, encryption, production, settings } = props;
     this.stream = new kinesis.Stream(this, 'Stream', {
       encryption: kinesis.StreamEncryption.KMS,
       encryptionKey: encryption.key,
+      removalPolicy: keptIf(production),
       retentionPeriod: Duration.days(settings.retentionDays),
       ...(settings.shards === undefined
         ? { streamMode: kinesis.StreamMode.ON_DEMAND }

@@ -83,32 +83,40 @@ test('AWS WAF stands in front if an operator asks for it, keeps no sample and co
 });
 
 test("the account's role for logs is made once, and stays for the other APIs of the region", () => {
-  template.hasResource('AWS::ApiGateway::Account', { DeletionPolicy: 'Retain' });
+  template.hasResource('AWS::ApiGateway::Account', { DeletionPolicy: 'RetainExceptOnCreate' });
   const exists = example({ ...DEV, api: { ...DEV.api, accountLogsRole: 'exists' } });
   exists.template.resourceCountIs('AWS::ApiGateway::Account', 0);
 });
 
-test('users without content are no refused look-ups where they get a 404, and wrong paths are', () => {
-  const counted = (unknownUser: 'fallback' | 'not-found') => {
-    const { template } = example({ ...DEV, api: { ...DEV.api, unknownUser } });
-    const filters = template.findResources('AWS::Logs::MetricFilter', {
-      Properties: { MetricTransformations: [{ MetricName: 'LookUpsRefused' }] },
-    });
-    const values = Object.values(filters).map(({ Properties }) => [
-      Properties.MetricTransformations[0].MetricValue,
-      Properties.FilterPattern,
-    ]);
-    return Object.fromEntries(values);
-  };
+test('users without content are no refused look-ups where they get a 404', () => {
+  const { template } = example({ ...DEV, api: { ...DEV.api, unknownUser: 'not-found' } });
+  const filters = template.findResources('AWS::Logs::MetricFilter', {
+    Properties: { MetricTransformations: [{ MetricName: 'LookUpsRefused' }] },
+  });
+  const values = Object.values(filters).map(({ Properties }) => [
+    Properties.MetricTransformations[0].MetricValue,
+    Properties.FilterPattern,
+  ]);
 
-  expect(counted('not-found')).toEqual({
+  expect(Object.fromEntries(values)).toEqual({
     0: '{ ($.status != "4*") || ($.status = "404") }',
     1: '{ ($.status = "4*") && ($.status != "404") }',
   });
-  expect(counted('fallback')).toEqual({ 0: '{ $.status != "4*" }', 1: '{ $.status = "4*" }' });
   template.hasResourceProperties('AWS::CloudWatch::Alarm', {
     MetricName: 'LookUpsRefused',
     Statistic: 'Average',
     Threshold: 0.1,
   });
+});
+
+test('a throttled look-up and a wrong path are refused where everybody gets content', () => {
+  template.hasResourceProperties('AWS::CloudWatch::Alarm', {
+    MetricName: '4XXError',
+    Statistic: 'Average',
+    Threshold: 0.1,
+  });
+});
+
+test('two stages in one account have metrics of their own', () => {
+  template.hasResourceProperties('AWS::ApiGateway::RestApi', { Name: 'Test' });
 });

@@ -59,11 +59,35 @@ test('a guardrail is named by id or ARN', () => {
   ]);
 });
 
-test('a profile of an unknown geography is refused, until its regions are named', () => {
-  const models = ['mars.anthropic.claude-x-v1:0'];
+test('a guardrail that runs in several regions may be applied in them', () => {
+  const there = `arn:aws:bedrock:eu-west-1:${ACCOUNT}:guardrail-profile/eu.guardrail.v1:0`;
 
-  expect(() => statements({ models })).toThrow(/name the regions of "mars\."/);
-  expect(statements({ models, profileRegions: { mars: ['mars-north-1'] } })).toHaveLength(2);
+  expect(statements({ guardrails: ['here'], guardrailProfileArns: [there] })).toEqual([
+    allow('bedrock:ApplyGuardrail', [
+      `arn:aws:bedrock:eu-central-1:${ACCOUNT}:guardrail/here`,
+      there,
+    ]),
+  ]);
+});
+
+test('a name with dots is a model, unless it begins with a geography', () => {
+  expect(statements({ models: ['zai.glm-4.7'] })).toEqual([
+    allow('bedrock:InvokeModel', ['arn:aws:bedrock:eu-central-1::foundation-model/zai.glm-4.7']),
+  ]);
+  const profileRegions = { mars: ['mars-north-1'] };
+  expect(statements({ models: ['mars.anthropic.claude-x-v1:0'], profileRegions })).toHaveLength(2);
+});
+
+test('a profile that is named by its ARN has the permissions of its name', () => {
+  const profile = 'arn:aws:bedrock:eu-central-1:111122223333:inference-profile/jp.a.b';
+
+  expect(statements({ models: [profile] })).toEqual(statements({ models: ['jp.a.b'] }));
+});
+
+test("an account's own profile is refused until its models are named", () => {
+  const models = [`arn:aws:bedrock:eu-central-1:${ACCOUNT}:application-inference-profile/abc`];
+
+  expect(() => statements({ models })).toThrow(/name the models behind .*abc in furtherModelArns/);
 });
 
 interface Statement {

@@ -46,7 +46,7 @@ test('files of Currents end by themselves, and so does an upload that broke off'
 test('buckets with files and events stay when the stack goes, and so does their key', () => {
   for (const type of ['AWS::S3::Bucket', 'AWS::KMS::Key']) {
     for (const resource of Object.values(template.findResources(type))) {
-      expect(resource.DeletionPolicy).toBe('Retain');
+      expect(resource.DeletionPolicy).toBe('RetainExceptOnCreate');
     }
   }
 });

@@ -19,7 +19,7 @@ test('in production no table can be deleted, neither by hand nor with the stack'
 
   template.allResourcesProperties('AWS::DynamoDB::Table', { DeletionProtectionEnabled: true });
   for (const table of Object.values(template.findResources('AWS::DynamoDB::Table'))) {
-    expect(table.DeletionPolicy).toBe('Retain');
+    expect(table.DeletionPolicy).toBe('RetainExceptOnCreate');
   }
   expect(stack.terminationProtection).toBe(true);
 });

@@ -73,6 +73,8 @@ pub struct Bill {
     pub api_gateway: f64,
     /// Files and their notifications.
     pub s3_and_sqs: f64,
+    /// Logs and traces.
+    pub logs_and_traces: f64,
     /// Generations.
     pub bedrock: f64,
     /// Bedrock alone, if every event that triggers were a call.
@@ -89,6 +91,7 @@ impl Bill {
             dynamodb: month.dynamodb(prices),
             api_gateway: month.api_gateway(prices, load.gateway),
             s3_and_sqs: month.s3_and_sqs(prices),
+            logs_and_traces: month.logs_and_traces(prices),
             bedrock: bedrock(month.generations, load, prices),
             one_call_per_event: bedrock(month.triggering, load, prices),
         }
@@ -101,7 +104,12 @@ impl Bill {
 
     /// What this system takes beside the model.
     pub fn without_bedrock(&self) -> f64 {
-        self.kinesis + self.lambda + self.dynamodb + self.api_gateway + self.s3_and_sqs
+        self.kinesis
+            + self.lambda
+            + self.dynamodb
+            + self.api_gateway
+            + self.s3_and_sqs
+            + self.logs_and_traces
     }
 }
 
@@ -113,6 +121,7 @@ impl Display for Bill {
             ("DynamoDB", self.dynamodb),
             ("API Gateway", self.api_gateway),
             ("S3 and SQS", self.s3_and_sqs),
+            ("logs and traces", self.logs_and_traces),
             ("Bedrock", self.bedrock),
             ("this system", self.total()),
         ];
@@ -161,17 +170,30 @@ impl Month {
             + kept * price.gb_month_kept_beyond_a_day
     }
 
-    fn lambda(&self, prices: &Prices) -> f64 {
+    fn batches(&self) -> f64 {
         let records = self.events * m::STREAM_RECORDS_PER_EVENT;
-        let batches = records.min(m::MOST_BATCHES_A_DAY * DAYS);
+        records.min(m::MOST_BATCHES_A_DAY * DAYS)
+    }
+
+    fn invocations(&self) -> f64 {
+        self.files + self.batches() + self.look_ups
+    }
+
+    fn logs_and_traces(&self, prices: &Prices) -> f64 {
+        let log_gb = self.invocations() * m::LOG_KIB_PER_INVOCATION * KIB / GB;
+        let traces = self.invocations() * m::TRACED;
+        log_gb * prices.cloudwatch.log_gb + traces / MILLION * prices.xray.million_traces
+    }
+
+    fn lambda(&self, prices: &Prices) -> f64 {
+        let batches = self.batches();
         let seconds = self.events * m::INGEST_SECS_PER_EVENT
             + self.files * m::INGEST_WAIT_SECS
             + self.events * m::PROCESSOR_SECS_PER_EVENT
             + batches * m::PROCESSOR_WAIT_SECS
             + self.generations * m::GENERATION_SECS
             + self.look_ups * m::LOOK_UP_SECS;
-        let requests = self.files + batches + self.look_ups;
-        requests / MILLION * prices.lambda.million_requests
+        self.invocations() / MILLION * prices.lambda.million_requests
             + seconds * m::MEMORY_GB * prices.lambda.gb_second
     }
 

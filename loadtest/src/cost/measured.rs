@@ -68,6 +68,12 @@ pub const READS_PER_LOOK_UP: f64 = 0.5;
 /// Assumed: an answer with its headers.
 pub const ANSWER_KIB: f64 = 1.5;
 
+/// Assumed: the lines of a function's own log and of Lambda, and API Gateway's line of a look-up.
+pub const LOG_KIB_PER_INVOCATION: f64 = 1.6;
+
+/// Set: X-Ray's default rule takes one of twenty (and one a second, which is left out).
+pub const TRACED: f64 = 0.05;
+
 /// Set: files stay as long as `dev` keeps them.
 pub const FILE_DAYS: f64 = 30.0;
 

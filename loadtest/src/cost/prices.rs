@@ -27,6 +27,10 @@ pub struct Prices {
     pub s3: S3,
     /// Queues.
     pub sqs: Sqs,
+    /// Logs.
+    pub cloudwatch: CloudWatch,
+    /// Traces.
+    pub xray: XRay,
     /// The campaign's model.
     pub bedrock: Bedrock,
 }
@@ -64,6 +68,14 @@ service! {
 service! {
     /// Queues.
     Sqs { million_requests }
+}
+service! {
+    /// Logs.
+    CloudWatch { log_gb }
+}
+service! {
+    /// Traces.
+    XRay { million_traces }
 }
 service! {
     /// The campaign's model.

@@ -10,6 +10,8 @@ dynamodb = { million_write_units = 0.625, million_read_units = 0.125, gb_month =
 api_gateway = { million_rest_calls = 3.50, million_http_calls = 1.00, gb_out = 0.09 }
 s3 = { thousand_puts = 0.005, thousand_gets = 0.0004, gb_month = 0.023 }
 sqs = { million_requests = 0.40 }
+cloudwatch = { log_gb = 0.50 }
+xray = { million_traces = 5.00 }
 bedrock = { million_input_tokens = 1.10, million_output_tokens = 5.50 }
 "#;
 
@@ -48,13 +50,15 @@ fn every_line_of_the_bill_is_what_a_calculation_by_hand_gives() {
     assert_close("api_gateway", bill.api_gateway, 25.55 + 0.939_846);
     // 52.56 thousand files; 5.364e9 bytes = 4.99561 GB; 157,680 + 657,000 calls of the queue.
     assert_close("s3_and_sqs", bill.s3_and_sqs, 0.283_824 + 0.114_899 + 0.325_872);
+    // 8,587,355 invocations: 13,739,768 KiB = 13.10326 GB, and 429,367.75 traces.
+    assert_close("logs_and_traces", bill.logs_and_traces, 6.551_631 + 2.146_839);
     // 0.0011 a call: 146,000 calls, or 18,250,000.
     assert_close("bedrock", bill.bedrock, 160.6);
     assert_close("one_call_per_event", bill.one_call_per_event, 20_075.0);
     assert_close(
         "total",
         bill.total(),
-        33.114_882 + 25.054_131 + 17.857_221 + 26.489_846 + 161.324_595,
+        33.114_882 + 25.054_131 + 17.857_221 + 26.489_846 + 161.324_595 + 8.698_470,
     );
 }
 

@@ -1,0 +1,36 @@
+import { expect, test } from 'vitest';
+
+import { DEV, example, PROD } from './example.js';
+
+/** Types of the resources that stay when the stack goes, each once. */
+function kept(settings = DEV): string[] {
+  const { Resources } = example(settings).template.toJSON();
+  const resources = Object.values(Resources) as { Type: string; DeletionPolicy?: string }[];
+  const staying = resources.filter(({ DeletionPolicy }) => /^Retain/.test(DeletionPolicy ?? ''));
+  return [...new Set(staying.map(({ Type }) => Type))].sort();
+}
+
+/** As README has it. */
+const ALWAYS = [
+  'AWS::ApiGateway::Account',
+  'AWS::IAM::Role',
+  'AWS::KMS::Key',
+  'AWS::S3::Bucket',
+];
+
+test('what nobody can make again stays in production, and only what others need stays elsewhere', () => {
+  expect(kept(DEV)).toEqual(ALWAYS);
+  expect(kept(PROD)).toEqual(
+    [
+      ...ALWAYS,
+      'AWS::DynamoDB::Table',
+      'AWS::Kinesis::Stream',
+      'AWS::Logs::LogGroup',
+      'AWS::SecretsManager::Secret',
+    ].sort(),
+  );
+});
+
+test('nothing stays of a deployment that failed', () => {
+  expect(JSON.stringify(example(PROD).template.toJSON())).not.toContain('"DeletionPolicy":"Retain"');
+});
