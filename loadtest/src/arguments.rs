@@ -1,4 +1,6 @@
 //! What a person can say on the command line.
+//!
+//! Above 400 lines because clap takes every option with its help in one place, and so do readers.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,6 +15,7 @@ use crate::lookups::mix::Mix;
 use crate::lookups::{Plan, Rates};
 use crate::replay::{self, pace::Pace};
 use crate::report::MAX_RUNS;
+use crate::soak;
 use crate::traffic::Traffic;
 use crate::trigger::Trigger;
 use crate::writer::Compression;
@@ -46,6 +49,8 @@ pub enum Command {
     Lookups(Lookups),
     /// Upload Currents files at a schedule, and follow users to their readable content.
     Replay(Replay),
+    /// Put a mixed load on a running `local` while faults come and go, and account for every event.
+    Soak(Soak),
     /// Draw one measurement, or compare two, as one HTML file that needs no network.
     Report(Report),
 }
@@ -226,6 +231,48 @@ pub struct Replay {
     pub output: Output,
 }
 
+/// Soaks a running `local`.
+#[derive(Debug, Args)]
+pub struct Soak {
+    /// Currents files, or folders that are searched for .avro files.
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+    /// Bucket that Currents writes to.
+    #[arg(long, value_name = "NAME", default_value = "currents")]
+    pub bucket: String,
+    /// Where the bucket is; AWS_ENDPOINT_URL is understood as well.
+    #[arg(long, value_name = "URL", env = "AWS_ENDPOINT_URL_S3")]
+    pub endpoint_url: Option<String>,
+    /// Events a second; with their number this is how long the soak takes.
+    #[arg(long, value_name = "N", default_value = "2000", value_parser = rate)]
+    pub rate: f64,
+    /// Uploads at a time.
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..=256))]
+    pub uploads: u64,
+    /// Look-ups a second; 0 for none.
+    #[arg(long, value_name = "N", default_value = "50", value_parser = rate_or_none)]
+    pub look_ups_per_second: f64,
+    /// Events whose users are looked up: EVENT_TYPE or EVENT_TYPE:FIELD=VALUE.
+    #[arg(
+        long,
+        value_name = "WHAT",
+        default_value = "users.behaviors.CustomEvent:name=episode_watched"
+    )]
+    pub trigger: Trigger,
+    /// How long the system may take after the last upload, in seconds.
+    #[arg(long, value_name = "N", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub patience_secs: u64,
+    /// Decides the faults, and who is looked up.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Where the api is.
+    #[command(flatten)]
+    pub api: Api,
+    /// Where the result goes.
+    #[command(flatten)]
+    pub output: Output,
+}
+
 /// Draws measurements.
 #[derive(Debug, Args)]
 pub struct Report {
@@ -297,6 +344,22 @@ impl Replay {
     }
 }
 
+impl Soak {
+    /// What was asked for.
+    pub fn plan(&self) -> soak::Plan {
+        soak::Plan {
+            bucket: self.bucket.clone(),
+            rate: self.rate,
+            uploads: usize::try_from(self.uploads).unwrap_or(usize::MAX),
+            api: self.api.target(KEPT_CONNECTIONS),
+            look_ups_per_second: self.look_ups_per_second,
+            patience: Duration::from_secs(self.patience_secs),
+            tick: soak::TICK,
+            seed: self.seed,
+        }
+    }
+}
+
 impl Generate {
     /// What was asked for.
     pub fn plan(&self) -> generate::Plan {
@@ -330,6 +393,11 @@ fn hours(text: &str) -> Result<f64, String> {
 /// A rate in things a second.
 fn rate(text: &str) -> Result<f64, String> {
     in_range(text, 0.001, 10_000_000.0)
+}
+
+/// A rate in things a second, or none of them.
+fn rate_or_none(text: &str) -> Result<f64, String> {
+    in_range(text, 0.0, 10_000_000.0)
 }
 
 fn in_range(text: &str, low: f64, high: f64) -> Result<f64, String> {

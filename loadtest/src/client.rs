@@ -178,7 +178,8 @@ impl Client {
     }
 }
 
-fn connector() -> Result<HttpsConnector<HttpConnector>, BadTarget> {
+/// HTTP/1.1, with TLS where the address says so.
+pub(crate) fn connector() -> Result<HttpsConnector<HttpConnector>, BadTarget> {
     let connector = HttpsConnectorBuilder::new()
         .with_provider_and_native_roots(rustls::crypto::ring::default_provider())
         .map_err(BadTarget::Certificates)?;

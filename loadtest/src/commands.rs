@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use anyhow::Context as _;
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
-use crate::arguments::{Arguments, Command, Cost, Generate, Lookups, Output, Replay, Report};
+use crate::arguments::{Arguments, Command, Cost, Generate, Lookups, Output, Replay, Report, Soak};
 use crate::cost::Bill;
 use crate::cost::prices::Prices;
 use crate::generate;
@@ -22,6 +23,8 @@ use crate::replay::cost::{self, Estimate};
 use crate::replay::scan::Scan;
 use crate::replay::{self, CANDIDATES_EACH};
 use crate::report;
+use crate::soak::{self, schedule::Schedule};
+use crate::trigger::Trigger;
 
 /// Exit code where nothing could be measured; 1 is for what was measured and is not well.
 pub const NOT_MEASURED: u8 = 2;
@@ -33,6 +36,7 @@ pub async fn command(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Command::Generate(arguments) => generate_files(arguments),
         Command::Lookups(arguments) => look_up(arguments).await,
         Command::Replay(arguments) => replay_files(arguments).await,
+        Command::Soak(arguments) => soak_system(arguments).await,
         Command::Report(arguments) => draw(arguments),
     }
 }
@@ -81,15 +85,8 @@ async fn look_up(arguments: &Lookups) -> anyhow::Result<ExitCode> {
 }
 
 async fn replay_files(arguments: &Replay) -> anyhow::Result<ExitCode> {
-    let input = Input::find(&arguments.files)?;
-    for (path, reason) in &input.refused {
-        eprintln!("{}: {reason}", path.display());
-    }
-    anyhow::ensure!(!input.files.is_empty(), "none of the files is an Avro file");
-    let bar = progress::bar("reading", input.files.len() as u64, "files");
     let candidates = arguments.sample().saturating_mul(CANDIDATES_EACH);
-    let scan = Scan::read(&input.files, &arguments.trigger, candidates, arguments.seed, &bar)?;
-    bar.finish_and_clear();
+    let scan = scan(&arguments.files, &arguments.trigger, candidates, arguments.seed)?;
     let bucket = Bucket::connect(arguments.endpoint_url.as_deref()).await?;
     if cost::is_aws(bucket.endpoint.as_deref()) {
         let prices = Prices::read(None)?;
@@ -103,6 +100,60 @@ async fn replay_files(arguments: &Replay) -> anyhow::Result<ExitCode> {
     let plan = arguments.plan(bucket.endpoint.clone());
     let result = replay::run(&plan, &scan, &bucket.s3).await?;
     finish(&arguments.output, &clock, Run::Replay(Box::new(result)))
+}
+
+/// Reads the files that a person names; those that cannot be Avro are named and passed over.
+fn scan(
+    files: &[PathBuf],
+    trigger: &Trigger,
+    candidates: usize,
+    seed: u64,
+) -> anyhow::Result<Scan> {
+    let input = Input::find(files)?;
+    for (path, reason) in &input.refused {
+        eprintln!("{}: {reason}", path.display());
+    }
+    anyhow::ensure!(!input.files.is_empty(), "none of the files is an Avro file");
+    let bar = progress::bar("reading", input.files.len() as u64, "files");
+    let scan = Scan::read(&input.files, trigger, candidates, seed, &bar)?;
+    bar.finish_and_clear();
+    Ok(scan)
+}
+
+async fn soak_system(arguments: &Soak) -> anyhow::Result<ExitCode> {
+    let scan = scan(&arguments.files, &arguments.trigger, soak::USERS, arguments.seed)?;
+    let plan = arguments.plan();
+    let length = soak::length(&scan, plan.rate)?;
+    let bucket = Bucket::connect(arguments.endpoint_url.as_deref()).await?;
+    anyhow::ensure!(
+        !cost::is_aws(bucket.endpoint.as_deref()),
+        "a soak is for `local` only: set AWS_ENDPOINT_URL_S3 to its bucket"
+    );
+    let schedule = Schedule::new(plan.seed, length);
+    say(format_args!("{} events in {:.0} s\n{schedule}", scan.events(), length.as_secs_f64()));
+    let clock = Clock::start();
+    let result = soak::run(&plan, &scan, &schedule, &bucket.s3, stopped()).await?;
+    finish(&arguments.output, &clock, Run::Soak(Box::new(result)))
+}
+
+/// Ends when a person, or the machine, wants the program to stop.
+async fn stopped() {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = interrupt => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    if interrupt.await.is_err() {
+        // Nothing can be heard; the soak goes on to its own end.
+        std::future::pending::<()>().await;
+    }
 }
 
 fn draw(arguments: &Report) -> anyhow::Result<ExitCode> {

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! generate --> files --> replay --> (bucket ... api) <-- lookups
+//!                \-----> soak ---> (all of it, and its faults)
 //!                          |                                |
 //!                          +-------> measured (JSON) <------+
 //!                                         |
@@ -12,7 +13,7 @@
 //! the same users in the same order, `replay` follows the same ones.
 //!
 //! Read [`generate`] first for the making of files, and [`lookups`] and [`replay`]
-//! for the measuring; [`cost`] stands by itself.
+//! for the measuring, [`soak`] for both at once under faults; [`cost`] stands by itself.
 
 pub mod arguments;
 pub mod catalogue;
@@ -32,6 +33,7 @@ mod random;
 pub mod replay;
 pub mod report;
 pub mod sample;
+pub mod soak;
 pub mod traffic;
 pub mod trigger;
 pub mod writer;

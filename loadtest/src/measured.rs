@@ -12,6 +12,7 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::lookups::result::LookupsResult;
 use crate::replay::result::ReplayResult;
+use crate::soak::result::SoakResult;
 
 /// Version of the file's shape; changes with every change that a reader would notice.
 pub const FORMAT: u32 = 1;
@@ -45,6 +46,8 @@ pub enum Run {
     Lookups(LookupsResult),
     /// Files replayed into the bucket.
     Replay(Box<ReplayResult>),
+    /// A mixed load under faults.
+    Soak(Box<SoakResult>),
 }
 
 impl Measured {
@@ -65,6 +68,7 @@ impl Measured {
         match &self.run {
             Run::Lookups(result) => result.is_good(),
             Run::Replay(result) => result.is_good(),
+            Run::Soak(result) => result.is_good(),
         }
     }
 
@@ -98,6 +102,7 @@ impl fmt::Display for Measured {
         match &self.run {
             Run::Lookups(result) => result.fmt(f),
             Run::Replay(result) => result.fmt(f),
+            Run::Soak(result) => result.fmt(f),
         }
     }
 }

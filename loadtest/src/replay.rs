@@ -15,12 +15,12 @@
 
 pub mod aws;
 pub mod cost;
-mod follow;
+pub(crate) mod follow;
 pub mod pace;
 mod points;
 pub mod result;
 pub mod scan;
-mod upload;
+pub(crate) mod upload;
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -179,7 +179,7 @@ fn point(uploader: &Uploader<'_>, follow: &Follow, start: Instant) -> Point {
     Point { secs: start.elapsed().as_secs_f64(), events, waiting, readable }
 }
 
-fn input(scan: &Scan) -> Input {
+pub(crate) fn input(scan: &Scan) -> Input {
     Input {
         files: scan.files.len() as u64,
         damaged_files: scan.damaged,
@@ -189,7 +189,7 @@ fn input(scan: &Scan) -> Input {
     }
 }
 
-fn upload_result(uploaded: &Uploaded, took: Duration) -> Upload {
+pub(crate) fn upload_result(uploaded: &Uploaded, took: Duration) -> Upload {
     let secs = took.as_secs_f64();
     Upload {
         files: uploaded.files,

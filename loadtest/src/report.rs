@@ -10,6 +10,7 @@ mod chart;
 mod escape;
 mod lookups;
 mod replay;
+mod soak;
 mod table;
 
 use std::fmt::Write as _;
@@ -35,11 +36,13 @@ pub fn page(runs: &[Measured]) -> String {
     let names: Vec<String> = runs.iter().enumerate().map(|(n, run)| name(n, run)).collect();
     let mut lookups = Vec::new();
     let mut replays = Vec::new();
+    let mut soaks = Vec::new();
     for (run, name) in runs.iter().zip(&names) {
         let name = name.clone();
         match &run.run {
             Run::Lookups(result) => lookups.push(Named { name, result }),
             Run::Replay(result) => replays.push(Named { name, result: &**result }),
+            Run::Soak(result) => soaks.push(Named { name, result: &**result }),
         }
     }
     let mut body = String::new();
@@ -49,6 +52,9 @@ pub fn page(runs: &[Measured]) -> String {
     }
     if !replays.is_empty() {
         body.push_str(&replay::section(&replays));
+    }
+    if !soaks.is_empty() {
+        body.push_str(&soak::section(&soaks));
     }
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\

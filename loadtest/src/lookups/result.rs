@@ -78,7 +78,7 @@ pub struct Counts {
 
 impl Counts {
     /// Counts an answer.
-    pub(super) fn add(&mut self, expected: Kind, got: Kind) {
+    pub(crate) fn add(&mut self, expected: Kind, got: Kind) {
         let counter = match got {
             Kind::Hit => &mut self.hit,
             Kind::Miss => &mut self.miss,

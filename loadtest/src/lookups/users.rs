@@ -59,6 +59,6 @@ impl Users {
 }
 
 /// The id of a user whom nobody knows: no Braze id has other digits than hexadecimal ones.
-pub(super) fn stranger(n: u64) -> String {
+pub(crate) fn stranger(n: u64) -> String {
     format!("loadtest{n:016x}")
 }

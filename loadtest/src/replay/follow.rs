@@ -25,7 +25,7 @@ const SETTLING: Duration = Duration::from_secs(2);
 
 /// A user whose content is waited for.
 #[derive(Debug, Clone)]
-pub(super) struct User {
+pub(crate) struct User {
     id: String,
     /// The file that their first event is in, as an index.
     file: usize,
@@ -73,7 +73,7 @@ pub(super) async fn choose(
 
 /// Users on their way.
 #[derive(Debug)]
-pub(super) struct Follow {
+pub(crate) struct Follow {
     users: Vec<User>,
     state: Mutex<State>,
 }
@@ -93,7 +93,7 @@ struct State {
 }
 
 impl Follow {
-    pub(super) fn new(users: Vec<User>) -> Self {
+    pub(crate) fn new(users: Vec<User>) -> Self {
         let count = users.len();
         let state = State {
             began: vec![None; count],

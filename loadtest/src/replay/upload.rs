@@ -15,28 +15,28 @@ use crate::latency::Latencies;
 
 /// What was uploaded so far.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Uploaded {
-    pub(super) files: u64,
-    pub(super) events: u64,
-    pub(super) failed_files: u64,
+pub(crate) struct Uploaded {
+    pub(crate) files: u64,
+    pub(crate) events: u64,
+    pub(crate) failed_files: u64,
     /// Why the first one failed.
-    pub(super) first_failure: Option<String>,
+    pub(crate) first_failure: Option<String>,
     /// From when a file was due to when it was in the bucket.
-    pub(super) delay: Latencies,
+    pub(crate) delay: Latencies,
 }
 
 /// Uploads files on their way to the bucket.
-pub(super) struct Uploader<'a> {
-    pub(super) s3: &'a Client,
-    pub(super) bucket: &'a str,
-    pub(super) files: &'a [Scanned],
-    pub(super) follow: &'a Follow,
-    pub(super) uploaded: Mutex<Uploaded>,
+pub(crate) struct Uploader<'a> {
+    pub(crate) s3: &'a Client,
+    pub(crate) bucket: &'a str,
+    pub(crate) files: &'a [Scanned],
+    pub(crate) follow: &'a Follow,
+    pub(crate) uploaded: Mutex<Uploaded>,
 }
 
 impl Uploader<'_> {
     /// Uploads all files of the schedule, at most `at_a_time` at a time.
-    pub(super) async fn run(
+    pub(crate) async fn run(
         &self,
         schedule: &[(usize, Option<Duration>)],
         start: Instant,

@@ -50,6 +50,16 @@ pub(super) struct Chart {
     pub(super) series: Vec<Series>,
     /// A line across that is not to be crossed.
     pub(super) bound: Option<f64>,
+    /// Times that are shaded.
+    pub(super) bands: Vec<Band>,
+}
+
+/// A part of the x axis that something was on for.
+pub(super) struct Band {
+    pub(super) name: String,
+    pub(super) run: usize,
+    pub(super) from: f64,
+    pub(super) to: f64,
 }
 
 /// From values to places on the page.
@@ -121,6 +131,7 @@ impl Chart {
         let points = || self.series.iter().flat_map(|series| series.points.iter().copied());
         let marks = |axis: &Axis| axis.marks.iter().map(|(at, _)| *at).collect::<Vec<_>>();
         let xs = points().map(|(x, _)| x).chain(marks(&self.x));
+        let xs = xs.chain(self.bands.iter().flat_map(|band| [band.from, band.to]));
         let ys = points().map(|(_, y)| y).chain(self.bound);
         let x = Place::new(&self.x, xs, LEFT, WIDTH - RIGHT);
         let y = Place::new(&self.y, ys, HEIGHT - BOTTOM, TOP);
@@ -130,6 +141,7 @@ impl Chart {
             Escaped(self.title),
             Escaped(&self.words())
         );
+        self.shade(&mut svg, &x);
         self.grid(&mut svg, &x, &y);
         if let Some(bound) = self.bound {
             let at = y.at(bound);
@@ -154,7 +166,31 @@ impl Chart {
             let highest = series.points.iter().map(|(_, y)| *y).fold(0.0, f64::max);
             let _ = write!(words, " {}: at most {}.", series.name, number(highest));
         }
+        for band in &self.bands {
+            let (from, to) = (number(band.from), number(band.to));
+            let _ = write!(words, " {} from {from} to {to}.", band.name);
+        }
         words
+    }
+
+    /// Bands with their names, each run in a lane of its own.
+    fn shade(&self, svg: &mut String, x: &Place) {
+        let lanes = self.bands.iter().map(|band| band.run + 1).max().unwrap_or(1);
+        let height = (HEIGHT - BOTTOM - TOP) / lanes as f64;
+        for band in &self.bands {
+            let (from, to) = (x.at(band.from), x.at(band.to));
+            let (top, width) = (TOP + height * band.run as f64, to - from);
+            let (text_x, text_y) = ((from + to) / 2.0 + 4.0, top + 4.0);
+            let class = if band.run == 0 { "a" } else { "b" };
+            let name = Escaped(&band.name);
+            let _ = writeln!(
+                svg,
+                "<rect class=\"band {class}\" x=\"{from:.1}\" y=\"{top:.1}\" width=\"{width:.1}\" \
+                 height=\"{height:.1}\"><title>{name}</title></rect>\
+                 <text class=\"band\" text-anchor=\"end\" \
+                 transform=\"translate({text_x:.1} {text_y:.1}) rotate(-90)\">{name}</text>"
+            );
+        }
     }
 
     fn grid(&self, svg: &mut String, x: &Place, y: &Place) {

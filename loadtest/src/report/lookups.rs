@@ -77,6 +77,7 @@ fn rates(runs: &[Named<'_, LookupsResult>]) -> Chart {
         y: ms_axis(),
         series,
         bound: runs.first().map(|run| run.result.bound_ms),
+        bands: Vec::new(),
     }
 }
 
@@ -93,6 +94,7 @@ fn distribution(runs: &[Named<'_, LookupsResult>]) -> Chart {
         y: ms_axis(),
         series: series.collect(),
         bound: runs.first().map(|run| run.result.bound_ms),
+        bands: Vec::new(),
     }
 }
 

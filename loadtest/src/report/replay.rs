@@ -68,7 +68,7 @@ fn over_time(
         }
     }
     let axis = |label| Axis { label, scale: Scale::Linear, marks: Vec::new() };
-    Chart { title, x: axis("seconds"), y: axis(label), series, bound: None }
+    Chart { title, x: axis("seconds"), y: axis(label), series, bound: None, bands: Vec::new() }
 }
 
 fn freshness(runs: &[Named<'_, ReplayResult>]) -> Chart {
@@ -84,5 +84,6 @@ fn freshness(runs: &[Named<'_, ReplayResult>]) -> Chart {
         y: Axis { label: "ms", scale: Scale::Logarithmic, marks: Vec::new() },
         series: series.collect(),
         bound: None,
+        bands: Vec::new(),
     }
 }

@@ -7,3 +7,5 @@ mod lookups;
 mod replay;
 mod report;
 mod rig;
+mod soak;
+mod stub;

@@ -33,7 +33,7 @@ async fn measure(rig: &Rig, label: &str, json: &Path) -> Value {
     by_schema(json)
 }
 
-async fn report(files: &[&Path], out: &Path) -> String {
+pub(crate) async fn report(files: &[&Path], out: &Path) -> String {
     let mut arguments = vec!["report", "--out", out.to_str().expect("is UTF-8")];
     arguments.extend(files.iter().map(|file| file.to_str().expect("is UTF-8")));
     let output = loadtest(&[], &arguments).await;
