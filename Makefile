@@ -150,6 +150,10 @@ cost: ## tell what a month costs; ARGS="--events N --users N --look-ups N", a da
 replay: ## upload Currents files at a schedule and follow users to their content; ARGS="DIR --rate N"
 	cargo run --release --locked --package loadtest -- replay $(ARGS)
 
+.PHONY: soak
+soak: ## put a mixed load on a running `make run ARGS="--faults --s3-port N"` under faults; ARGS="DIR --rate N"
+	cargo run --release --locked --package loadtest -- soak $(ARGS)
+
 .PHONY: lookups
 lookups: ## find the highest rate of look-ups that the api keeps; ARGS="--url URL --users FILE"
 	cargo run --release --locked --package loadtest -- lookups $(ARGS)
