@@ -50,7 +50,7 @@ test-deployment: infra/node_modules target/ministack/ready ## deploy to an emula
 	npm --prefix infra run --silent test-deployment
 
 .PHONY: bench
-bench: target/python/ready ## measure; writes ingest, processor, quota, shard and api .json to target/bench
+bench: target/python/ready ## measure; writes ingest, processor, quota, shard, api and scale .json to target/bench
 	RUSTFLAGS="$(LAMBDA_RUSTFLAGS)" cargo bench --locked --profile lambda --target-dir target/lambda \
 		--package ingest --no-default-features --bench decode
 	RUSTFLAGS="$(LAMBDA_RUSTFLAGS)" cargo bench --locked --profile lambda --target-dir target/lambda \
@@ -59,7 +59,7 @@ bench: target/python/ready ## measure; writes ingest, processor, quota, shard an
 	cargo bench --locked --profile dev --workspace --bench quota
 	cargo build --release --locked --workspace --bin processor
 	cargo bench --locked --workspace --bench shard --bench processes
-	$(MAKE) bench-api
+	$(MAKE) bench-api bench-scale
 
 .PHONY: tables
 tables: ## write the tables of README and docs from what `make bench` measured
@@ -74,6 +74,10 @@ bench-api: target/python/ready ## measure the api alone; writes target/bench/api
 screenshot: local/tests/page/node_modules browser ## take the picture of README anew
 	cargo build --release --locked --package local
 	node local/tests/page/screenshot.mjs target/release/local docs/page.png
+
+.PHONY: bench-scale
+bench-scale: target/python/ready ## measure whole runs beside one Python function; writes target/bench/scale.json; EVENTS="N..."
+	cargo bench --locked --workspace --bench scale -- $(EVENTS)
 
 .PHONY: simulate
 simulate: ## run the processor under faults; SEEDS=n for more runs, SEED=s SEEDS=1 to repeat one

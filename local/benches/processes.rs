@@ -61,7 +61,7 @@ fn main() {
 async fn measure() -> Value {
     let folder = tempfile::tempdir().expect("temporary folder");
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-    let options = Options { shards: 1, enforce_limits: false, faults: None };
+    let options = Options { shards: 1, enforce_limits: false, kept: false, faults: None };
     let (aws, _notifications) =
         Embedded::start(folder.path(), &options, &tasks, &stop).await.expect("starts");
     let behaviour = Behaviour {

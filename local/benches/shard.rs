@@ -35,7 +35,7 @@ fn fill() -> Value {
     runtime.block_on(async {
         let folder = tempfile::tempdir().expect("temporary folder");
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        let options = Options { shards: 1, enforce_limits: true, faults: None };
+        let options = Options { shards: 1, enforce_limits: true, kept: false, faults: None };
         let (aws, _notifications) =
             Embedded::start(folder.path(), &options, &tasks, &stop).await.expect("starts");
         let mut packer = Packer::new(NonZeroU16::new(256).expect("not zero"));

@@ -105,6 +105,10 @@ pub struct System {
     #[arg(long, value_name = "MS", default_value_t = 20)]
     pub latency_ms: u64,
 
+    /// Time for each token of the stand-in's output, in microseconds.
+    #[arg(long, value_name = "US", default_value_t = 100)]
+    pub latency_per_token_us: u64,
+
     /// Let the stand-in refuse every Nth call, whatever the quota; 0 for none.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub throttle_every: u64,
@@ -230,18 +234,20 @@ impl Arguments {
         let credentials = if self.no_credentials { Credentials::Off } else { Credentials::Asked };
         let mut options = Options { credentials, ..self.system.options() };
         options.aws.faults = self.faults.then(Faults::default);
+        options.aws.kept = self.data.is_some();
         options
     }
 }
 
 impl System {
-    /// How the pipeline is set up.
+    /// How the pipeline is set up, with its state kept.
     pub fn options(&self) -> Options {
         let tokens_per_minute = self.tokens_per_minute.unwrap_or(STAND_IN_TOKENS_PER_MINUTE);
         let stand_in = Behaviour {
             tokens_per_minute: tokens_per_minute.get(),
             output_burndown: u64::from(self.output_burndown.get()),
             latency: Duration::from_millis(self.latency_ms),
+            latency_per_token: Duration::from_micros(self.latency_per_token_us),
             throttle_every: self.throttle_every,
             ..Behaviour::default()
         };
@@ -250,7 +256,7 @@ impl System {
             aws: aws::Options {
                 shards: i32::from(self.shards),
                 enforce_limits: true,
-                faults: None,
+                kept: true, faults: None,
             },
             bedrock: match self.bedrock {
                 Bedrock::StandIn => Model::StandIn(stand_in),

@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::faults::{Faults, Service};
+pub(crate) use kinesis::Retained;
 pub(crate) use s3::{Created, serve_on as serve_s3};
 
 pub use queue::{DEAD_LETTERS_FILE, dead_letters_so_far, read_dead_letters};
@@ -50,6 +51,9 @@ pub struct Options {
     pub shards: i32,
     /// Refuse what is above a shard's limits, as AWS does.
     pub enforce_limits: bool,
+    /// Whether another run finds what is on the stream. The embedded Kinesis then writes all
+    /// that it holds with every request.
+    pub kept: bool,
     /// What goes wrong, if anything may.
     pub faults: Option<Faults>,
 }
@@ -61,6 +65,8 @@ pub struct Embedded {
     pub s3: aws_sdk_s3::Client,
     /// The stream.
     pub kinesis: aws_sdk_kinesis::Client,
+    /// What the stream holds.
+    pub(crate) retained: Retained,
     /// Configuration whose endpoint is the embedded DynamoDB.
     pub dynamodb_config: SdkConfig,
     /// The table.
@@ -82,7 +88,7 @@ impl Embedded {
         tasks: &TaskTracker,
         stop: &CancellationToken,
     ) -> anyhow::Result<(Self, mpsc::UnboundedReceiver<String>)> {
-        let kinesis = kinesis::serve(folder, options, tasks, stop).await?;
+        let (kinesis, retained) = kinesis::serve(folder, options, tasks, stop).await?;
         let dynamodb = dynamodb::serve(folder, tasks, stop).await?;
         let s3 = s3::serve(folder, tasks, stop).await?;
         let (queue, notifications) = queue::serve(folder, tasks, stop).await?;
@@ -97,7 +103,8 @@ impl Embedded {
         let embedded = Self {
             s3: aws_sdk_s3::Client::from_conf(s3_config.build()),
             kinesis: aws_sdk_kinesis::Client::new(&config(kinesis, Service::Kinesis)),
-            dynamodb: aws_sdk_dynamodb::Client::new(&dynamodb_config),
+            retained,
+            dynamodb: dynamodb::client(&dynamodb_config),
             dynamodb_config,
             sqs: aws_sdk_sqs::Client::new(&config_for(queue)),
             dead_letter_queue_url: format!("http://{queue}/000000000000/dead-letters"),

@@ -212,6 +212,7 @@ impl Pipeline {
             totals: Arc::clone(&totals),
             faults,
             folder: folder.to_owned(),
+            retained: aws.retained.clone(),
         };
         let shards = Shards::start(&wiring, &tasks, &stop).await?;
         let notifications = Notifications::start(&ingest, notifications, &totals, &tasks, &stop);

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use contract::metrics::Counts;
+use contract::metrics::{self, Counts};
 use hdrhistogram::Histogram;
 
 /// Finest and coarsest freshness that is told apart, in milliseconds.
@@ -30,6 +30,8 @@ pub struct Totals {
     pub records_done: AtomicU64,
     /// Events in the records that are done with.
     pub events_done: AtomicU64,
+    /// Bytes of the records that are done with.
+    pub bytes_done: AtomicU64,
 }
 
 impl Default for Totals {
@@ -46,6 +48,7 @@ impl Default for Totals {
             records_taken: AtomicU64::default(),
             records_done: AtomicU64::default(),
             events_done: AtomicU64::default(),
+            bytes_done: AtomicU64::default(),
         }
     }
 }
@@ -62,6 +65,7 @@ impl Totals {
             &self.records_taken,
             &self.records_done,
             &self.events_done,
+            &self.bytes_done,
         ] {
             counter.store(0, Ordering::SeqCst);
         }
@@ -76,6 +80,12 @@ impl Totals {
     pub fn add_freshness(&self, freshness: Duration) {
         let ms = u64::try_from(freshness.as_millis()).unwrap_or(u64::MAX);
         locked(&self.freshness_ms).saturating_record(ms.min(MAX_FRESHNESS_MS));
+    }
+
+    /// Bytes that stand on the stream: put there by invocations that have ended, and not done.
+    pub fn backlog_bytes(&self) -> u64 {
+        let done = get(&self.bytes_done);
+        locked(&self.counts).get(metrics::STREAM_BYTES).saturating_sub(done)
     }
 
     /// All counters as they are now.

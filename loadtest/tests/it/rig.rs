@@ -28,7 +28,7 @@ fn options() -> Options {
     const TOKENS_PER_MINUTE: u64 = 1_000_000_000;
     Options {
         campaigns_dir: Path::new(env!("CARGO_MANIFEST_DIR")).join("../campaigns"),
-        aws: aws::Options { shards: 2, enforce_limits: true, faults: None },
+        aws: aws::Options { shards: 2, enforce_limits: true, kept: false, faults: None },
         bedrock: Model::StandIn(Behaviour {
             tokens_per_minute: TOKENS_PER_MINUTE,
             latency: Duration::from_millis(1),

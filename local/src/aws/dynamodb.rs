@@ -1,19 +1,30 @@
 //! The embedded DynamoDB.
+//!
+//! It remembers the token of every transaction for ten minutes and looks at all of them at
+//! each, so that a run's time grows with its square: [`WithoutTokens`] leaves them out.
 
 use std::net::SocketAddr;
 use std::path::Path;
 
 use anyhow::Context as _;
+use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::interceptors::BeforeTransmitInterceptorContextMut;
+use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_dynamodb::error::BoxError;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
 };
 use contract::content;
 use dynoxide::Database;
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::{COORDINATION_TABLE, TABLE, free_port};
+
+/// What a transaction's request is called.
+const TRANSACTION: &str = "DynamoDB_20120810.TransactWriteItems";
 
 pub(super) async fn serve(
     folder: &Path,
@@ -24,6 +35,9 @@ pub(super) async fn serve(
     let path = folder.join("dynamodb.sqlite");
     let path = path.to_str().context("the data folder's path is not UTF-8")?;
     let database = Database::new(path).context("opening the embedded DynamoDB")?;
+    // SQLite then waits for the disk when it moves its log into the database, not after every
+    // write. Whatever this process wrote stays when it ends; a loss of power may cost the last.
+    database.disable_bulk_loading().context("setting up the embedded DynamoDB")?;
     let stop = stop.clone().cancelled_owned();
     tasks.spawn(async move {
         let served = dynoxide::server::serve_with_shutdown(listener, database, stop).await;
@@ -32,6 +46,43 @@ pub(super) async fn serve(
         }
     });
     Ok(address)
+}
+
+/// A client whose transactions carry no token.
+///
+/// The token makes a repeat of the very same request harmless. The conditions of the
+/// transaction do that too, so that the processor needs no token.
+pub(super) fn client(config: &SdkConfig) -> Client {
+    let config = aws_sdk_dynamodb::config::Builder::from(config);
+    Client::from_conf(config.interceptor(WithoutTokens).build())
+}
+
+#[derive(Debug)]
+struct WithoutTokens;
+
+impl Intercept for WithoutTokens {
+    fn name(&self) -> &'static str {
+        "WithoutTokens"
+    }
+
+    fn modify_before_signing(
+        &self,
+        context: &mut BeforeTransmitInterceptorContextMut<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let request = context.request_mut();
+        if request.headers().get("x-amz-target") != Some(TRANSACTION) {
+            return Ok(());
+        }
+        let Some(body) = request.body().bytes() else { return Ok(()) };
+        let mut body: serde_json::Map<String, Value> = serde_json::from_slice(body)?;
+        body.remove("ClientRequestToken");
+        let body = serde_json::to_vec(&body)?;
+        request.headers_mut().insert("content-length", body.len().to_string());
+        *request.body_mut() = body.into();
+        Ok(())
+    }
 }
 
 /// Creates the tables that do not exist yet.

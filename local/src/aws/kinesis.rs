@@ -1,18 +1,24 @@
 //! The embedded Kinesis.
+//!
+//! It holds its records in memory, so whoever is done with some says so
+//! ([`Retained::forget`]). AWS keeps them for a day; nobody here reads them again.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::types::StreamStatus;
 use axum::extract::DefaultBodyLimit;
-use ferrokinesis::store::{DurableStateOptions, StoreOptions};
+use ferrokinesis::sequence::{resolve_shard_id, shard_ix_to_hex};
+use ferrokinesis::store::{DurableStateOptions, Store, StoreOptions};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{Options, free_port};
+use super::{Options, STREAM, free_port};
 
 /// How often the embedded Kinesis writes a snapshot; a log covers what is between.
 const SNAPSHOT_INTERVAL_SECS: u64 = 30;
@@ -27,22 +33,63 @@ const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
 /// Most record bytes that the stream retains in memory.
 const MAX_RETAINED_BYTES: u64 = 4 * 1024 * 1024 * 1024;
 
+/// Records that are forgotten together: each time, a stream that is kept is written.
+const FORGOTTEN_TOGETHER: usize = 256;
+
+/// What the stream holds.
+#[derive(Clone)]
+pub(crate) struct Retained {
+    store: Store,
+    /// Keys of records that nobody reads again.
+    done: Arc<Mutex<Vec<String>>>,
+}
+
+impl fmt::Debug for Retained {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Retained").finish_non_exhaustive()
+    }
+}
+
+impl Retained {
+    /// Forgets records of a shard sooner or later.
+    pub(crate) async fn forget(&self, shard_id: &str, sequence_numbers: &[String]) {
+        let Ok((_, shard)) = resolve_shard_id(shard_id) else { return };
+        let shard = shard_ix_to_hex(shard);
+        let keys = {
+            let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
+            done.extend(sequence_numbers.iter().map(|number| format!("{shard}/{number}")));
+            if done.len() < FORGOTTEN_TOGETHER {
+                return;
+            }
+            std::mem::take(&mut *done)
+        };
+        self.store.delete_record_keys(STREAM, &keys).await;
+    }
+
+    /// Record bytes that the stream holds, as it stores them.
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> u64 {
+        self.store.metrics().retained_bytes()
+    }
+}
+
 pub(super) async fn serve(
     folder: &Path,
     options: &Options,
     tasks: &TaskTracker,
     stop: &CancellationToken,
-) -> anyhow::Result<SocketAddr> {
+) -> anyhow::Result<(SocketAddr, Retained)> {
     let (listener, address) = free_port().await?;
-    let (router, _store) = ferrokinesis::create_app(StoreOptions {
+    let (router, store) = ferrokinesis::create_app(StoreOptions {
         create_stream_ms: 0,
         shard_limit: u32::try_from(options.shards).context("number of shards")?,
         enforce_limits: options.enforce_limits,
-        durable: Some(DurableStateOptions {
+        durable: options.kept.then(|| DurableStateOptions {
             state_dir: folder.join("kinesis"),
             snapshot_interval_secs: SNAPSHOT_INTERVAL_SECS,
             max_retained_bytes: Some(MAX_RETAINED_BYTES),
         }),
+        max_retained_bytes: Some(MAX_RETAINED_BYTES),
         ..StoreOptions::default()
     });
     let router = router.layer(DefaultBodyLimit::max(MAX_BODY_BYTES));
@@ -52,7 +99,7 @@ pub(super) async fn serve(
             tracing::error!(%error, "embedded Kinesis stopped");
         }
     });
-    Ok(address)
+    Ok((address, Retained { store, done: Arc::default() }))
 }
 
 pub(super) async fn create_stream(client: &Client, name: &str, shards: i32) -> anyhow::Result<()> {

@@ -2,7 +2,8 @@
 //!
 //! The embedded S3 sends no notifications, so whoever uploads an object calls
 //! [`Notifications::object_created`]. Messages that fail come again, up to a
-//! limit, as from SQS; after it they are dead letters.
+//! limit, as from SQS; after it they are dead letters. While the stream holds more than
+//! [`MAX_BACKLOG_BYTES`], messages wait: the embedded stream is in memory.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -32,6 +33,13 @@ const CONCURRENCY: usize = 2;
 
 /// Time limit of one invocation of `ingest`.
 const FUNCTION_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// Bytes on the stream from which on no more objects are read: some batches for each lane of
+/// some dozen shards. One invocation can put an object more.
+const MAX_BACKLOG_BYTES: u64 = 32 * 1024 * 1024;
+
+/// How often it is looked whether the stream has room.
+const ROOM_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Wait before a message that failed comes again, times its deliveries.
 const REDELIVERY_DELAY: Duration = Duration::from_millis(500);
@@ -103,6 +111,9 @@ impl Consumer {
         loop {
             let message = self.messages.lock().await.next().await;
             let Some(message) = message else { return };
+            while self.totals.backlog_bytes() > MAX_BACKLOG_BYTES {
+                tokio::time::sleep(ROOM_INTERVAL).await;
+            }
             self.deliver(&message).await;
             add(&self.totals.notifications_done, 1);
         }

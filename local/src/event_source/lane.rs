@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Mapping;
 use super::shards::Checkpoint;
+use crate::aws::Retained;
 use crate::faults::{Faults, Kind};
 use crate::totals::{Totals, add};
 
@@ -51,6 +52,8 @@ pub(super) struct Lane {
     pub(super) totals: Arc<Totals>,
     pub(super) faults: Option<Faults>,
     pub(super) checkpoint: Checkpoint,
+    pub(super) shard_id: String,
+    pub(super) retained: Retained,
     pub(super) records: mpsc::Receiver<KinesisEventRecord>,
     pub(super) stop: CancellationToken,
 }
@@ -206,6 +209,9 @@ impl Lane {
         let events = user_records.filter_map(|(_, record)| Some(record.ok()?.events.len()));
         add(&self.totals.events_done, events.sum());
         add(&self.totals.records_done, records.len());
-        self.checkpoint.done(records);
+        let bytes = records.iter().map(|record| record.kinesis.data.0.len());
+        add(&self.totals.bytes_done, bytes.sum());
+        let passed = self.checkpoint.done(records);
+        self.retained.forget(&self.shard_id, &passed).await;
     }
 }

@@ -21,7 +21,7 @@ use tokio_util::task::TaskTracker;
 
 use super::Mapping;
 use super::lane::Lane;
-use crate::aws::STREAM;
+use crate::aws::{Retained, STREAM};
 use crate::faults::Faults;
 use crate::totals::{Totals, add};
 
@@ -56,6 +56,8 @@ pub struct Wiring {
     pub faults: Option<Faults>,
     /// Folder of the checkpoints.
     pub folder: PathBuf,
+    /// What the stream holds, of which records that are done are forgotten.
+    pub(crate) retained: Retained,
 }
 
 impl Shards {
@@ -70,8 +72,9 @@ impl Shards {
         let empty_since = Arc::new(Mutex::new(vec![None; shards.len()]));
         for (place, shard) in shards.into_iter().enumerate() {
             let checkpoint = Checkpoint::open(&wiring.folder, shard.shard_id())?;
+            let shard_id = shard.shard_id();
             let lanes = (0..wiring.mapping.parallelization_factor.max(1))
-                .map(|_| start_lane(wiring, &checkpoint, tasks, stop))
+                .map(|_| start_lane(wiring, shard_id, &checkpoint, tasks, stop))
                 .collect();
             let reader = Reader {
                 kinesis: wiring.kinesis.clone(),
@@ -96,6 +99,7 @@ impl Shards {
 
 fn start_lane(
     wiring: &Wiring,
+    shard_id: &str,
     checkpoint: &Checkpoint,
     tasks: &TaskTracker,
     stop: &CancellationToken,
@@ -107,6 +111,8 @@ fn start_lane(
         totals: Arc::clone(&wiring.totals),
         faults: wiring.faults.clone(),
         checkpoint: checkpoint.clone(),
+        shard_id: shard_id.to_owned(),
+        retained: wiring.retained.clone(),
         records,
         stop: stop.clone(),
     };
@@ -245,24 +251,28 @@ impl Checkpoint {
         progress.last_taken = Some(sequence_number.to_owned());
     }
 
-    /// Marks records as done and moves the checkpoint as far as nothing is left out.
-    pub(super) fn done(&self, records: &[KinesisEventRecord]) {
+    /// Marks records as done and moves the checkpoint as far as nothing is left out. Returns
+    /// the sequence numbers that it passed.
+    pub(super) fn done(&self, records: &[KinesisEventRecord]) -> Vec<String> {
         let mut progress = locked(&self.0);
         for record in records {
             progress.open.insert(SequenceNumber::new(&record.kinesis.sequence_number), true);
         }
-        let mut reached = None;
+        let mut passed = Vec::new();
         while let Some(first) = progress.open.first_entry() {
             if !first.get() {
                 break;
             }
-            reached = Some(first.remove_entry().0);
+            passed.push(first.remove_entry().0.1);
         }
-        if let Some(SequenceNumber(_, digits)) = reached
-            && let Err(error) = write_whole(&progress.path, &digits)
+        if let Some(digits) = passed.last()
+            && let Err(error) = write_whole(&progress.path, digits)
         {
             tracing::error!(%error, "checkpoint was not written; records will be delivered again");
+            // They must be there to be delivered.
+            return Vec::new();
         }
+        passed
     }
 }
 

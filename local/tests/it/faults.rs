@@ -19,7 +19,7 @@ use crate::rig::{Rig, behaviour, campaigns, options, sample, watched_last};
 async fn nothing_is_lost_while_kinesis_and_bedrock_throttle() {
     // One shard takes a mebibyte a second; the sample has several.
     let rig = Rig::start(Options {
-        aws: aws::Options { shards: 1, enforce_limits: true, faults: None },
+        aws: aws::Options { shards: 1, enforce_limits: true, kept: true, faults: None },
         bedrock: Model::StandIn(Behaviour { throttle_every: 5, ..behaviour() }),
         ..options()
     })

@@ -37,7 +37,7 @@ struct Bench {
 async fn start(max_group_bytes: usize) -> Bench {
     let folder = tempfile::tempdir().expect("temporary folder");
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-    let options = Options { shards: 1, enforce_limits: true, faults: None };
+    let options = Options { shards: 1, enforce_limits: true, kept: false, faults: None };
     let (aws, notifications) =
         Embedded::start(folder.path(), &options, &tasks, &stop).await.expect("starts");
     let ingest = Ingest {

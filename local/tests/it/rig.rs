@@ -40,7 +40,7 @@ pub(crate) fn campaigns() -> PathBuf {
 pub(crate) fn options() -> Options {
     Options {
         campaigns_dir: campaigns(),
-        aws: aws::Options { shards: 2, enforce_limits: true, faults: None },
+        aws: aws::Options { shards: 2, enforce_limits: true, kept: false, faults: None },
         bedrock: Model::StandIn(behaviour()),
         quotas: ModelQuotas::same(ModelQuota {
             output_burndown: NonZeroU32::new(5).expect("not zero"),
