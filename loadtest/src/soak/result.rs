@@ -97,7 +97,7 @@ impl SoakResult {
 impl fmt::Display for SoakResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let upload = &self.upload;
-        let mut line = |name: &str, value: fmt::Arguments<'_>| writeln!(f, "{name:<26}{value}");
+        let mut line = |name: &str, value: fmt::Arguments<'_>| writeln!(f, "{name:<32}{value}");
         line("events uploaded", format_args!("{} in {} files", upload.events, upload.files))?;
         line("events a second", format_args!("{:.0} of {}", upload.events_per_second, self.rate))?;
         line("done after the last file", format_args!("{:.1} s", self.drain_secs))?;
