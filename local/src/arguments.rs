@@ -256,7 +256,8 @@ impl System {
             aws: aws::Options {
                 shards: i32::from(self.shards),
                 enforce_limits: true,
-                kept: true, faults: None,
+                kept: true,
+                faults: None,
             },
             bedrock: match self.bedrock {
                 Bedrock::StandIn => Model::StandIn(stand_in),
