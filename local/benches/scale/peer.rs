@@ -27,7 +27,7 @@ pub(crate) fn measure(folder: &Path) -> Value {
     let measured = runtime.block_on(async {
         let state = tempfile::tempdir().expect("temporary folder");
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        let options = Options { shards: 1, enforce_limits: false, kept: false };
+        let options = Options { shards: 1, enforce_limits: false, kept: false, faults: None };
         let (aws, _notifications) =
             Embedded::start(state.path(), &options, &tasks, &stop).await.expect("starts");
         let behaviour = Behaviour {

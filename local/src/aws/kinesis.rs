@@ -120,3 +120,37 @@ pub(super) async fn create_stream(client: &Client, name: &str, shards: i32) -> a
     };
     tokio::time::timeout(CREATION_TIMEOUT, active).await.context("stream does not start")?
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_kinesis::primitives::Blob;
+    use aws_sdk_kinesis::types::PutRecordsRequestEntry;
+
+    use super::*;
+    use crate::aws::config_for;
+
+    #[tokio::test]
+    async fn records_that_nobody_reads_again_are_forgotten() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let options = Options { shards: 1, enforce_limits: false, kept: false, faults: None };
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let (address, retained) =
+            serve(folder.path(), &options, &tasks, &stop).await.expect("starts");
+        let client = Client::new(&config_for(address));
+        create_stream(&client, STREAM, 1).await.expect("is created");
+        let entry = PutRecordsRequestEntry::builder().partition_key("p").data(Blob::new([7; 100]));
+        let entries = vec![entry.build().expect("is whole"); FORGOTTEN_TOGETHER];
+        let put = client.put_records().stream_name(STREAM).set_records(Some(entries));
+        let put = put.send().await.expect("are put").records;
+        let numbers: Vec<String> = put.into_iter().filter_map(|put| put.sequence_number).collect();
+        let before = retained.bytes();
+
+        retained.forget("shardId-000000000000", &numbers[1..]).await;
+        assert_eq!(retained.bytes(), before, "they are forgotten together");
+        retained.forget("shardId-000000000000", &numbers[..1]).await;
+
+        assert!(before > 0);
+        assert_eq!(retained.bytes(), 0);
+        stop.cancel();
+    }
+}

@@ -19,7 +19,7 @@ use crate::rig::{Rig, behaviour, campaigns, options, sample, watched_last};
 async fn nothing_is_lost_while_kinesis_and_bedrock_throttle() {
     // One shard takes a mebibyte a second; the sample has several.
     let rig = Rig::start(Options {
-        aws: aws::Options { shards: 1, enforce_limits: true, kept: true, faults: None },
+        aws: aws::Options { shards: 1, ..options().aws },
         bedrock: Model::StandIn(Behaviour { throttle_every: 5, ..behaviour() }),
         ..options()
     })
@@ -44,6 +44,7 @@ async fn nothing_is_lost_while_kinesis_and_bedrock_throttle() {
 async fn what_the_event_source_gives_up_is_kept_with_its_records_and_can_be_redriven() {
     // Shorter than the margin of an invocation: nothing is begun, everything goes back.
     let rig = Rig::start(Options {
+        aws: aws::Options { kept: true, ..options().aws },
         mapping: Mapping {
             function_timeout: Duration::from_secs(1),
             maximum_retry_attempts: Some(0),
