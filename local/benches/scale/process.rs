@@ -4,7 +4,9 @@ use std::fs;
 use std::io::Read as _;
 use std::process::{Command, Stdio};
 use std::thread::{self, sleep};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 /// How often the process is looked at.
 const INTERVAL: Duration = Duration::from_millis(50);
