@@ -2,8 +2,8 @@
 //!
 //! The embedded S3 sends no notifications, so whoever uploads an object calls
 //! [`Notifications::object_created`]. Messages that fail come again, up to a
-//! limit, as from SQS; after it they are dead letters. While the stream holds more than
-//! [`MAX_BACKLOG_BYTES`], messages wait: the embedded stream is in memory.
+//! limit, as from SQS; after it they are dead letters. While the stream holds much,
+//! messages wait: the embedded stream is in memory.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
