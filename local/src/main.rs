@@ -18,6 +18,10 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 const DEFAULT_FILTER: &str =
     "warn,s3s=off,dynoxide=error,aws_smithy_runtime::client::http::connection_poisoning=off";
 
+/// The C library's allocator makes threads wait for one another.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let filter =

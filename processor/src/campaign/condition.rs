@@ -4,10 +4,10 @@
 //! `id`, `time` and `type`. An event without a field that it names does not fulfil it.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use cel::objects::{Key, Map as CelMap};
-use cel::{Context, ExecutionError, Program, Value as Cel};
+use cel::{Context, Env, ExecutionError, Program, Value as Cel};
 use contract::user_record::Event;
 use serde_json::{Map, Value};
 
@@ -18,6 +18,9 @@ const MAX_DEPTH: usize = 16;
 
 /// What an event is about, and is not among its fields.
 const USER_ID: &str = "user_id";
+
+/// The standard functions. To declare them takes longer than to evaluate a condition.
+static FUNCTIONS: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
 
 /// A compiled condition.
 #[derive(Debug)]
@@ -51,7 +54,7 @@ impl Condition {
 
     /// Tells whether an event fulfils it.
     pub fn holds(&self, event_type: &str, event: &Event) -> Result<bool, NotEvaluated> {
-        let mut context = Context::default();
+        let mut context = Context::with_env(Arc::clone(&FUNCTIONS));
         let mut seen = entries(&event.fields, 0);
         let mut add = |name: &str, value| drop(seen.insert(key(name), value));
         add("id", Cel::String(Arc::new(event.id.clone())));
