@@ -179,7 +179,7 @@ impl Faults {
 
     /// The processor's clock.
     pub fn clock(&self) -> Clock {
-        Clock::Skewed(self.0.skew_us)
+        Clock::Skewed { of: &Clock::System, ahead_us: self.0.skew_us }
     }
 
     fn plan_lock(&self) -> MutexGuard<'_, Plan> {

@@ -5,19 +5,24 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
 
-/// The time of day: the system's, one that is off, or one that follows tokio's pausable clock.
+/// The time of day: the system's, one that follows tokio's pausable clock, or one that is off.
 #[derive(Debug, Clone, Copy)]
 pub enum Clock {
     /// The system's.
     System,
-    /// The system's, ahead by so many microseconds.
-    Skewed(&'static AtomicI64),
     /// Began at `epoch_ms` (UNIX milliseconds) when tokio's clock showed `started`.
     Tokio {
         /// When it began, by tokio's clock.
         started: Instant,
         /// When it began, in UNIX milliseconds.
         epoch_ms: u64,
+    },
+    /// Off by an error that changes.
+    Skewed {
+        /// The right time.
+        of: &'static Clock,
+        /// How far it is ahead of that, in microseconds.
+        ahead_us: &'static AtomicI64,
     },
 }
 
@@ -31,10 +36,10 @@ impl Clock {
     pub fn now_us(&self) -> u64 {
         match self {
             Self::System => system_us(),
-            Self::Skewed(ahead_us) => {
-                system_us().saturating_add_signed(ahead_us.load(Ordering::Relaxed))
-            }
             Self::Tokio { started, epoch_ms } => epoch_ms * 1_000 + micros(started.elapsed()),
+            Self::Skewed { of, ahead_us } => {
+                of.now_us().saturating_add_signed(ahead_us.load(Ordering::Relaxed))
+            }
         }
     }
 

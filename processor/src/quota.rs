@@ -81,6 +81,9 @@ const IDLE: Duration = Duration::from_secs(1);
 /// tries again at once would only cost reads.
 const FUTILE_WAIT: Duration = Duration::from_secs(5);
 
+/// Longest sleep until a time of day, before the clock is looked at again.
+const CLOCK_POLL: Duration = Duration::from_secs(1);
+
 /// How long nothing is asked after the service said that the day's quota is used up.
 const DAY_PAUSE: Duration = Duration::from_secs(300);
 
@@ -343,10 +346,14 @@ impl Limiter {
         self.instance.clock.now_us()
     }
 
+    /// Sleeps until the clock shows a time, even if the clock is set meanwhile.
     async fn sleep_until(&self, then_us: u64) {
-        let wait_us = then_us.saturating_sub(self.now_us());
-        if wait_us > 0 {
-            sleep(Duration::from_micros(wait_us)).await;
+        loop {
+            let left = Duration::from_micros(then_us.saturating_sub(self.now_us()));
+            if left.is_zero() {
+                return;
+            }
+            sleep(left.min(CLOCK_POLL)).await;
         }
     }
 

@@ -1,7 +1,8 @@
 //! The quota across instances, in virtual time: never exceeded, used up, shared fairly.
 
 use std::num::NonZeroU32;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use processor::clock::Clock;
@@ -272,6 +273,31 @@ fn the_day_ends_when_its_tokens_do() {
         assert!(third.is_some());
         let fourth = limiter.reserve(&call(1_000), Instant::now() + LONG).await.err();
         assert_eq!(fourth, Some(NotAdmitted::DayUsedUp));
+    });
+}
+
+#[test]
+fn calls_go_on_as_soon_as_a_clock_that_was_set_back_is_right_again() {
+    static RIGHT: OnceLock<Clock> = OnceLock::new();
+    static AHEAD_US: AtomicI64 = AtomicI64::new(0);
+    in_virtual_time(async {
+        let clock = Clock::Skewed { of: RIGHT.get_or_init(load::clock), ahead_us: &AHEAD_US };
+        let limiter = limiter(&Arc::default(), ModelQuota::of_tokens(60_000), 1, clock);
+        starts(&limiter, 1_000, 90).await;
+
+        let set = async {
+            sleep(Duration::from_secs(2)).await;
+            AHEAD_US.store(-50_000_000, Ordering::Relaxed);
+            sleep(Duration::from_secs(10)).await;
+            AHEAD_US.store(0, Ordering::Relaxed);
+        };
+        let (starts, ()) = tokio::join!(starts(&limiter, 1_000, 20), set);
+
+        let late = starts.iter().find(|start| **start >= 12);
+        assert!(
+            late.is_some_and(|start| *start <= 16),
+            "the clock is right after 12 s: {starts:?}"
+        );
     });
 }
 
