@@ -51,8 +51,8 @@ pub struct Options {
     pub shards: i32,
     /// Refuse what is above a shard's limits, as AWS does.
     pub enforce_limits: bool,
-    /// Whether another run finds what is on the stream. The embedded Kinesis then writes all
-    /// that it holds with every request.
+    /// Whether another run finds the state. The embedded Kinesis then writes all that it
+    /// holds with every request, and the embedded DynamoDB waits for the disk.
     pub kept: bool,
     /// What goes wrong, if anything may.
     pub faults: Option<Faults>,
@@ -89,7 +89,7 @@ impl Embedded {
         stop: &CancellationToken,
     ) -> anyhow::Result<(Self, mpsc::UnboundedReceiver<String>)> {
         let (kinesis, retained) = kinesis::serve(folder, options, tasks, stop).await?;
-        let dynamodb = dynamodb::serve(folder, tasks, stop).await?;
+        let dynamodb = dynamodb::serve(folder, options.kept, tasks, stop).await?;
         let s3 = s3::serve(folder, tasks, stop).await?;
         let (queue, notifications) = queue::serve(folder, tasks, stop).await?;
 

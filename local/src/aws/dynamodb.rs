@@ -28,6 +28,7 @@ const TRANSACTION: &str = "DynamoDB_20120810.TransactWriteItems";
 
 pub(super) async fn serve(
     folder: &Path,
+    kept: bool,
     tasks: &TaskTracker,
     stop: &CancellationToken,
 ) -> anyhow::Result<SocketAddr> {
@@ -35,9 +36,12 @@ pub(super) async fn serve(
     let path = folder.join("dynamodb.sqlite");
     let path = path.to_str().context("the data folder's path is not UTF-8")?;
     let database = Database::new(path).context("opening the embedded DynamoDB")?;
-    // SQLite then waits for the disk when it moves its log into the database, not after every
-    // write. Whatever this process wrote stays when it ends; a loss of power may cost the last.
-    database.disable_bulk_loading().context("setting up the embedded DynamoDB")?;
+    // Whatever this process wrote stays when it ends. Where another run is to find it, SQLite
+    // waits for the disk when it moves its log into the database, and a loss of power may cost
+    // the last; otherwise it never waits.
+    let set_up =
+        if kept { database.disable_bulk_loading() } else { database.enable_bulk_loading() };
+    set_up.context("setting up the embedded DynamoDB")?;
     let stop = stop.clone().cancelled_owned();
     tasks.spawn(async move {
         let served = dynoxide::server::serve_with_shutdown(listener, database, stop).await;
