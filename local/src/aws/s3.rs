@@ -2,11 +2,13 @@
 //!
 //! `s3s-fs` keeps a file beside each object whose name holds the whole key in
 //! base64, and no file system takes names as long as the keys of Currents make
-//! them. [`ShortNames`] stores objects under a hash of their key instead, so
-//! listing is not offered.
+//! them. [`ShortNames`] stores objects under a hash of their key instead, and the
+//! keys beside them. Objects are put, read and listed; nothing else is offered.
 //!
 //! Programs of other processes get an endpoint of their own, which tells of every object
 //! that they put, as S3 does by its notifications.
+
+mod keys;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -17,19 +19,22 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use s3s::auth::SimpleAuth;
 use s3s::dto::{
-    CreateBucketInput, CreateBucketOutput, GetObjectInput, GetObjectOutput, PutObjectInput,
-    PutObjectOutput,
+    CreateBucketInput, CreateBucketOutput, GetObjectInput, GetObjectOutput, ListObjectsV2Input,
+    ListObjectsV2Output, Object, PutObjectInput, PutObjectOutput,
 };
 use s3s::service::S3ServiceBuilder;
-use s3s::{S3, S3Request, S3Response, S3Result};
+use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
 use s3s_fs::FileSystem;
-use sha2::{Digest as _, Sha256};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::{ACCESS_KEY, BUCKET, SECRET_KEY, free_port};
+use keys::{Keys, short};
+
+/// Objects of one page of a listing, as S3 has them.
+const PAGE: usize = 1_000;
 
 /// An object that somebody put into [`BUCKET`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,7 +67,8 @@ pub(crate) fn serve_on(
     let files = FileSystem::new(&root).map_err(|error| {
         anyhow::anyhow!("opening the embedded S3 in {}: {error:?}", root.display())
     })?;
-    let mut service = S3ServiceBuilder::new(ShortNames { files, root, created });
+    let keys = Keys::new(keys::beside(&root));
+    let mut service = S3ServiceBuilder::new(ShortNames { files, root, keys, created });
     service.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
     let service = service.build();
     let stop = stop.clone();
@@ -98,15 +104,27 @@ pub(super) async fn create_bucket(client: &Client, name: &str) -> anyhow::Result
 struct ShortNames {
     files: FileSystem,
     root: PathBuf,
+    keys: Keys,
     created: Option<mpsc::Sender<Created>>,
 }
 
 impl ShortNames {
+    /// Refuses a bucket that nobody created; the library would create it.
+    fn check(&self, bucket: &str) -> S3Result<()> {
+        let is_there = self.root.join(bucket).is_dir();
+        is_there.then_some(()).ok_or_else(|| s3_error!(NoSuchBucket))
+    }
+
+    /// Size of an object, if it is there.
+    fn size(&self, bucket: &str, key: &str) -> Option<u64> {
+        let path = self.root.join(bucket).join(short(key));
+        std::fs::metadata(path).ok().map(|file| file.len())
+    }
+
     /// Tells of an object that is there now.
     async fn tell(&self, bucket: &str, key: String) {
         let Some(created) = self.created.as_ref().filter(|_| bucket == BUCKET) else { return };
-        let path = self.root.join(bucket).join(short(&key));
-        let bytes = std::fs::metadata(path).map_or(0, |file| file.len());
+        let bytes = self.size(bucket, &key).unwrap_or_default();
         // Nobody listens any more only when the process is stopping.
         let _ = created.send(Created { key, bytes }).await;
     }
@@ -126,7 +144,9 @@ impl S3 for ShortNames {
         mut request: S3Request<PutObjectInput>,
     ) -> S3Result<S3Response<PutObjectOutput>> {
         let (bucket, key) = (request.input.bucket.clone(), request.input.key.clone());
+        self.check(&bucket)?;
         request.input.key = short(&key);
+        self.keys.note(&bucket, &key).map_err(|error| s3_error!(error, InternalError))?;
         let response = self.files.put_object(request).await?;
         self.tell(&bucket, key).await;
         Ok(response)
@@ -139,8 +159,40 @@ impl S3 for ShortNames {
         request.input.key = short(&request.input.key);
         self.files.get_object(request).await
     }
-}
 
-fn short(key: &str) -> String {
-    Sha256::digest(key).iter().map(|byte| format!("{byte:02x}")).collect()
+    async fn list_objects_v2(
+        &self,
+        request: S3Request<ListObjectsV2Input>,
+    ) -> S3Result<S3Response<ListObjectsV2Output>> {
+        let input = request.input;
+        if input.delimiter.is_some() {
+            return Err(s3_error!(NotImplemented, "the embedded S3 lists without a delimiter"));
+        }
+        self.check(&input.bucket)?;
+        let prefix = input.prefix.clone().unwrap_or_default();
+        let after = input.continuation_token.clone().or(input.start_after).unwrap_or_default();
+        let keys = self.keys.list(&input.bucket, &prefix, &after);
+        let mut keys = keys.map_err(|error| s3_error!(error, InternalError))?;
+        let asked = input.max_keys.and_then(|most| usize::try_from(most).ok());
+        let most = asked.unwrap_or(PAGE).min(PAGE);
+        let is_truncated = keys.len() > most;
+        keys.truncate(most);
+        let next = keys.last().cloned().filter(|_| is_truncated);
+        let object = |key: String| {
+            let size = i64::try_from(self.size(&input.bucket, &key)?).ok();
+            Some(Object { key: Some(key), size, ..Object::default() })
+        };
+        let contents: Vec<_> = keys.into_iter().filter_map(object).collect();
+        Ok(S3Response::new(ListObjectsV2Output {
+            name: Some(input.bucket.clone()),
+            prefix: input.prefix,
+            max_keys: i32::try_from(most).ok(),
+            key_count: i32::try_from(contents.len()).ok(),
+            continuation_token: input.continuation_token,
+            is_truncated: Some(is_truncated),
+            next_continuation_token: next,
+            contents: Some(contents),
+            ..ListObjectsV2Output::default()
+        }))
+    }
 }
