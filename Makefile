@@ -50,7 +50,7 @@ test-deployment: infra/node_modules target/ministack/ready ## deploy to an emula
 	npm --prefix infra run --silent test-deployment
 
 .PHONY: bench
-bench: target/python/ready ## measure; writes ingest, processor, quota, shard, api and scale .json to target/bench
+bench: target/python/ready ## measure; writes ingest, processor, quota, shard, generate, api and scale .json to target/bench
 	RUSTFLAGS="$(LAMBDA_RUSTFLAGS)" cargo bench --locked --profile lambda --target-dir target/lambda \
 		--package ingest --no-default-features --bench decode
 	RUSTFLAGS="$(LAMBDA_RUSTFLAGS)" cargo bench --locked --profile lambda --target-dir target/lambda \
@@ -58,12 +58,12 @@ bench: target/python/ready ## measure; writes ingest, processor, quota, shard, a
 	@# In virtual time, so that the profile of the tests does.
 	cargo bench --locked --profile dev --workspace --bench quota
 	cargo build --release --locked --workspace --bin processor
-	cargo bench --locked --workspace --bench shard --bench processes
+	cargo bench --locked --workspace --bench shard --bench processes --bench generate
 	$(MAKE) bench-api bench-scale
 
 .PHONY: tables
 tables: ## write the tables of README and docs from what `make bench` measured
-	python3 processor/benches/quota/table.py
+	python3 docs/tables.py
 
 .PHONY: bench-api
 bench-api: target/python/ready ## measure the api alone; writes target/bench/api.json

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::bucket::Place;
 use crate::client::Target;
 use crate::cost::Load;
 use crate::credentials::Credentials;
@@ -43,7 +44,7 @@ pub struct Arguments {
 pub enum Command {
     /// Tell what a month on AWS costs, and what one call of the model for each event would.
     Cost(Cost),
-    /// Write Currents files into a folder.
+    /// Write Currents files into a folder or a bucket.
     Generate(Generate),
     /// Look users up at a schedule, and find the highest rate that the api keeps.
     Lookups(Lookups),
@@ -99,9 +100,18 @@ pub struct Generate {
     /// Files that are damaged, in percent.
     #[arg(long, value_name = "PERCENT", default_value = "0", value_parser = percent)]
     pub damaged: f64,
-    /// Folder to write into.
+    /// Files with another version of their schema, a field less or one more, in percent.
+    #[arg(long, value_name = "PERCENT", default_value = "0", value_parser = percent)]
+    pub other_versions: f64,
+    /// Folder to write into, or s3://BUCKET/PREFIX.
     #[arg(long)]
-    pub out: PathBuf,
+    pub out: Place,
+    /// Where the bucket is, if not on AWS; AWS_ENDPOINT_URL is understood as well.
+    #[arg(long, value_name = "URL", env = "AWS_ENDPOINT_URL_S3")]
+    pub endpoint_url: Option<String>,
+    /// Write to AWS itself, at your cost.
+    #[arg(long)]
+    pub yes: bool,
 }
 
 /// Where the api is.
@@ -179,9 +189,9 @@ pub struct Lookups {
 /// Replays files.
 #[derive(Debug, Args)]
 pub struct Replay {
-    /// Currents files, or folders that are searched for .avro files.
+    /// Currents files; folders, or s3://BUCKET/PREFIX, that are searched for .avro files.
     #[arg(required = true)]
-    pub files: Vec<PathBuf>,
+    pub files: Vec<Place>,
     /// Bucket that Currents writes to.
     #[arg(long, value_name = "NAME", default_value = "currents")]
     pub bucket: String,
@@ -375,6 +385,7 @@ impl Generate {
                 late: self.late / 100.0,
                 deletes: self.deletes.map(|percent| percent / 100.0),
                 damaged: self.damaged / 100.0,
+                other_versions: self.other_versions / 100.0,
             },
         }
     }

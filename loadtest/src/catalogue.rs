@@ -11,6 +11,12 @@ use serde_json::{Value, json};
 /// The table of fields: event type, field, Avro type, nullable, default, personal.
 const FIELDS: &str = include_str!("../schemas/currents-fields.tsv");
 
+/// Fields that readers rely on: no version is without them.
+const ALWAYS: [&str; 5] = ["id", "user_id", "time", "name", "properties"];
+
+/// The field that a later version has more.
+const ADDED: &str = "added_later";
+
 /// What every record name of Currents starts with.
 const RECORD_NAME_PREFIX: &str = "dataexport.S3.inner";
 
@@ -18,6 +24,29 @@ const RECORD_NAME_PREFIX: &str = "dataexport.S3.inner";
 #[derive(Debug)]
 pub struct Catalogue {
     schemas: BTreeMap<String, Schema>,
+    fields: BTreeMap<String, Vec<Value>>,
+}
+
+/// A version of the export. Braze adds fields and never says when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Version {
+    /// One optional field less than [`Version::Current`], for types that have one.
+    Earlier,
+    /// The catalogue's.
+    Current,
+    /// One optional field more.
+    Later,
+}
+
+impl Version {
+    /// Its number in keys.
+    pub fn number(self) -> u32 {
+        match self {
+            Self::Earlier => 9,
+            Self::Current => 10,
+            Self::Later => 11,
+        }
+    }
 }
 
 /// A line of the table that makes no schema.
@@ -29,6 +58,9 @@ pub enum BadCatalogue {
         /// Number of the line, from 1.
         line: usize,
     },
+    /// There is no such event type.
+    #[error("there is no event type \"{0}\"")]
+    Unknown(String),
     /// The fields of an event type make no schema.
     #[error("fields of \"{event_type}\" make no schema")]
     Schema {
@@ -49,11 +81,29 @@ impl Catalogue {
                 parse_line(line).ok_or(BadCatalogue::Line { line: number + 1 })?;
             fields.entry(event_type).or_default().push(field);
         }
-        let schemas = fields.into_iter().map(|(event_type, fields)| {
-            let schema = record_schema(&event_type, &fields)?;
-            Ok((event_type, schema))
+        let schemas = fields.iter().map(|(event_type, fields)| {
+            let schema = record_schema(event_type, fields)?;
+            Ok((event_type.clone(), schema))
         });
-        Ok(Self { schemas: schemas.collect::<Result<_, _>>()? })
+        Ok(Self { schemas: schemas.collect::<Result<_, _>>()?, fields })
+    }
+
+    /// A version of the schema of an event type.
+    pub fn version(&self, event_type: &str, version: Version) -> Result<Schema, BadCatalogue> {
+        let unknown = || BadCatalogue::Unknown(event_type.to_owned());
+        let mut fields = self.fields.get(event_type).ok_or_else(unknown)?.clone();
+        match version {
+            Version::Earlier => {
+                if let Some(last) = fields.iter().rposition(may_be_missing) {
+                    fields.remove(last);
+                }
+            }
+            Version::Current => {}
+            Version::Later => {
+                fields.push(json!({ "name": ADDED, "type": ["null", "string"], "default": null }));
+            }
+        }
+        record_schema(event_type, &fields)
     }
 
     /// The schema of an event type.
@@ -65,6 +115,11 @@ impl Catalogue {
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Schema)> {
         self.schemas.iter().map(|(event_type, schema)| (event_type.as_str(), schema))
     }
+}
+
+fn may_be_missing(field: &Value) -> bool {
+    let is_relied_on = ALWAYS.iter().any(|name| field["name"] == *name);
+    field["type"].is_array() && !is_relied_on
 }
 
 fn parse_line(line: &str) -> Option<(String, Value)> {

@@ -2,15 +2,16 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use tempfile::TempDir;
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
 use crate::arguments::{Arguments, Command, Cost, Generate, Lookups, Output, Replay, Report, Soak};
+use crate::bucket::{Bucket, Place};
 use crate::cost::Bill;
 use crate::cost::prices::Prices;
 use crate::generate;
@@ -18,8 +19,7 @@ use crate::input::Input;
 use crate::lookups::{self, users::Users};
 use crate::measured::{Measured, Run};
 use crate::progress;
-use crate::replay::aws::Bucket;
-use crate::replay::cost::{self, Estimate};
+use crate::replay::cost::Estimate;
 use crate::replay::scan::Scan;
 use crate::replay::{self, CANDIDATES_EACH};
 use crate::report;
@@ -33,7 +33,7 @@ pub const NOT_MEASURED: u8 = 2;
 pub async fn command(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     match &arguments.command {
         Command::Cost(arguments) => tell_cost(arguments),
-        Command::Generate(arguments) => generate_files(arguments),
+        Command::Generate(arguments) => generate_files(arguments).await,
         Command::Lookups(arguments) => look_up(arguments).await,
         Command::Replay(arguments) => replay_files(arguments).await,
         Command::Soak(arguments) => soak_system(arguments).await,
@@ -48,28 +48,43 @@ fn tell_cost(arguments: &Cost) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn generate_files(arguments: &Generate) -> anyhow::Result<ExitCode> {
+async fn generate_files(arguments: &Generate) -> anyhow::Result<ExitCode> {
     let bar = progress::bar("generating", arguments.events, "events");
     let clock = Clock::start();
-    let count = |made| {
-        bar.set_position(made);
-        true
+    let count = {
+        let bar = bar.clone();
+        move |made| {
+            bar.set_position(made);
+            true
+        }
     };
-    let generated = generate::generate(&arguments.plan(), &arguments.out, count)
-        .with_context(|| format!("generating into {}", arguments.out.display()))?;
+    let generated = match &arguments.out {
+        Place::Path(folder) => generate::generate(&arguments.plan(), folder, count)
+            .with_context(|| format!("generating into {}", folder.display()))?,
+        Place::Bucket(location) => {
+            let bucket = Bucket::connect(arguments.endpoint_url.as_deref()).await?;
+            anyhow::ensure!(
+                arguments.yes || !bucket.is_aws(),
+                "{location} would be on AWS, where files cost a little, and more if the system \
+                 takes them for Currents': say --yes, or set AWS_ENDPOINT_URL_S3"
+            );
+            bucket.generate(arguments.plan(), location, count).await?
+        }
+    };
     let secs = clock.instant.elapsed().as_secs_f64();
     bar.finish_and_clear();
     say(format_args!(
         "{} events in {} files, {} bytes, {:.0} events/s\n\
-         {} repeats, {} late events, {} deletions, {} damaged files",
+         {} repeats, {} late events, {} deletions, {} damaged files, {} of another version",
         generated.events,
-        generated.files.len(),
+        generated.keys.len(),
         generated.bytes,
         generated.events as f64 / secs.max(1e-9),
         generated.duplicates,
         generated.late,
         generated.deletes,
-        generated.damaged_files
+        generated.damaged_files,
+        generated.other_versions
     ));
     Ok(ExitCode::SUCCESS)
 }
@@ -86,9 +101,10 @@ async fn look_up(arguments: &Lookups) -> anyhow::Result<ExitCode> {
 
 async fn replay_files(arguments: &Replay) -> anyhow::Result<ExitCode> {
     let candidates = arguments.sample().saturating_mul(CANDIDATES_EACH);
-    let scan = scan(&arguments.files, &arguments.trigger, candidates, arguments.seed)?;
     let bucket = Bucket::connect(arguments.endpoint_url.as_deref()).await?;
-    if cost::is_aws(bucket.endpoint.as_deref()) {
+    let (input, _fetched) = find(&arguments.files, &bucket).await?;
+    let scan = scan(&input, &arguments.trigger, candidates, arguments.seed)?;
+    if bucket.is_aws() {
         let prices = Prices::read(None)?;
         eprintln!("{}", Estimate::of(&scan, arguments.usd_per_generation, prices));
         anyhow::ensure!(
@@ -102,14 +118,24 @@ async fn replay_files(arguments: &Replay) -> anyhow::Result<ExitCode> {
     finish(&arguments.output, &clock, Run::Replay(Box::new(result)))
 }
 
-/// Reads the files that a person names; those that cannot be Avro are named and passed over.
-fn scan(
-    files: &[PathBuf],
-    trigger: &Trigger,
-    candidates: usize,
-    seed: u64,
-) -> anyhow::Result<Scan> {
-    let input = Input::find(files)?;
+/// Finds the files that a person names. Those of buckets are copied into a folder that is
+/// there as long as it is held.
+async fn find(places: &[Place], bucket: &Bucket) -> anyhow::Result<(Input, TempDir)> {
+    let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
+    let mut input = Input::default();
+    for (number, place) in places.iter().enumerate() {
+        match place {
+            Place::Path(path) => input.add(path, number)?,
+            Place::Bucket(location) => {
+                bucket.fetch(location, folder.path(), (&mut input, number)).await?;
+            }
+        }
+    }
+    Ok((input, folder))
+}
+
+/// Reads the files; those that cannot be Avro are named and passed over.
+fn scan(input: &Input, trigger: &Trigger, candidates: usize, seed: u64) -> anyhow::Result<Scan> {
     for (path, reason) in &input.refused {
         eprintln!("{}: {reason}", path.display());
     }
@@ -121,12 +147,13 @@ fn scan(
 }
 
 async fn soak_system(arguments: &Soak) -> anyhow::Result<ExitCode> {
-    let scan = scan(&arguments.files, &arguments.trigger, soak::USERS, arguments.seed)?;
+    let input = Input::find(&arguments.files)?;
+    let scan = scan(&input, &arguments.trigger, soak::USERS, arguments.seed)?;
     let plan = arguments.plan();
     let length = soak::length(&scan, plan.rate)?;
     let bucket = Bucket::connect(arguments.endpoint_url.as_deref()).await?;
     anyhow::ensure!(
-        !cost::is_aws(bucket.endpoint.as_deref()),
+        !bucket.is_aws(),
         "a soak is for `local` only: set AWS_ENDPOINT_URL_S3 to its bucket"
     );
     let schedule = Schedule::new(plan.seed, length);

@@ -7,9 +7,9 @@
 mod curve;
 mod damage;
 mod files;
+mod sink;
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt as _, SeedableRng as _};
@@ -21,6 +21,7 @@ use crate::writer::Compression;
 
 use curve::Curve;
 use files::Files;
+pub use sink::{Folder, Sink, SinkError};
 
 /// When the first event happens: 2025-04-01 17:00 UTC.
 const START: i64 = 1_743_526_800;
@@ -67,6 +68,8 @@ pub struct Course {
     pub deletes: Option<f64>,
     /// Files that end early, or whose last block is not what it should be.
     pub damaged: f64,
+    /// Files whose schema has a field less than the catalogue's, or one more.
+    pub other_versions: f64,
 }
 
 impl Default for Course {
@@ -78,6 +81,7 @@ impl Default for Course {
             late: 0.0,
             deletes: None,
             damaged: 0.0,
+            other_versions: 0.0,
         }
     }
 }
@@ -85,8 +89,8 @@ impl Default for Course {
 /// What was generated.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Generated {
-    /// Files, in the order they were finished.
-    pub files: Vec<PathBuf>,
+    /// Keys of the files, in the order they were finished.
+    pub keys: Vec<String>,
     /// Bytes in them.
     pub bytes: u64,
     /// Events in them, with repeats, before the damage.
@@ -99,6 +103,8 @@ pub struct Generated {
     pub deletes: u64,
     /// Files that were damaged.
     pub damaged_files: u64,
+    /// Files with an earlier or a later version of their schema.
+    pub other_versions: u64,
 }
 
 /// Why nothing more was generated.
@@ -126,14 +132,8 @@ pub enum GenerateError {
         source: Box<apache_avro::Error>,
     },
     /// A file could not be written.
-    #[error("cannot write {path}")]
-    Write {
-        /// The file or folder.
-        path: PathBuf,
-        /// What the system said.
-        #[source]
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Sink(#[from] SinkError),
 }
 
 /// Writes the files of `plan` below `folder`, under Currents' keys.
@@ -142,6 +142,15 @@ pub enum GenerateError {
 pub fn generate(
     plan: &Plan,
     folder: &Path,
+    go_on: impl FnMut(u64) -> bool,
+) -> Result<Generated, GenerateError> {
+    generate_into(plan, &mut Folder(folder), go_on)
+}
+
+/// Writes the files of `plan` into `sink`, as [`generate`] does into a folder.
+pub fn generate_into(
+    plan: &Plan,
+    sink: &mut dyn Sink,
     mut go_on: impl FnMut(u64) -> bool,
 ) -> Result<Generated, GenerateError> {
     let course = &plan.course;
@@ -155,7 +164,7 @@ pub fn generate(
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(plan.seed);
     let users = Zipf::new(plan.users as f64, ZIPF_EXPONENT).map_err(|_| GenerateError::Empty)?;
     let types = weights.iter().map(|(name, _)| name.as_str());
-    let mut files = Files::new(folder, &catalogue, types, plan);
+    let mut files = Files::new(sink, &catalogue, types, plan)?;
     let mut curve = Curve::new(START, course.span_secs);
     for n in 0..plan.events {
         let now = curve.time(n as f64 / plan.events as f64);
@@ -198,155 +207,4 @@ fn user_id(seed: u64, n: u64) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::{BTreeMap, BTreeSet};
-    use std::fs::{self, File};
-
-    use apache_avro::Reader;
-    use apache_avro::types::Value;
-
-    use super::*;
-    use crate::traffic::STREAMING;
-
-    fn plan(seed: u64) -> Plan {
-        let compression = Compression::Deflate;
-        Plan { events: 2_000, users: 100, seed, compression, course: Course::default() }
-    }
-
-    fn rough() -> Course {
-        Course {
-            traffic: Traffic::All,
-            span_secs: 7_200,
-            duplicates: 0.1,
-            late: 0.05,
-            deletes: Some(0.02),
-            damaged: 0.0,
-        }
-    }
-
-    fn read_all(folder: &Path, generated: &Generated) -> Vec<(PathBuf, Vec<u8>)> {
-        let relative = |path: &PathBuf| path.strip_prefix(folder).expect("below").to_owned();
-        let read = |path: &PathBuf| (relative(path), fs::read(path).expect("is there"));
-        generated.files.iter().map(read).collect()
-    }
-
-    /// All events that can be read, with their files, and how many files end with an error.
-    /// Events, each with the file that it stands in.
-    type Events = Vec<(PathBuf, BTreeMap<String, Value>)>;
-
-    fn events(generated: &Generated) -> (Events, u64) {
-        let (mut events, mut damaged) = (Vec::new(), 0);
-        for path in &generated.files {
-            let Ok(reader) = Reader::new(File::open(path).expect("is there")) else {
-                damaged += 1;
-                continue;
-            };
-            for event in reader {
-                match event {
-                    Ok(Value::Record(fields)) => {
-                        events.push((path.clone(), fields.into_iter().collect()));
-                    }
-                    _ => damaged += 1,
-                }
-            }
-        }
-        (events, damaged)
-    }
-
-    #[test]
-    fn the_seed_decides_every_byte() {
-        for course in [Course::default(), Course { damaged: 0.5, ..rough() }] {
-            let folders = [(); 3].map(|()| tempfile::tempdir().expect("temporary folder"));
-            let mut contents = Vec::new();
-            for (folder, seed) in folders.iter().zip([7, 7, 8]) {
-                let plan = Plan { course: course.clone(), ..plan(seed) };
-                let generated = generate(&plan, folder.path(), |_| true).expect("generates");
-                contents.push(read_all(folder.path(), &generated));
-            }
-
-            assert!(contents[0] == contents[1], "the same seed writes the same bytes");
-            assert!(contents[0] != contents[2], "another seed writes others");
-        }
-    }
-
-    #[test]
-    fn every_event_is_in_some_file_and_every_type_has_one() {
-        let folder = tempfile::tempdir().expect("temporary folder");
-
-        let generated = generate(&plan(1), folder.path(), |_| true).expect("generates");
-
-        assert_eq!(events(&generated).0.len(), 2_000);
-        assert_eq!(generated.events, 2_000);
-        for (event_type, _) in STREAMING {
-            let folder_name = format!("event_type={event_type}/");
-            let in_folder =
-                |path: &PathBuf| path.to_str().is_some_and(|path| path.contains(&folder_name));
-            assert!(generated.files.iter().any(in_folder), "{event_type}");
-        }
-    }
-
-    #[test]
-    fn events_of_all_types_and_codecs_are_read_by_the_avro_library() {
-        for compression in Compression::ALL {
-            let folder = tempfile::tempdir().expect("temporary folder");
-            let plan = Plan { events: 3_000, compression, course: rough(), ..plan(3) };
-
-            let generated = generate(&plan, folder.path(), |_| true).expect("generates");
-
-            let (events, damaged) = events(&generated);
-            assert_eq!((events.len() as u64, damaged), (generated.events, 0), "{compression:?}");
-            let type_of = |path: &PathBuf| {
-                let path = path.to_str().expect("is UTF-8").to_owned();
-                path.split("event_type=")
-                    .nth(1)
-                    .expect("has a type")
-                    .split('/')
-                    .next()
-                    .map(String::from)
-            };
-            let types: BTreeSet<_> = generated.files.iter().map(type_of).collect();
-            assert_eq!(types.len(), 94);
-        }
-    }
-
-    #[test]
-    fn repeats_late_events_and_deletions_are_what_was_counted() {
-        let folder = tempfile::tempdir().expect("temporary folder");
-        let plan = Plan { events: 20_000, course: rough(), ..plan(5) };
-
-        let generated = generate(&plan, folder.path(), |_| true).expect("generates");
-
-        let (events, _) = events(&generated);
-        let ids: BTreeSet<String> = events
-            .iter()
-            .filter_map(|(_, event)| match event.get("id") {
-                Some(Value::String(id)) => Some(id.clone()),
-                _ => None,
-            })
-            .collect();
-        assert_eq!(events.len() - ids.len(), generated.duplicates as usize);
-        assert!((1_700..2_300).contains(&generated.duplicates), "{}", generated.duplicates);
-        let old = events.iter().filter(|(_, event)| match event.get("time") {
-            Some(Value::Int(time)) => i64::from(*time) < START,
-            Some(Value::Long(time)) => *time < START,
-            _ => false,
-        });
-        assert!(old.count() > 400, "late events happened before the first file");
-        assert!((800..1_200).contains(&generated.late), "{}", generated.late);
-        assert!((300..500).contains(&generated.deletes), "{}", generated.deletes);
-    }
-
-    #[test]
-    fn damaged_files_are_seen_to_be_damaged_and_the_others_are_whole() {
-        let folder = tempfile::tempdir().expect("temporary folder");
-        for compression in [Compression::Null, Compression::Deflate] {
-            let course = Course { damaged: 0.3, ..rough() };
-            let plan = Plan { events: 5_000, course, compression, ..plan(9) };
-
-            let generated = generate(&plan, folder.path(), |_| true).expect("generates");
-
-            assert!(generated.damaged_files > 10, "{}", generated.damaged_files);
-            assert_eq!(events(&generated).1, generated.damaged_files, "{compression:?}");
-        }
-    }
-}
+mod tests;

@@ -41,22 +41,27 @@ impl Input {
     pub fn find(paths: &[PathBuf]) -> anyhow::Result<Self> {
         let mut input = Self::default();
         for (number, path) in paths.iter().enumerate() {
-            let kind =
-                fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
-            if kind.is_dir() {
-                let before = input.files.len() + input.refused.len();
-                input.add_folder(path, path, number, 0)?;
-                anyhow::ensure!(
-                    input.files.len() + input.refused.len() > before,
-                    "folder {} holds no .avro file: name a folder that Currents exported to",
-                    path.display()
-                );
-            } else {
-                let name = path.file_name().unwrap_or_default().to_string_lossy();
-                input.add_file(path, number, &name);
-            }
+            input.add(path, number)?;
         }
         Ok(input)
+    }
+
+    /// Looks at a file or folder that was named as number `number`.
+    pub(crate) fn add(&mut self, path: &Path, number: usize) -> anyhow::Result<()> {
+        let kind = fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
+        if kind.is_dir() {
+            let before = self.files.len() + self.refused.len();
+            self.add_folder(path, path, number, 0)?;
+            anyhow::ensure!(
+                self.files.len() + self.refused.len() > before,
+                "folder {} holds no .avro file: name a folder that Currents exported to",
+                path.display()
+            );
+        } else {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            self.add_file(path, number, &name);
+        }
+        Ok(())
     }
 
     fn add_folder(
@@ -85,7 +90,8 @@ impl Input {
         Ok(())
     }
 
-    fn add_file(&mut self, path: &Path, number: usize, name: &str) {
+    /// Looks at one file that is called `name` below what was named.
+    pub(crate) fn add_file(&mut self, path: &Path, number: usize, name: &str) {
         match looks_like_avro(path) {
             Ok(()) => {
                 // The number keeps files of the same name in different folders apart.

@@ -16,6 +16,7 @@
 //! for the measuring, [`soak`] for both at once under faults; [`cost`] stands by itself.
 
 pub mod arguments;
+pub mod bucket;
 pub mod catalogue;
 pub mod client;
 pub mod commands;
@@ -34,6 +35,7 @@ pub mod replay;
 pub mod report;
 pub mod sample;
 pub mod soak;
+pub mod system;
 pub mod traffic;
 pub mod trigger;
 pub mod writer;

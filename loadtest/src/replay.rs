@@ -13,9 +13,9 @@
 //!
 //! Memory is bounded by the number of files and of followed users.
 
-pub mod aws;
 pub mod cost;
 pub(crate) mod follow;
+mod look;
 pub mod pace;
 mod points;
 pub mod result;
@@ -33,6 +33,7 @@ use crate::client::{BadTarget, Client, Kind, Target};
 use crate::progress;
 
 use follow::Follow;
+use look::Look;
 use pace::{Pace, TooLong};
 use points::Points;
 use result::{Input, Point, ReplayResult, Upload};
@@ -124,6 +125,7 @@ pub async fn run(plan: &Plan, scan: &Scan, s3: &S3) -> Result<ReplayResult, Repl
         uploaded: Mutex::default(),
     };
     let bar = progress::bar("replaying", scan.events(), "events");
+    let look = Look::new(&plan.api).await;
     let (start, mut points) = (Instant::now(), Points::default());
     let work = async {
         let upload = async {
@@ -132,11 +134,14 @@ pub async fn run(plan: &Plan, scan: &Scan, s3: &S3) -> Result<ReplayResult, Repl
         };
         tokio::join!(upload, follow.poll(&client, plan.polls_per_second, plan.patience)).0
     };
+    let uploaded_events = || uploader.events();
     let upload_took = tokio::select! {
         took = work => took,
         () = watch(&uploader, &follow, start, &mut points, &bar) => start.elapsed(),
+        () = look.each_second(start, &uploaded_events) => start.elapsed(),
     };
     points.push(point(&uploader, &follow, start));
+    look.once(start, &uploaded_events).await;
     bar.finish_and_clear();
     let uploaded = uploader.uploaded.into_inner().unwrap_or_else(PoisonError::into_inner);
     if let (0, Some(reason)) = (uploaded.files, &uploaded.first_failure) {
@@ -151,6 +156,7 @@ pub async fn run(plan: &Plan, scan: &Scan, s3: &S3) -> Result<ReplayResult, Repl
         upload: upload_result(&uploaded, upload_took),
         followed: follow.finish(&client, sample.had_content).await,
         points: points.into_vec(),
+        system: look.into_system(),
     })
 }
 
@@ -175,8 +181,7 @@ async fn watch(
 
 fn point(uploader: &Uploader<'_>, follow: &Follow, start: Instant) -> Point {
     let (waiting, readable) = follow.progress();
-    let events = uploader.uploaded.lock().unwrap_or_else(PoisonError::into_inner).events;
-    Point { secs: start.elapsed().as_secs_f64(), events, waiting, readable }
+    Point { secs: start.elapsed().as_secs_f64(), events: uploader.events(), waiting, readable }
 }
 
 pub(crate) fn input(scan: &Scan) -> Input {

@@ -11,6 +11,7 @@ mod escape;
 mod lookups;
 mod replay;
 mod soak;
+mod system;
 mod table;
 
 use std::fmt::Write as _;

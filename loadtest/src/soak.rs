@@ -17,10 +17,8 @@
 //! Memory is bounded by the number of files; moments are thinned out.
 
 mod load;
-pub mod local;
 mod reconcile;
 pub mod result;
-mod samples;
 pub mod schedule;
 mod switch;
 mod watch;
@@ -39,14 +37,13 @@ use crate::replay::follow::Follow;
 use crate::replay::pace::{self, Pace, TooLong};
 use crate::replay::scan::Scan;
 use crate::replay::upload::Uploader;
+use crate::system::local::{Local, LocalError, Metrics};
 
 use load::Load;
 
-use local::{Local, LocalError, Metrics};
 use reconcile::Facts;
 pub use reconcile::{Line, Rule};
 use result::SoakResult;
-pub use samples::Sample;
 use schedule::{Kind, Schedule};
 use switch::Switch;
 use watch::{Seen, Watch};
@@ -222,7 +219,7 @@ fn outcome(
         uploaded: upload.files,
         events: upload.events,
         counted: &seen.counted,
-        quota: seen.quota.as_ref(),
+        quota: seen.system.quota.as_ref(),
         look_ups: &look_ups,
         kinds: &kinds,
     };
@@ -239,10 +236,9 @@ fn outcome(
         struck: seen.counted.faults.injected.clone(),
         fates: fates.map(|name| (name.to_owned(), seen.counted.count(name))).collect(),
         generations: seen.counted.count(contract::metrics::GENERATIONS),
-        quota: seen.quota,
+        system: seen.system,
         periods,
         look_ups,
         lines,
-        samples: seen.samples,
     }
 }

@@ -216,11 +216,7 @@ impl Sampling {
         let generate = move || generate::generate(&plan, &into, go_on);
         let generated = self.thread.spawn_blocking(generate).await.context("making the sample")?;
         let generated = generated.context("making the sample")?;
-        say(format_args!(
-            "Made {} sample files, {} bytes.",
-            generated.files.len(),
-            generated.bytes
-        ));
+        say(format_args!("Made {} sample files, {} bytes.", generated.keys.len(), generated.bytes));
         Ok(Input::find(&[folder])?.files)
     }
 

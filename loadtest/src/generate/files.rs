@@ -1,14 +1,11 @@
 //! The files that are being filled, one for each event type.
 
-use std::fs;
-use std::path::Path;
-
 use rand::RngExt as _;
 use rand::rngs::Xoshiro256PlusPlus;
 
 use super::damage::damage;
-use super::{GenerateError, Generated, Plan};
-use crate::catalogue::Catalogue;
+use super::{GenerateError, Generated, Plan, Sink};
+use crate::catalogue::{BadCatalogue, Catalogue, Version};
 use crate::encode::Shape;
 use crate::layout;
 use crate::writer::{Container, Packer, container_header};
@@ -21,29 +18,41 @@ const MAX_FILE_SECS: i64 = 300;
 
 /// All files of a run.
 pub(super) struct Files<'a> {
-    folder: &'a Path,
+    sink: &'a mut dyn Sink,
     lanes: Vec<Lane>,
     packer: Packer,
     duplicates: f64,
     damaged: f64,
+    other_versions: f64,
     pub(super) generated: Generated,
 }
 
 /// The files of one event type.
 struct Lane {
     event_type: String,
-    shape: Shape,
-    header: Vec<u8>,
+    /// By version: the catalogue's, the one before, the one after.
+    formats: [Format; 3],
     open: Option<Open>,
     /// Events written before the open file, as in the names of Kafka's segments.
     offset: u64,
+    /// The format of the latest file.
+    last_format: usize,
     /// The latest event, and the one being made.
     last: Vec<u8>,
     next: Vec<u8>,
 }
 
+/// How files of one version of a schema are written.
+struct Format {
+    version: Version,
+    shape: Shape,
+    header: Vec<u8>,
+}
+
 struct Open {
     opened_at: i64,
+    /// Which of the lane's formats it has.
+    format: usize,
     events: u64,
     container: Container,
 }
@@ -51,31 +60,21 @@ struct Open {
 impl<'a> Files<'a> {
     /// No files yet, for these types.
     pub(super) fn new<'t>(
-        folder: &'a Path,
+        sink: &'a mut dyn Sink,
         catalogue: &Catalogue,
         types: impl Iterator<Item = &'t str>,
         plan: &Plan,
-    ) -> Self {
-        let lane = |event_type: &str| {
-            let schema = catalogue.schema(event_type)?;
-            Some(Lane {
-                event_type: event_type.to_owned(),
-                shape: Shape::new(schema),
-                header: container_header(schema, plan.compression),
-                open: None,
-                offset: 0,
-                last: Vec::new(),
-                next: Vec::new(),
-            })
-        };
-        Self {
-            folder,
-            lanes: types.filter_map(lane).collect(),
+    ) -> Result<Self, BadCatalogue> {
+        let lanes = types.map(|event_type| Lane::new(event_type, catalogue, plan));
+        Ok(Self {
+            sink,
+            lanes: lanes.collect::<Result<_, _>>()?,
             packer: Packer::new(plan.compression),
             duplicates: plan.course.duplicates,
             damaged: plan.course.damaged,
+            other_versions: plan.course.other_versions,
             generated: Generated::default(),
-        }
+        })
     }
 
     /// Writes an event of the type with this index at this moment, and perhaps the one before
@@ -92,15 +91,25 @@ impl<'a> Files<'a> {
             self.close(index, rng)?;
         }
         let Some(lane) = self.lanes.get_mut(index) else { return Ok(()) };
-        lane.next.clear();
-        lane.shape.write(user_id, time, rng, &mut lane.next);
-        if rng.random_bool(self.duplicates) && !lane.last.is_empty() {
-            lane.push(now, &mut self.packer, |lane| &lane.last)?;
-            self.generated.duplicates += 1;
-            self.generated.events += 1;
+        if lane.open.is_none() {
+            lane.open(now, self.other_versions, rng);
         }
-        lane.push(now, &mut self.packer, |lane| &lane.next)?;
-        self.generated.events += 1;
+        let Some(open) = &mut lane.open else { return Ok(()) };
+        lane.next.clear();
+        lane.formats[open.format].shape.write(user_id, time, rng, &mut lane.next);
+        let mut push = |event: &[u8]| {
+            open.events += 1;
+            self.generated.events += 1;
+            let pushed = open.container.push(event, &mut self.packer);
+            let event_type = &lane.event_type;
+            pushed
+                .map_err(|source| GenerateError::Encode { event_type: event_type.clone(), source })
+        };
+        if rng.random_bool(self.duplicates) && !lane.last.is_empty() {
+            push(&lane.last)?;
+            self.generated.duplicates += 1;
+        }
+        push(&lane.next)?;
         std::mem::swap(&mut lane.last, &mut lane.next);
         Ok(())
     }
@@ -119,48 +128,64 @@ impl<'a> Files<'a> {
     fn close(&mut self, index: usize, rng: &mut Xoshiro256PlusPlus) -> Result<(), GenerateError> {
         let Some(lane) = self.lanes.get_mut(index) else { return Ok(()) };
         let Some(open) = lane.open.take() else { return Ok(()) };
-        let event_type = &lane.event_type;
+        let (event_type, format) = (&lane.event_type, &lane.formats[open.format]);
         let mut bytes = open
             .container
             .finish(&mut self.packer)
             .map_err(|source| GenerateError::Encode { event_type: event_type.clone(), source })?;
         if rng.random_bool(self.damaged) {
-            damage(&mut bytes, lane.header.len(), rng);
+            damage(&mut bytes, format.header.len(), rng);
             self.generated.damaged_files += 1;
         }
-        let path = self.folder.join(layout::key(event_type, open.opened_at, lane.offset));
+        let version = format.version;
+        let key = layout::key(event_type, open.opened_at, version.number(), lane.offset);
         lane.offset += open.events;
-        let failed = |source| GenerateError::Write { path: path.clone(), source };
-        fs::create_dir_all(path.parent().unwrap_or(self.folder)).map_err(failed)?;
-        fs::write(&path, &bytes).map_err(failed)?;
+        self.generated.other_versions += u64::from(version != Version::Current);
         self.generated.bytes += bytes.len() as u64;
-        self.generated.files.push(path);
+        self.sink.put(&key, bytes)?;
+        self.generated.keys.push(key);
         Ok(())
     }
 }
 
 impl Lane {
+    fn new(event_type: &str, catalogue: &Catalogue, plan: &Plan) -> Result<Self, BadCatalogue> {
+        let format = |version| {
+            let schema = catalogue.version(event_type, version)?;
+            let header = container_header(&schema, plan.compression);
+            Ok(Format { version, shape: Shape::new(&schema), header })
+        };
+        Ok(Self {
+            event_type: event_type.to_owned(),
+            formats: [
+                format(Version::Current)?,
+                format(Version::Earlier)?,
+                format(Version::Later)?,
+            ],
+            open: None,
+            offset: 0,
+            last_format: 0,
+            last: Vec::new(),
+            next: Vec::new(),
+        })
+    }
+
     fn is_due(&self, now: i64) -> bool {
         self.open.as_ref().is_some_and(|open| {
             open.events >= MAX_FILE_EVENTS || now - open.opened_at >= MAX_FILE_SECS
         })
     }
 
-    fn push(
-        &mut self,
-        now: i64,
-        packer: &mut Packer,
-        event: impl Fn(&Self) -> &Vec<u8>,
-    ) -> Result<(), GenerateError> {
-        let mut open = self.open.take().unwrap_or_else(|| Open {
-            opened_at: now,
-            events: 0,
-            container: Container::new(&self.header),
-        });
-        let pushed = open.container.push(event(self), packer);
-        open.events += 1;
-        self.open = Some(open);
-        pushed
-            .map_err(|source| GenerateError::Encode { event_type: self.event_type.clone(), source })
+    /// Opens a file; a share of them has another version of the schema.
+    fn open(&mut self, now: i64, other_versions: f64, rng: &mut Xoshiro256PlusPlus) {
+        let is_other = other_versions > 0.0 && rng.random_bool(other_versions);
+        let format = if is_other { rng.random_range(1..self.formats.len()) } else { 0 };
+        // An event is repeated as it was encoded.
+        if format != self.last_format {
+            self.last.clear();
+        }
+        self.last_format = format;
+        let container = Container::new(&self.formats[format].header);
+        self.open = Some(Open { opened_at: now, format, events: 0, container });
     }
 }

@@ -77,36 +77,9 @@ impl fmt::Display for Estimate {
     }
 }
 
-/// Whether an endpoint is AWS itself; none at all means AWS.
-pub fn is_aws(endpoint: Option<&str>) -> bool {
-    let Some(endpoint) = endpoint else { return true };
-    let Ok(uri) = endpoint.parse::<http::Uri>() else { return true };
-    let host = uri.host().unwrap_or_default().trim_end_matches('.').to_ascii_lowercase();
-    ["amazonaws.com", "amazonaws.com.cn", "aws", "api.aws"]
-        .iter()
-        .any(|domain| host.strip_suffix(domain).is_some_and(|p| p.is_empty() || p.ends_with('.')))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_an_endpoint_elsewhere_is_not_aws() {
-        assert!(is_aws(None));
-        for aws in [
-            "https://s3.us-east-1.amazonaws.com",
-            "https://S3.CN-NORTH-1.AMAZONAWS.COM.CN:443/",
-            "https://bucket.vpce-1.s3.us-east-1.vpce.amazonaws.com",
-            "https://s3.dualstack.us-east-1.api.aws",
-            "not an address",
-        ] {
-            assert!(is_aws(Some(aws)), "{aws}");
-        }
-        for other in ["http://127.0.0.1:9000", "http://localhost:4566", "http://notamazonaws.com"] {
-            assert!(!is_aws(Some(other)), "{other}");
-        }
-    }
 
     #[test]
     fn the_model_costs_by_events_that_ask() {

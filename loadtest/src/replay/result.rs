@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::latency::LatencySummary;
+use crate::system::System;
 
 /// A whole replay.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,6 +27,8 @@ pub struct ReplayResult {
     pub followed: Followed,
     /// How it went on.
     pub points: Vec<Point>,
+    /// How it went on in the system, where that tells its figures, as `local` does.
+    pub system: Option<System>,
 }
 
 /// What the files hold.

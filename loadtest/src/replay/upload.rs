@@ -35,6 +35,11 @@ pub(crate) struct Uploader<'a> {
 }
 
 impl Uploader<'_> {
+    /// Events in the bucket.
+    pub(crate) fn events(&self) -> u64 {
+        self.uploaded.lock().unwrap_or_else(PoisonError::into_inner).events
+    }
+
     /// Uploads all files of the schedule, at most `at_a_time` at a time.
     pub(crate) async fn run(
         &self,

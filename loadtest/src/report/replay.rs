@@ -2,6 +2,7 @@
 
 use super::Named;
 use super::chart::{Axis, Chart, Scale, Series, quantile_axis, rarity};
+use super::system::{self, Shown};
 use super::table::{Good, Row, table};
 use crate::replay::result::{Point, ReplayResult};
 
@@ -17,7 +18,19 @@ pub(super) fn section(runs: &[Named<'_, ReplayResult>]) -> String {
         [("waiting", |point| point.waiting), ("readable", |point| point.readable)];
     html.push_str(&over_time(runs, "Followed users: backlog and content", "users", &lines).html());
     html.push_str(&freshness(runs).html());
+    let systems: Vec<_> = runs.iter().filter_map(shown).collect();
+    if !systems.is_empty() {
+        for chart in system::charts(&systems) {
+            html.push_str(&chart.html());
+        }
+    }
     html
+}
+
+/// A run whose system told its figures.
+fn shown<'a>(run: &'a Named<'_, ReplayResult>) -> Option<Shown<'a>> {
+    let system = run.result.system.as_ref()?;
+    Some(Shown { name: &run.name, system, periods: &[] })
 }
 
 /// A line over time: its name, and its value at a moment.

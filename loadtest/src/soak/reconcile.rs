@@ -12,10 +12,11 @@
 use contract::metrics::{self, Fate};
 use serde::{Deserialize, Serialize};
 
-use super::local::Metrics;
-use super::result::{LookUps, QuotaUse};
+use super::result::LookUps;
 use super::schedule::Kind;
 use crate::lookups::MAX_FAILED_SHARE;
+use crate::system::QuotaUse;
+use crate::system::local::Metrics;
 
 /// Two figures that must agree.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

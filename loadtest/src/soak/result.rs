@@ -6,12 +6,12 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::reconcile::Line;
-use super::samples::Sample;
 use super::schedule::Period;
 use crate::client::Kind;
 use crate::latency::LatencySummary;
 use crate::lookups::result::Counts;
 use crate::replay::result::{Input, Upload};
+use crate::system::System;
 
 /// A whole soak.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,30 +39,12 @@ pub struct SoakResult {
     pub fates: BTreeMap<String, u64>,
     /// Calls of the model that returned an answer.
     pub generations: u64,
-    /// The quota's use, where it is known.
-    pub quota: Option<QuotaUse>,
+    /// How it went on in the system.
+    pub system: System,
     /// What look-ups got.
     pub look_ups: LookUps,
     /// Every figure against what it must be.
     pub lines: Vec<Line>,
-    /// How it went on.
-    pub samples: Vec<Sample>,
-}
-
-/// The quota, and its use.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct QuotaUse {
-    /// Tokens a minute.
-    pub tokens_per_minute: u64,
-    /// Most tokens of any minute before a moment.
-    pub highest: u64,
-    /// Moments that were looked at.
-    pub moments: u64,
-    /// Moments above the quota.
-    pub over: u64,
-    /// Calls that were above it, and refused: not those that a fault refused.
-    pub refused: u64,
 }
 
 /// What look-ups got.

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::local::{Local, LocalError};
 use super::schedule::{Faults, Period, Schedule};
+use crate::system::local::{Local, LocalError};
 
 /// Attempts at switching faults off before a person is told that they are on.
 const ATTEMPTS: u32 = 5;

@@ -3,16 +3,14 @@
 use std::sync::PoisonError;
 use std::time::Duration;
 
-use contract::metrics;
 use indicatif::ProgressBar;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::load::Load;
-use super::local::{Local, LocalError, Metrics};
-use super::result::QuotaUse;
-use super::samples::{Sample, Samples};
 use super::{Plan, SoakError};
 use crate::replay::upload::{Uploaded, Uploader};
+use crate::system::local::{Local, LocalError, Metrics};
+use crate::system::{QuotaUse, Sample, Samples, System};
 
 /// Ticks in a row without an answer after which the system is taken for gone.
 const MAX_UNANSWERED: u32 = 10;
@@ -42,8 +40,7 @@ pub(super) struct Seen {
     pub(super) drain_took: Duration,
     /// Counted since the start.
     pub(super) counted: Metrics,
-    pub(super) quota: Option<QuotaUse>,
-    pub(super) samples: Vec<Sample>,
+    pub(super) system: System,
 }
 
 impl Watch<'_> {
@@ -84,7 +81,7 @@ impl Watch<'_> {
                 Err(error) => return Err(error.into()),
             };
             unanswered = 0;
-            see_quota(&mut seen.quota, &now);
+            QuotaUse::see(&mut seen.system.quota, &now);
             let sample = self.sample(&now);
             bar.set_position(sample.events_done);
             bar.set_message(on());
@@ -94,7 +91,7 @@ impl Watch<'_> {
                 && self.is_over(&seen.counted, ended)
             {
                 seen.drain_took = self.start.elapsed().saturating_sub(seen.upload_took);
-                seen.samples = samples.into_vec();
+                seen.system.samples = samples.into_vec();
                 return Ok(seen);
             }
         }
@@ -122,30 +119,12 @@ impl Watch<'_> {
 
     fn sample(&self, now: &Metrics) -> Sample {
         let recent = self.load.recent();
+        let secs = self.start.elapsed().as_secs_f64();
         Sample {
-            secs: self.start.elapsed().as_secs_f64(),
-            events_uploaded: self.uploaded().events,
-            events_done: now.events_done,
-            backlog_objects: now.backlog.objects,
-            backlog_records: now.backlog.records,
-            freshness_p50_ms: now.freshness_ms.p50,
-            freshness_p99_ms: now.freshness_ms.p99,
-            quota_used: now.quota.map(|quota| quota.used_last_minute),
-            throttles: now.count(metrics::THROTTLES),
-            generations: now.count(metrics::GENERATIONS),
             look_ups: recent.count,
             look_ups_p99_ms: recent.p99_ms,
             look_ups_failed: recent.failed,
+            ..Sample::new(secs, self.uploaded().events, now)
         }
     }
-}
-
-fn see_quota(seen: &mut Option<QuotaUse>, now: &Metrics) {
-    let Some(quota) = now.quota else { return };
-    let seen = seen.get_or_insert_default();
-    seen.tokens_per_minute = quota.tokens_per_minute;
-    seen.highest = seen.highest.max(quota.used_last_minute);
-    seen.moments += 1;
-    seen.over += u64::from(quota.used_last_minute > quota.tokens_per_minute);
-    seen.refused = now.stand_in.unwrap_or_default().throttled;
 }

@@ -1,11 +1,18 @@
 //! Files replayed into the bucket, and users followed to their content.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use axum::extract::Request;
+use axum::http::header::ETAG;
+use axum::http::{Method, StatusCode};
+use axum::response::IntoResponse as _;
 use loadtest::measured::{Measured, Run};
 use loadtest::replay::result::ReplayResult;
 use local::{aws, front};
 use tempfile::TempDir;
+use tokio::net::TcpListener;
 
 use crate::report::by_schema;
 use crate::rig::{Rig, loadtest, sample, stderr, stdout};
@@ -18,19 +25,22 @@ pub(crate) struct Replayed {
 }
 
 pub(crate) async fn replay(rig: &Rig, files: &Path, more: &[&str], json: &Path) -> Replayed {
-    let (url, endpoint) = (rig.url(), rig.open_bucket().await);
-    let environment = [
-        ("AWS_ENDPOINT_URL_S3", endpoint.as_str()),
-        ("AWS_REGION", aws::REGION),
-        ("AWS_ACCESS_KEY_ID", aws::ACCESS_KEY),
-        ("AWS_SECRET_ACCESS_KEY", aws::SECRET_KEY),
-        ("LOADTEST_CREDENTIALS", front::CREDENTIALS),
-    ];
     let files = files.to_str().expect("is UTF-8");
-    let mut arguments = vec!["replay", files, "--url", &url, "--json"];
+    replay_at(&rig.url(), &rig.open_bucket().await, files, more, json).await
+}
+
+/// Replays files, or a place in a bucket, with the program.
+pub(crate) async fn replay_at(
+    url: &str,
+    endpoint: &str,
+    files: &str,
+    more: &[&str],
+    json: &Path,
+) -> Replayed {
+    let mut arguments = vec!["replay", files, "--url", url, "--json"];
     arguments.push(json.to_str().expect("is UTF-8"));
     arguments.extend(more);
-    let output = loadtest(&environment, &arguments).await;
+    let output = loadtest(&environment(endpoint), &arguments).await;
     let result = json.exists().then(|| match Measured::read(json).expect("is a measurement").run {
         Run::Replay(result) => *result,
         other => panic!("is of another kind: {other:?}"),
@@ -38,8 +48,19 @@ pub(crate) async fn replay(rig: &Rig, files: &Path, more: &[&str], json: &Path) 
     Replayed { code: output.status.code(), printed: stdout(&output) + &stderr(&output), result }
 }
 
+/// What the program needs to know of a system on this machine.
+pub(crate) fn environment(endpoint: &str) -> [(&str, &str); 5] {
+    [
+        ("AWS_ENDPOINT_URL_S3", endpoint),
+        ("AWS_REGION", aws::REGION),
+        ("AWS_ACCESS_KEY_ID", aws::ACCESS_KEY),
+        ("AWS_SECRET_ACCESS_KEY", aws::SECRET_KEY),
+        ("LOADTEST_CREDENTIALS", front::CREDENTIALS),
+    ]
+}
+
 /// A file for a result, in a folder that goes with it.
-fn json() -> (TempDir, PathBuf) {
+pub(crate) fn json() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().expect("temporary folder");
     let path = folder.path().join("result.json");
     (folder, path)
@@ -119,13 +140,8 @@ async fn a_bucket_that_takes_nothing_ends_the_replay() {
     let rig = Rig::start().await;
     let files = files();
     let (url, endpoint) = (rig.url(), rig.open_bucket().await);
-    let environment = [
-        ("AWS_ENDPOINT_URL_S3", endpoint.as_str()),
-        ("AWS_REGION", aws::REGION),
-        ("AWS_ACCESS_KEY_ID", aws::ACCESS_KEY),
-        ("AWS_SECRET_ACCESS_KEY", "not-the-secret"),
-        ("LOADTEST_CREDENTIALS", front::CREDENTIALS),
-    ];
+    let mut environment = environment(&endpoint);
+    environment[3] = ("AWS_SECRET_ACCESS_KEY", "not-the-secret");
     let path = files.path().to_str().expect("is UTF-8");
     let arguments = ["replay", path, "--url", &url, "--sample", "5", "--patience-secs", "1"];
 
@@ -134,4 +150,45 @@ async fn a_bucket_that_takes_nothing_ends_the_replay() {
     assert_eq!(output.status.code(), Some(2), "{}", stdout(&output));
     assert!(stderr(&output).contains("no file could be uploaded"), "{}", stderr(&output));
     rig.pipeline.stop().await;
+}
+
+/// A bucket that takes everything, and an api whose content changes with every look-up after
+/// the first file is there.
+async fn restless() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    let url = format!("http://{}", listener.local_addr().expect("is bound"));
+    let answers = Arc::new(AtomicU64::default());
+    let answer = move |request: Request| async move {
+        let is_upload = request.method() == Method::PUT;
+        // A body that is not read to its end could not be sent.
+        axum::body::to_bytes(request.into_body(), usize::MAX).await.expect("is read");
+        if is_upload {
+            answers.fetch_max(1, Ordering::SeqCst);
+            return StatusCode::OK.into_response();
+        }
+        let is_there = |n| (n > 0).then_some(n + 1);
+        match answers.fetch_update(Ordering::SeqCst, Ordering::SeqCst, is_there) {
+            Ok(n) => ([(ETAG, format!("\"{n}\""))], r#"{"Item":{}}"#).into_response(),
+            Err(_) => StatusCode::NOT_FOUND.into_response(),
+        }
+    };
+    let router = axum::Router::new().fallback(answer);
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    url
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn content_that_changes_though_its_events_are_one_was_written_twice() {
+    // Few events for many users: most have one that asks.
+    let (files, (_folder, json)) = (sample(2_000, 2_000), json());
+    let url = restless().await;
+    let path = files.path().to_str().expect("is UTF-8");
+
+    let replayed = replay_at(&url, &url, path, &["--sample", "40"], &json).await;
+
+    let followed = replayed.result.expect("is written").followed;
+    assert!(followed.looked_at_twice > 5, "{followed:?}");
+    assert_eq!(followed.written_twice, followed.looked_at_twice);
+    assert_eq!(replayed.code, Some(1), "{}", replayed.printed);
+    assert!(replayed.printed.contains("written twice"), "{}", replayed.printed);
 }

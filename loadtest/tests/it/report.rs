@@ -78,7 +78,8 @@ async fn a_replay_is_drawn_beside_look_ups() {
 
     let page = report(&[&a, &b], &folder.path().join("report.html")).await;
 
-    assert_eq!(page.matches("<svg").count(), 5);
+    assert_eq!(page.matches("<svg").count(), 11);
+    assert!(page.contains("Quota: tokens of the minute before"), "{page}");
     assert!(page.contains("<h2>Look-ups</h2>") && page.contains("<h2>Replay</h2>"), "{page}");
     assert!(page.contains("<tr><th scope=\"row\">users followed</th><td>20</td></tr>"), "{page}");
     rig.pipeline.stop().await;

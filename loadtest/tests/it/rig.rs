@@ -94,6 +94,10 @@ impl Rig {
         format!("http://{address}")
     }
 
+    pub(crate) fn events_read(&self) -> u64 {
+        self.pipeline.totals.counts().get(metrics::EVENTS_READ)
+    }
+
     pub(crate) fn events_received(&self) -> u64 {
         self.pipeline.totals.counts().get(metrics::EVENTS_RECEIVED)
     }

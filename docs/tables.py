@@ -1,14 +1,14 @@
-"""Writes the tables of README.md and docs/architecture.md from target/bench/quota.json.
+"""Writes the tables of README.md and docs/ from what `make bench` wrote to target/bench.
 
-Each table stands between `<!-- quota:NAME -->` and `<!-- /quota -->`; what is between
-them is replaced.
+Each table stands between `<!-- FILE:NAME -->` and `<!-- /FILE -->`, where FILE.json is what
+it is made of; what is between them is replaced. Where there is no such file, it stays.
 """
 
 import json
 import pathlib
 import re
 
-ROOT = pathlib.Path(__file__).parents[3]
+ROOT = pathlib.Path(__file__).parents[1]
 OURS = "this project"
 
 
@@ -89,13 +89,57 @@ def ours(rows):
     return table(head, lines)
 
 
+def whole_runs(report):
+    lines = []
+    for run in report["runs"]:
+        lines.append([
+            f"{run['events']:,}",
+            f"{run['seconds']:.1f} s",
+            f"{run['cpu_seconds']:.0f} s",
+            f"{run['events_per_second_end_to_end']:,.0f}/s",
+            f"{run['peak_rss_mb']:,.0f} MB",
+            f"{run['contents_stored']:,}",
+            str(run["lost"]),
+        ])
+    head = ["events", "time", "processor time", "events", "memory, at most", "contents", "lost"]
+    return table(head, lines)
+
+
+def generated(report):
+    lines = []
+    for row in report["rows"]:
+        lines.append([
+            row["traffic"],
+            row["codec"],
+            f"{row['events_per_second']:,.0f}/s",
+            f"{row['bytes_per_event']:.0f}",
+        ])
+    python = report["python"]["events_per_second"]
+    lines.append(["six types, encoded only, by fastavro", "deflate", f"{python:,.0f}/s", ""])
+    return table(["events", "codec", "one core", "bytes an event"], lines)
+
+
+TABLES = {
+    ("quota", "compared"): compared,
+    ("quota", "ours"): lambda report: ours(report["rows"]),
+    ("scale", "runs"): whole_runs,
+    ("generate", "speed"): generated,
+}
+
+
+def replaced(match):
+    path = ROOT / f"target/bench/{match[2]}.json"
+    if not path.exists():
+        return match[0]
+    return match[1] + TABLES[match[2], match[3]](json.loads(path.read_text())) + match[4]
+
+
 def main():
-    report = json.loads((ROOT / "target/bench/quota.json").read_text())
-    tables = {"compared": compared(report), "ours": ours(report["rows"])}
-    for name in ["README.md", "docs/architecture.md"]:
-        path = ROOT / name
-        between = re.compile(r"(<!-- quota:(\w+) -->\n).*?(\n<!-- /quota -->)", re.DOTALL)
-        path.write_text(between.sub(lambda m: m[1] + tables[m[2]] + m[3], path.read_text()))
+    between = re.compile(r"(<!-- (\w+):(\w+) -->\n).*?(\n<!-- /\2 -->)", re.DOTALL)
+    for path in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        text = path.read_text()
+        if (new := between.sub(replaced, text)) != text:
+            path.write_text(new)
 
 
 main()

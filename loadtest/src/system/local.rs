@@ -12,10 +12,9 @@ use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client as Hyper;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
-use super::schedule::Faults;
 use crate::client::{BadTarget, Target, connector};
 
 /// Longest answer that is waited for: `local` under load has more to do.
@@ -177,7 +176,7 @@ impl Local {
     }
 
     /// Lets this go wrong, and nothing else.
-    pub async fn set_faults(&self, faults: &Faults) -> Result<(), LocalError> {
+    pub async fn set_faults(&self, faults: &impl Serialize) -> Result<(), LocalError> {
         let body = serde_json::to_vec(faults).map_err(LocalError::Shape)?;
         self.ask(Method::PUT, FAULTS, body.into()).await.map(|_| ())
     }

@@ -1,12 +1,15 @@
-//! Moments of a soak, in bounded number: when there are too many, each two become one, and
+//! Moments of a run, in bounded number: when there are too many, each two become one, and
 //! from then on twice as many seconds make one.
 
+use contract::metrics;
 use serde::{Deserialize, Serialize};
+
+use super::local::Metrics;
 
 /// Moments that are kept, at most: more than a chart can show.
 const MAX_SAMPLES: usize = 1_200;
 
-/// A moment of a soak, or a few that were put together. Counters count since its start.
+/// A moment of a run, or a few that were put together. Counters count since its start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sample {
@@ -39,6 +42,25 @@ pub struct Sample {
 }
 
 impl Sample {
+    /// The figures at a moment, counted since the start; of look-ups nothing is known.
+    pub(crate) fn new(secs: f64, events_uploaded: u64, now: &Metrics) -> Self {
+        Self {
+            secs,
+            events_uploaded,
+            events_done: now.events_done,
+            backlog_objects: now.backlog.objects,
+            backlog_records: now.backlog.records,
+            freshness_p50_ms: now.freshness_ms.p50,
+            freshness_p99_ms: now.freshness_ms.p99,
+            quota_used: now.quota.map(|quota| quota.used_last_minute),
+            throttles: now.count(metrics::THROTTLES),
+            generations: now.count(metrics::GENERATIONS),
+            look_ups: 0,
+            look_ups_p99_ms: 0.0,
+            look_ups_failed: 0,
+        }
+    }
+
     /// This moment and the one before it as one.
     fn after(self, before: &Self) -> Self {
         Self {
@@ -53,9 +75,9 @@ impl Sample {
     }
 }
 
-/// Moments of a soak.
+/// Moments of a run.
 #[derive(Debug)]
-pub(super) struct Samples {
+pub(crate) struct Samples {
     samples: Vec<Sample>,
     /// Moments that make one, and those that make the next one.
     together: usize,
@@ -69,7 +91,7 @@ impl Default for Samples {
 }
 
 impl Samples {
-    pub(super) fn push(&mut self, sample: Sample) {
+    pub(crate) fn push(&mut self, sample: Sample) {
         let (n, sample) = match self.pending.take() {
             Some((n, before)) => (n + 1, sample.after(&before)),
             None => (1, sample),
@@ -88,7 +110,7 @@ impl Samples {
         }
     }
 
-    pub(super) fn into_vec(self) -> Vec<Sample> {
+    pub(crate) fn into_vec(self) -> Vec<Sample> {
         let pending = self.pending.map(|(_, sample)| sample);
         self.samples.into_iter().chain(pending).collect()
     }
