@@ -1,5 +1,5 @@
-//! The whole system at a tenth of a million events and a million, beside one Python function;
-//! written to `target/bench/scale.json`.
+//! The whole system at a tenth of a million events, a million and ten, beside one Python
+//! function; written to `target/bench/scale.json`. Takes a quarter of an hour.
 //!
 //! Every run is a process of its own: `local`, as `make run` builds it, with its state in a
 //! temporary folder, a model that answers at once, and a quota that is not waited for. Files
@@ -7,7 +7,7 @@
 //! with events. The Python function calls the same stand-in for Bedrock and the same embedded
 //! DynamoDB, and does nothing else of what the system does.
 //!
-//! Arguments are other numbers of events: `make bench-scale EVENTS="1000000 10000000"`.
+//! Arguments are other numbers of events: `make bench-scale EVENTS="20000 200000"`.
 
 #![expect(clippy::expect_used, reason = "a benchmark that cannot go on has failed")]
 
@@ -26,7 +26,7 @@ use serde_json::{Value, json};
 use process::Usage;
 
 /// Events of the runs, smallest first.
-const EVENTS: [u64; 2] = [100_000, 1_000_000];
+const EVENTS: [u64; 3] = [100_000, 1_000_000, 10_000_000];
 
 /// Events of each user on average.
 const EVENTS_PER_USER: u64 = 10;
@@ -59,15 +59,19 @@ fn main() {
 fn report(runs: &[Value], python: Value) -> Value {
     let number = |of: &Value, name: &str| of[name].as_f64().expect("is a number");
     let last = runs.last().expect("is a run");
-    let linearity = runs.iter().nth_back(1).map(|before| {
-        let more = number(last, "events") / number(before, "events");
-        number(last, "seconds") / number(before, "seconds") / more
-    });
+    // How much longer one takes where there are more of them.
+    let linearity = |of: &str| {
+        runs.iter().nth_back(1).map(|before| {
+            let more = number(last, of) / number(before, of);
+            number(last, "seconds") / number(before, "seconds") / more
+        })
+    };
     let ours = number(last, "events_per_second_end_to_end");
     let theirs = |name: &str| number(&python[name], "events_per_second");
     json!({
         "runs": runs,
-        "linearity": linearity,
+        "linearity": linearity("events"),
+        "linearity_by_contents": linearity("contents_stored"),
         "linearity_goal": LINEARITY_GOAL,
         "events_per_second_end_to_end": ours,
         "ratio_to_python": ours / theirs("every_event"),
