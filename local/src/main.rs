@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser as _;
-use local::arguments::Arguments;
+use local::arguments::{Arguments, Command};
+use tokio::runtime::Builder;
 use tracing_subscriber::EnvFilter;
 
 /// Longest wait for work on other threads to notice the end.
@@ -28,7 +29,12 @@ fn main() -> ExitCode {
         EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 
-    let runtime = match tokio::runtime::Runtime::new() {
+    // Stacks of threads would count against the limits of a message that is rendered.
+    let mut runtime = match arguments.command {
+        Some(Command::Render) => Builder::new_current_thread(),
+        _ => Builder::new_multi_thread(),
+    };
+    let runtime = match runtime.enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("error: cannot start the runtime: {error}");

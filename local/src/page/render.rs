@@ -48,8 +48,12 @@ const MAX_CPU_SECS: u64 = 2;
 /// Longest wait for one message, on a machine that is busy.
 const MAX_WAIT: Duration = Duration::from_secs(10);
 
-/// Address space of one message, most of which its stacks and arenas reserve without use.
+/// Address space of one message, a part of which is reserved without use.
 const MAX_ADDRESS_BYTES: u64 = 1_024 * 1_024 * 1_024;
+
+/// What the allocator of the program reserves at a time: by itself it takes all that a
+/// message may have at once, and then cannot grow.
+const RESERVE: (&str, &str) = ("MIMALLOC_ARENA_RESERVE", "64MiB");
 
 /// Messages that are rendered at a time; others wait.
 const MAX_AT_A_TIME: usize = 2;
@@ -166,6 +170,7 @@ impl Renderer {
     fn start(&self) -> io::Result<Child> {
         Command::new(&self.program)
             .arg(COMMAND)
+            .env(RESERVE.0, RESERVE.1)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
