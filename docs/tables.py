@@ -131,11 +131,11 @@ def replaced(match):
     path = ROOT / f"target/bench/{match[2]}.json"
     if not path.exists():
         return match[0]
-    return match[1] + TABLES[match[2], match[3]](json.loads(path.read_text())) + match[4]
+    return f"{match[1]}{TABLES[match[2], match[3]](json.loads(path.read_text()))}\n{match[4]}"
 
 
 def main():
-    between = re.compile(r"(<!-- (\w+):(\w+) -->\n).*?(\n<!-- /\2 -->)", re.DOTALL)
+    between = re.compile(r"(<!-- (\w+):(\w+) -->\n).*?(<!-- /\2 -->)", re.DOTALL)
     for path in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
         text = path.read_text()
         if (new := between.sub(replaced, text)) != text:
