@@ -101,7 +101,7 @@ def whole_runs(report):
             f"{run['contents_stored']:,}",
             str(run["lost"]),
         ])
-    head = ["events", "time", "processor time", "events", "memory, at most", "contents", "lost"]
+    head = ["events", "time", "processor time", "end to end", "memory, at most", "contents", "lost"]
     return table(head, lines)
 
 
