@@ -1,5 +1,6 @@
 //! Looks users up as Braze does: GET over HTTP, with Basic credentials.
 
+use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -49,6 +50,9 @@ pub enum BadTarget {
     /// The address is none.
     #[error("the api's address must be http://HOST[:PORT][/PATH] or https://...")]
     Url,
+    /// The address holds credentials, which would be printed and written with it.
+    #[error("the api's address holds credentials: set LOADTEST_CREDENTIALS=USER:PASSWORD instead")]
+    Secret,
     /// The address cannot be read.
     #[error("the api's address cannot be read")]
     Uri(#[from] InvalidUri),
@@ -80,6 +84,21 @@ pub enum Kind {
     TimedOut,
     /// No connection, or one that broke.
     Broken,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Hit => "content",
+            Self::Miss => "no content",
+            Self::Unauthorised => "it refuses the credentials",
+            Self::Unchanged => "unchanged",
+            Self::BadStatus => "another status than 200, 401 and 404",
+            Self::BadBody => "an answer that is not the api's",
+            Self::TimedOut => "nothing in time",
+            Self::Broken => "no connection",
+        })
+    }
 }
 
 impl Kind {
@@ -116,6 +135,9 @@ impl Client {
         if !is_web || uri.host().is_none() || uri.query().is_some() {
             return Err(BadTarget::Url);
         }
+        if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+            return Err(BadTarget::Secret);
+        }
         let hyper = Hyper::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(KEEP_ALIVE)
@@ -131,6 +153,11 @@ impl Client {
             credentials: target.credentials.as_ref().map(Credentials::header).transpose()?,
             keeps: target.kept_connections > 0,
         })
+    }
+
+    /// The address that is asked.
+    pub fn url(&self) -> &str {
+        &self.url
     }
 
     /// Looks a user up; with `known`, only an answer with another tag is sent in full.
@@ -238,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_without_a_scheme_is_refused() {
+    fn an_address_without_a_scheme_or_with_a_secret_is_refused() {
         let target = |url: &str| Target {
             url: url.to_owned(),
             campaign: None,
@@ -249,5 +276,7 @@ mod tests {
         assert!(Client::new(&target("http://127.0.0.1:1")).is_ok());
         assert!(Client::new(&target("127.0.0.1:8080")).is_err());
         assert!(Client::new(&target("ftp://example.com")).is_err());
+        let secret = Client::new(&target("https://braze:secret@example.com"));
+        assert!(matches!(secret, Err(BadTarget::Secret)));
     }
 }

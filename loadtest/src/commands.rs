@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -86,7 +87,24 @@ async fn generate_files(arguments: &Generate) -> anyhow::Result<ExitCode> {
         generated.damaged_files,
         generated.other_versions
     ));
+    if let Place::Path(folder) = &arguments.out {
+        tell_of_others(folder, generated.keys.len())?;
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Says that a folder holds more than what was made: they would be replayed together.
+fn tell_of_others(folder: &Path, made: usize) -> anyhow::Result<()> {
+    let found = Input::find(&[folder.to_owned()])?;
+    let others = (found.files.len() + found.refused.len()).saturating_sub(made);
+    if others > 0 {
+        eprintln!(
+            "note: {} holds {others} other .avro files, which were there before and would be \
+             replayed as well",
+            folder.display()
+        );
+    }
+    Ok(())
 }
 
 async fn look_up(arguments: &Lookups) -> anyhow::Result<ExitCode> {

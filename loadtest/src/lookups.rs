@@ -21,7 +21,7 @@ pub mod users;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::client::{BadTarget, Client, Target};
+use crate::client::{BadTarget, Client, Kind, Target};
 use crate::progress;
 
 use mix::Mix;
@@ -79,8 +79,13 @@ pub enum LookupsError {
     #[error("the mix has hits: name users who have content with --users")]
     NoUsers,
     /// Not one look-up was answered.
-    #[error("the api does not answer at all")]
-    NoAnswer,
+    #[error("the api at {url} does not answer: {kind}")]
+    NoAnswer {
+        /// Who was asked.
+        url: String,
+        /// What came instead.
+        kind: Kind,
+    },
 }
 
 /// Runs the plan to its end.
@@ -90,8 +95,9 @@ pub async fn run(plan: &Plan, users: &Arc<Users>) -> Result<LookupsResult, Looku
     }
     let client = Client::new(&plan.target)?;
     let warm_up = users.any(plan.seed, 0);
-    if client.look_up(warm_up, None).await.kind.is_failure() {
-        return Err(LookupsError::NoAnswer);
+    let kind = client.look_up(warm_up, None).await.kind;
+    if kind.is_failure() {
+        return Err(LookupsError::NoAnswer { url: client.url().to_owned(), kind });
     }
     let mut steps = Vec::new();
     let highest = match &plan.rates {

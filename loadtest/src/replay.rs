@@ -76,18 +76,21 @@ pub enum ReplayError {
     #[error(transparent)]
     Target(#[from] BadTarget),
     /// The api refuses the credentials.
-    #[error("the api refuses the credentials")]
+    #[error("the api refuses the credentials: set LOADTEST_CREDENTIALS=USER:PASSWORD")]
     Unauthorised,
     /// The api gives no answer that says whether a user has content.
-    #[error("the api gives no answer that helps: {kind:?}")]
+    #[error("{url} does not say whether a user has content ({kind}): is it the api's address?")]
     NoAnswer {
+        /// Who was asked.
+        url: String,
         /// What it gave.
         kind: Kind,
     },
     /// There is nobody to follow.
     #[error(
         "nobody can be followed: {asking} users have events that ask for content, and \
-         {had_content} of them have content already"
+         {had_content} of them have content already, so that none could be seen to come; \
+         generate files with another --seed"
     )]
     Nobody {
         /// Users with such events, as far as they were kept.

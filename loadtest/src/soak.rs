@@ -44,7 +44,7 @@ use load::Load;
 use reconcile::Facts;
 pub use reconcile::{Line, Rule};
 use result::SoakResult;
-use schedule::{Kind, Schedule};
+use schedule::Schedule;
 use switch::Switch;
 use watch::{Seen, Watch};
 
@@ -211,8 +211,6 @@ fn outcome(
 ) -> SoakResult {
     let input = replay::input(scan);
     let periods = switch.into_periods();
-    let kinds: Vec<Kind> =
-        Kind::ALL.into_iter().filter(|kind| periods.iter().any(|p| p.fault == *kind)).collect();
     let facts = Facts {
         files: input.files,
         damaged: input.damaged_files,
@@ -221,7 +219,7 @@ fn outcome(
         counted: &seen.counted,
         quota: seen.system.quota.as_ref(),
         look_ups: &look_ups,
-        kinds: &kinds,
+        periods: &periods,
     };
     let lines = facts.lines();
     let fates = contract::metrics::Fate::ALL.iter().map(|fate| fate.metric());

@@ -28,6 +28,8 @@ pub use queue::{DEAD_LETTERS_FILE, dead_letters_so_far, read_dead_letters};
 
 /// Bucket that Currents writes to.
 pub const BUCKET: &str = "currents";
+/// Bucket for files that are kept to be replayed; nobody processes what is in it.
+pub const ARCHIVE: &str = "archive";
 /// Stream of user records.
 pub const STREAM: &str = "user-records";
 /// Content table.
@@ -110,7 +112,9 @@ impl Embedded {
             dead_letter_queue_url: format!("http://{queue}/000000000000/dead-letters"),
             notification_queue_url: format!("http://{queue}/000000000000{}", queue::NOTIFICATIONS),
         };
-        s3::create_bucket(&embedded.s3, BUCKET).await?;
+        for bucket in [BUCKET, ARCHIVE] {
+            s3::create_bucket(&embedded.s3, bucket).await?;
+        }
         kinesis::create_stream(&embedded.kinesis, STREAM, options.shards).await?;
         dynamodb::create_tables(&embedded.dynamodb).await?;
         Ok((embedded, notifications))

@@ -165,11 +165,12 @@ impl Faults {
 
     /// How often each kind struck so far.
     pub fn injected(&self) -> Counts {
-        let mut counts = Counts::default();
-        for kind in Kind::ALL {
-            counts.add(kind.name(), self.struck(kind));
-        }
-        counts
+        by_kind(|kind| self.struck(kind))
+    }
+
+    /// How often each kind could have struck so far: calls that came while it was on.
+    pub fn chances(&self) -> Counts {
+        by_kind(|kind| self.0.chances[kind as usize].load(Ordering::SeqCst))
     }
 
     /// How often a kind struck so far.
@@ -186,6 +187,14 @@ impl Faults {
         // A plan is replaced as a whole, so a panic elsewhere harms nothing.
         self.0.plan.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn by_kind(count: impl Fn(Kind) -> u64) -> Counts {
+    let mut counts = Counts::default();
+    for kind in Kind::ALL {
+        counts.add(kind.name(), count(kind));
+    }
+    counts
 }
 
 /// The clock cannot be set that far.
@@ -211,6 +220,8 @@ mod tests {
         faults.set(Plan::default()).expect("is valid");
         assert_eq!(strikes(), [false; 6]);
         assert_eq!((faults.struck(Kind::Kill), faults.struck(Kind::BedrockError)), (2, 0));
+        let chances = faults.chances();
+        assert_eq!((chances.get("kill"), chances.get("bedrock_error")), (6, 0));
     }
 
     #[test]

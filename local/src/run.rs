@@ -19,7 +19,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::arguments::{Arguments, Bedrock};
 use crate::aws::{
-    ACCESS_KEY, BUCKET, DEAD_LETTERS_FILE, REGION, SECRET_KEY, TABLE, dead_letters_so_far,
+    ACCESS_KEY, ARCHIVE, BUCKET, DEAD_LETTERS_FILE, REGION, SECRET_KEY, TABLE, dead_letters_so_far,
     read_dead_letters,
 };
 use crate::front;
@@ -96,7 +96,7 @@ fn open_bucket(pipeline: &Pipeline, listener: TcpListener) -> anyhow::Result<()>
     let address = listener.local_addr().context("reading the bound port")?;
     pipeline.open_bucket(listener)?;
     say(format_args!(
-        "The bucket {BUCKET} takes files with\n\n  \
+        "The bucket {BUCKET} takes files, and {ARCHIVE} keeps files that are not processed, with\n\n  \
          export AWS_ENDPOINT_URL_S3=http://{address} AWS_REGION={REGION} \
          AWS_ACCESS_KEY_ID={ACCESS_KEY} AWS_SECRET_ACCESS_KEY={SECRET_KEY}\n"
     ));

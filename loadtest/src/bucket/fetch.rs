@@ -5,7 +5,6 @@ use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::Context as _;
-use aws_sdk_s3::error::DisplayErrorContext;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use super::{AT_A_TIME, Bucket, Location};
@@ -52,9 +51,7 @@ impl Bucket {
         let mut pages = list.into_paginator().send();
         let mut keys = Vec::new();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| {
-                anyhow::anyhow!("cannot list {location}: {}", DisplayErrorContext(error))
-            })?;
+            let page = page.with_context(|| format!("cannot list {location}"))?;
             let named = page.contents.into_iter().flatten().filter_map(|object| object.key);
             keys.extend(named.filter(|key| key.ends_with(".avro")));
         }
@@ -64,10 +61,7 @@ impl Bucket {
     async fn copy(&self, bucket: &str, key: &str, path: &Path) -> anyhow::Result<()> {
         let failed = || format!("cannot read s3://{bucket}/{key}");
         let object = self.s3.get_object().bucket(bucket).key(key).send().await;
-        let object = object
-            .map_err(|error| anyhow::anyhow!("{}", DisplayErrorContext(error)))
-            .with_context(failed)?;
-        let mut body = object.body;
+        let mut body = object.with_context(failed)?.body;
         let written = || format!("cannot write {}", path.display());
         let mut file = File::create(path).with_context(written)?;
         while let Some(bytes) = body.try_next().await.with_context(failed)? {

@@ -1,7 +1,6 @@
 //! Generates files straight into a bucket.
 
 use anyhow::Context as _;
-use aws_sdk_s3::error::DisplayErrorContext;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use tokio::sync::mpsc;
 
@@ -46,9 +45,6 @@ impl Bucket {
         let key = format!("{}{key}", location.prefix);
         let put = self.s3.put_object().bucket(&location.bucket).key(&key).body(bytes.into());
         let sent = put.send().await;
-        sent.map(drop).map_err(|error| {
-            let bucket = &location.bucket;
-            anyhow::anyhow!("cannot write s3://{bucket}/{key}: {}", DisplayErrorContext(error))
-        })
+        sent.map(drop).with_context(|| format!("cannot write s3://{}/{key}", location.bucket))
     }
 }

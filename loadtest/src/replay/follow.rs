@@ -65,7 +65,7 @@ pub(super) async fn choose(
             Kind::Miss => sample.users.push(user),
             Kind::Hit => sample.had_content += 1,
             Kind::Unauthorised => return Err(ReplayError::Unauthorised),
-            kind => return Err(ReplayError::NoAnswer { kind }),
+            kind => return Err(ReplayError::NoAnswer { url: client.url().to_owned(), kind }),
         }
     }
     Ok(sample)

@@ -4,7 +4,6 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_sdk_s3::Client;
-use aws_sdk_s3::error::DisplayErrorContext;
 use aws_sdk_s3::primitives::ByteStream;
 use futures::stream::{self, StreamExt as _};
 use tokio::time::{Instant, sleep_until};
@@ -85,6 +84,6 @@ impl Uploader<'_> {
         let body = ByteStream::from_path(&file.path).await.map_err(|error| error.to_string())?;
         let put = self.s3.put_object().bucket(self.bucket).key(&file.key).body(body);
         let sent = put.send().await;
-        sent.map(|_| ()).map_err(|error| DisplayErrorContext(error).to_string())
+        sent.map(drop).map_err(|error| format!("{:#}", anyhow::Error::from(error)))
     }
 }

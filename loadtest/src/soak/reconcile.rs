@@ -13,7 +13,7 @@ use contract::metrics::{self, Fate};
 use serde::{Deserialize, Serialize};
 
 use super::result::LookUps;
-use super::schedule::Kind;
+use super::schedule::{Kind, Period};
 use crate::lookups::MAX_FAILED_SHARE;
 use crate::system::QuotaUse;
 use crate::system::local::Metrics;
@@ -65,8 +65,8 @@ pub(super) struct Facts<'a> {
     pub(super) quota: Option<&'a QuotaUse>,
     /// What look-ups got.
     pub(super) look_ups: &'a LookUps,
-    /// Kinds of faults that were on.
-    pub(super) kinds: &'a [Kind],
+    /// When which faults were on.
+    pub(super) periods: &'a [Period],
 }
 
 impl Rule {
@@ -230,20 +230,27 @@ impl Facts<'_> {
         ]
     }
 
-    /// A fault that never struck proves nothing.
+    /// A fault that never struck proves nothing, if it could have.
     fn faults(&self) -> Line {
-        let counted = self.kinds.iter().filter(|kind| kind.is_counted());
-        let (struck, not): (Vec<&Kind>, Vec<&Kind>) =
-            counted.partition(|kind| self.struck(**kind) > 0);
-        let note = match not[..] {
-            [] => String::new(),
-            _ => {
-                let names: Vec<&str> = not.iter().map(|kind| kind.name()).collect();
-                format!("never struck: {}", names.join(", "))
+        let (mut struck, mut never, mut too_few) = (0, Vec::new(), Vec::new());
+        for kind in Kind::ALL.into_iter().filter(|kind| kind.is_counted()) {
+            let on = self.periods.iter().filter(|period| period.fault == kind);
+            // As many chances as these, and one of the periods had all that it needs.
+            let needed: u64 = on.map(|period| period.strength.unsigned_abs()).sum();
+            let chances = self.counted.faults.chances.get(kind.name()).copied();
+            match (needed, self.struck(kind)) {
+                (0, _) => {}
+                (_, 1..) => struck += 1,
+                _ if chances.unwrap_or_default() >= needed => never.push(kind.name()),
+                _ => too_few.push(kind.name()),
             }
-        };
-        let expected = (struck.len() + not.len()) as u64;
-        Line::new("kinds of faults that struck", Rule::Equal, expected, struck.len() as u64, note)
+        }
+        let told = [("never struck", &never), ("not tried, for want of calls", &too_few)];
+        let told = told.iter().filter(|(_, kinds)| !kinds.is_empty());
+        let told = told.map(|(what, kinds)| format!("{what}: {}", kinds.join(", ")));
+        let note = told.collect::<Vec<_>>().join("; ");
+        let expected = struck + never.len() as u64;
+        Line::new("kinds of faults that struck", Rule::Equal, expected, struck, note)
     }
 }
 

@@ -108,6 +108,8 @@ pub struct StandIn {
 pub struct Struck {
     /// How often, by kind.
     pub injected: BTreeMap<String, u64>,
+    /// How often they could have.
+    pub chances: BTreeMap<String, u64>,
 }
 
 /// Why `local` could not be asked.
@@ -237,7 +239,10 @@ impl Metrics {
             stand_in: self
                 .stand_in
                 .map(|_| StandIn { throttled: refused(self).saturating_sub(refused(start)) }),
-            faults: Struck { injected: without(&self.faults.injected, &start.faults.injected) },
+            faults: Struck {
+                injected: without(&self.faults.injected, &start.faults.injected),
+                chances: without(&self.faults.chances, &start.faults.chances),
+            },
             ..self.clone()
         }
     }

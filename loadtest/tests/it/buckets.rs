@@ -3,13 +3,11 @@
 use std::path::Path;
 
 use loadtest::input::Input;
+use local::aws::ARCHIVE;
 use local::{aws, front};
 
 use crate::replay::{environment, json, replay_at};
 use crate::rig::{Rig, loadtest, stderr, stdout};
-
-/// A bucket beside the one that Currents writes to.
-const ARCHIVE: &str = "archive";
 
 async fn generate(endpoint: &str, out: &str) -> std::process::Output {
     let mut arguments = vec!["generate", "--events", "3000", "--users", "200", "--hours", "0.2"];
@@ -30,7 +28,6 @@ async fn what_is_generated_into_a_bucket_is_what_a_folder_gets_and_replays_from_
     let rig = Rig::start().await;
     let endpoint = rig.open_bucket().await;
     let s3 = &rig.pipeline.aws.s3;
-    s3.create_bucket().bucket(ARCHIVE).send().await.expect("is made");
     let (folder, (_folder, json)) = (tempfile::tempdir().expect("temporary folder"), json());
 
     let into_bucket = generate(&endpoint, "s3://archive/a/b").await;
@@ -86,10 +83,27 @@ async fn a_place_that_holds_nothing_or_takes_nothing_is_named() {
     assert_eq!(missing.code, Some(2));
     assert!(missing.printed.contains("cannot list s3://nowhere/"), "{}", missing.printed);
     assert!(missing.printed.contains("NoSuchBucket"), "{}", missing.printed);
+    assert!(!missing.printed.contains("Response"), "{}", missing.printed);
     let into = generate(&endpoint, "s3://nowhere/x").await;
     assert_eq!(into.status.code(), Some(2));
     assert!(stderr(&into).contains("cannot write s3://nowhere/x/"), "{}", stderr(&into));
     rig.pipeline.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_of_another_plan_that_a_folder_holds_are_told_of() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let out = folder.path().to_str().expect("is UTF-8");
+    let made = async |seed| {
+        let arguments = ["generate", "--events", "50", "--seed", seed, "--out", out];
+        stderr(&loadtest(&[], &arguments).await)
+    };
+
+    assert_eq!(made("1").await, "");
+    assert_eq!(made("1").await, "");
+    std::fs::write(folder.path().join("other.avro"), b"Obj\x01").expect("is written");
+    let said = made("1").await;
+    assert!(said.contains("holds 1 other .avro files"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -114,7 +114,7 @@ async fn nothing_is_measured_where_nothing_answers_or_nobody_is_known() {
     let without_users = lookups::run(&plan, &Arc::default()).await;
     assert!(matches!(without_users, Err(LookupsError::NoUsers)));
     let users = Arc::new(Users::new(["somebody".to_owned()]));
-    assert!(matches!(lookups::run(&plan, &users).await, Err(LookupsError::NoAnswer)));
+    assert!(matches!(lookups::run(&plan, &users).await, Err(LookupsError::NoAnswer { .. })));
 }
 
 #[tokio::test(flavor = "multi_thread")]

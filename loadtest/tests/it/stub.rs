@@ -153,7 +153,7 @@ impl Held {
             "freshness_ms": { "count": 5, "p50": 10, "p99": 20, "max": 30 },
             "quota": { "tokens_per_minute": 1_000, "used_last_minute": 900 },
             "stand_in": { "calls": 7, "answers": 5, "throttled": 0 },
-            "faults": { "on": {}, "injected": {
+            "faults": { "on": {}, "chances": {}, "injected": {
                 "bedrock_throttle": strikes("bedrock_throttle"),
                 "bedrock_timeout": strikes("bedrock_timeout"),
                 "bedrock_error": strikes("bedrock_error"),

@@ -23,7 +23,11 @@ pub fn routes(faults: Option<Faults>) -> Router {
 /// The faults as the figures of a run have them.
 pub fn figures(faults: Option<&Faults>) -> Value {
     match faults {
-        Some(faults) => json!({ "on": faults.plan(), "injected": faults.injected() }),
+        Some(faults) => json!({
+            "on": faults.plan(),
+            "chances": faults.chances(),
+            "injected": faults.injected(),
+        }),
         None => json!({}),
     }
 }

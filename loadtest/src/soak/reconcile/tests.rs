@@ -25,6 +25,10 @@ fn counted() -> Metrics {
     counted
 }
 
+fn on(fault: Kind, strength: i64) -> Period {
+    Period { fault, strength, from_secs: 0.0, to_secs: 1.0 }
+}
+
 fn look_ups() -> LookUps {
     let counts =
         Counts { hit: 500, miss: 1_400, unauthorised: 98, timed_out: 1, ..Counts::default() };
@@ -43,7 +47,7 @@ fn broken(change: impl Fn(&mut Metrics, &mut QuotaUse, &mut LookUps)) -> Vec<Str
         counted: &counted,
         quota: Some(&quota),
         look_ups: &look_ups,
-        kinds: &[Kind::Kill, Kind::ClockSkew],
+        periods: &[on(Kind::Kill, 3), on(Kind::Kill, 4), on(Kind::ClockSkew, -60)],
     };
     facts.lines().into_iter().filter(|line| !line.holds).map(|line| line.name).collect()
 }
@@ -89,8 +93,19 @@ fn what_is_lost_unfinished_above_the_quota_or_refused_breaks_its_line() {
     let unexpected = broken(|_, _, look_ups| look_ups.counts.unexpected = 1);
     assert_eq!(unexpected, ["look-ups answered otherwise than expected"]);
     assert_eq!(broken(|_, _, look_ups| look_ups.counts.broken = 9), ["look-ups that failed"]);
-    let none = broken(|counted, _, _| counted.faults.injected.clear());
-    assert_eq!(none, ["kinds of faults that struck"]);
+}
+
+#[test]
+fn a_fault_that_had_its_chances_must_have_struck() {
+    let chances = |n: u64| {
+        broken(|counted, _, _| {
+            counted.faults.injected.clear();
+            counted.faults.chances.insert("kill".to_owned(), n);
+        })
+    };
+
+    assert_eq!(chances(7), ["kinds of faults that struck"]);
+    assert_eq!(chances(6), [""; 0]);
 }
 
 #[test]
