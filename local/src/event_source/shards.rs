@@ -11,7 +11,6 @@ use anyhow::Context as _;
 use aws_lambda_events::encodings::SecondTimestamp;
 use aws_lambda_events::event::kinesis::KinesisEventRecord;
 use aws_sdk_kinesis::Client;
-use aws_sdk_kinesis::error::DisplayErrorContext;
 use aws_sdk_kinesis::types::{Record, ShardIteratorType};
 use processor::handler::Processor;
 use tokio::sync::mpsc;
@@ -145,7 +144,10 @@ impl Reader {
                         self.hand_over(record).await;
                     }
                 }
-                Err(error) => tracing::error!(%error, shard = self.shard_id, "read failed"),
+                Err(error) => {
+                    let error = format!("{error:#}");
+                    tracing::error!(error, shard = self.shard_id, "read failed");
+                }
             }
             sleep(POLL_INTERVAL.saturating_sub(began.elapsed())).await;
         }
@@ -160,10 +162,7 @@ impl Reader {
             None => self.iterator().await?,
         };
         let read = self.kinesis.get_records().shard_iterator(iterator).limit(READ_LIMIT);
-        let read = read
-            .send()
-            .await
-            .map_err(|error| anyhow::anyhow!(DisplayErrorContext(error).to_string()))?;
+        let read = read.send().await?;
         Ok((read.next_shard_iterator, read.records))
     }
 
