@@ -5,7 +5,7 @@
 //! that links are given on their way, such as `utm_source`.
 
 use contract::campaign;
-use contract::user_record::MAX_USER_ID_BYTES;
+use contract::user_record::{LOOK_UP_CHARACTERS, MAX_USER_ID_BYTES, can_be_looked_up};
 use http::StatusCode;
 
 /// Longest query string that is looked at, in bytes: a user id and the names of
@@ -15,11 +15,6 @@ pub const MAX_QUERY_BYTES: usize = 2_048;
 /// Most campaigns of one call: Braze takes answers of 1 MB at most, and DynamoDB gives up to
 /// a hundred items at once.
 pub const MAX_CAMPAIGNS: usize = 10;
-
-/// What a user id may hold besides letters and digits of ASCII. A Braze id has 24
-/// hexadecimal digits; test events and foreign ids have more. Nothing of it means anything
-/// in HTML or Liquid.
-const ODD_CHARACTERS: &str = "-_.:@|+=~/";
 
 /// A look-up that makes sense.
 #[derive(Debug, PartialEq, Eq)]
@@ -56,7 +51,8 @@ pub enum BadQuery {
     NoUser,
     /// The user id is empty, too long, of other characters, or still a Liquid tag.
     #[error(
-        "user_id must be 1 to {MAX_USER_ID_BYTES} letters and digits of ASCII or {ODD_CHARACTERS}"
+        "user_id must be 1 to {MAX_USER_ID_BYTES} letters and digits of ASCII or \
+         {LOOK_UP_CHARACTERS}"
     )]
     BadUser,
     /// A campaign's name cannot be one.
@@ -105,7 +101,7 @@ impl Query {
             }
         }
         let user_id = user_id.ok_or(BadQuery::NoUser)?;
-        if !is_user_id(&user_id) {
+        if !can_be_looked_up(&user_id) {
             return Err(BadQuery::BadUser);
         }
         let campaigns = campaign.as_deref().map_or(Ok(Vec::new()), names)?;
@@ -116,11 +112,6 @@ impl Query {
         };
         Ok(Self { user_id, campaigns, format })
     }
-}
-
-fn is_user_id(id: &str) -> bool {
-    contract::user_record::is_user_id(id)
-        && id.chars().all(|c| c.is_ascii_alphanumeric() || ODD_CHARACTERS.contains(c))
 }
 
 fn names(list: &str) -> Result<Vec<String>, BadQuery> {

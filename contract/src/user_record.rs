@@ -19,6 +19,11 @@ pub const VERSION: u32 = 1;
 /// room for test events and foreign ids and is far below both.
 pub const MAX_USER_ID_BYTES: usize = 128;
 
+/// What the user id of a look-up may hold besides letters and digits of ASCII. A Braze id
+/// has 24 hexadecimal digits; test events and foreign ids have more. Nothing of it means
+/// anything in HTML or Liquid.
+pub const LOOK_UP_CHARACTERS: &str = "-_.:@|+=~/";
+
 /// One user's events out of one object, in event order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct UserRecord {
@@ -171,6 +176,12 @@ pub fn unpack(stream_record: Bytes) -> Vec<(Bytes, Result<UserRecord, Undecodabl
 /// Tells whether `id` can be a key on the stream and in the table.
 pub fn is_user_id(id: &str) -> bool {
     (1..=MAX_USER_ID_BYTES).contains(&id.len())
+}
+
+/// Tells whether the api answers for `id`.
+pub fn can_be_looked_up(id: &str) -> bool {
+    is_user_id(id)
+        && id.chars().all(|c| c.is_ascii_alphanumeric() || LOOK_UP_CHARACTERS.contains(c))
 }
 
 #[cfg(test)]

@@ -78,7 +78,7 @@ pub enum Kind {
     Unchanged,
     /// Another status, which Braze would not insert.
     BadStatus,
-    /// 200, and no answer of the api.
+    /// 200 or 404, and no answer of the api for a user of the campaign.
     BadBody,
     /// Nothing within [`TIMEOUT`].
     TimedOut,
@@ -94,7 +94,7 @@ impl fmt::Display for Kind {
             Self::Unauthorised => "it refuses the credentials",
             Self::Unchanged => "unchanged",
             Self::BadStatus => "another status than 200, 401 and 404",
-            Self::BadBody => "an answer that is not the api's",
+            Self::BadBody => "no answer of the api's for a user of this campaign",
             Self::TimedOut => "nothing in time",
             Self::Broken => "no connection",
         })
@@ -232,6 +232,22 @@ struct Source<'a> {
     name: &'a str,
 }
 
+/// Why the api answers 404; another server's is not read as a user without content, nor is
+/// that of a campaign that does not exist.
+#[derive(Deserialize)]
+struct Refusal<'a> {
+    #[serde(borrow)]
+    error: Code<'a>,
+}
+
+#[derive(Deserialize)]
+struct Code<'a> {
+    code: &'a str,
+}
+
+/// The api's code for a user without content.
+const NO_CONTENT: &str = "no_content";
+
 fn kind(status: StatusCode, body: &[u8]) -> Kind {
     match status {
         StatusCode::OK => match serde_json::from_slice::<Body>(body) {
@@ -239,7 +255,10 @@ fn kind(status: StatusCode, body: &[u8]) -> Kind {
             Ok(_) => Kind::Hit,
             Err(_) => Kind::BadBody,
         },
-        StatusCode::NOT_FOUND => Kind::Miss,
+        StatusCode::NOT_FOUND => match serde_json::from_slice::<Refusal>(body) {
+            Ok(Refusal { error: Code { code: NO_CONTENT } }) => Kind::Miss,
+            _ => Kind::BadBody,
+        },
         StatusCode::UNAUTHORIZED => Kind::Unauthorised,
         StatusCode::NOT_MODIFIED => Kind::Unchanged,
         _ => Kind::BadStatus,
@@ -262,6 +281,15 @@ mod tests {
         assert_eq!(kind(StatusCode::OK, fallback.as_bytes()), Kind::Miss);
         assert_eq!(kind(StatusCode::OK, b"<html>"), Kind::BadBody);
         assert!(kind(StatusCode::BAD_GATEWAY, b"").is_failure());
+    }
+
+    #[test]
+    fn not_found_is_a_miss_only_where_the_api_says_that_the_user_has_none() {
+        let refused = |body: &str| kind(StatusCode::NOT_FOUND, body.as_bytes());
+
+        assert_eq!(refused(r#"{"error":{"code":"no_content","message":"x"}}"#), Kind::Miss);
+        assert_eq!(refused(r#"{"error":{"code":"unknown_campaign"}}"#), Kind::BadBody);
+        assert_eq!(refused("<html>Not Found</html>"), Kind::BadBody);
     }
 
     #[test]

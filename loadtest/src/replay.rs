@@ -79,7 +79,7 @@ pub enum ReplayError {
     #[error("the api refuses the credentials: set LOADTEST_CREDENTIALS=USER:PASSWORD")]
     Unauthorised,
     /// The api gives no answer that says whether a user has content.
-    #[error("{url} does not say whether a user has content ({kind}): is it the api's address?")]
+    #[error("{url} does not say whether a user has content ({kind})")]
     NoAnswer {
         /// Who was asked.
         url: String,

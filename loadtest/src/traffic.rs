@@ -37,7 +37,7 @@ pub enum Traffic {
 
 /// Why a text is no traffic.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("traffic is \"streaming\", \"all\", or EVENT_TYPE=WEIGHT,... with a weight above 0")]
+#[error("traffic is \"streaming\", \"all\", or EVENT_TYPE=WEIGHT,... with whole weights above 0")]
 pub struct BadTraffic;
 
 /// A type that the catalogue does not have.

@@ -5,14 +5,12 @@ use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 
 use anyhow::Context as _;
+use contract::user_record::{LOOK_UP_CHARACTERS, MAX_USER_ID_BYTES, can_be_looked_up};
 
 use crate::random::mixed;
 
 /// Most users that are kept; among as many, hardly one comes twice in a minute.
 pub const MAX_USERS: usize = 1_000_000;
-
-/// Longest user id: more is refused by the api.
-const MAX_USER_ID_BYTES: usize = 128;
 
 /// Users who have content.
 #[derive(Debug, Clone, Default)]
@@ -32,13 +30,17 @@ impl Users {
         for (number, line) in lines.enumerate() {
             let line = line.with_context(failed)?;
             let user_id = line.trim();
+            if user_id.is_empty() {
+                continue;
+            }
             anyhow::ensure!(
-                user_id.len() <= MAX_USER_ID_BYTES,
-                "{}: line {} is no user id: longer than {MAX_USER_ID_BYTES} bytes",
+                can_be_looked_up(user_id),
+                "{}: line {} is no user id, and nothing else may stand there: 1 to \
+                 {MAX_USER_ID_BYTES} letters and digits of ASCII or {LOOK_UP_CHARACTERS}",
                 path.display(),
                 number + 1
             );
-            if !user_id.is_empty() && users.len() < MAX_USERS {
+            if users.len() < MAX_USERS {
                 users.push(user_id.to_owned());
             }
         }
@@ -61,4 +63,24 @@ impl Users {
 /// The id of a user whom nobody knows: no Braze id has other digits than hexadecimal ones.
 pub(crate) fn stranger(n: u64) -> String {
     format!("loadtest{n:016x}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> anyhow::Result<Users> {
+        let file = tempfile::NamedTempFile::new().expect("temporary file");
+        fs::write(file.path(), text).expect("is written");
+        Users::read(file.path())
+    }
+
+    #[test]
+    fn a_file_holds_one_id_a_line_and_a_line_that_is_none_is_named() {
+        assert_eq!(read("a\r\n\n  b@example.com \n").expect("is read").0, ["a", "b@example.com"]);
+
+        let csv = read("a\n5f1a2b,Ada\n").expect_err("is no list of ids").to_string();
+        assert!(csv.contains("line 2 is no user id") && !csv.contains("Ada"), "{csv}");
+        assert!(read("\n \n").is_err());
+    }
 }

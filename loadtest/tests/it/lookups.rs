@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 
 use crate::report::by_schema;
 use crate::rig::{Rig, loadtest, sample, stderr, stdout};
+use crate::stub::NOTHING;
 
 fn plan(url: &str, rates: Rates) -> Plan {
     Plan {
@@ -78,8 +79,10 @@ async fn one_at_a_time(pause: Duration) -> String {
             let mut request = [0; 2_048];
             while socket.read(&mut request).await.is_ok_and(|bytes| bytes > 0) {
                 tokio::time::sleep(pause).await;
-                let answer = b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n";
-                if socket.write_all(answer).await.is_err() {
+                let length = NOTHING.len();
+                let answer =
+                    format!("HTTP/1.1 404 Not Found\r\ncontent-length: {length}\r\n\r\n{NOTHING}");
+                if socket.write_all(answer.as_bytes()).await.is_err() {
                     break;
                 }
             }

@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 
 use crate::report::by_schema;
 use crate::rig::{Rig, loadtest, sample, stderr, stdout};
+use crate::stub::NOTHING;
 
 /// A replay with the program, and what it wrote.
 pub(crate) struct Replayed {
@@ -117,6 +118,18 @@ async fn whoever_gets_no_content_is_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_campaign_that_does_not_exist_is_no_campaign_without_content() {
+    let rig = Rig::start().await;
+    let (files, (_folder, json)) = (files(), json());
+
+    let replayed = replay(&rig, files.path(), &["--campaign", "nope"], &json).await;
+
+    assert_eq!(replayed.code, Some(2), "{}", replayed.printed);
+    assert!(replayed.printed.contains("for a user of this campaign"), "{}", replayed.printed);
+    rig.pipeline.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn aws_itself_is_refused_without_a_yes_and_the_price_is_named() {
     let files = files();
     let files = files.path().to_str().expect("is UTF-8");
@@ -169,7 +182,7 @@ async fn restless() -> String {
         let is_there = |n| (n > 0).then_some(n + 1);
         match answers.fetch_update(Ordering::SeqCst, Ordering::SeqCst, is_there) {
             Ok(n) => ([(ETAG, format!("\"{n}\""))], r#"{"Item":{}}"#).into_response(),
-            Err(_) => StatusCode::NOT_FOUND.into_response(),
+            Err(_) => (StatusCode::NOT_FOUND, NOTHING).into_response(),
         }
     };
     let router = axum::Router::new().fallback(answer);

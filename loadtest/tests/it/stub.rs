@@ -85,6 +85,9 @@ async fn answer(State(held): State<Arc<Held>>, request: Request) -> Response {
     }
 }
 
+/// What the api answers for a user without content, where it has no fallback.
+pub(crate) const NOTHING: &str = r#"{"error":{"code":"no_content","message":"-"}}"#;
+
 /// Nobody has content.
 fn look_up(request: &Request) -> Response {
     use base64::Engine as _;
@@ -92,7 +95,11 @@ fn look_up(request: &Request) -> Response {
     let given = request.headers().get(header::AUTHORIZATION);
     let is_right =
         given.is_some_and(|given| given.as_bytes() == format!("Basic {right}").as_bytes());
-    if is_right { StatusCode::NOT_FOUND } else { StatusCode::UNAUTHORIZED }.into_response()
+    if is_right {
+        (StatusCode::NOT_FOUND, NOTHING).into_response()
+    } else {
+        StatusCode::UNAUTHORIZED.into_response()
+    }
 }
 
 impl Held {
