@@ -108,6 +108,7 @@ fn tell_of_others(folder: &Path, made: usize) -> anyhow::Result<()> {
 }
 
 async fn look_up(arguments: &Lookups) -> anyhow::Result<ExitCode> {
+    check(&arguments.output)?;
     let users = match &arguments.users {
         Some(path) => Users::read(path)?,
         None => Users::default(),
@@ -118,6 +119,7 @@ async fn look_up(arguments: &Lookups) -> anyhow::Result<ExitCode> {
 }
 
 async fn replay_files(arguments: &Replay) -> anyhow::Result<ExitCode> {
+    check(&arguments.output)?;
     let candidates = arguments.sample().saturating_mul(CANDIDATES_EACH);
     let bucket = Bucket::connect(arguments.endpoint_url.as_deref()).await?;
     let (input, _fetched) = find(&arguments.files, &bucket).await?;
@@ -165,6 +167,7 @@ fn scan(input: &Input, trigger: &Trigger, candidates: usize, seed: u64) -> anyho
 }
 
 async fn soak_system(arguments: &Soak) -> anyhow::Result<ExitCode> {
+    check(&arguments.output)?;
     let input = Input::find(&arguments.files)?;
     let scan = scan(&input, &arguments.trigger, soak::USERS, arguments.seed)?;
     let plan = arguments.plan();
@@ -223,14 +226,26 @@ impl Clock {
     }
 }
 
-/// Writes and prints what was measured.
+/// Finds out before a long run whether its result can be written.
+fn check(output: &Output) -> anyhow::Result<()> {
+    let Some(path) = &output.json else { return Ok(()) };
+    let failed = || format!("cannot write {}", path.display());
+    let was_there = path.exists();
+    fs::OpenOptions::new().append(true).create(true).open(path).with_context(failed)?;
+    if !was_there {
+        fs::remove_file(path).with_context(failed)?;
+    }
+    Ok(())
+}
+
+/// Prints and writes what was measured.
 fn finish(output: &Output, clock: &Clock, run: Run) -> anyhow::Result<ExitCode> {
     let took = clock.instant.elapsed().as_secs_f64();
     let measured = Measured::new(output.label.clone(), clock.date, took, run);
+    say(&measured);
     if let Some(path) = &output.json {
         measured.write(path)?;
     }
-    say(&measured);
     Ok(if measured.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

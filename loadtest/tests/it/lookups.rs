@@ -153,3 +153,17 @@ async fn the_program_takes_credentials_from_its_environment_and_never_prints_the
     }
     rig.pipeline.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_result_that_cannot_be_written_is_found_out_before_the_run() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let json = folder.path().join("nowhere/result.json");
+    let json = json.to_str().expect("is UTF-8");
+
+    // Nothing answers at this address; that would be said first.
+    let url = "http://127.0.0.1:1";
+    let output = loadtest(&[], &["lookups", "--mix", "miss=1", "--url", url, "--json", json]).await;
+
+    assert_eq!(output.status.code(), Some(2), "{}", stdout(&output));
+    assert!(stderr(&output).contains("cannot write"), "{}", stderr(&output));
+}
