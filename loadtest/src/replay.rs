@@ -203,6 +203,7 @@ pub(crate) fn upload_result(uploaded: &Uploaded, took: Duration) -> Upload {
         files: uploaded.files,
         events: uploaded.events,
         failed_files: uploaded.failed_files,
+        first_failure: uploaded.first_failure.clone(),
         secs,
         events_per_second: uploaded.events as f64 / secs.max(1e-9),
         delay: uploaded.delay.summary(),

@@ -57,6 +57,9 @@ pub struct Upload {
     pub events: u64,
     /// Files that could not be uploaded.
     pub failed_files: u64,
+    /// Why the first of them could not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_failure: Option<String>,
     /// Time from the first to the last.
     pub secs: f64,
     /// Events a second.
@@ -105,6 +108,15 @@ pub struct Point {
     pub readable: u64,
 }
 
+impl Upload {
+    /// How many files could not be uploaded, and why the first one.
+    pub(crate) fn failures(&self) -> String {
+        let n = self.failed_files;
+        let because = |reason| format!("{n}, the first because of: {reason}");
+        self.first_failure.as_ref().map_or_else(|| n.to_string(), because)
+    }
+}
+
 impl ReplayResult {
     /// Whether everything arrived, once.
     pub fn is_good(&self) -> bool {
@@ -121,7 +133,7 @@ impl fmt::Display for ReplayResult {
         let (upload, followed) = (&self.upload, &self.followed);
         let mut line = |name: &str, value: fmt::Arguments<'_>| writeln!(f, "{name:<26}{value}");
         line("files uploaded", format_args!("{} of {}", upload.files, self.input.files))?;
-        line("  that failed", format_args!("{}", upload.failed_files))?;
+        line("  that failed", format_args!("{}", upload.failures()))?;
         line("  that are damaged", format_args!("{}", self.input.damaged_files))?;
         let rate = upload.events_per_second;
         line("events uploaded", format_args!("{} ({rate:.0}/s, {})", upload.events, self.pace))?;

@@ -81,6 +81,9 @@ impl fmt::Display for SoakResult {
         let upload = &self.upload;
         let mut line = |name: &str, value: fmt::Arguments<'_>| writeln!(f, "{name:<32}{value}");
         line("events uploaded", format_args!("{} in {} files", upload.events, upload.files))?;
+        if upload.failed_files > 0 {
+            line("files that failed", format_args!("{}", upload.failures()))?;
+        }
         line("events a second", format_args!("{:.0} of {}", upload.events_per_second, self.rate))?;
         line("done after the last file", format_args!("{:.1} s", self.drain_secs))?;
         line("generations", format_args!("{}", self.generations))?;

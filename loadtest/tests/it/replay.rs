@@ -165,16 +165,20 @@ async fn a_bucket_that_takes_nothing_ends_the_replay() {
     rig.pipeline.stop().await;
 }
 
-/// A bucket that takes everything, and an api whose content changes with every look-up after
+/// A bucket that takes everything but keys with `refused`, and an api whose content changes with every look-up after
 /// the first file is there.
-async fn restless() -> String {
+async fn restless(refused: Option<&'static str>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
     let url = format!("http://{}", listener.local_addr().expect("is bound"));
     let answers = Arc::new(AtomicU64::default());
     let answer = move |request: Request| async move {
         let is_upload = request.method() == Method::PUT;
+        let is_refused = refused.is_some_and(|part| request.uri().path().contains(part));
         // A body that is not read to its end could not be sent.
         axum::body::to_bytes(request.into_body(), usize::MAX).await.expect("is read");
+        if is_upload && is_refused {
+            return StatusCode::FORBIDDEN.into_response();
+        }
         if is_upload {
             answers.fetch_max(1, Ordering::SeqCst);
             return StatusCode::OK.into_response();
@@ -194,7 +198,7 @@ async fn restless() -> String {
 async fn content_that_changes_though_its_events_are_one_was_written_twice() {
     // Few events for many users: most have one that asks.
     let (files, (_folder, json)) = (sample(2_000, 2_000), json());
-    let url = restless().await;
+    let url = restless(None).await;
     let path = files.path().to_str().expect("is UTF-8");
 
     let replayed = replay_at(&url, &url, path, &["--sample", "40"], &json).await;
@@ -204,4 +208,19 @@ async fn content_that_changes_though_its_events_are_one_was_written_twice() {
     assert_eq!(followed.written_twice, followed.looked_at_twice);
     assert_eq!(replayed.code, Some(1), "{}", replayed.printed);
     assert!(replayed.printed.contains("written twice"), "{}", replayed.printed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_could_not_be_uploaded_is_told_of_with_the_reason() {
+    let (files, (_folder, json)) = (sample(2_000, 2_000), json());
+    let url = restless(Some("SessionStart")).await;
+    let path = files.path().to_str().expect("is UTF-8");
+
+    let replayed = replay_at(&url, &url, path, &["--sample", "10"], &json).await;
+
+    assert_eq!(replayed.code, Some(1), "{}", replayed.printed);
+    let upload = replayed.result.expect("is written").upload;
+    assert!(upload.failed_files > 0 && upload.files > 0, "{upload:?}");
+    let reason = upload.first_failure.expect("is told");
+    assert!(replayed.printed.contains(&reason), "{}", replayed.printed);
 }
