@@ -26,9 +26,10 @@ pub const MAX_RUNS: usize = 2;
 /// How the page looks, in light and in dark.
 const STYLE: &str = include_str!("report/style.css");
 
-/// A run with the name that it has on the page.
+/// A run with the name that it has on the page, and the letter for where there is less room.
 struct Named<'a, T> {
     name: String,
+    letter: &'static str,
     result: &'a T,
 }
 
@@ -38,12 +39,12 @@ pub fn page(runs: &[Measured]) -> String {
     let mut lookups = Vec::new();
     let mut replays = Vec::new();
     let mut soaks = Vec::new();
-    for (run, name) in runs.iter().zip(&names) {
-        let name = name.clone();
+    for (n, (run, name)) in runs.iter().zip(&names).enumerate() {
+        let (name, letter) = (name.clone(), letter(n));
         match &run.run {
-            Run::Lookups(result) => lookups.push(Named { name, result }),
-            Run::Replay(result) => replays.push(Named { name, result: &**result }),
-            Run::Soak(result) => soaks.push(Named { name, result: &**result }),
+            Run::Lookups(result) => lookups.push(Named { name, letter, result }),
+            Run::Replay(result) => replays.push(Named { name, letter, result: &**result }),
+            Run::Soak(result) => soaks.push(Named { name, letter, result: &**result }),
         }
     }
     let mut body = String::new();
@@ -66,8 +67,12 @@ pub fn page(runs: &[Measured]) -> String {
     )
 }
 
+fn letter(n: usize) -> &'static str {
+    if n == 0 { "A" } else { "B" }
+}
+
 fn name(n: usize, run: &Measured) -> String {
-    let letter = if n == 0 { "A" } else { "B" };
+    let letter = letter(n);
     if run.label.is_empty() { letter.to_owned() } else { format!("{letter}: {}", run.label) }
 }
 
@@ -76,17 +81,18 @@ fn circumstances(runs: &[Measured], names: &[String]) -> String {
     let mut rows = String::new();
     for (run, name) in runs.iter().zip(names) {
         let verdict = if run.is_good() { "all is well" } else { "not well" };
+        let began = run.started_at.split_once('.').map_or(&*run.started_at, |(began, _)| began);
         let _ = writeln!(
             rows,
             "<tr><th scope=\"row\">{}</th><td>{}</td><td>{:.1} s</td><td>{}</td><td>{verdict}</td></tr>",
             Escaped(name),
-            Escaped(&run.started_at),
+            Escaped(&began.replace('T', " ")),
             run.took_secs,
             Escaped(&run.version),
         );
     }
     format!(
-        "<table><thead><tr><th scope=\"col\">run</th><th scope=\"col\">began</th>\
+        "<table><thead><tr><th scope=\"col\">run</th><th scope=\"col\">began (UTC)</th>\
          <th scope=\"col\">took</th><th scope=\"col\">version</th><th scope=\"col\">outcome</th>\
          </tr></thead><tbody>\n{rows}</tbody></table>\n"
     )

@@ -202,7 +202,7 @@ impl Chart {
                 svg,
                 "<line class=\"grid\" x1=\"{LEFT}\" y1=\"{at:.1}\" x2=\"{right}\" y2=\"{at:.1}\"/>\
                  <text x=\"{text_x}\" y=\"{text_y:.1}\" text-anchor=\"end\">{}</text>",
-                number(tick)
+                short(tick)
             );
         }
         let rounds = || x.ticks().into_iter().map(|tick| (tick, number(tick))).collect();
@@ -261,8 +261,13 @@ fn legend(svg: &mut String, series: &Series, n: usize) {
         "<line class=\"series {}{second}\" x1=\"{left}\" y1=\"10\" x2=\"{right}\" y2=\"10\"/>\
          <text x=\"{text}\" y=\"14\">{}</text>",
         class(series),
-        Escaped(&series.name.chars().take(18).collect::<String>())
+        Escaped(&series.name)
     );
+}
+
+/// A number that fits beside the axis.
+fn short(value: f64) -> String {
+    if value.abs() < 1e6 { number(value) } else { format!("{}M", number(value / 1e6)) }
 }
 
 /// Marks of quantiles, further apart the closer they are to the end.
@@ -294,6 +299,14 @@ mod tests {
         assert!((log.at(10.0) - 50.0).abs() < 1e-9);
         assert_eq!(linear.ticks(), [0.0, 50.0, 100.0, 150.0, 200.0]);
         assert_eq!(log.ticks(), [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0]);
+    }
+
+    #[test]
+    fn millions_are_written_short() {
+        assert_eq!(
+            [0.0, 0.5, 5_000.0, 2.5e6, 1e8].map(short),
+            ["0", "0.50", "5000", "2.50M", "100M"]
+        );
     }
 
     #[test]

@@ -66,7 +66,7 @@ fn rates(runs: &[Named<'_, LookupsResult>]) -> Chart {
             let mut points: Vec<_> =
                 run.result.steps.iter().map(|step| (step.rate, value(step))).collect();
             points.sort_by(|a, b| a.0.total_cmp(&b.0));
-            Series { name: format!("{what} {}", run.name), run: number, is_second, points }
+            Series { name: format!("{what} {}", run.letter), run: number, is_second, points }
         };
         series.push(line("p99", false, |step| step.latency.p99_ms));
         series.push(line("p50", true, |step| step.latency.p50_ms));
@@ -86,7 +86,7 @@ fn distribution(runs: &[Named<'_, LookupsResult>]) -> Chart {
         let step = best(run.result)?;
         let inner = step.latency.distribution.iter().filter(|(quantile, _)| *quantile < 1.0);
         let points = inner.map(|(quantile, ms)| (rarity(*quantile), *ms)).collect();
-        Some(Series { name: run.name.clone(), run: number, is_second: false, points })
+        Some(Series { name: run.letter.to_owned(), run: number, is_second: false, points })
     });
     Chart {
         title: "Latencies at the highest rate within the bound",

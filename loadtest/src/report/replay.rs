@@ -30,7 +30,7 @@ pub(super) fn section(runs: &[Named<'_, ReplayResult>]) -> String {
 /// A run whose system told its figures.
 fn shown<'a>(run: &'a Named<'_, ReplayResult>) -> Option<Shown<'a>> {
     let system = run.result.system.as_ref()?;
-    Some(Shown { name: &run.name, system, periods: &[] })
+    Some(Shown { letter: run.letter, system, periods: &[] })
 }
 
 /// A line over time: its name, and its value at a moment.
@@ -73,7 +73,7 @@ fn over_time(
         for (n, (what, value)) in lines.iter().enumerate() {
             let points = &run.result.points;
             series.push(Series {
-                name: format!("{what} {}", run.name).trim().to_owned(),
+                name: format!("{what} {}", run.letter).trim().to_owned(),
                 run: number,
                 is_second: n > 0,
                 points: points.iter().map(|point| (point.secs, value(point) as f64)).collect(),
@@ -89,7 +89,7 @@ fn freshness(runs: &[Named<'_, ReplayResult>]) -> Chart {
         let distribution = &run.result.followed.freshness.distribution;
         let inner = distribution.iter().filter(|(quantile, _)| *quantile < 1.0);
         let points = inner.map(|(quantile, ms)| (rarity(*quantile), *ms)).collect();
-        Series { name: run.name.clone(), run: number, is_second: false, points }
+        Series { name: run.letter.to_owned(), run: number, is_second: false, points }
     });
     Chart {
         title: "Freshness: from when a file is due to readable content",

@@ -25,7 +25,7 @@ pub(super) fn section(runs: &[Named<'_, SoakResult>]) -> String {
 }
 
 fn shown<'a>(run: &'a Named<'_, SoakResult>) -> Shown<'a> {
-    Shown { name: &run.name, system: &run.result.system, periods: &run.result.periods }
+    Shown { letter: run.letter, system: &run.result.system, periods: &run.result.periods }
 }
 
 fn figures(runs: &[Named<'_, SoakResult>]) -> Vec<Row> {

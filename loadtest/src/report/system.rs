@@ -6,7 +6,7 @@ use crate::system::{Sample, System};
 
 /// A run, as it is shown.
 pub(super) struct Shown<'a> {
-    pub(super) name: &'a str,
+    pub(super) letter: &'static str,
     pub(super) system: &'a System,
     /// When which fault was on.
     pub(super) periods: &'a [Period],
@@ -92,7 +92,7 @@ fn quota(runs: &[Shown<'_>]) -> Chart {
             continue;
         };
         chart.series.push(Series {
-            name: format!("limit {}", run.name),
+            name: format!("limit {}", run.letter),
             run: number,
             is_second: true,
             points: vec![(0.0, limit as f64), (end, limit as f64)],
@@ -118,7 +118,7 @@ fn over_time(
                 points.extend(value(&before, now).map(|value| (now.secs, value)));
                 before = *now;
             }
-            let name = format!("{what} {}", run.name).trim().to_owned();
+            let name = format!("{what} {}", run.letter).trim().to_owned();
             series.push(Series { name, run: number, is_second: n > 0, points });
         }
         bands.extend(run.periods.iter().map(|period| Band {
