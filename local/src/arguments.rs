@@ -18,6 +18,10 @@ use crate::pipeline::{Credentials, Model, Options};
 /// Quota of the stand-in, in tokens per minute: enough not to wait for in a demonstration.
 const STAND_IN_TOKENS_PER_MINUTE: NonZeroU64 = NonZeroU64::new(20_000_000).unwrap();
 
+/// Calls of the model at a time: the one process stands for the eight instances that AWS would
+/// run, of 32 calls each.
+const MAX_CONCURRENT_GENERATIONS: usize = 8 * 32;
+
 /// Runs the whole system on this machine: Currents files in, content out over HTTP.
 ///
 /// Without files it makes an hour of a streaming service's events. AWS is
@@ -269,7 +273,7 @@ impl System {
                 tokens_per_day: self.tokens_per_day,
                 output_burndown: self.output_burndown,
             }),
-            max_concurrent_generations: 32,
+            max_concurrent_generations: MAX_CONCURRENT_GENERATIONS,
             mapping: Mapping::default(),
             credentials: Credentials::Asked,
             // Without a path of its own, the one that the shell would find.
