@@ -230,19 +230,19 @@ impl Facts<'_> {
         ]
     }
 
-    /// A fault that never struck proves nothing, if it could have.
+    /// A fault that never struck proves nothing, unless the system says that it could not.
     fn faults(&self) -> Line {
         let (mut struck, mut never, mut too_few) = (0, Vec::new(), Vec::new());
         for kind in Kind::ALL.into_iter().filter(|kind| kind.is_counted()) {
             let on = self.periods.iter().filter(|period| period.fault == kind);
             // As many chances as these, and one of the periods had all that it needs.
             let needed: u64 = on.map(|period| period.strength.unsigned_abs()).sum();
-            let chances = self.counted.faults.chances.get(kind.name()).copied();
+            let chances = self.counted.faults.chances.get(kind.name());
             match (needed, self.struck(kind)) {
                 (0, _) => {}
                 (_, 1..) => struck += 1,
-                _ if chances.unwrap_or_default() >= needed => never.push(kind.name()),
-                _ => too_few.push(kind.name()),
+                _ if chances.is_some_and(|chances| *chances < needed) => too_few.push(kind.name()),
+                _ => never.push(kind.name()),
             }
         }
         let told = [("never struck", &never), ("not tried, for want of calls", &too_few)];

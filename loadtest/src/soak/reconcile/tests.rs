@@ -93,6 +93,8 @@ fn what_is_lost_unfinished_above_the_quota_or_refused_breaks_its_line() {
     let unexpected = broken(|_, _, look_ups| look_ups.counts.unexpected = 1);
     assert_eq!(unexpected, ["look-ups answered otherwise than expected"]);
     assert_eq!(broken(|_, _, look_ups| look_ups.counts.broken = 9), ["look-ups that failed"]);
+    let none = broken(|counted, _, _| counted.faults.injected.clear());
+    assert_eq!(none, ["kinds of faults that struck"]);
 }
 
 #[test]
