@@ -160,7 +160,7 @@ async fn a_result_that_cannot_be_written_is_found_out_before_the_run() {
     let json = folder.path().join("nowhere/result.json");
     let json = json.to_str().expect("is UTF-8");
 
-    // Nothing answers at this address; that would be said first.
+    // Nothing answers at this address, which a run would say.
     let url = "http://127.0.0.1:1";
     let output = loadtest(&[], &["lookups", "--mix", "miss=1", "--url", url, "--json", json]).await;
 

@@ -165,8 +165,8 @@ async fn a_bucket_that_takes_nothing_ends_the_replay() {
     rig.pipeline.stop().await;
 }
 
-/// A bucket that takes everything but keys with `refused`, and an api whose content changes with every look-up after
-/// the first file is there.
+/// A bucket that takes everything but keys with `refused`, and an api whose content changes
+/// with every look-up after the first file is there.
 async fn restless(refused: Option<&'static str>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
     let url = format!("http://{}", listener.local_addr().expect("is bound"));
