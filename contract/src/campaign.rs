@@ -18,18 +18,28 @@
 mod config;
 mod files;
 mod schema;
+pub mod schemas;
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
+
+use crate::safe_text;
 
 pub use schema::line_of;
 
 /// Longest name of a campaign, in characters.
 pub const MAX_NAME_CHARS: usize = 64;
+
+/// What a slow model takes to begin its answer, in seconds, when it has much to do.
+const FIRST_TOKEN_SECS: u32 = 30;
+
+/// Tokens that a slow model writes in a second; small ones write a hundred and more.
+const SLOW_TOKENS_PER_SECOND: u32 = 20;
 
 /// One campaign, as its folder describes it.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,7 +54,7 @@ pub struct Campaign {
     pub system: String,
     /// The JSON Schema in `answer.schema.json`.
     pub answer_schema: Value,
-    /// The content in `fallback.json`.
+    /// The content in `fallback.json`, safe like every content.
     pub fallback: Map<String, Value>,
 }
 
@@ -71,9 +81,15 @@ pub struct Config {
     pub priority: i32,
     /// Whether the service may keep the standing instructions between calls.
     pub cache_system: bool,
+    /// Longest time that a call of the model may take, in seconds, where it is said; see
+    /// [`Config::timeout`].
+    pub timeout_secs: Option<u32>,
     /// Fields of an event that the prompt may see; `properties.show` names one
     /// inside another. Personal fields that are not named never leave the bucket.
     pub fields: BTreeSet<String>,
+    /// Fields without which an event is not answered, where they are said; otherwise the
+    /// prompt tells them.
+    pub required: Option<BTreeSet<String>>,
     /// Which events ask for content.
     pub trigger: Trigger,
     /// What generations may cost in a day.
@@ -244,16 +260,36 @@ impl Condition {
     }
 }
 
+impl Config {
+    /// Longest time that a call of the model may take: what the campaign says, or what an
+    /// answer of `max_tokens` takes a slow model.
+    pub fn timeout(&self) -> Duration {
+        let secs = self.timeout_secs.unwrap_or_else(|| self.slow_answer_secs());
+        Duration::from_secs(secs.min(config::MAX_TIMEOUT_SECS).into())
+    }
+
+    /// What an answer of `max_tokens` takes a slow model, in seconds.
+    pub fn slow_answer_secs(&self) -> u32 {
+        FIRST_TOKEN_SECS + self.max_tokens.div_ceil(SLOW_TOKENS_PER_SECOND)
+    }
+}
+
 impl Draft {
     /// The campaign, if every file could be read.
     pub fn finish(self) -> Option<Campaign> {
+        let answer_schema = self.answer_schema?;
+        let fallback = match safe_text::decoded(Value::Object(self.fallback?.1)) {
+            Value::Object(fallback) => safe_text::safe(fallback, &answer_schema),
+            // An object stays one.
+            _ => return None,
+        };
         Some(Campaign {
             name: self.name,
             config: self.config?,
             prompt: self.prompt?,
             system: self.system?,
-            answer_schema: self.answer_schema?,
-            fallback: self.fallback?.1,
+            answer_schema,
+            fallback,
         })
     }
 }
@@ -266,7 +302,8 @@ impl Fault {
 }
 
 impl Price {
-    /// What a call costs, in US dollars.
+    /// What a call costs, in US dollars; input tokens are priced ones, see
+    /// `Usage::priced_input_tokens` in `processor`.
     pub fn usd(&self, input_tokens: u64, output_tokens: u64) -> f64 {
         (input_tokens as f64 * self.usd_per_million_input_tokens
             + output_tokens as f64 * self.usd_per_million_output_tokens)

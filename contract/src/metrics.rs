@@ -47,6 +47,11 @@ pub const CORRECTIONS: &str = "corrections";
 pub const CONTENTS_FROM_CACHE: &str = "contents_from_cache";
 /// Conditions of campaigns that could not be evaluated for an event; it counts as not met.
 pub const CONDITIONS_FAILED: &str = "conditions_failed";
+/// Values of events that were cut or left out of a history, because they are longer, larger
+/// or nested more deeply than it keeps.
+pub const VALUES_CUT: &str = "values_cut";
+/// Calls of the model that it failed, or that ended without an answer that could be read.
+pub const CALLS_FAILED: &str = "calls_failed";
 /// Content items written.
 pub const CONTENTS_STORED: &str = "contents_stored";
 /// Updates of the table for slices of the quota.
@@ -96,6 +101,8 @@ pub enum Fate {
     Duplicate,
     /// A newer event of the user is known already.
     Stale,
+    /// It lacks what the campaign's prompt needs.
+    Incomplete,
     /// The user got content too short a time before.
     Cooldown,
     /// The campaign has spent its budget of the day.
@@ -114,11 +121,12 @@ pub enum Fate {
 
 impl Fate {
     /// Every fate, in order.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::NoTrigger,
         Self::Coalesced,
         Self::Duplicate,
         Self::Stale,
+        Self::Incomplete,
         Self::Cooldown,
         Self::OverBudget,
         Self::Deleted,
@@ -135,6 +143,7 @@ impl Fate {
             Self::Coalesced => "events_skipped_coalesced",
             Self::Duplicate => "events_skipped_duplicate",
             Self::Stale => "events_skipped_stale",
+            Self::Incomplete => "events_skipped_incomplete",
             Self::Cooldown => "events_skipped_cooldown",
             Self::OverBudget => "events_skipped_over_budget",
             Self::Deleted => "events_skipped_deleted",

@@ -35,8 +35,10 @@ use processor::coordination::{BudgetOfDay, Coordination, Entry, Lease, Leased, S
 use processor::dead_letters::{DeadLetterQueue, NotQueued};
 use processor::eligibility::State;
 use processor::handler::{Processor, models};
+use processor::health::Health;
 use processor::jitter::Jitter;
 use processor::latency::Latency;
+use processor::lookout::Lookout;
 use processor::model::{Answer, Correction, ModelError, TextModel, Usage};
 use processor::quota::{Instance, ModelQuota, ModelQuotas, Quotas};
 use processor::refusals::Refusals;
@@ -173,6 +175,8 @@ fn processor<T: ContentTable + Coordination + 'static>(tables: &Arc<T>) -> Proce
         jitter: Jitter::seeded(1),
         latency: Latency::default(),
         refusals: Refusals::default(),
+            health: Health::default(),
+            lookout: Lookout::default(),
     }
 }
 
@@ -234,7 +238,7 @@ impl TextModel for Instant {
         _: Option<&Correction>,
     ) -> Result<Answer, ModelError> {
         let text = r#"{"emailTitle":"Your next episode is ready","heading":"Back to the harbour","details":{"cta":"Watch now","intro":"You left off at the seventh episode, and the eighth is waiting for you.","episodeDetails":"A storm is coming, and nobody knows who let the boats go."}}"#;
-        let usage = Usage { input_tokens: 300, output_tokens: 90 };
+        let usage = Usage { input_tokens: 300, output_tokens: 90, ..Usage::default() };
         Ok(Answer { text: text.to_owned(), tool_use_id: None, usage })
     }
 }
@@ -288,18 +292,22 @@ impl Coordination for Sink {
     }
 
     async fn lease(&self, _: &str, _: &Lease) -> Result<Leased, TableError> {
-        Ok(Leased::Ours)
+        Ok(Leased::Ours { failed_calls: 0 })
     }
 
     async fn finish(&self, _: &str, _: &Entry, _: i64) -> Result<(), TableError> {
         Ok(())
     }
 
-    async fn release(&self, _: &str, _: &str) -> Result<(), TableError> {
+    async fn extend(&self, _: &str, _: &Lease) -> Result<bool, TableError> {
+        Ok(true)
+    }
+
+    async fn release(&self, _: &str, _: &str, _: u32, _: i64) -> Result<(), TableError> {
         Ok(())
     }
 
-    async fn spend(&self, _: &BudgetOfDay, _: u64) -> Result<Spent, TableError> {
+    async fn spend(&self, _: &BudgetOfDay, _: u64, _: &str) -> Result<Spent, TableError> {
         Ok(Spent::Granted)
     }
 

@@ -1,11 +1,12 @@
-//! Turns a raw answer into content that is safe inside an e-mail.
+//! Turns a raw answer into content that is safe in a message.
 //!
 //! An answer becomes content only if it matches the campaign's schema and says
-//! something in every text; then every text is stripped of control characters and
-//! escaped, so that neither HTML nor Liquid finds anything of its own in it.
+//! something in every text; then every text is made safe for its place ([`safe_text`]), so
+//! that neither HTML nor Liquid finds anything of its own in it.
 
 use std::fmt;
 
+use contract::safe_text;
 use jsonschema::Validator;
 use serde_json::{Map, Value};
 
@@ -45,10 +46,16 @@ fn join(violations: &[Violation]) -> String {
     violations.iter().map(Violation::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// Checks an answer and makes it safe.
-pub fn accept(answer: &str, schema: &Validator) -> Result<Map<String, Value>, BadAnswer> {
-    let answer: Value = serde_json::from_str(answer).map_err(BadAnswer::NotJson)?;
-    let mut violations: Vec<Violation> = schema
+/// Checks an answer against a campaign's schema, in both its forms, and makes it safe.
+pub fn accept(
+    answer: &str,
+    validator: &Validator,
+    schema: &Value,
+) -> Result<Map<String, Value>, BadAnswer> {
+    let answer: Value = serde_json::from_str(unfenced(answer)).map_err(BadAnswer::NotJson)?;
+    // What counts is what is read, so entities are characters before anything is measured.
+    let answer = safe_text::decoded(answer);
+    let mut violations: Vec<Violation> = validator
         .iter_errors(&answer)
         .take(MAX_VIOLATIONS)
         .map(|error| Violation {
@@ -62,13 +69,23 @@ pub fn accept(answer: &str, schema: &Validator) -> Result<Map<String, Value>, Ba
     if !violations.is_empty() {
         return Err(BadAnswer::Mismatch(violations));
     }
-    match escape(answer) {
-        Value::Object(content) => Ok(content),
+    match answer {
+        Value::Object(content) => Ok(safe_text::safe(content, schema)),
         _ => Err(BadAnswer::NotObject),
     }
 }
 
-/// Finds texts that show nothing in an e-mail: empty ones, and those that pass a minimum
+/// The text between the fences of Markdown, where all of it stands between them: so models
+/// write that are not held to JSON.
+fn unfenced(answer: &str) -> &str {
+    let fenced = || {
+        let inner = answer.trim().strip_prefix("```")?.strip_suffix("```")?;
+        Some(inner.strip_prefix("json").unwrap_or(inner))
+    };
+    fenced().unwrap_or(answer)
+}
+
+/// Finds texts that show nothing in a message: empty ones, and those that pass a minimum
 /// length all the same.
 fn find_blank(value: &Value, path: &mut String, violations: &mut Vec<Violation>) {
     if violations.len() >= MAX_VIOLATIONS {
@@ -76,7 +93,7 @@ fn find_blank(value: &Value, path: &mut String, violations: &mut Vec<Violation>)
     }
     let length = path.len();
     match value {
-        Value::String(text) if text.chars().all(is_invisible) => {
+        Value::String(text) if safe_text::shows_nothing(text) => {
             violations.push(Violation { rule: "blank text".to_owned(), place: path.clone() });
         }
         Value::Array(values) => {
@@ -98,81 +115,46 @@ fn find_blank(value: &Value, path: &mut String, violations: &mut Vec<Violation>)
     }
 }
 
-fn is_invisible(c: char) -> bool {
-    c.is_whitespace()
-        || c.is_control()
-        || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}')
-}
-
-fn escape(value: Value) -> Value {
-    match value {
-        Value::String(text) => Value::String(escape_text(&text)),
-        Value::Array(values) => Value::Array(values.into_iter().map(escape).collect()),
-        Value::Object(map) => {
-            Value::Object(map.into_iter().map(|(name, value)| (name, escape(value))).collect())
-        }
-        other => other,
-    }
-}
-
-fn escape_text(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            // Braze's template language opens and closes with braces.
-            '{' => escaped.push_str("&#123;"),
-            '}' => escaped.push_str("&#125;"),
-            '\n' | '\t' => escaped.push(' '),
-            c if c.is_control() => {}
-            c => escaped.push(c),
-        }
-    }
-    escaped
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
 
-    fn schema() -> Validator {
-        jsonschema::validator_for(&json!({
+    fn accepted(answer: &str) -> Result<Map<String, Value>, BadAnswer> {
+        let schema = json!({
             "type": "object",
             "required": ["heading"],
             "additionalProperties": false,
-            "properties": { "heading": { "type": "string", "minLength": 1, "maxLength": 20 } }
-        }))
-        .expect("schema is valid")
+            "properties": {
+                "heading": { "type": "string", "minLength": 1, "maxLength": 20 },
+                "subject": { "type": "string", "contentMediaType": "text/plain", "maxLength": 11 }
+            }
+        });
+        accept(answer, &jsonschema::validator_for(&schema).expect("schema is valid"), &schema)
     }
 
     #[test]
-    fn markup_in_an_answer_is_text_in_the_content() {
-        let content = accept(r#"{"heading":"<b>\"Tom\" & 'J'\u0000</b>"}"#, &schema());
+    fn markup_and_templates_in_an_answer_are_text_in_the_content() {
+        let markup = accepted(r#"{"heading":"<b>\"Tom\" & J\u0000</b>"}"#).expect("matches");
+        let template = accepted(r#"{"heading":"{{a}} {% b %}"}"#).expect("matches");
 
-        assert_eq!(
-            content.expect("matches")["heading"],
-            "&lt;b&gt;&quot;Tom&quot; &amp; &#39;J&#39;&lt;/b&gt;"
-        );
+        assert_eq!(markup["heading"], "&lt;b&gt;&quot;Tom&quot; &amp; J&lt;/b&gt;");
+        assert_eq!(template["heading"], "&#123;&#123;a&#125;&#125; &#123;% b %&#125;");
     }
 
     #[test]
-    fn a_template_in_an_answer_is_text_in_the_content() {
-        let content = accept(r#"{"heading":"{{a}} {% b %}"}"#, &schema()).expect("matches");
+    fn a_plain_text_is_stored_as_it_reads_and_measured_so() {
+        let content = accepted(r#"{"heading":"a","subject":"Tom &amp; Jerr"}"#);
 
-        assert_eq!(content["heading"], "&#123;&#123;a&#125;&#125; &#123;% b %&#125;");
+        assert_eq!(content.expect("has eleven characters")["subject"], "Tom & Jerr");
+        assert!(accepted(r#"{"heading":"a","subject":"twelve of th"}"#).is_err());
     }
 
     #[test]
     fn text_that_would_show_nothing_is_refused() {
-        let schema = jsonschema::validator_for(&json!({ "type": "object" })).expect("is valid");
-        for blank in ["", " ", "\\n\\t", "\u{200b}", "\u{a0}\u{feff}"] {
-            let error = accept(&format!(r#"{{"heading":"{blank}"}}"#), &schema);
+        for blank in [" ", "\\n\\t", "\u{200b}", "\u{2800}", "&nbsp;&#8203;", "\\u202e"] {
+            let error = accepted(&format!(r#"{{"heading":"{blank}"}}"#));
 
             let text = error.expect_err("shows nothing").to_string();
             assert_eq!(text, "answer does not match the schema: blank text at \"/heading\"");
@@ -181,15 +163,16 @@ mod tests {
 
     #[test]
     fn a_mismatch_names_the_place_and_the_rule_but_not_the_text() {
-        let error = accept(r#"{"heading":"a secret that is far too long"}"#, &schema());
+        let error = accepted(r#"{"heading":"a secret that is far too long"}"#);
 
         let text = error.expect_err("too long").to_string();
         assert_eq!(text, "answer does not match the schema: maxLength at \"/heading\"");
     }
 
     #[test]
-    fn empty_text_and_prose_are_refused() {
-        assert!(matches!(accept(r#"{"heading":""}"#, &schema()), Err(BadAnswer::Mismatch(_))));
-        assert!(matches!(accept("Sure! Here is", &schema()), Err(BadAnswer::NotJson(_))));
+    fn json_between_fences_is_read_and_prose_is_refused() {
+        assert!(accepted("```json\n{\"heading\":\"a\"}\n```\n").is_ok());
+        assert!(matches!(accepted(r#"{"heading":""}"#), Err(BadAnswer::Mismatch(_))));
+        assert!(matches!(accepted("Sure! Here is"), Err(BadAnswer::NotJson(_))));
     }
 }

@@ -9,19 +9,19 @@ use std::convert::Infallible;
 use std::pin::pin;
 use std::time::Duration;
 
-use contract::campaign::{Budget, Price};
 use contract::metrics::Counts;
 use futures::future::{Either, select};
 use serde_json::{Map, Value};
 use tokio::time::{Instant, sleep, timeout_at};
 
+use crate::budget::Allowance;
 use crate::campaign::Compiled;
-use crate::coordination::{BudgetOfDay, Entry, Lease, Leased, Spent};
+use crate::coordination::{Entry, Lease, Leased};
 use crate::deadline::Deadline;
 use crate::failure::Verdict;
+use crate::generation::{Failure, Generation};
 use crate::handler::Processor;
-use crate::model::{self, Usage};
-use crate::store::DAY_SECS;
+use crate::model::{Calls, Usage};
 
 /// First wait for somebody else's answer; doubled each time.
 const FIRST_POLL: Duration = Duration::from_millis(100);
@@ -60,12 +60,21 @@ pub(crate) enum Answered {
         /// It stood there already: nobody was asked for it now.
         is_cached: bool,
     },
+    /// There is nothing to ask: the prompt says nothing.
+    Blank,
     /// The campaign's budget of the day does not allow it.
     OverBudget,
     /// Another attempt would end the same way.
     GivenUp { reason: String, detail: String, attempts: u32 },
     /// It could not be answered now.
     GiveBack(String),
+}
+
+impl Answered {
+    /// The invocation is over.
+    pub(crate) fn late() -> Self {
+        Self::GiveBack("out of time".to_owned())
+    }
 }
 
 impl Processor {
@@ -97,10 +106,11 @@ impl Processor {
                     }
                     sleep(wait_now).await;
                     wait = (wait * 2).min(MAX_POLL);
-                    let hashes = std::slice::from_ref(&question.hash);
-                    match self.coordination.answers(hashes, self.clock.now_secs()).await {
-                        Ok(mut answers) => known = answers.remove(&question.hash),
-                        Err(error) => return Answered::GiveBack(error.to_string()),
+                    let looked =
+                        self.lookout.look(&self.coordination, &self.clock, &question.hash).await;
+                    match looked {
+                        Ok(entry) => known = entry,
+                        Err(unread) => return Answered::GiveBack(unread),
                     }
                 }
                 _ => {
@@ -111,8 +121,9 @@ impl Processor {
                     };
                     let lease = self.lease(question, &owner, deadline);
                     match self.coordination.lease(&question.hash, &lease).await {
-                        Ok(Leased::Ours) => {
-                            return self.ask(campaign, question, &owner, deadline, counts).await;
+                        Ok(Leased::Ours { failed_calls }) => {
+                            let turn = Turn { owner: &owner, failed_calls };
+                            return self.ask(campaign, question, turn, deadline, counts).await;
                         }
                         Ok(Leased::Taken(entry)) => known = Some(entry),
                         Err(error) => return Answered::GiveBack(error.to_string()),
@@ -138,10 +149,10 @@ impl Processor {
         loop {
             sleep(EXTEND_EVERY).await;
             let lease = self.lease(question, owner, deadline);
-            match self.coordination.lease(&question.hash, &lease).await {
-                Ok(Leased::Ours) => {}
+            match self.coordination.extend(&question.hash, &lease).await {
+                Ok(true) => {}
                 // The call is paid for already; of two answers the first stands.
-                Ok(Leased::Taken(_)) => tracing::debug!("lease was taken over"),
+                Ok(false) => tracing::debug!("lease was taken over"),
                 Err(error) => tracing::debug!(%error, "lease was not extended"),
             }
         }
@@ -152,64 +163,80 @@ impl Processor {
         &self,
         campaign: &Compiled,
         question: &Question,
-        owner: &str,
+        turn: Turn<'_>,
         deadline: Deadline,
         counts: &mut Counts,
     ) -> Answered {
-        let allowance = Allowance::of(campaign, &question.prompt, self.clock.now_secs());
-        if let Some(allowance) = &allowance {
-            let refused = match self.coordination.spend(&allowance.budget, allowance.most).await {
-                Ok(Spent::Granted) => None,
-                Ok(Spent::Refused) => Some(Answered::OverBudget),
-                Err(error) => Some(Answered::GiveBack(error.to_string())),
-            };
-            if let Some(refused) = refused {
-                self.release(&question.hash, owner).await;
-                return refused;
-            }
-        }
-        let mut calls = model::Calls::default();
+        let mut generation = Generation {
+            processor: self,
+            campaign,
+            prompt: &question.prompt,
+            deadline,
+            allowance: Allowance::of(campaign, &question.prompt, self.clock.now_secs()),
+            failed_before: turn.failed_calls,
+            calls: Calls::default(),
+        };
         let generated = {
-            let asking =
-                self.usable_answer(campaign, &question.prompt, deadline, &mut calls, counts);
-            let holding = self.hold(question, owner, deadline);
+            let asking = generation.usable_answer(counts);
+            let holding = self.hold(question, turn.owner, deadline);
             match select(pin!(asking), pin!(holding)).await {
                 Either::Left((generated, _)) => generated,
                 Either::Right((never, _)) => match never {},
             }
         };
+        let Generation { allowance, calls, .. } = generation;
         if let Some(allowance) = &allowance {
-            self.settle_budget(allowance, calls).await;
+            self.settle_budget(allowance, &calls).await;
         }
-        let now = self.clock.now_secs();
-        match generated {
-            Ok(data) => {
-                let usage = calls.spent;
-                let entry = Entry::Answered { data: data.clone(), usage };
-                let hours = i64::from(campaign.campaign.config.cache_hours);
-                self.keep(&question.hash, &entry, now + hours * 3_600).await;
-                Answered::Content { data, usage, is_cached: false }
+        let (verdict, detail) = match generated {
+            Ok(data) => return self.keep_answer(campaign, question, data, calls.spent).await,
+            Err(Failure::OverBudget) => {
+                self.release(&question.hash, &turn, &calls).await;
+                return Answered::OverBudget;
             }
-            Err(failure) => match failure.verdict {
-                Verdict::DeadLetter(reason) => {
-                    let (reason, detail) = (reason.to_owned(), failure.detail);
-                    let attempts = calls.attempts;
-                    let at_ms = self.clock.now_ms();
-                    let entry = Entry::GivenUp {
-                        reason: reason.clone(),
-                        detail: detail.clone(),
-                        attempts,
-                        at_ms,
-                    };
-                    self.keep(&question.hash, &entry, now + GIVEN_UP_SECS).await;
-                    Answered::GivenUp { reason, detail, attempts }
-                }
-                Verdict::RetryNow | Verdict::GiveBack => {
-                    self.release(&question.hash, owner).await;
-                    Answered::GiveBack(failure.detail)
-                }
-            },
+            Err(Failure::Failed { verdict, detail, .. }) => (verdict, detail),
+        };
+        match verdict {
+            Verdict::DeadLetter(reason) => {
+                let attempts = calls.attempts.saturating_add(turn.failed_calls);
+                self.keep_given_up(question, reason, detail, attempts).await
+            }
+            Verdict::RetryNow | Verdict::GiveBack => {
+                self.release(&question.hash, &turn, &calls).await;
+                Answered::GiveBack(detail)
+            }
         }
+    }
+
+    async fn keep_answer(
+        &self,
+        campaign: &Compiled,
+        question: &Question,
+        data: Map<String, Value>,
+        usage: Usage,
+    ) -> Answered {
+        let entry = Entry::Answered { data: data.clone(), usage };
+        let hours = i64::from(campaign.campaign.config.cache_hours);
+        self.keep(&question.hash, &entry, self.clock.now_secs() + hours * 3_600).await;
+        Answered::Content { data, usage, is_cached: false }
+    }
+
+    async fn keep_given_up(
+        &self,
+        question: &Question,
+        reason: &str,
+        detail: String,
+        attempts: u32,
+    ) -> Answered {
+        let (reason, at_ms) = (reason.to_owned(), self.clock.now_ms());
+        let entry = Entry::GivenUp {
+            reason: reason.clone(),
+            detail: detail.clone(),
+            attempts,
+            at_ms,
+        };
+        self.keep(&question.hash, &entry, self.clock.now_secs() + GIVEN_UP_SECS).await;
+        Answered::GivenUp { reason, detail, attempts }
     }
 
     /// Keeps what came of a question; where that fails, the lease ends by itself.
@@ -219,67 +246,33 @@ impl Processor {
         }
     }
 
-    async fn release(&self, hash: &str, owner: &str) {
-        if let Err(error) = self.coordination.release(hash, owner).await {
+    /// Gives a turn back that came to nothing, with the calls that it took.
+    async fn release(&self, hash: &str, turn: &Turn<'_>, calls: &Calls) {
+        // What was answered and could not be used was paid for as well.
+        let failed_calls = turn.failed_calls + calls.failed + calls.answered;
+        let until = self.clock.now_secs() + GIVEN_UP_SECS;
+        let released = self.coordination.release(hash, turn.owner, failed_calls, until);
+        if let Err(error) = released.await {
             tracing::debug!(%error, "lease ends by itself");
         }
     }
 
     /// Gives back what a budget was charged too much; where that fails it stays charged.
-    /// A call whose outcome is not known counts with its worst case.
-    async fn settle_budget(&self, allowance: &Allowance, calls: model::Calls) {
-        let known = allowance.unit.amount(calls.spent.input_tokens, calls.spent.output_tokens);
-        let used = known + allowance.most * u64::from(calls.unknown);
-        let by = i64::try_from(used).unwrap_or(i64::MAX)
-            - i64::try_from(allowance.most).unwrap_or(i64::MAX);
-        if let Err(error) = self.coordination.correct(&allowance.budget, by).await {
+    async fn settle_budget(&self, allowance: &Allowance, calls: &Calls) {
+        let by = allowance.difference(calls);
+        if by != 0
+            && let Err(error) = self.coordination.correct(&allowance.budget, by).await
+        {
             tracing::warn!(%error, "budget stays charged with the worst case");
         }
     }
 }
 
-/// What one question may take of its campaign's budget.
-struct Allowance {
-    budget: BudgetOfDay,
-    unit: Unit,
-    /// What is charged before the model is asked: the worst case of one call.
-    most: u64,
-}
-
-/// What a budget counts.
-#[derive(Clone, Copy)]
-enum Unit {
-    Tokens,
-    /// Millionths of a dollar, at this price.
-    MicroUsd(Price),
-}
-
-impl Unit {
-    fn amount(self, input_tokens: u64, output_tokens: u64) -> u64 {
-        match self {
-            Self::Tokens => input_tokens + output_tokens,
-            // Rounded up: a thousand small calls are not free.
-            Self::MicroUsd(price) => {
-                (price.usd(input_tokens, output_tokens) * 1e6).ceil().max(0.0) as u64
-            }
-        }
-    }
-}
-
-impl Allowance {
-    fn of(campaign: &Compiled, prompt: &str, now: i64) -> Option<Self> {
-        let config = &campaign.campaign.config;
-        let (unit, limit) = match (config.budget?, config.price) {
-            (Budget::Tokens(limit), _) => (Unit::Tokens, limit),
-            (Budget::Usd(limit), Some(price)) => {
-                (Unit::MicroUsd(price), (limit * 1e6).max(0.0) as u64)
-            }
-            (Budget::Usd(_), None) => return None,
-        };
-        let input_tokens = model::estimated_input_tokens(campaign, prompt, None);
-        let most = unit.amount(input_tokens, u64::from(config.max_tokens));
-        let campaign = campaign.campaign.name.clone();
-        let budget = BudgetOfDay { campaign, day: now.div_euclid(DAY_SECS), limit };
-        Some(Self { budget, unit, most })
-    }
+/// A turn to ask for a prompt.
+#[derive(Debug, Clone, Copy)]
+struct Turn<'a> {
+    /// Who has it.
+    owner: &'a str,
+    /// Calls of earlier turns that came to nothing.
+    failed_calls: u32,
 }

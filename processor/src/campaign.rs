@@ -3,18 +3,25 @@
 
 mod condition;
 mod names;
+mod reduced;
+mod warnings;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use contract::campaign::{Campaign, Draft, Fault, InvalidCampaigns, line_of};
+use contract::campaign::{
+    Campaign, Config, Draft, Fault, InvalidCampaigns, StructuredOutput, Trigger, field, line_of,
+};
+use contract::safe_text;
 use contract::user_record::Event;
 use jsonschema::Validator;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use crate::answer::{self, BadAnswer};
 use crate::eligibility::Rules;
+use crate::history::Past;
 use crate::prompt::Prompt;
 pub use condition::{Condition, NotEvaluated};
 
@@ -31,8 +38,14 @@ pub struct Compiled {
     pub system: String,
     /// The answer's schema.
     pub validator: Validator,
-    /// Size of the schema as it travels with each call, in bytes.
+    /// The part of the answer's schema that travels with each call.
+    pub travelling_schema: Value,
+    /// Its size, in bytes.
     pub schema_bytes: usize,
+    /// Fields without which an event is not answered.
+    pub required: BTreeSet<String>,
+    /// What is worth a look, and no fault.
+    pub warnings: Vec<Fault>,
     /// What decides an answer besides the prompt, hashed.
     parameters: Sha256,
 }
@@ -83,8 +96,15 @@ fn compile(draft: Draft, faults: &mut Vec<Fault>) -> Option<Compiled> {
             })
             .ok()
     });
-    if let (Some((text, fallback)), Some(validator)) = (&draft.fallback, &validator)
-        && let Err(error) = answer::accept(&Value::Object(fallback.clone()).to_string(), validator)
+    let form = draft.config.as_ref().map(|config| config.structured_output);
+    let reduced = draft.answer_schema.as_ref().zip(form).and_then(|(schema, form)| {
+        let reduced = reduced::reduced(schema, form);
+        reduced.map_err(|error| blame("answer.schema.json", None, error.to_string())).ok()
+    });
+    if let (Some((text, fallback)), Some(validator), Some(schema)) =
+        (&draft.fallback, &validator, &draft.answer_schema)
+        && let Err(error) =
+            answer::accept(&Value::Object(fallback.clone()).to_string(), validator, schema)
     {
         let places = match &error {
             BadAnswer::Mismatch(violations) => violations.as_slice(),
@@ -98,14 +118,35 @@ fn compile(draft: Draft, faults: &mut Vec<Fault>) -> Option<Compiled> {
     let system = system.and_then(|system| {
         let rendered = system.render(&[]);
         let text = draft.system.as_deref().unwrap_or_default();
-        rendered.map_err(|error| blame("system.liquid", error.line(text), error.to_string())).ok()
+        let rendered = rendered
+            .map_err(|error| blame("system.liquid", error.line(text), error.to_string()))
+            .ok()?;
+        if safe_text::shows_nothing(&rendered) {
+            let reason = "says nothing: write what the model is to do, and never to do";
+            blame("system.liquid", None, reason.to_owned());
+            return None;
+        }
+        Some(rendered)
     });
+    let fallback_text = draft.fallback.as_ref().map(|(text, _)| text.clone());
     let campaign = draft.finish()?;
-    let system = system?;
-    let schema_bytes = campaign.answer_schema.to_string().len();
-    let (prompt, validator) = (prompt?, validator?);
+    let (prompt, validator, reduced, system) = (prompt?, validator?, reduced?, system?);
+    let required = campaign.config.required.clone().unwrap_or_else(|| prompt.printed_bare());
+    let warnings = warnings::of(&folder, &campaign, &reduced, &fallback_text.unwrap_or_default());
+    let schema_bytes = reduced.schema.to_string().len();
     let parameters = parameters(&campaign, &system);
-    Some(Compiled { condition, prompt, system, validator, schema_bytes, parameters, campaign })
+    Some(Compiled {
+        condition,
+        prompt,
+        system,
+        validator,
+        travelling_schema: reduced.schema,
+        schema_bytes,
+        required,
+        warnings,
+        parameters,
+        campaign,
+    })
 }
 
 impl Compiled {
@@ -115,6 +156,24 @@ impl Compiled {
             return Ok(false);
         }
         self.condition.as_ref().map_or(Ok(true), |condition| condition.holds(event_type, event))
+    }
+
+    /// The fields that the prompt needs and a remembered event lacks, because they are not
+    /// there or show nothing.
+    pub fn lacks(&self, past: &Past) -> Vec<&str> {
+        let is_there = |path: &str| match field(&past.fields, path) {
+            None | Some(Value::Null) => false,
+            Some(Value::String(text)) => !safe_text::shows_nothing(text),
+            Some(Value::Array(values)) => !values.is_empty(),
+            Some(Value::Object(map)) => !map.is_empty(),
+            Some(Value::Bool(_) | Value::Number(_)) => true,
+        };
+        self.required.iter().map(String::as_str).filter(|path| !is_there(path)).collect()
+    }
+
+    /// Checks an answer and makes it safe.
+    pub fn accept(&self, answer: &str) -> Result<Map<String, Value>, BadAnswer> {
+        answer::accept(answer, &self.validator, &self.campaign.answer_schema)
     }
 
     /// What it says about eligibility.
@@ -131,19 +190,46 @@ impl Compiled {
     }
 }
 
+/// Hashes what decides an answer besides the prompt. Every setting is named here, so that a
+/// new one cannot be forgotten.
 fn parameters(campaign: &Campaign, system: &str) -> Sha256 {
-    let config = &campaign.config;
+    let Campaign { name: _, config, prompt: _, system: _, answer_schema, fallback: _ } = campaign;
+    let Config {
+        model_id,
+        structured_output,
+        max_tokens,
+        temperature,
+        guardrail,
+        // These decide whether and when is asked, and what that may cost.
+        ttl_days: _,
+        history: _,
+        cooldown_hours: _,
+        cache_hours: _,
+        priority: _,
+        cache_system: _,
+        timeout_secs: _,
+        fields: _,
+        required: _,
+        trigger: Trigger { event_types: _, when: _ },
+        budget: _,
+        price: _,
+    } = config;
+    let form = match structured_output {
+        StructuredOutput::JsonSchema => "json-schema",
+        StructuredOutput::Tool => "tool",
+    };
     let mut hash = Sha256::new();
-    let text = format!(
-        "{}\n{:?}\n{}\n{:?}\n{:?}\n{}",
-        config.model_id,
-        config.structured_output,
-        config.max_tokens,
-        config.temperature,
-        config.guardrail,
-        campaign.answer_schema
-    );
-    add(&mut hash, &text);
+    add(&mut hash, &safe_text::VERSION.to_string());
+    add(&mut hash, model_id);
+    add(&mut hash, form);
+    add(&mut hash, &max_tokens.to_string());
+    add(&mut hash, &temperature.map_or(String::new(), |temperature| temperature.to_string()));
+    let (id, version) = guardrail
+        .as_ref()
+        .map_or(("", ""), |guardrail| (guardrail.id.as_str(), guardrail.version.as_str()));
+    add(&mut hash, id);
+    add(&mut hash, version);
+    add(&mut hash, &answer_schema.to_string());
     add(&mut hash, system);
     hash
 }
@@ -165,7 +251,7 @@ pub(crate) mod tests {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../campaigns")
     }
 
-    fn draft() -> Draft {
+    pub(crate) fn draft() -> Draft {
         let (mut drafts, faults) = contract::campaign::read(&sample_folder());
         assert!(faults.is_empty(), "{faults:?}");
         drafts.remove(0)
@@ -178,6 +264,12 @@ pub(crate) mod tests {
         let folder = sample_folder();
         let folder = folder.to_str().expect("is UTF-8");
         faults.iter().map(|fault| fault.to_string().replace(folder, "")).collect()
+    }
+
+    pub(crate) fn compiled(draft: Draft) -> Compiled {
+        let mut faults = Vec::new();
+        let compiled = compile(draft, &mut faults);
+        compiled.unwrap_or_else(|| panic!("{faults:?}"))
     }
 
     #[test]
@@ -219,7 +311,6 @@ pub(crate) mod tests {
 
     #[test]
     fn the_prompt_hash_changes_with_everything_that_decides_an_answer() {
-        let compiled = |draft| compile(draft, &mut Vec::new()).expect("compiles");
         let one = compiled(draft());
         let mut other = draft();
         other.config.as_mut().expect("is there").max_tokens += 1;
@@ -228,5 +319,33 @@ pub(crate) mod tests {
         assert_eq!(one.prompt_hash("a"), one.prompt_hash("a"));
         assert_ne!(one.prompt_hash("a"), one.prompt_hash("b"));
         assert_ne!(one.prompt_hash("a"), other.prompt_hash("a"));
+    }
+
+    #[test]
+    fn an_event_without_what_the_prompt_prints_is_not_answered() {
+        let compiled = compiled(draft());
+        let lacks = |properties: Value| {
+            let fields = Map::from_iter([("properties".to_owned(), properties)]);
+            let event = Event { id: "e".to_owned(), time: 1, fields };
+            let (past, _) = Past::of("t", &event, &compiled.campaign.config.fields);
+            compiled.lacks(&past).join(" ")
+        };
+
+        let all = serde_json::json!({ "show": "Harbour Lights", "season": 2, "episode": 7 });
+        assert_eq!(lacks(all), "");
+        let blank = serde_json::json!({ "show": " \u{2800}", "season": null, "episode": 0 });
+        assert_eq!(lacks(blank), "properties.season properties.show");
+        let all_of_it = "properties.episode properties.season properties.show";
+        assert_eq!(lacks("not an object".into()), all_of_it);
+    }
+
+    #[test]
+    fn instructions_that_say_nothing_are_a_fault() {
+        let mut draft = draft();
+        draft.system = Some("{% comment %}later{% endcomment %}\n\u{2800}".to_owned());
+
+        let faults = faults_of(draft);
+
+        assert!(faults[0].starts_with("/new-episode/system.liquid: says nothing"), "{faults:?}");
     }
 }

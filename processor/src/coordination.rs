@@ -32,17 +32,34 @@ pub trait Coordination: Debug + Send + Sync {
     ) -> Result<HashMap<String, Entry>, TableError>;
 
     /// Takes the lease on a prompt, unless it is answered, given up, or leased to
-    /// somebody else. Its owner extends it by taking it again.
+    /// somebody else. It counts as one failed call until it is released: its owner may
+    /// never come back.
     async fn lease(&self, hash: &str, lease: &Lease) -> Result<Leased, TableError>;
+
+    /// Extends a lease; `false` if it is not its owner's any more.
+    async fn extend(&self, hash: &str, lease: &Lease) -> Result<bool, TableError>;
 
     /// Keeps what came of a prompt until `expires_at` (UNIX seconds).
     async fn finish(&self, hash: &str, outcome: &Entry, expires_at: i64) -> Result<(), TableError>;
 
-    /// Gives a lease back without an answer.
-    async fn release(&self, hash: &str, owner: &str) -> Result<(), TableError>;
+    /// Gives a lease back without an answer. That `failed_calls` came to nothing so far is
+    /// remembered until `expires_at` (UNIX seconds).
+    async fn release(
+        &self,
+        hash: &str,
+        owner: &str,
+        failed_calls: u32,
+        expires_at: i64,
+    ) -> Result<(), TableError>;
 
-    /// Adds to what a budget has spent, if that stays within its limit.
-    async fn spend(&self, budget: &BudgetOfDay, amount: u64) -> Result<Spent, TableError>;
+    /// Adds to what a budget has spent, if that stays within its limit; never twice for the
+    /// same `name`, which is nobody else's.
+    async fn spend(
+        &self,
+        budget: &BudgetOfDay,
+        amount: u64,
+        name: &str,
+    ) -> Result<Spent, TableError>;
 
     /// Corrects what a budget has spent.
     async fn correct(&self, budget: &BudgetOfDay, by: i64) -> Result<(), TableError>;
@@ -100,7 +117,10 @@ pub struct Lease {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Leased {
     /// It is the caller's turn.
-    Ours,
+    Ours {
+        /// Calls of earlier turns that came to nothing.
+        failed_calls: u32,
+    },
     /// It is not; this is known.
     Taken(Entry),
 }

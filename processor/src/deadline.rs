@@ -11,6 +11,9 @@ use crate::handler::OPERATION_TIMEOUT;
 /// and the answer.
 const DEADLINE_MARGIN: Duration = OPERATION_TIMEOUT.saturating_add(Duration::from_secs(2));
 
+/// Time in which the invocation answers, whatever is not done then.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
 /// Time past the end of work in which a write may still begin: one that takes its longest
 /// ends before the invocation does.
 const LAST_WRITES: Duration = Duration::from_secs(1);
@@ -21,6 +24,9 @@ pub(crate) struct Deadline {
     began: Instant,
     /// Until when it works; the rest of its time is for writing and answering.
     pub(crate) work_until: Instant,
+    /// When it answers: what is not done then is cut off and goes back, however many calls
+    /// follow one look at the clock.
+    pub(crate) answer_by: Instant,
     /// When it is over for sure, in UNIX milliseconds.
     pub(crate) lease_until_ms: u64,
 }
@@ -34,6 +40,7 @@ impl Deadline {
         Self {
             began,
             work_until: began + remaining.saturating_sub(DEADLINE_MARGIN),
+            answer_by: began + remaining.saturating_sub(LAST_WORDS),
             lease_until_ms: clock.now_ms() + remaining_ms,
         }
     }

@@ -5,13 +5,14 @@
 //! where all of it is newer, under the condition that nobody changed it since. An instance
 //! that still holds what it read before finds its revision gone.
 
-use contract::metrics::{self, Counts, Fate};
+use contract::metrics::{self, Fate};
 use futures::stream::{self, StreamExt as _};
+use tokio::time::timeout_at;
 
 use crate::batch::Batch;
 use crate::deadline::Deadline;
 use crate::eligibility::survives;
-use crate::handler::Processor;
+use crate::handler::{Processor, Report};
 use crate::store::{TOMBSTONE_SECS, TableError, Write, Written};
 
 /// Event types that remove a user: a request to forget, and a merge into another.
@@ -30,7 +31,7 @@ impl Processor {
         &self,
         batch: &mut Batch,
         deadline: Deadline,
-        counts: &mut Counts,
+        report: &mut Report,
     ) {
         let mut deletions = Vec::new();
         for (user, each) in batch.users.iter().enumerate() {
@@ -44,19 +45,21 @@ impl Processor {
         }
         let mut deletions = stream::iter(deletions)
             .map(async |(user, user_id, places, deleted_at)| {
-                (user, places, self.delete_user(&user_id, deleted_at, deadline).await)
+                let deletion = self.delete_user(&user_id, deleted_at, deadline);
+                let deleted = timeout_at(deadline.answer_by, deletion).await;
+                (user, places, deleted.unwrap_or_else(|_| Err(not_deleted("out of time"))))
             })
             .buffer_unordered(CONCURRENT_DELETIONS);
         while let Some((user, places, deleted)) = deletions.next().await {
             match deleted {
                 Ok(()) => {
-                    counts.add(metrics::USERS_DELETED, 1);
+                    report.counts.add(metrics::USERS_DELETED, 1);
                     for place in places {
                         batch.decide(place, Fate::Deletion);
                     }
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "user is not deleted yet");
+                    report.returned_for = Some(error.to_string());
                     batch.return_user(user);
                 }
             }
@@ -69,19 +72,14 @@ impl Processor {
         deleted_at: i64,
         deadline: Deadline,
     ) -> Result<(), TableError> {
-        let not_deleted = |reason: String| TableError {
-            attempted: "user was not deleted",
-            reason,
-            is_final: false,
-        };
         if deadline.is_over() {
-            return Err(not_deleted("out of time".to_owned()));
+            return Err(not_deleted("out of time"));
         }
         let expires_at = self.clock.now_secs() + TOMBSTONE_SECS;
         self.table.entomb(user_id, deleted_at, expires_at).await?;
         for _ in 0..MAX_ROUNDS {
             if deadline.is_over() {
-                return Err(not_deleted("out of time".to_owned()));
+                return Err(not_deleted("out of time"));
             }
             let items = self.table.items(user_id).await?;
             let mut is_done = true;
@@ -103,4 +101,8 @@ impl Processor {
         }
         Err(not_deleted(format!("items changed {MAX_ROUNDS} times")))
     }
+}
+
+fn not_deleted(reason: impl Into<String>) -> TableError {
+    TableError { attempted: "user was not deleted", reason: reason.into(), is_final: false }
 }

@@ -30,7 +30,11 @@ impl ModelError {
     /// Decides about a failed call.
     pub fn verdict(&self) -> Verdict {
         match self {
-            Self::Throttled(_) | Self::Failed(_) | Self::Unavailable(_) => Verdict::RetryNow,
+            Self::Throttled(_) | Self::Failed(_) | Self::Unavailable(_) | Self::TimedOut(_) => {
+                Verdict::RetryNow
+            }
+            // It is asked for once more, like every answer that cannot be used.
+            Self::Unreadable(_) => Verdict::DeadLetter("answer_unreadable"),
             Self::DailyQuota | Self::NotSent(_) | Self::NotServed(_) => Verdict::GiveBack,
             Self::NotAllowed(_) => Verdict::DeadLetter("not_allowed"),
             Self::Stopped { stop, .. } => stop.verdict(),

@@ -1,4 +1,7 @@
-//! One usable answer: the quota, the call, its repeats and one correction.
+//! One usable answer: the budget, the quota, the call, its repeats and one correction.
+//!
+//! Guarantees: no prompt costs more than a named number of calls that come to nothing, over
+//! all deliveries and instances; then it is given up, and says why.
 
 use std::time::Duration;
 
@@ -6,65 +9,104 @@ use contract::metrics::{self, Counts};
 use serde_json::{Map, Value};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::answer;
+use crate::budget::Allowance;
 use crate::campaign::Compiled;
+use crate::coordination::Spent;
 use crate::deadline::Deadline;
 use crate::failure::{self, Verdict};
 use crate::handler::Processor;
 use crate::model::{self, Answer, Calls, Correction, ModelError, Usage};
-use crate::quota::Call;
+use crate::quota::{Call, Reservation};
 
 /// Attempts at one call within an invocation; more are Kinesis' business.
 const MAX_ATTEMPTS: u32 = 4;
 
-/// First wait after the service failed; doubled each time, so three seconds at most.
+/// Calls for one prompt that come to nothing, over all deliveries and instances, before it is
+/// given up: three invocations, a few seconds in all.
+pub const MAX_FAILED_CALLS: u32 = 12;
+
+/// The same while the model answers nobody else: then the prompt may not be to blame. With
+/// the waits between them so many calls take about five minutes.
+pub const MAX_FAILED_CALLS_WITHOUT_ANSWERS: u32 = 24;
+
+/// As how many calls counts one that took all the time it had, and was paid for in full:
+/// three of them are enough.
+const TIMED_OUT_COUNTS: u32 = 4;
+
+/// First wait after the service failed; doubled each time, so three seconds at most where
+/// others are answered.
 const FIRST_BACKOFF: Duration = Duration::from_millis(400);
+
+/// Longest wait while the model answers nobody.
+const MAX_BACKOFF: Duration = Duration::from_secs(15);
+
+/// First wait after the account was denied the model, which can be being changed now; doubled
+/// each time, so a quarter of a minute in all.
+const FIRST_DENIED_BACKOFF: Duration = Duration::from_secs(2);
 
 /// Why a generation came to nothing.
 #[derive(Debug)]
-pub(crate) struct Failure {
-    pub(crate) verdict: Verdict,
-    pub(crate) detail: String,
-    /// What the model should hear, where asking again can help.
-    complaint: Option<&'static str>,
+pub(crate) enum Failure {
+    /// The campaign's budget of the day does not allow it.
+    OverBudget,
+    /// Something failed.
+    Failed {
+        verdict: Verdict,
+        detail: String,
+        /// What the model should hear, where asking again can help.
+        complaint: Option<&'static str>,
+    },
 }
 
 impl Failure {
     fn new(verdict: Verdict, detail: impl ToString) -> Self {
-        Self { verdict, detail: detail.to_string(), complaint: None }
+        Self::Failed { verdict, detail: detail.to_string(), complaint: None }
     }
 }
 
-impl Processor {
+/// One turn to ask the model for a prompt.
+pub(crate) struct Generation<'a> {
+    pub(crate) processor: &'a Processor,
+    pub(crate) campaign: &'a Compiled,
+    pub(crate) prompt: &'a str,
+    pub(crate) deadline: Deadline,
+    /// What its campaign's budget lets it take, if there is one.
+    pub(crate) allowance: Option<Allowance>,
+    /// Calls for the same prompt that came to nothing before this turn.
+    pub(crate) failed_before: u32,
+    /// What was asked in this turn.
+    pub(crate) calls: Calls,
+}
+
+/// What follows from a failed call.
+enum Next {
+    /// The same call once more, after a wait.
+    Again(Duration),
+    GiveUp(Failure),
+}
+
+impl Generation<'_> {
     /// Generates until the answer is content: at most twice, the second time with
     /// what was wrong with the first answer.
     pub(crate) async fn usable_answer(
-        &self,
-        campaign: &Compiled,
-        prompt: &str,
-        deadline: Deadline,
-        calls: &mut Calls,
+        &mut self,
         counts: &mut Counts,
     ) -> Result<Map<String, Value>, Failure> {
         let mut correction: Option<Correction> = None;
         loop {
-            let generated =
-                self.generate(campaign, prompt, correction.as_ref(), deadline, calls, counts).await;
             let is_last = correction.is_some();
-            let next = match generated {
-                Ok(answer) => match answer::accept(&answer.text, &campaign.validator) {
+            let next = match self.generate(correction.as_ref(), counts).await {
+                Ok(answer) => match self.campaign.accept(&answer.text) {
                     Ok(data) => return Ok(data),
                     Err(error) if is_last => {
                         return Err(Failure::new(failure::of_answer(&error), error));
                     }
                     Err(error) => Correction { answer: Some(answer), complaint: error.to_string() },
                 },
-                Err(failure) => match failure.complaint {
-                    Some(complaint) if !is_last => {
-                        Correction { answer: None, complaint: complaint.to_owned() }
-                    }
-                    _ => return Err(failure),
-                },
+                Err(Failure::Failed { complaint: Some(complaint), .. }) if !is_last => {
+                    Correction { answer: None, complaint: complaint.to_owned() }
+                }
+                Err(failure) => return Err(failure),
             };
             counts.add(metrics::CORRECTIONS, 1);
             correction = Some(next);
@@ -73,98 +115,225 @@ impl Processor {
 
     /// Makes one call, repeated where that can help.
     async fn generate(
-        &self,
-        campaign: &Compiled,
-        prompt: &str,
+        &mut self,
         correction: Option<&Correction>,
-        deadline: Deadline,
-        calls: &mut Calls,
         counts: &mut Counts,
     ) -> Result<Answer, Failure> {
-        let input_tokens = model::estimated_input_tokens(campaign, prompt, correction);
-        let limiter = self.quotas.of(&campaign.campaign.config.model_id);
-        let limiter = limiter.map_err(|error| Failure::new(Verdict::GiveBack, error))?;
-        let call = Call {
-            campaign: &campaign.campaign.name,
-            priority: campaign.campaign.config.priority,
-            input_tokens,
-            max_tokens: campaign.campaign.config.max_tokens,
-            since: Instant::now(),
-        };
-        let mut backoff = FIRST_BACKOFF;
-        for _ in 0..MAX_ATTEMPTS {
-            let start_by = deadline.start_by(self.latency.p99());
-            if Instant::now() >= start_by {
-                return Err(Failure::new(Verdict::GiveBack, "a generation would not end in time"));
-            }
-            let reserved = limiter.reserve(&call, start_by).await;
-            let reservation = reserved.map_err(|error| Failure::new(error.verdict(), error))?;
-            calls.attempts += 1;
-            let began = Instant::now();
-            let call = self.model.generate(campaign, prompt, correction);
-            let Ok(answered) = timeout_at(deadline.work_until, call).await else {
-                calls.unknown += 1;
-                return Err(Failure::new(Verdict::GiveBack, "out of time"));
-            };
-            let error = match answered {
-                Ok(answer) => {
-                    self.latency.record(began.elapsed());
-                    reservation.settle(answer.usage);
-                    calls.count(answer.usage, counts);
-                    return Ok(answer);
-                }
+        let mut last = None;
+        self.may_ask(None)?;
+        for attempt in 0..MAX_ATTEMPTS {
+            let error = match self.call(correction, counts).await? {
+                Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
-            let verdict = error.verdict();
-            let failure = Failure::new(verdict, &error);
-            match error {
-                ModelError::Throttled(retry_after) => {
-                    counts.add(metrics::THROTTLES, 1);
-                    limiter.throttled(reservation, retry_after).await;
-                    // The limiter pauses all calls: no wait of its own.
-                    continue;
-                }
-                ModelError::Stopped { stop, usage } => {
-                    reservation.settle(usage);
-                    calls.count(usage, counts);
-                    return Err(Failure { complaint: stop.complaint(), ..failure });
-                }
-                ModelError::NotAllowed(code) | ModelError::NotServed(code) => {
-                    self.refusals.note(&campaign.campaign.name, code);
-                    reservation.release();
-                }
-                ModelError::Unchecked { usage, cause } => {
-                    if let ModelError::NotAllowed(code) | ModelError::NotServed(code) = *cause {
-                        self.refusals.note(&campaign.campaign.name, code);
-                    }
-                    reservation.settle(usage);
-                    calls.count(usage, counts);
-                }
-                ModelError::NotSent(_) | ModelError::Failed(_) => reservation.release(),
-                // What the service did with it is not known: the worst case stays charged.
-                ModelError::Unavailable(_) => calls.unknown += 1,
-                ModelError::DailyQuota => {
-                    limiter.day_used_up();
-                    reservation.release();
-                }
-                ModelError::Refused(_) => reservation.release(),
-            }
-            if verdict != Verdict::RetryNow {
-                return Err(failure);
-            }
-            tracing::debug!(error = failure.detail, "model call failed");
-            sleep(self.jitter.spread(backoff)).await;
-            backoff *= 2;
+            let wait = match self.after(&error, attempt) {
+                Next::Again(wait) => wait,
+                Next::GiveUp(failure) => return Err(failure),
+            };
+            self.may_ask(Some(&error))?;
+            tracing::debug!(%error, "model call failed");
+            sleep(wait).await;
+            last = Some(error);
         }
-        Err(Failure::new(Verdict::GiveBack, format!("no answer in {MAX_ATTEMPTS} attempts")))
+        let detail = match last {
+            Some(error) => format!("no answer in {MAX_ATTEMPTS} attempts, the last: {error}"),
+            None => format!("no answer in {MAX_ATTEMPTS} attempts"),
+        };
+        Err(Failure::new(Verdict::GiveBack, detail))
     }
-}
 
-impl Calls {
-    fn count(&mut self, usage: Usage, counts: &mut Counts) {
-        self.spent.add(usage);
+    /// Refuses another call for a prompt for which too many came to nothing, of which `last`
+    /// was the last.
+    fn may_ask(&self, last: Option<&ModelError>) -> Result<(), Failure> {
+        let failed = self.failed_before + self.calls.failed;
+        let most = match self.processor.health.answers(self.model_id()) {
+            true => MAX_FAILED_CALLS,
+            false => MAX_FAILED_CALLS_WITHOUT_ANSWERS,
+        };
+        if failed < most {
+            return Ok(());
+        }
+        let reason = match last {
+            Some(ModelError::TimedOut(_)) => "answer_too_slow",
+            _ => "model_failed",
+        };
+        let detail = match last {
+            Some(error) => format!("too many calls came to nothing, the last: {error}"),
+            None => "too many calls came to nothing in earlier deliveries".to_owned(),
+        };
+        Err(Failure::new(Verdict::DeadLetter(reason), detail))
+    }
+
+    /// Asks once, when budget and quota let it; fails as a whole where they do not.
+    async fn call(
+        &mut self,
+        correction: Option<&Correction>,
+        counts: &mut Counts,
+    ) -> Result<Result<Answer, ModelError>, Failure> {
+        self.afford().await?;
+        let start_by = self.deadline.start_by(self.processor.latency.p99());
+        if Instant::now() >= start_by {
+            return Err(Failure::new(Verdict::GiveBack, "a generation would not end in time"));
+        }
+        let limiter = self.processor.quotas.of(self.model_id());
+        let limiter = limiter.map_err(|error| Failure::new(Verdict::GiveBack, error))?;
+        let config = &self.campaign.campaign.config;
+        let call = Call {
+            campaign: &self.campaign.campaign.name,
+            priority: config.priority,
+            input_tokens: model::estimated_input_tokens(self.campaign, self.prompt, correction),
+            max_tokens: config.max_tokens,
+            since: Instant::now(),
+        };
+        let reserved = limiter.reserve(&call, start_by).await;
+        let reservation = reserved.map_err(|error| Failure::new(error.verdict(), error))?;
+        self.calls.attempts += 1;
+        let began = Instant::now();
+        let answer = self.processor.model.generate(self.campaign, self.prompt, correction);
+        let Ok(answered) = timeout_at(self.deadline.work_until, answer).await else {
+            self.calls.unknown += 1;
+            self.calls.failed += 1;
+            counts.add(metrics::CALLS_FAILED, 1);
+            return Err(Failure::new(Verdict::GiveBack, "out of time"));
+        };
+        match answered {
+            Ok(answer) => {
+                self.processor.latency.record(began.elapsed());
+                self.answered(reservation, answer.usage, counts);
+                Ok(Ok(answer))
+            }
+            Err(error) => {
+                self.failed(&error, reservation, counts).await;
+                Ok(Err(error))
+            }
+        }
+    }
+
+    /// Takes what a call costs at most out of the campaign's budget, unless what was taken
+    /// was for a call that cost nothing.
+    async fn afford(&mut self) -> Result<(), Failure> {
+        let Some(allowance) = &mut self.allowance else { return Ok(()) };
+        if allowance.charged > self.calls.answered + self.calls.unknown {
+            return Ok(());
+        }
+        let name = self.processor.jitter.name();
+        let spent = self.processor.coordination.spend(&allowance.budget, allowance.most, &name);
+        match spent.await {
+            Ok(Spent::Granted) => {
+                allowance.charged += 1;
+                Ok(())
+            }
+            Ok(Spent::Refused) => Err(Failure::OverBudget),
+            Err(error) => Err(Failure::new(Verdict::GiveBack, error)),
+        }
+    }
+
+    fn answered(&mut self, reservation: Reservation<'_>, usage: Usage, counts: &mut Counts) {
+        self.processor.health.answered(self.model_id());
+        reservation.settle(usage);
+        self.calls.answered += 1;
+        self.calls.spent.add(usage);
         counts.add(metrics::GENERATIONS, 1);
         counts.add(metrics::INPUT_TOKENS, usage.input_tokens);
         counts.add(metrics::OUTPUT_TOKENS, usage.output_tokens);
+    }
+
+    /// Notes what a failed call took, and tells who must know of it.
+    async fn failed(
+        &mut self,
+        error: &ModelError,
+        reservation: Reservation<'_>,
+        counts: &mut Counts,
+    ) {
+        let limiter = self.processor.quotas.of(self.model_id());
+        let campaign = &self.campaign.campaign.name;
+        let mut count_failed = |calls: u32| {
+            self.calls.failed += calls;
+            counts.add(metrics::CALLS_FAILED, 1);
+        };
+        match error {
+            ModelError::Throttled(retry_after) => {
+                counts.add(metrics::THROTTLES, 1);
+                match limiter {
+                    Ok(limiter) => limiter.throttled(reservation, *retry_after).await,
+                    Err(_) => reservation.release(),
+                }
+            }
+            ModelError::Stopped { usage, .. } => self.answered(reservation, *usage, counts),
+            ModelError::Unchecked { usage, cause } => {
+                self.processor.refusals.note(campaign, cause);
+                self.answered(reservation, *usage, counts);
+            }
+            ModelError::NotAllowed(_) => {
+                self.processor.refusals.note(campaign, error);
+                count_failed(1);
+                reservation.release();
+            }
+            ModelError::NotServed(_) | ModelError::Refused(_) => {
+                self.processor.refusals.note(campaign, error);
+                reservation.release();
+            }
+            ModelError::Failed(_) => {
+                count_failed(1);
+                reservation.release();
+            }
+            ModelError::NotSent(_) => reservation.release(),
+            // It was paid for, or what the service did with it is not known: the worst case
+            // stays charged.
+            ModelError::Unreadable(_) | ModelError::Unavailable(_) => {
+                count_failed(1);
+                self.calls.unknown += 1;
+            }
+            ModelError::TimedOut(_) => {
+                count_failed(TIMED_OUT_COUNTS);
+                self.calls.unknown += 1;
+            }
+            ModelError::DailyQuota => {
+                if let Ok(limiter) = limiter {
+                    limiter.day_used_up();
+                }
+                reservation.release();
+            }
+        }
+    }
+
+    /// Decides what follows from a call that failed, the `attempt`th from 0.
+    fn after(&self, error: &ModelError, attempt: u32) -> Next {
+        let give_up = |complaint| {
+            let (verdict, detail) = (error.verdict(), error.to_string());
+            Next::GiveUp(Failure::Failed { verdict, detail, complaint })
+        };
+        match error {
+            // The limiter pauses all calls: no wait of its own.
+            ModelError::Throttled(_) => Next::Again(Duration::ZERO),
+            ModelError::Stopped { stop, .. } => give_up(stop.complaint()),
+            ModelError::Unreadable(_) => give_up(Some("it could not be read")),
+            ModelError::NotAllowed(_) => {
+                let refusals = &self.processor.refusals;
+                let campaign = &self.campaign.campaign.name;
+                if attempt + 1 < MAX_ATTEMPTS && !refusals.is_final(campaign) {
+                    return Next::Again(FIRST_DENIED_BACKOFF * 2_u32.pow(attempt));
+                }
+                refusals.make_final(campaign);
+                give_up(None)
+            }
+            error if error.verdict() == Verdict::RetryNow => Next::Again(self.backoff(attempt)),
+            _ => give_up(None),
+        }
+    }
+
+    /// How long to wait after a failed call: longer the more often the prompt failed, while
+    /// the model answers nobody.
+    fn backoff(&self, attempt: u32) -> Duration {
+        let doublings = match self.processor.health.answers(self.model_id()) {
+            true => attempt,
+            false => self.failed_before + self.calls.failed.saturating_sub(1),
+        };
+        let wait = FIRST_BACKOFF.saturating_mul(2_u32.saturating_pow(doublings));
+        self.processor.jitter.spread(wait.min(MAX_BACKOFF))
+    }
+
+    fn model_id(&self) -> &str {
+        &self.campaign.campaign.config.model_id
     }
 }

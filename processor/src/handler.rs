@@ -13,7 +13,9 @@ use contract::dead_letter::DeadLetter;
 use contract::metrics::{self, Counts, Fate};
 use futures::stream::{self, StreamExt as _};
 use tokio::sync::Semaphore;
+use tokio::time::timeout_at;
 
+use crate::answers::Answered;
 use crate::batch::{Batch, Poison};
 use crate::campaign::{self, Compiled};
 use crate::clock::Clock;
@@ -22,9 +24,11 @@ use crate::dead_letters::{DeadLetterQueue, Sqs};
 use crate::deadline::Deadline;
 use crate::eligibility::Candidate;
 use crate::group::{self, Group};
+use crate::health::Health;
 use crate::history::Past;
 use crate::jitter::Jitter;
 use crate::latency::Latency;
+use crate::lookout::Lookout;
 use crate::model::{Bedrock, TextModel};
 use crate::quota::{self, NoQuota, Quotas};
 use crate::refusals::Refusals;
@@ -48,6 +52,9 @@ const CONCURRENT_WRITES: usize = 64;
 /// How long input that was given up is known to have its dead letter, in seconds: as long
 /// as the longest retention of a stream.
 const LETTER_MARK_SECS: i64 = 365 * DAY_SECS;
+
+/// Why something that was given up goes back.
+pub(crate) const NO_LETTER: &str = "dead letter was not queued in time";
 
 /// Everything that invocations need, built once per instance.
 #[derive(Debug)]
@@ -74,6 +81,10 @@ pub struct Processor {
     pub latency: Latency,
     /// What the service refuses the account.
     pub refusals: Refusals,
+    /// Which models answer.
+    pub health: Health,
+    /// Looks for the answers of others.
+    pub lookout: Lookout,
 }
 
 /// Why a processor cannot be built.
@@ -101,6 +112,8 @@ pub struct Report {
     pub counts: Counts,
     /// From an object's appearance to its content being stored, per content.
     pub freshness: Vec<Duration>,
+    /// Why something goes back, of several reasons the last.
+    pub returned_for: Option<String>,
 }
 
 impl Processor {
@@ -143,6 +156,8 @@ impl Processor {
             jitter: Jitter::default(),
             latency: Latency::default(),
             refusals: Refusals::default(),
+            health: Health::default(),
+            lookout: Lookout::default(),
         })
     }
 
@@ -152,42 +167,52 @@ impl Processor {
         let mut report = Report::default();
         let mut batch = Batch::decode(delivery);
 
-        self.delete_users(&mut batch, deadline, &mut report.counts).await;
+        self.delete_users(&mut batch, deadline, &mut report).await;
         let mut triggered = self.triggered(&batch, &mut report.counts);
         while !triggered.is_empty() {
             if deadline.is_over() {
                 for place in triggered.iter().flat_map(|each| &each.places) {
                     batch.decide(*place, Fate::Returned);
                 }
+                report.returned_for = Some("out of time".to_owned());
                 break;
             }
             let rest = triggered.split_off(triggered.len().min(UNITS_OF_A_WAVE));
-            let units = triggered.into_iter().map(|each| each.unit(self, &batch)).collect();
+            let units = triggered.into_iter();
+            let units =
+                units.filter_map(|each| each.unit(self, &mut batch, &mut report.counts)).collect();
             self.work_on(&mut batch, units, deadline, &mut report).await;
             triggered = rest;
         }
 
-        self.bury_poison(&mut batch, deadline, &mut report.counts).await;
-        for (campaign, code) in self.refusals.take() {
-            tracing::warn!(campaign, code, "account cannot call the model");
-        }
+        self.bury_poison(&mut batch, deadline, &mut report).await;
+        self.refusals.say();
         report.counts.add(metrics::QUOTA_TABLE_CALLS, self.quotas.count_table_calls());
         batch.count(&mut report.counts);
         report.response = batch.response();
+        if let Some(reason) = &report.returned_for {
+            let records = report.response.batch_item_failures.len();
+            tracing::warn!(records, reason, "records go back");
+        }
         report
     }
 
     /// Writes the dead letters of what cannot be decoded, after everything else: a queue
     /// that is ill must not take the time of records that are well. After its first
     /// failure the rest goes back without being tried.
-    async fn bury_poison(&self, batch: &mut Batch, deadline: Deadline, counts: &mut Counts) {
+    async fn bury_poison(&self, batch: &mut Batch, deadline: Deadline, report: &mut Report) {
         let mut is_taken = true;
         for place in 0..batch.poison.len() {
             let Poison { name, letter, .. } = &batch.poison[place];
-            is_taken =
-                is_taken && !deadline.is_over() && self.bury_once(name, letter, counts).await;
+            if is_taken && !deadline.is_over() {
+                let buried = self.bury_once(name, letter, &mut report.counts);
+                is_taken = timeout_at(deadline.answer_by, buried).await.unwrap_or(false);
+            } else {
+                is_taken = false;
+            }
             if !is_taken {
                 batch.return_poison(place);
+                report.returned_for = Some(NO_LETTER.to_owned());
             }
         }
     }
@@ -258,18 +283,20 @@ impl Processor {
         report: &mut Report,
     ) {
         let keys: Vec<Key> = units.iter().map(|unit| unit.key.clone()).collect();
-        let states = match self.table.load(&keys).await {
-            Ok(states) => states,
-            Err(error) => {
-                tracing::warn!(%error, "units go back");
+        let states = match timeout_at(deadline.answer_by, self.table.load(&keys)).await {
+            Ok(Ok(states)) => states,
+            unread => {
                 for place in units.iter().flat_map(|unit| &unit.places) {
                     batch.decide(*place, Fate::Returned);
                 }
+                let error = unread.ok().and_then(Result::err).map(|error| error.to_string());
+                report.returned_for = Some(error.unwrap_or_else(|| "out of time".to_owned()));
                 return;
             }
         };
         let mut groups = group::collect(units, states, batch);
-        self.look_up(&mut groups).await;
+        // What is not known in time is looked up one by one, if there is any time.
+        let _ = timeout_at(deadline.work_until, self.look_up(&mut groups)).await;
         let outcomes = self.conclude_all(batch, groups, deadline).await;
         for (places, outcome) in outcomes {
             for (place, fate) in places.iter().zip(&outcome.fates) {
@@ -277,6 +304,7 @@ impl Processor {
             }
             report.counts.merge(&outcome.counts);
             report.freshness.extend(outcome.freshness);
+            report.returned_for = outcome.returned_for.or(report.returned_for.take());
         }
     }
 
@@ -314,7 +342,8 @@ impl Processor {
                         let known = group.known.take();
                         let answer =
                             self.answer(&unit.campaign, question, known, deadline, &mut counts);
-                        let answered = Arc::new(answer.await);
+                        let answered = timeout_at(deadline.answer_by, answer).await;
+                        let answered = Arc::new(answered.unwrap_or_else(|_| Answered::late()));
                         Some(Told { hash: question.hash.as_str().into(), answered })
                     }
                     _ => None,
@@ -329,7 +358,9 @@ impl Processor {
             })
             .map(async |((unit, step), told, counts)| {
                 let is_first = counts.is_some();
-                let mut outcome = self.conclude(batch, &unit, step, told, is_first, deadline).await;
+                let concluded = self.conclude(batch, &unit, step, told, is_first, deadline);
+                let concluded = timeout_at(deadline.answer_by, concluded).await;
+                let mut outcome = concluded.unwrap_or_else(|_| Outcome::late(&unit));
                 outcome.counts.merge(&counts.unwrap_or_default());
                 (unit.places, outcome)
             })
@@ -363,19 +394,27 @@ struct Triggered {
 }
 
 impl Triggered {
-    fn unit(self, processor: &Processor, batch: &Batch) -> Unit {
+    /// What is to be worked on; events that lack what the prompt needs are done with.
+    fn unit(self, processor: &Processor, batch: &mut Batch, counts: &mut Counts) -> Option<Unit> {
         let campaign = Arc::clone(&processor.campaigns[self.campaign]);
         let allowed = &campaign.campaign.config.fields;
+        let mut candidates = Vec::with_capacity(self.places.len());
+        let mut places = Vec::with_capacity(self.places.len());
+        for place in self.places {
+            let received = &batch.events[place];
+            let (event, cut) = Past::of(&received.event_type, &received.event, allowed);
+            counts.add(metrics::VALUES_CUT, cut);
+            if campaign.lacks(&event).is_empty() {
+                candidates.push(Candidate { event, redriven_at_ms: received.redriven_at_ms });
+                places.push(place);
+            } else {
+                batch.decide(place, Fate::Incomplete);
+            }
+        }
         let key = Key {
             user_id: batch.users[self.user].id.clone(),
             campaign: campaign.campaign.name.clone(),
         };
-        let candidates = self.places.iter().map(|&place| {
-            let received = &batch.events[place];
-            let event = Past::new(&received.event_type, &received.event, allowed);
-            Candidate { event, redriven_at_ms: received.redriven_at_ms }
-        });
-        let candidates = candidates.collect();
-        Unit { campaign, key, candidates, places: self.places }
+        (!places.is_empty()).then_some(Unit { campaign, key, candidates, places })
     }
 }

@@ -37,21 +37,25 @@ pub struct Past {
 }
 
 impl Past {
-    /// Remembers the `allowed` fields of an event.
-    pub fn new(event_type: &str, event: &Event, allowed: &BTreeSet<String>) -> Self {
+    /// Remembers the `allowed` fields of an event, and tells how many of them are not
+    /// remembered whole.
+    pub fn of(event_type: &str, event: &Event, allowed: &BTreeSet<String>) -> (Self, u64) {
         let mut fields = Map::new();
         let mut left = MAX_EVENT_BYTES;
+        let mut cut = 0;
         for path in allowed {
-            let Some(value) = campaign::field(&event.fields, path) else { continue };
-            let value = capped(value, 0);
+            let Some(whole) = campaign::field(&event.fields, path) else { continue };
+            let value = capped(whole, 0);
             let size = path.len() + size_of(&value);
-            if size <= left {
+            let is_kept = size <= left;
+            cut += u64::from(!is_kept || value != *whole);
+            if is_kept {
                 left -= size;
                 insert(&mut fields, path, value);
             }
         }
         let (id, event_type) = (event.id.clone(), event_type.to_owned());
-        Self { id, time: event.time, event_type, fields }
+        (Self { id, time: event.time, event_type, fields }, cut)
     }
 
     /// Events are ordered by time, and by id within a second, so that two instances
@@ -147,8 +151,9 @@ mod tests {
         let allowed = ["properties.show".to_owned(), "absent".to_owned()].into();
         let event = event(json!({ "email": "a@b", "properties": { "show": "A", "other": 1 } }));
 
-        let past = Past::new("t", &event, &allowed);
+        let (past, cut) = Past::of("t", &event, &allowed);
 
+        assert_eq!(cut, 0);
         assert_eq!(Value::Object(past.fields), json!({ "properties": { "show": "A" } }));
     }
 
@@ -159,8 +164,9 @@ mod tests {
         let fields = names.iter().map(|name| (name.clone(), json!([long, { "deep": long }])));
         let event = event(Value::Object(fields.collect()));
 
-        let past = Past::new("t", &event, &names.into_iter().collect());
+        let (past, cut) = Past::of("t", &event, &names.into_iter().collect());
 
+        assert_eq!(cut, 100);
         let bytes = serde_json::to_string(&past).expect("is JSON").len();
         assert!((1_000..MAX_EVENT_BYTES + 100).contains(&bytes), "{bytes}");
     }

@@ -5,6 +5,7 @@
 //! connect time.
 
 mod classify;
+mod remedy;
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -34,8 +35,8 @@ const MAX_GUARDRAIL_ATTEMPTS: u32 = 3;
 /// Wait before a guardrail is asked again, times the attempt.
 const GUARDRAIL_BACKOFF: Duration = Duration::from_millis(200);
 
-/// Longest time that one call may take; content of a few hundred tokens takes seconds.
-pub const CALL_TIMEOUT: Duration = Duration::from_secs(45);
+/// Longest time that a guardrail may take for one answer.
+const GUARDRAIL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Longest time to connect; a fleet that answers at all answers far sooner.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -71,10 +72,14 @@ pub struct Answer {
 /// Tokens that the service counted for a call.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// Input tokens and cache writes; cache reads are free.
+    /// Input tokens and cache writes, which the quota counts; it does not count cache reads.
     pub input_tokens: u64,
     /// Output tokens.
     pub output_tokens: u64,
+    /// Those of the input tokens that were written into the service's cache.
+    pub cache_write_tokens: u64,
+    /// Tokens that were read from the service's cache, beside the input tokens.
+    pub cache_read_tokens: u64,
 }
 
 impl Usage {
@@ -82,8 +87,24 @@ impl Usage {
     pub fn add(&mut self, other: Self) {
         self.input_tokens += other.input_tokens;
         self.output_tokens += other.output_tokens;
+        self.cache_write_tokens += other.cache_write_tokens;
+        self.cache_read_tokens += other.cache_read_tokens;
+    }
+
+    /// As many input tokens as cost the same: cache writes cost a quarter more, cache reads
+    /// a tenth. Rounded up. <https://docs.aws.amazon.com/bedrock/latest/userguide/prompt-caching.html>
+    pub fn priced_input_tokens(&self) -> u64 {
+        self.input_tokens
+            + self.cache_write_tokens.div_ceil(CACHE_WRITES_FOR_ONE_MORE)
+            + self.cache_read_tokens.div_ceil(CACHE_READS_FOR_ONE)
     }
 }
+
+/// Cache writes that cost one input token more than they are.
+pub(crate) const CACHE_WRITES_FOR_ONE_MORE: u64 = 4;
+
+/// Cache reads that cost as much as one input token.
+const CACHE_READS_FOR_ONE: u64 = 10;
 
 /// Why the model gave no usable answer.
 ///
@@ -101,6 +122,13 @@ pub enum ModelError {
     /// The service answered that it failed; it does not charge for that.
     #[error("service failed: {0}")]
     Failed(String),
+    /// The service answered that all is well, with something that is no answer: that is
+    /// charged, and nobody knows how much.
+    #[error("answer could not be read: {0}")]
+    Unreadable(String),
+    /// The call took longer than it may, and is charged in full.
+    #[error("no answer within {} s: raise timeout_seconds or lower max_tokens", .0.as_secs())]
+    TimedOut(Duration),
     /// No reply that could be read: what the service did with the call is not known.
     #[error("model call did not complete: {0}")]
     Unavailable(String),
@@ -108,9 +136,9 @@ pub enum ModelError {
     #[error("model call was not sent: {0}")]
     NotSent(String),
     /// The account may not call this model, or there is no such model: a person must
-    /// change the campaign or the account.
+    /// change the campaign or the account, unless that is being done now.
     #[error("account may not call the model: {0}")]
-    NotAllowed(String),
+    NotAllowed(Refusal),
     /// The service does not take the call now: expired credentials, a limit of the account.
     #[error("service does not take the call: {0}")]
     NotServed(String),
@@ -132,7 +160,25 @@ pub enum ModelError {
     },
     /// The request is wrong; every repeat would fail alike.
     #[error("model refused the request: {0}")]
-    Refused(String),
+    Refused(Refusal),
+}
+
+/// What the service says no with.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Refusal {
+    /// Its error code.
+    pub code: String,
+    /// Its words, cut; those about a request can quote it.
+    pub message: String,
+    /// What would mend it, where that is known.
+    pub remedy: Option<&'static str>,
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.code, self.message)?;
+        self.remedy.map_or(Ok(()), |remedy| write!(f, " ({remedy})"))
+    }
 }
 
 /// Why an answer ended before it was one.
@@ -196,10 +242,14 @@ impl Correction {
 pub struct Calls {
     /// Calls that were sent.
     pub attempts: u32,
+    /// Calls that were answered, usable or not.
+    pub answered: u32,
     /// What the service counted for those that were answered.
     pub spent: Usage,
     /// Calls of which nobody knows what they took.
     pub unknown: u32,
+    /// Calls that came to nothing; one that took all the time it had counts as several.
+    pub failed: u32,
 }
 
 /// Writes texts.
@@ -219,8 +269,7 @@ impl Bedrock {
     pub fn new(config: &aws_config::SdkConfig) -> Self {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(CALL_TIMEOUT)
-            .operation_timeout(CALL_TIMEOUT)
+            .operation_timeout(GUARDRAIL_TIMEOUT)
             .build();
         let config = aws_sdk_bedrockruntime::config::Builder::from(config)
             .retry_config(RetryConfig::disabled())
@@ -232,12 +281,7 @@ impl Bedrock {
     /// Lets a guardrail look at an answer that came through a tool, which Converse's
     /// guardrails do not see.
     async fn check(&self, guardrail: &Guardrail, answer: Answer) -> Result<Answer, ModelError> {
-        let refused = |error| {
-            ModelError::Refused(format!(
-                "guardrail cannot be asked: {}",
-                DisplayErrorContext(error)
-            ))
-        };
+        let refused = |error| not_built("guardrail cannot be asked", error);
         // The answer is paid for, but nobody may see it.
         let usage = answer.usage;
         let unchecked = |cause| ModelError::Unchecked { usage, cause: Box::new(cause) };
@@ -257,7 +301,7 @@ impl Bedrock {
                     return Err(ModelError::Stopped { stop: Stop::Guardrail, usage });
                 }
                 Ok(_) => return Ok(answer),
-                Err(error) => match classify(&error) {
+                Err(error) => match classify(&error, GUARDRAIL_TIMEOUT) {
                     error if error.verdict() == Verdict::RetryNow => last = error,
                     error => return Err(unchecked(error)),
                 },
@@ -297,7 +341,7 @@ impl Bedrock {
                 .guardrail_version(&guardrail.version);
             request = request.guardrail_config(guardrail.build());
         }
-        let schema = &campaign.campaign.answer_schema;
+        let schema = &campaign.travelling_schema;
         Ok(match config.structured_output {
             StructuredOutput::JsonSchema => {
                 request.output_config(structured::output_config(&campaign.campaign.name, schema)?)
@@ -305,6 +349,14 @@ impl Bedrock {
             StructuredOutput::Tool => request.tool_config(structured::forced_tool(schema)?),
         })
     }
+}
+
+fn not_built(attempted: &str, error: BuildError) -> ModelError {
+    ModelError::Refused(Refusal {
+        code: attempted.to_owned(),
+        message: DisplayErrorContext(error).to_string(),
+        remedy: None,
+    })
 }
 
 #[async_trait]
@@ -315,12 +367,19 @@ impl TextModel for Bedrock {
         prompt: &str,
         correction: Option<&Correction>,
     ) -> Result<Answer, ModelError> {
-        let request = self.request(campaign, prompt, correction).map_err(|error| {
-            ModelError::Refused(format!("request cannot be built: {}", DisplayErrorContext(error)))
-        })?;
-        let reply = request.send().await.map_err(|error| classify(&error))?;
-        let answer = read_reply(&reply)?;
+        let request = self.request(campaign, prompt, correction);
+        let request = request.map_err(|error| not_built("request cannot be built", error))?;
         let config = &campaign.campaign.config;
+        let longest = config.timeout();
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(longest)
+            .operation_timeout(longest);
+        let limited = aws_sdk_bedrockruntime::config::Config::builder()
+            .timeout_config(timeouts.build());
+        let sent = request.customize().config_override(limited).send().await;
+        let reply = sent.map_err(|error| classify(&error, longest))?;
+        let answer = read_reply(&reply)?;
         match &config.guardrail {
             Some(guardrail) if config.structured_output == StructuredOutput::Tool => {
                 self.check(guardrail, answer).await
@@ -364,11 +423,15 @@ fn messages(prompt: &str, correction: Option<&Correction>) -> Result<Vec<Message
 }
 
 fn read_reply(reply: &ConverseOutput) -> Result<Answer, ModelError> {
-    let usage = reply.usage().map_or_else(Usage::default, |usage| Usage {
-        input_tokens: count(usage.input_tokens())
-            + count(usage.cache_write_input_tokens().unwrap_or_default()),
+    // Without its usage a call counts with its worst case.
+    let usage = reply.usage().ok_or_else(|| ModelError::Unreadable("it has no usage".to_owned()))?;
+    let cache_write_tokens = count(usage.cache_write_input_tokens().unwrap_or_default());
+    let usage = Usage {
+        input_tokens: count(usage.input_tokens()) + cache_write_tokens,
         output_tokens: count(usage.output_tokens()),
-    });
+        cache_write_tokens,
+        cache_read_tokens: count(usage.cache_read_input_tokens().unwrap_or_default()),
+    };
     let stop = match reply.stop_reason() {
         StopReason::EndTurn | StopReason::StopSequence | StopReason::ToolUse => None,
         StopReason::MaxTokens => Some(Stop::TooLong),

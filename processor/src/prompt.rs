@@ -105,6 +105,31 @@ impl Prompt {
         self.template.render(&globals).map_err(failed("render"))
     }
 
+    /// The fields that the template prints with nothing in their place where they are
+    /// missing: no default, and no condition around them.
+    ///
+    /// Told by rendering: with the field missing the text must be the one with a blank in
+    /// its place, without the blank; and a field that is false must show, which it does not
+    /// behind a condition. What only particular values of other fields lead to is not seen,
+    /// nor what is printed of lists and objects.
+    pub(crate) fn printed_bare(&self) -> BTreeSet<String> {
+        let is_bare = |field: &str| -> Result<bool, BadTemplate> {
+            let with = |value: Option<serde_json::Value>| {
+                let mut event = self.event_of(Some(&"text".into()));
+                let value = value.unwrap_or_default();
+                history::insert(&mut event.fields, field, value);
+                self.render(&[event])
+            };
+            let missing = with(None)?;
+            let is_printed = with(Some("Qx7".into()))? != missing;
+            let is_plain = squeezed(&with(Some(" ".into()))?) == squeezed(&missing);
+            let is_unconditional = with(Some(false.into()))? != missing;
+            Ok(is_printed && is_plain && is_unconditional)
+        };
+        // What cannot be rendered so cannot be told.
+        self.fields.iter().filter(|field| is_bare(field).unwrap_or_default()).cloned().collect()
+    }
+
     /// The allow-listed fields of an event; those it lacks are nil, because the
     /// template language refuses unknown names but prints nothing for nil.
     fn visible(&self, event: &Past) -> Object {
@@ -128,6 +153,11 @@ impl std::fmt::Debug for Prompt {
 
 fn parser() -> Result<Parser, BadTemplate> {
     ParserBuilder::with_stdlib().build().map_err(failed("parse"))
+}
+
+/// A text without its blanks.
+fn squeezed(text: &str) -> String {
+    text.chars().filter(|c| !c.is_whitespace()).collect()
 }
 
 fn failed(attempted: &'static str) -> impl FnOnce(liquid::Error) -> BadTemplate {
@@ -156,6 +186,8 @@ fn inert(value: &serde_json::Value, depth: usize) -> Value {
         Json::Bool(flag) => Value::scalar(*flag),
         Json::Number(number) => match number.as_i64() {
             Some(integer) => Value::scalar(integer),
+            // The template language has no larger integers, and digits are what counts.
+            None if number.is_u64() => Value::scalar(number.to_string()),
             None => Value::scalar(number.as_f64().unwrap_or_default()),
         },
         Json::String(text) => Value::Scalar(Scalar::new(inert_text(text))),
@@ -265,5 +297,37 @@ mod tests {
         assert!(text.contains("{{ events }}"), "event values are never templates");
         assert!(text.chars().count() <= MAX_VALUE_CHARS + 19);
         assert!(!text.contains('\n'));
+    }
+
+    #[test]
+    fn an_integer_keeps_its_digits() {
+        let prompt = prompt("{{ events[0].id }}|{{ events[0].n }}", &["id", "n"]);
+
+        let event = event(json!({ "id": 18_446_744_073_709_551_615_u64, "n": -5 }));
+
+        let text = prompt.expect("compiles").render(&[event]).expect("renders");
+        assert_eq!(text, "18446744073709551615|-5");
+    }
+
+    #[test]
+    fn what_is_printed_without_a_default_or_a_condition_is_told() {
+        for (text, bare) in [
+            ("{{ events[0].a }}", "a"),
+            ("{{ events[0].a | upcase }} {{ events[0].b }}", "a b"),
+            ("{% assign l = events | last %}show \"{{ l.a }}\", {{ l.b | default: 'en' }}", "a"),
+            ("{% for e in events %}- {{ e.a }}{% if e.b %}, {{ e.b }}{% endif %}{% endfor %}", "a"),
+            ("{% if events[0].a %}{{ events[0].a }}{% endif %}", ""),
+            ("{% if events[0].a %}{{ events[0].b }}{% endif %}", "b"),
+            ("{% if events[0].a == 'x' %}{{ events[0].b }}{% endif %}", ""),
+            ("{% unless events[0].a %}nothing{% endunless %}{{ events[0].b }}", "b"),
+            ("{{ events[0].a | default: events[0].b }}", ""),
+            ("{{ events.size }} events", ""),
+        ] {
+            let prompt = prompt(text, &["a", "b"]).expect("compiles");
+
+            let told: Vec<String> = prompt.printed_bare().into_iter().collect();
+
+            assert_eq!(told.join(" "), bare, "{text}");
+        }
     }
 }

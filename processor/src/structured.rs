@@ -16,20 +16,6 @@ use crate::model::Answer;
 /// Name of the tool that a model without structured output is made to call.
 const TOOL_NAME: &str = "write_content";
 
-/// Keywords that structured output does not take; the answer is checked against
-/// them here. <https://docs.aws.amazon.com/bedrock/latest/userguide/structured-output.html>
-const UNSUPPORTED_KEYWORDS: [&str; 9] = [
-    "$schema",
-    "minLength",
-    "maxLength",
-    "minimum",
-    "maximum",
-    "exclusiveMinimum",
-    "exclusiveMaximum",
-    "multipleOf",
-    "maxItems",
-];
-
 /// All texts of an answer, one a line, as a guardrail reads them.
 pub(crate) fn texts_of(answer: &str) -> String {
     fn collect(value: &Value, texts: &mut String) {
@@ -49,11 +35,11 @@ pub(crate) fn texts_of(answer: &str) -> String {
     texts
 }
 
-/// Converse's output configuration for a schema.
+/// Converse's output configuration for a reduced schema.
 pub(crate) fn output_config(name: &str, schema: &Value) -> Result<OutputConfig, BuildError> {
     let definition = JsonSchemaDefinition::builder()
         .name(name.replace('-', "_"))
-        .schema(supported(schema).to_string())
+        .schema(schema.to_string())
         .build()?;
     let format = OutputFormat::builder()
         .r#type(OutputFormatType::JsonSchema)
@@ -62,7 +48,7 @@ pub(crate) fn output_config(name: &str, schema: &Value) -> Result<OutputConfig, 
     Ok(OutputConfig::builder().text_format(format).build())
 }
 
-/// A tool whose input is the answer, and that the model must call.
+/// A tool whose input is the answer, by a reduced schema, and that the model must call.
 pub(crate) fn forced_tool(schema: &Value) -> Result<ToolConfiguration, BuildError> {
     let specification = ToolSpecification::builder()
         .name(TOOL_NAME)
@@ -94,12 +80,13 @@ pub(crate) fn answer_and_reply(
     answer: &Answer,
     reply: String,
 ) -> Result<[ContentBlock; 2], BuildError> {
-    let Some(tool_use_id) = &answer.tool_use_id else {
+    // The input of a tool must be an object, whatever the model gave.
+    let input = serde_json::from_str(&answer.text).ok().filter(Value::is_object);
+    let (Some(tool_use_id), Some(input)) = (&answer.tool_use_id, input) else {
         // The service refuses messages without text.
         let text = if answer.text.trim().is_empty() { "{}" } else { &answer.text };
         return Ok([ContentBlock::Text(text.to_owned()), ContentBlock::Text(reply)]);
     };
-    let input = serde_json::from_str(&answer.text).unwrap_or_default();
     let call = ToolUseBlock::builder()
         .tool_use_id(tool_use_id)
         .name(TOOL_NAME)
@@ -111,20 +98,6 @@ pub(crate) fn answer_and_reply(
         .content(ToolResultContentBlock::Text(reply))
         .build()?;
     Ok([ContentBlock::ToolUse(call), ContentBlock::ToolResult(result)])
-}
-
-fn supported(schema: &Value) -> Value {
-    match schema {
-        Value::Object(map) => {
-            let kept = map.iter().filter(|(name, value)| {
-                // A property may have the name of a keyword: then its value is a schema.
-                !UNSUPPORTED_KEYWORDS.contains(&name.as_str()) || value.is_object()
-            });
-            Value::Object(kept.map(|(name, value)| (name.clone(), supported(value))).collect())
-        }
-        Value::Array(values) => Value::Array(values.iter().map(supported).collect()),
-        other => other.clone(),
-    }
 }
 
 fn to_document(value: &Value) -> Document {
@@ -165,21 +138,29 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::model::Usage;
 
     #[test]
-    fn keywords_that_the_service_refuses_are_left_to_our_own_check() {
-        let schema = json!({
-            "$schema": "x",
-            "properties": {
-                "heading": { "type": "string", "maxLength": 5 },
-                "maximum": { "type": "integer", "maximum": 3 }
-            }
-        });
+    fn a_correction_holds_no_tool_call_whose_input_is_no_object() {
+        for text in ["[]", "\"text\"", "null", "7", "", "{cut"] {
+            let answer = Answer {
+                text: text.to_owned(),
+                tool_use_id: Some("t1".to_owned()),
+                usage: Usage::default(),
+            };
 
-        let expected = json!({
-            "properties": { "heading": { "type": "string" }, "maximum": { "type": "integer" } }
-        });
-        assert_eq!(supported(&schema), expected);
+            let [said, reply] = answer_and_reply(&answer, "wrong".to_owned()).expect("is built");
+
+            assert!(said.as_text().is_ok_and(|said| !said.trim().is_empty()), "{text}");
+            assert!(reply.is_text(), "{text}");
+        }
+        let answer = Answer {
+            text: "{}".to_owned(),
+            tool_use_id: Some("t1".to_owned()),
+            usage: Usage::default(),
+        };
+        let [said, reply] = answer_and_reply(&answer, "wrong".to_owned()).expect("is built");
+        assert!(said.is_tool_use() && reply.is_tool_result());
     }
 
     #[test]

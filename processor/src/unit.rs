@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use contract::dead_letter::{DeadLetter, Input};
 use contract::metrics::{self, Counts, Fate};
+use contract::safe_text;
 use sha2::{Digest as _, Sha256};
 
 use crate::answers::{Answered, Question};
@@ -16,7 +17,7 @@ use crate::campaign::Compiled;
 use crate::deadline::Deadline;
 use crate::eligibility::{Action, Candidate, Decision, State, decide};
 use crate::failure::{self, Verdict};
-use crate::handler::Processor;
+use crate::handler::{NO_LETTER, Processor};
 use crate::history::Past;
 use crate::store::{Content, DAY_SECS, Key, TableError, Write, Written};
 
@@ -48,6 +49,12 @@ pub(crate) struct Told {
     pub(crate) answered: Arc<Answered>,
 }
 
+impl Told {
+    fn without_asking(answered: Answered) -> Self {
+        Self { hash: "".into(), answered: Arc::new(answered) }
+    }
+}
+
 /// What a unit came to.
 pub(crate) struct Outcome {
     /// What became of each of its events.
@@ -55,6 +62,20 @@ pub(crate) struct Outcome {
     pub(crate) counts: Counts,
     /// From the object's appearance to the content being stored.
     pub(crate) freshness: Option<Duration>,
+    /// Why it goes back, if it does.
+    pub(crate) returned_for: Option<String>,
+}
+
+impl Outcome {
+    /// The invocation is over before the unit is done.
+    pub(crate) fn late(unit: &Unit) -> Self {
+        Self {
+            fates: vec![Fate::Returned; unit.places.len()],
+            counts: Counts::default(),
+            freshness: None,
+            returned_for: Some("out of time".to_owned()),
+        }
+    }
 }
 
 impl Unit {
@@ -75,9 +96,11 @@ impl Unit {
                 Verdict::RetryNow | Verdict::GiveBack => "prompt_does_not_render",
             };
             let (reason, detail) = (reason.to_owned(), error.to_string());
-            let answered = Answered::GivenUp { reason, detail, attempts: 0 };
-            Told { hash: "".into(), answered: Arc::new(answered) }
+            Told::without_asking(Answered::GivenUp { reason, detail, attempts: 0 })
         })?;
+        if safe_text::shows_nothing(&prompt) {
+            return Err(Told::without_asking(Answered::Blank));
+        }
         let hash = self.campaign.prompt_hash(&prompt);
         let retry_given_up_before_ms = self.candidates[trigger].redriven_at_ms.unwrap_or_default();
         Ok(Question { prompt, hash, retry_given_up_before_ms })
@@ -105,6 +128,7 @@ impl Processor {
             is_first,
             told,
             is_buried: false,
+            returned_for: None,
             counts,
         };
         concluding.run(step).await
@@ -122,6 +146,8 @@ struct Concluding<'a> {
     told: Option<Told>,
     /// Whether its dead letter is written.
     is_buried: bool,
+    /// Why it cannot be done now, once that is known.
+    returned_for: Option<String>,
     counts: Counts,
 }
 
@@ -145,22 +171,22 @@ impl Concluding<'_> {
                     step = *next;
                     continue;
                 }
-                None => return self.returned(),
+                None => return self.returned("out of time"),
             };
             if !self.deadline.may_write() {
-                return self.returned();
+                return self.returned("out of time");
             }
             let table = &self.processor.table;
             match table.write(&self.unit.key, step.seen, &write).await {
                 Ok(Written::Done) => return self.written(step.decision.fates, fate),
                 Ok(Written::Conflict) => match self.look_again().await {
                     Some(next) => step = next,
-                    None => return self.returned(),
+                    None => return self.returned("out of time"),
                 },
                 Err(error) => return self.failed(&error, fate).await,
             }
         }
-        self.returned()
+        self.returned("its item kept changing")
     }
 
     /// What to write for a step; `None` if it cannot be said now.
@@ -175,6 +201,7 @@ impl Concluding<'_> {
         let told = self.answer(step).await?;
         let fate = match &*told.answered {
             Answered::Content { .. } => Fate::Stored,
+            Answered::Blank => Fate::Incomplete,
             Answered::OverBudget => Fate::OverBudget,
             Answered::GivenUp { reason, detail, attempts } => {
                 // A letter cannot be taken back: nothing may have been deleted meanwhile.
@@ -184,10 +211,14 @@ impl Concluding<'_> {
                         return Some(Intent::DecideAnew(Box::new(next)));
                     }
                 }
-                self.bury(trigger, reason, detail, *attempts).await.then_some(Fate::DeadLettered)?
+                if !self.bury(trigger, reason, detail, *attempts).await {
+                    self.returned_for = Some(NO_LETTER.to_owned());
+                    return None;
+                }
+                Fate::DeadLettered
             }
             Answered::GiveBack(reason) => {
-                tracing::debug!(reason, "unit goes back");
+                self.returned_for = Some(reason.clone());
                 return None;
             }
         };
@@ -218,7 +249,7 @@ impl Concluding<'_> {
     }
 
     /// Decides anew from what is stored now, if there is time.
-    async fn look_again(&self) -> Option<Step> {
+    async fn look_again(&mut self) -> Option<Step> {
         if self.deadline.is_over() {
             return None;
         }
@@ -227,7 +258,7 @@ impl Concluding<'_> {
                 Some(self.unit.step(&states.remove(&self.unit.key).unwrap_or_default()))
             }
             Err(error) => {
-                tracing::warn!(%error, "unit goes back");
+                self.returned_for = Some(error.to_string());
                 None
             }
         }
@@ -310,25 +341,25 @@ impl Concluding<'_> {
     /// The table did not take it.
     async fn failed(mut self, error: &TableError, fate: Option<(usize, Fate)>) -> Outcome {
         let Verdict::DeadLetter(reason) = error.verdict() else {
-            tracing::warn!(%error, "unit goes back");
-            return self.returned();
+            return self.returned(&error.to_string());
         };
         let last = self.unit.candidates.len() - 1;
         let trigger = fate.map_or(last, |(trigger, _)| trigger);
         if !self.bury(trigger, reason, &error.reason, 0).await {
-            return self.returned();
+            return self.returned(NO_LETTER);
         }
         let fates = vec![Fate::DeadLettered; self.unit.places.len()];
         self.ended(fates, None)
     }
 
     /// All of it goes back to the stream, or a repeat would miss a part of it.
-    fn returned(self) -> Outcome {
+    fn returned(mut self, reason: &str) -> Outcome {
+        let returned_for = self.returned_for.take().unwrap_or_else(|| reason.to_owned());
         let fates = vec![Fate::Returned; self.unit.places.len()];
-        self.ended(fates, None)
+        Outcome { returned_for: Some(returned_for), ..self.ended(fates, None) }
     }
 
     fn ended(self, fates: Vec<Fate>, freshness: Option<Duration>) -> Outcome {
-        Outcome { fates, counts: self.counts, freshness }
+        Outcome { fates, counts: self.counts, freshness, returned_for: None }
     }
 }

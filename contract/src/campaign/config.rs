@@ -25,6 +25,10 @@ const MAX_DAYS: u32 = 365;
 /// Most output tokens of an answer; current models write no more.
 const MAX_TOKENS: u32 = 64_000;
 
+/// Longest time that a call may be given: an invocation of five minutes has to read, write
+/// and answer as well.
+pub(super) const MAX_TIMEOUT_SECS: u32 = 240;
+
 /// Reads the settings as far as they are right, and everything that is wrong with them.
 pub(super) fn read(text: &str) -> (Option<Config>, Vec<Found>) {
     let table = match DeTable::parse(text) {
@@ -81,7 +85,10 @@ impl<'t, 'f> Table<'t, 'f> {
         let cache_hours = self.within("cache_hours", cache_hours, 1..=MAX_DAYS * 24);
         let priority = self.optional("priority").map_or(0, |(_, priority)| priority);
         let cache_system = self.optional("cache_system").is_some_and(|(_, cache)| cache);
+        let timeout_secs = self.optional("timeout_seconds");
+        let timeout_secs = self.within("timeout_seconds", timeout_secs, 1..=MAX_TIMEOUT_SECS);
         let fields: Option<BTreeSet<String>> = self.required("fields").map(|(_, fields)| fields);
+        let required = self.required_fields(fields.as_ref());
         let trigger = self.trigger();
         let price = self.price();
         let budget = self.budget(price.is_some());
@@ -98,12 +105,31 @@ impl<'t, 'f> Table<'t, 'f> {
             cache_hours: cache_hours?,
             priority,
             cache_system,
+            timeout_secs,
             fields: fields?,
+            required,
             trigger: trigger?,
             budget,
             price,
             guardrail,
         })
+    }
+
+    fn required_fields(&mut self, fields: Option<&BTreeSet<String>>) -> Option<BTreeSet<String>> {
+        let (line, required): (_, BTreeSet<String>) = self.optional("required")?;
+        let is_seen = |path: &str| {
+            fields.is_none_or(|fields| {
+                fields.iter().any(|field| {
+                    path.strip_prefix(field.as_str())
+                        .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+                })
+            })
+        };
+        for path in required.iter().filter(|path| !is_seen(path)) {
+            let reason = format!("required: \"{path}\" is not among fields: add it there");
+            self.fault(Some(line), reason);
+        }
+        Some(required)
     }
 
     fn trigger(&mut self) -> Option<Trigger> {

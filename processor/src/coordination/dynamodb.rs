@@ -4,23 +4,25 @@
 //!
 //! | key | attributes |
 //! | --- | --- |
-//! | `answer#<hash>` | `owner`, `lease_until` (UNIX ms); or `answer` (JSON), `input_tokens`, `output_tokens`; or `reason`, `detail`, `attempts`, `given_up_at` (UNIX ms) |
-//! | `budget#<campaign>#<day>` | `spent` |
+//! | `answer#<hash>` | `owner`, `lease_until` (UNIX ms), `failed_calls`; or `answer` (JSON), `input_tokens`, `output_tokens`; or `reason`, `detail`, `attempts`, `given_up_at` (UNIX ms) |
+//! | `budget#<campaign>#<day>` | `spent`, `last_spent` (name of what spent last) |
 //! | `mark#<name>` | |
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::Config;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
-use aws_sdk_dynamodb::error::{ProvideErrorMetadata as _, SdkError};
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, KeysAndAttributes, ReturnValuesOnConditionCheckFailure,
+    AttributeValue, KeysAndAttributes, ReturnValue, ReturnValuesOnConditionCheckFailure,
 };
 use contract::content::{COORDINATION_KEY, EXPIRES_AT};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use tokio::time::sleep;
 
 use super::{BudgetOfDay, Coordination, Entry, Lease, Leased, Spent};
 use crate::model::Usage;
@@ -46,6 +48,14 @@ const DETAIL: &str = "detail";
 const ATTEMPTS: &str = "attempts";
 const GIVEN_UP_AT: &str = "given_up_at";
 const SPENT: &str = "spent";
+const LAST_SPENT: &str = "last_spent";
+const FAILED_CALLS: &str = "failed_calls";
+
+/// Attempts to spend of a budget, when it is known that the earlier ones did not.
+const MAX_SPEND_ATTEMPTS: u32 = 3;
+
+/// Wait before the next of them, times the attempt.
+const SPEND_BACKOFF: Duration = Duration::from_millis(50);
 
 /// The coordination table on DynamoDB.
 #[derive(Debug, Clone)]
@@ -58,6 +68,17 @@ impl SharedTable {
     /// Works on the table `table`.
     pub fn new(client: Client, table: String) -> Self {
         Self { client, table }
+    }
+
+    async fn budget(&self, budget: &BudgetOfDay) -> Result<Item, TableError> {
+        let get = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .consistent_read(true)
+            .set_key(Some(key(budget_key(budget))));
+        let got = get.send().await.map_err(|error| refused("budget was not read", &error))?;
+        Ok(got.item.unwrap_or_default())
     }
 
     async fn read(&self, hashes: &[String]) -> Result<Vec<Item>, TableError> {
@@ -97,35 +118,44 @@ impl Coordination for SharedTable {
 
     async fn lease(&self, hash: &str, lease: &Lease) -> Result<Leased, TableError> {
         let attempted = "lease was not taken";
-        let until = i64::try_from(lease.until_ms / 1_000).unwrap_or(i64::MAX);
         let now = i64::try_from(lease.now_ms / 1_000).unwrap_or(i64::MAX);
-        let mut item = key(answer_key(hash));
-        item.insert(OWNER.to_owned(), AttributeValue::S(lease.owner.clone()));
-        item.insert(LEASE_UNTIL.to_owned(), AttributeValue::N(lease.until_ms.to_string()));
-        item.insert(EXPIRES_AT.to_owned(), number(until.saturating_add(GRACE_SECS)));
-        let put = self
+        let update = self
             .client
-            .put_item()
+            .update_item()
             .table_name(&self.table)
-            .set_item(Some(item))
+            .set_key(Some(key(answer_key(hash))))
+            .update_expression(
+                "SET #owner = :owner, lease_until = :until, expires_at = :expires_at \
+                 ADD failed_calls :one \
+                 REMOVE answer, input_tokens, output_tokens, #reason, detail, attempts, given_up_at",
+            )
             .condition_expression(
                 "attribute_not_exists(#key) OR expires_at <= :now OR lease_until <= :now_ms \
                  OR given_up_at < :retry_before OR #owner = :owner",
             )
             .expression_attribute_names("#key", COORDINATION_KEY)
             .expression_attribute_names("#owner", OWNER)
+            .expression_attribute_names("#reason", REASON)
             .expression_attribute_values(":owner", AttributeValue::S(lease.owner.clone()))
+            .expression_attribute_values(":until", AttributeValue::N(lease.until_ms.to_string()))
+            .expression_attribute_values(":expires_at", number(end_of_lease(lease)))
+            .expression_attribute_values(":one", number(1))
             .expression_attribute_values(
                 ":retry_before",
                 AttributeValue::N(lease.retry_given_up_before_ms.to_string()),
             )
             .expression_attribute_values(":now", number(now))
             .expression_attribute_values(":now_ms", AttributeValue::N(lease.now_ms.to_string()))
+            .return_values(ReturnValue::UpdatedNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        match put.send().await {
-            Ok(_) => Ok(Leased::Ours),
+        match update.send().await {
+            Ok(updated) => {
+                let counted = updated.attributes.as_ref().and_then(failed_calls);
+                // Its own turn is counted in advance.
+                Ok(Leased::Ours { failed_calls: counted.unwrap_or(1).saturating_sub(1) })
+            }
             Err(SdkError::ServiceError(error)) => match error.err() {
-                PutItemError::ConditionalCheckFailedException(refusal) => {
+                UpdateItemError::ConditionalCheckFailedException(refusal) => {
                     let item = refusal.item().ok_or_else(|| {
                         failed(attempted, "no item came with the refusal".to_owned())
                     })?;
@@ -137,6 +167,21 @@ impl Coordination for SharedTable {
             },
             Err(error) => Err(refused(attempted, &error)),
         }
+    }
+
+    async fn extend(&self, hash: &str, lease: &Lease) -> Result<bool, TableError> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key(answer_key(hash))))
+            .update_expression("SET lease_until = :until, expires_at = :expires_at")
+            .condition_expression("#owner = :owner")
+            .expression_attribute_names("#owner", OWNER)
+            .expression_attribute_values(":owner", AttributeValue::S(lease.owner.clone()))
+            .expression_attribute_values(":until", AttributeValue::N(lease.until_ms.to_string()))
+            .expression_attribute_values(":expires_at", number(end_of_lease(lease)));
+        is_met(update.send().await, "lease was not extended")
     }
 
     async fn finish(&self, hash: &str, outcome: &Entry, expires_at: i64) -> Result<(), TableError> {
@@ -168,51 +213,98 @@ impl Coordination for SharedTable {
             .table_name(&self.table)
             .set_item(Some(item))
             .condition_expression("attribute_not_exists(answer)");
-        match put.send().await {
-            Ok(_) => Ok(()),
-            Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(()),
-            Err(error) => Err(refused("answer was not kept", &error)),
-        }
+        is_met(put.send().await, "answer was not kept").map(drop)
     }
 
-    async fn release(&self, hash: &str, owner: &str) -> Result<(), TableError> {
-        let delete = self
-            .client
-            .delete_item()
-            .table_name(&self.table)
-            .set_key(Some(key(answer_key(hash))))
-            .condition_expression("#owner = :owner")
-            .expression_attribute_names("#owner", OWNER)
-            .expression_attribute_values(":owner", AttributeValue::S(owner.to_owned()));
-        match delete.send().await {
-            Ok(_) => Ok(()),
-            Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(()),
-            Err(error) => Err(refused("lease was not given back", &error)),
+    async fn release(
+        &self,
+        hash: &str,
+        owner: &str,
+        failed_calls: u32,
+        expires_at: i64,
+    ) -> Result<(), TableError> {
+        let attempted = "lease was not given back";
+        let owner = AttributeValue::S(owner.to_owned());
+        if failed_calls == 0 {
+            let delete = self
+                .client
+                .delete_item()
+                .table_name(&self.table)
+                .set_key(Some(key(answer_key(hash))))
+                .condition_expression("#owner = :owner")
+                .expression_attribute_names("#owner", OWNER)
+                .expression_attribute_values(":owner", owner);
+            return is_met(delete.send().await, attempted).map(drop);
         }
-    }
-
-    async fn spend(&self, budget: &BudgetOfDay, amount: u64) -> Result<Spent, TableError> {
-        let Some(most_before) = budget.limit.checked_sub(amount) else {
-            return Ok(Spent::Refused);
-        };
         let update = self
             .client
             .update_item()
             .table_name(&self.table)
-            .set_key(Some(key(budget_key(budget))))
-            .update_expression("ADD #spent :amount SET expires_at = :expires_at")
-            .condition_expression("attribute_not_exists(#spent) OR #spent <= :most_before")
-            .expression_attribute_names("#spent", SPENT)
-            .expression_attribute_values(":amount", AttributeValue::N(amount.to_string()))
-            .expression_attribute_values(":most_before", AttributeValue::N(most_before.to_string()))
-            .expression_attribute_values(":expires_at", number(end_of(budget)));
-        match update.send().await {
-            Ok(_) => Ok(Spent::Granted),
-            Err(error) if error.code() == Some("ConditionalCheckFailedException") => {
-                Ok(Spent::Refused)
+            .set_key(Some(key(answer_key(hash))))
+            .update_expression(
+                "SET failed_calls = :failed_calls, lease_until = :zero, expires_at = :expires_at \
+                 REMOVE #owner",
+            )
+            .condition_expression("#owner = :owner")
+            .expression_attribute_names("#owner", OWNER)
+            .expression_attribute_values(":owner", owner)
+            .expression_attribute_values(":failed_calls", number(failed_calls.into()))
+            .expression_attribute_values(":zero", number(0))
+            .expression_attribute_values(":expires_at", number(expires_at));
+        is_met(update.send().await, attempted).map(drop)
+    }
+
+    async fn spend(
+        &self,
+        budget: &BudgetOfDay,
+        amount: u64,
+        name: &str,
+    ) -> Result<Spent, TableError> {
+        let Some(most_before) = budget.limit.checked_sub(amount) else {
+            return Ok(Spent::Refused);
+        };
+        for attempt in 1..=MAX_SPEND_ATTEMPTS {
+            let update = self
+                .client
+                .update_item()
+                .table_name(&self.table)
+                .set_key(Some(key(budget_key(budget))))
+                .update_expression(
+                    "ADD #spent :amount SET expires_at = :expires_at, last_spent = :name",
+                )
+                .condition_expression("attribute_not_exists(#spent) OR #spent <= :most_before")
+                .expression_attribute_names("#spent", SPENT)
+                .expression_attribute_values(":name", AttributeValue::S(name.to_owned()))
+                .expression_attribute_values(":amount", AttributeValue::N(amount.to_string()))
+                .expression_attribute_values(
+                    ":most_before",
+                    AttributeValue::N(most_before.to_string()),
+                )
+                .expression_attribute_values(":expires_at", number(end_of(budget)));
+            let error = match update.customize().config_override(once()).send().await {
+                Ok(_) => return Ok(Spent::Granted),
+                Err(error) if error.code() == Some(CONDITION_FAILED) => return Ok(Spent::Refused),
+                Err(error) => error,
+            };
+            let refusal = refused("budget was not spent", &error);
+            if is_not_done(&error) {
+                if attempt == MAX_SPEND_ATTEMPTS {
+                    return Err(refusal);
+                }
+                sleep(SPEND_BACKOFF * attempt).await;
+                continue;
             }
-            Err(error) => Err(refused("budget was not spent", &error)),
+            // It may have been spent: what spent last tells, unless somebody did since.
+            // Then it counts as spent, because a second time would be worse.
+            tracing::debug!(error = %refusal, "looking whether the budget was spent");
+            let item = self.budget(budget).await?;
+            let last = item.get(LAST_SPENT).and_then(|last| last.as_s().ok());
+            return match last {
+                Some(_) => Ok(Spent::Granted),
+                None => Err(refusal),
+            };
         }
+        Err(failed("budget was not spent", "no attempt was left".to_owned()))
     }
 
     async fn correct(&self, budget: &BudgetOfDay, by: i64) -> Result<(), TableError> {
@@ -225,8 +317,7 @@ impl Coordination for SharedTable {
             .expression_attribute_names("#spent", SPENT)
             .expression_attribute_values(":by", number(by));
         // Sent once: a repeat after a lost reply would give the same amount back twice.
-        let once = Config::builder().retry_config(RetryConfig::disabled());
-        let sent = update.customize().config_override(once).send().await;
+        let sent = update.customize().config_override(once()).send().await;
         sent.map(drop).map_err(|error| refused("budget was not corrected", &error))
     }
 
@@ -247,6 +338,50 @@ impl Coordination for SharedTable {
         let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
         put.send().await.map(drop).map_err(|error| refused("mark was not written", &error))
     }
+}
+
+/// DynamoDB's code for a condition that does not hold.
+const CONDITION_FAILED: &str = "ConditionalCheckFailedException";
+
+/// Tells whether the condition of a write held, and the write was done.
+fn is_met<T, E: ProvideErrorMetadata, R>(
+    answer: Result<T, SdkError<E, R>>,
+    attempted: &'static str,
+) -> Result<bool, TableError> {
+    match answer {
+        Ok(_) => Ok(true),
+        Err(error) if error.code() == Some(CONDITION_FAILED) => Ok(false),
+        Err(error) => Err(refused(attempted, &error)),
+    }
+}
+
+/// A call that the SDK does not repeat by itself.
+fn once() -> aws_sdk_dynamodb::config::Builder {
+    Config::builder().retry_config(RetryConfig::disabled())
+}
+
+/// Tells whether DynamoDB surely did not do what failed: it said so, or never heard of it.
+fn is_not_done<E, R>(error: &SdkError<E, R>) -> bool
+where
+    SdkError<E, R>: ProvideErrorMetadata,
+{
+    match error {
+        SdkError::ConstructionFailure(_) => true,
+        SdkError::DispatchFailure(failure) => !failure.is_io() && !failure.is_timeout(),
+        // Its own failures (InternalServerError) can come after the deed.
+        SdkError::ServiceError(_) => {
+            error.code().is_some_and(|code| code != "InternalServerError" && code != "InternalFailure")
+        }
+        _ => false,
+    }
+}
+
+fn end_of_lease(lease: &Lease) -> i64 {
+    i64::try_from(lease.until_ms / 1_000).unwrap_or(i64::MAX).saturating_add(GRACE_SECS)
+}
+
+fn failed_calls(item: &Item) -> Option<u32> {
+    item.get(FAILED_CALLS)?.as_n().ok()?.parse().ok()
 }
 
 fn key(name: String) -> Item {
@@ -276,6 +411,7 @@ fn entry(item: &Item) -> Option<Entry> {
         let usage = Usage {
             input_tokens: count(INPUT_TOKENS).unwrap_or_default(),
             output_tokens: count(OUTPUT_TOKENS).unwrap_or_default(),
+            ..Usage::default()
         };
         return Some(Entry::Answered { data: serde_json::from_str(json).ok()?, usage });
     }

@@ -5,6 +5,7 @@
 //! - [`interleavings`] — every order of event, deletion, replay and generation of one user.
 //! - [`tables`] — the stand-ins behave as DynamoDB does.
 //! - [`answers`] — one generation for each distinct prompt, and budgets.
+//! - [`failures`] — what the model's failures cost, and whom they harm.
 //! - [`lease_model`] — every way in which instances can share a lane.
 //! - [`quota`] — the quota across instances: never exceeded, used up, shared.
 //! - [`quota_fairness`], [`quota_ledger`] — whose turn it is, and what calls are charged.
@@ -14,6 +15,7 @@
 #[path = "../../benches/quota/account.rs"]
 mod account;
 mod answers;
+mod failures;
 mod injection;
 mod interleavings;
 #[path = "world/lanes.rs"]

@@ -59,7 +59,7 @@ async fn starts(limiter: &Limiter, tokens: u64, calls: usize) -> Vec<u64> {
         let reservation = limiter.reserve(&call(tokens), began + LONG).await;
         let reservation = reservation.unwrap_or_else(|error| panic!("{error} after {starts:?}"));
         starts.push(began.elapsed().as_secs());
-        reservation.settle(Usage { input_tokens: tokens, output_tokens: 0 });
+        reservation.settle(Usage { input_tokens: tokens, output_tokens: 0, ..Usage::default() });
     }
     starts
 }
@@ -150,7 +150,7 @@ async fn fullest(quota: ModelQuota, secs: u64, output_at: fn(u64) -> u64) -> (us
                 let at = began.elapsed();
                 let output_tokens = output_at(at.as_secs());
                 sleep(Duration::from_secs(1)).await;
-                reservation.settle(Usage { input_tokens: 100, output_tokens });
+                reservation.settle(Usage { input_tokens: 100, output_tokens, ..Usage::default() });
                 started.push((at, 100 + burndown * output_tokens));
             }
             started
@@ -361,7 +361,7 @@ fn a_day_does_not_begin_anew_without_the_table() {
             let deadline = Instant::now() + Duration::from_secs(120);
             if let Ok(reservation) = limiter.reserve(&call(1_000), deadline).await {
                 admitted += 1;
-                reservation.settle(Usage { input_tokens: 1_000, output_tokens: 0 });
+                reservation.settle(Usage { input_tokens: 1_000, output_tokens: 0, ..Usage::default() });
             }
         }
         assert_eq!(admitted, 2);

@@ -85,7 +85,7 @@ impl Books {
         match end {
             End::Settled(part) => {
                 let input_tokens = (charged * part) as u64;
-                reservation.settle(Usage { input_tokens, output_tokens: 0 });
+                reservation.settle(Usage { input_tokens, output_tokens: 0, ..Usage::default() });
                 let more = input_tokens as f64 - charged;
                 Ledger { more: more.max(0.0), less: (-more).max(0.0), ..ledger }
             }

@@ -169,7 +169,14 @@ async fn coordination_in_memory_answers_as_dynamodb_does() {
         let owner = ["x", "y"][rng.random_range(0..2)].to_owned();
         let now_ms = 1_000 * call as u64;
         let at = i64::try_from(call).expect("is small") + rng.random_range(1..50);
-        match rng.random_range(0..8) {
+        match rng.random_range(0..9) {
+            8 => {
+                let until_ms = now_ms + rng.random_range(0..20_000);
+                let lease = Lease { owner, now_ms, until_ms, retry_given_up_before_ms: 0 };
+                let one = memory.extend(hash, &lease).await.expect("answers");
+                let other = real.extend(hash, &lease).await.expect("answers");
+                assert_eq!(one, other, "call {call}: {lease:?}");
+            }
             0..3 => {
                 let until_ms = now_ms + rng.random_range(0..20_000);
                 let retry_given_up_before_ms = rng.random_range(0..=now_ms);
@@ -181,7 +188,7 @@ async fn coordination_in_memory_answers_as_dynamodb_does() {
             3 => {
                 let outcome = if rng.random_bool(0.5) {
                     let data = Map::from_iter([("heading".to_owned(), json!(call))]);
-                    let usage = Usage { input_tokens: 3, output_tokens: call as u64 };
+                    let usage = Usage { input_tokens: 3, output_tokens: call as u64, ..Usage::default() };
                     Entry::Answered { data, usage }
                 } else {
                     let (reason, detail) = ("r".to_owned(), "d".to_owned());
@@ -191,15 +198,17 @@ async fn coordination_in_memory_answers_as_dynamodb_does() {
                 real.finish(hash, &outcome, at).await.expect("keeps");
             }
             4 => {
-                memory.release(hash, &owner).await.expect("releases");
-                real.release(hash, &owner).await.expect("releases");
+                let failed_calls = rng.random_range(0..3);
+                memory.release(hash, &owner, failed_calls, at).await.expect("releases");
+                real.release(hash, &owner, failed_calls, at).await.expect("releases");
             }
             5 => {
                 let day = rng.random_range(0..20);
                 let budget = BudgetOfDay { campaign: "c".to_owned(), day, limit: 100 };
                 let amount = rng.random_range(0..120);
-                let one = memory.spend(&budget, amount).await.expect("answers");
-                let other = real.spend(&budget, amount).await.expect("answers");
+                let name = call.to_string();
+                let one = memory.spend(&budget, amount, &name).await.expect("answers");
+                let other = real.spend(&budget, amount, &name).await.expect("answers");
                 assert_eq!(one, other, "call {call}");
                 memory.correct(&budget, -5).await.expect("corrects");
                 real.correct(&budget, -5).await.expect("corrects");

@@ -17,8 +17,10 @@ use processor::campaign::Compiled;
 use processor::clock::Clock;
 use processor::dead_letters::{DeadLetterQueue, NotQueued};
 use processor::handler::{Processor, Report, models};
+use processor::health::Health;
 use processor::jitter::Jitter;
 use processor::latency::Latency;
+use processor::lookout::Lookout;
 use processor::quota::{Instance, ModelQuota, ModelQuotas, Quotas};
 use processor::refusals::Refusals;
 use serde_json::{Map, Value};
@@ -87,6 +89,8 @@ impl World {
             jitter: Jitter::seeded(seed),
             latency: Latency::default(),
             refusals: Refusals::default(),
+            health: Health::default(),
+            lookout: Lookout::default(),
         }
     }
 

@@ -230,12 +230,27 @@ impl<T: Coordination> Coordination for Gated<Arc<T>> {
         gated!(self, self.inner.finish(hash, outcome, at))
     }
 
-    async fn release(&self, hash: &str, owner: &str) -> Result<(), TableError> {
-        gated!(self, self.inner.release(hash, owner))
+    async fn extend(&self, hash: &str, lease: &Lease) -> Result<bool, TableError> {
+        gated!(self, self.inner.extend(hash, lease))
     }
 
-    async fn spend(&self, budget: &BudgetOfDay, amount: u64) -> Result<Spent, TableError> {
-        gated!(self, self.inner.spend(budget, amount))
+    async fn release(
+        &self,
+        hash: &str,
+        owner: &str,
+        failed_calls: u32,
+        at: i64,
+    ) -> Result<(), TableError> {
+        gated!(self, self.inner.release(hash, owner, failed_calls, at))
+    }
+
+    async fn spend(
+        &self,
+        budget: &BudgetOfDay,
+        amount: u64,
+        name: &str,
+    ) -> Result<Spent, TableError> {
+        gated!(self, self.inner.spend(budget, amount, name))
     }
 
     async fn correct(&self, budget: &BudgetOfDay, by: i64) -> Result<(), TableError> {

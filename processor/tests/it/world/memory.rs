@@ -27,6 +27,8 @@ pub(crate) struct Tables {
     pub tombstones: BTreeMap<String, i64>,
     /// The coordination table's answers, with owner and end.
     pub answers: BTreeMap<String, (Entry, String, i64)>,
+    /// Calls for prompts that came to nothing.
+    pub failed_calls: BTreeMap<String, u32>,
     /// What budgets have spent.
     pub budgets: BTreeMap<(String, i64), i64>,
     /// What was marked.
@@ -185,7 +187,20 @@ impl Coordination for Memory {
         let entry = Entry::Leased { until_ms: lease.until_ms };
         let expires_at = i64::try_from(lease.until_ms / 1_000).unwrap_or(i64::MAX) + 1_000_000;
         tables.answers.insert(hash.to_owned(), (entry, lease.owner.clone(), expires_at));
-        Ok(Leased::Ours)
+        let counted = tables.failed_calls.entry(hash.to_owned()).or_default();
+        *counted += 1;
+        Ok(Leased::Ours { failed_calls: *counted - 1 })
+    }
+
+    async fn extend(&self, hash: &str, lease: &Lease) -> Result<bool, TableError> {
+        let mut tables = self.tables();
+        tables.calls += 1;
+        let Some((entry, owner, _)) = tables.answers.get_mut(hash) else { return Ok(false) };
+        let is_ours = *owner == lease.owner;
+        if is_ours {
+            *entry = Entry::Leased { until_ms: lease.until_ms };
+        }
+        Ok(is_ours)
     }
 
     async fn finish(&self, hash: &str, outcome: &Entry, at: i64) -> Result<(), TableError> {
@@ -193,20 +208,40 @@ impl Coordination for Memory {
         tables.calls += 1;
         if !matches!(tables.answers.get(hash), Some((Entry::Answered { .. }, ..))) {
             tables.answers.insert(hash.to_owned(), (outcome.clone(), String::new(), at));
+            tables.failed_calls.remove(hash);
         }
         Ok(())
     }
 
-    async fn release(&self, hash: &str, owner: &str) -> Result<(), TableError> {
+    async fn release(
+        &self,
+        hash: &str,
+        owner: &str,
+        failed_calls: u32,
+        expires_at: i64,
+    ) -> Result<(), TableError> {
         let mut tables = self.tables();
         tables.calls += 1;
-        if tables.answers.get(hash).is_some_and(|(_, owned_by, _)| owned_by == owner) {
+        if tables.answers.get(hash).is_none_or(|(_, owned_by, _)| owned_by != owner) {
+            return Ok(());
+        }
+        if failed_calls == 0 {
             tables.answers.remove(hash);
+            tables.failed_calls.remove(hash);
+        } else {
+            let free = (Entry::Leased { until_ms: 0 }, String::new(), expires_at);
+            tables.answers.insert(hash.to_owned(), free);
+            tables.failed_calls.insert(hash.to_owned(), failed_calls);
         }
         Ok(())
     }
 
-    async fn spend(&self, budget: &BudgetOfDay, amount: u64) -> Result<Spent, TableError> {
+    async fn spend(
+        &self,
+        budget: &BudgetOfDay,
+        amount: u64,
+        _name: &str,
+    ) -> Result<Spent, TableError> {
         let mut tables = self.tables();
         tables.calls += 1;
         let amount = i64::try_from(amount).unwrap_or(i64::MAX);

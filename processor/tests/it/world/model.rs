@@ -16,11 +16,22 @@ pub(crate) const FORBIDDEN: &str = "forbidden";
 /// A show about which the first answer is no content.
 pub(crate) const AWKWARD: &str = "awkward";
 
+/// A show about which every call fails.
+pub(crate) const BROKEN: &str = "broken";
+
+/// A show about which every answer is nothing that can be read.
+pub(crate) const GARBLED: &str = "garbled";
+
+/// A show about which no answer comes in time.
+pub(crate) const ENDLESS: &str = "endless";
+
 /// Answers with what the prompt says, which no sensible model would.
 #[derive(Debug, Default)]
 pub(crate) struct Scripted {
     /// Prompts that were asked, corrections not counted, and how often.
     pub(crate) asked: Mutex<BTreeMap<String, u64>>,
+    /// Calls, corrections counted.
+    pub(crate) calls: Mutex<u64>,
     /// How long a call takes.
     pub(crate) latency: Mutex<Duration>,
     /// What the next calls meet instead of an answer.
@@ -54,6 +65,7 @@ impl TextModel for Scripted {
         correction: Option<&Correction>,
     ) -> Result<Answer, ModelError> {
         let asked = format!("{}: {prompt}", campaign.campaign.name);
+        *self.calls.lock().expect("whole") += 1;
         if correction.is_none() {
             *self.asked.lock().expect("whole").entry(asked).or_default() += 1;
         }
@@ -64,10 +76,19 @@ impl TextModel for Scripted {
         if let Some(failure) = self.failures.lock().expect("whole").pop_front() {
             return Err(failure);
         }
-        let usage = Usage { input_tokens: 10, output_tokens: 20 };
+        let usage = Usage { input_tokens: 10, output_tokens: 20, ..Usage::default() };
         let last = prompt.lines().rev().find(|line| line.contains('"')).unwrap_or_default();
         if last.contains(FORBIDDEN) {
             return Err(ModelError::Stopped { stop: Stop::Guardrail, usage });
+        }
+        if last.contains(BROKEN) {
+            return Err(ModelError::Failed("ModelErrorException".to_owned()));
+        }
+        if last.contains(GARBLED) {
+            return Err(ModelError::Unreadable("status 200 with text/html".to_owned()));
+        }
+        if last.contains(ENDLESS) {
+            return Err(ModelError::TimedOut(Duration::from_secs(50)));
         }
         let text = if last.contains(AWKWARD) && correction.is_none() {
             "{}".to_owned()

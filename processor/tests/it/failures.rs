@@ -1,0 +1,205 @@
+//! What the model's failures cost, and whom they harm.
+
+use std::time::Duration;
+
+use contract::campaign::Budget;
+use contract::metrics::{self, Fate};
+use processor::generation::{MAX_FAILED_CALLS, MAX_FAILED_CALLS_WITHOUT_ANSWERS};
+use processor::handler::Report;
+use processor::model::{ModelError, Refusal};
+use serde_json::{Value, json};
+
+use crate::answers::{bought, slow_only};
+use crate::world::model::{BROKEN, ENDLESS, GARBLED};
+use crate::world::{World, event, user_record};
+
+/// Most deliveries of a test; far more than any prompt may take.
+const MAX_DELIVERIES: usize = 40;
+
+/// Delivers until nothing goes back, as Kinesis does.
+async fn deliver_until_done(world: &World, records: &[Vec<u8>]) -> Vec<Report> {
+    let mut reports = Vec::new();
+    for _ in 0..MAX_DELIVERIES {
+        let report = world.deliver(records).await;
+        let is_done = report.response.batch_item_failures.is_empty();
+        reports.push(report);
+        if is_done {
+            return reports;
+        }
+    }
+    panic!("something goes back for ever: {:?}", reports.last());
+}
+
+fn calls(world: &World) -> u32 {
+    u32::try_from(*world.model.calls.lock().expect("whole")).expect("are few")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_prompt_that_always_fails_ends_soon_and_harms_nobody_else() {
+    let world = slow_only(|_| {});
+    let mut records: Vec<Vec<u8>> =
+        (0..20).map(|n| bought(n, &format!("e{n}"), 1_000, &format!("show {n}"))).collect();
+    records.push(bought(99, "e99", 1_000, BROKEN));
+
+    let reports = deliver_until_done(&world, &records).await;
+
+    assert_eq!(reports[0].counts.get(Fate::Stored.metric()), 20, "others wait for nobody");
+    assert_eq!(reports.last().map(|last| last.counts.get(Fate::DeadLettered.metric())), Some(1));
+    let letters = world.letters();
+    assert_eq!(letters.len(), 1);
+    assert_eq!(letters[0].reason, "model_failed");
+    assert!(letters[0].detail.contains("ModelErrorException"), "{}", letters[0].detail);
+    assert!(calls(&world) <= 20 + MAX_FAILED_CALLS_WITHOUT_ANSWERS, "{}", calls(&world));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_prompt_that_fails_beside_others_that_are_answered_is_given_up_sooner() {
+    let world = slow_only(|_| {});
+    let instance = world.instance(&crate::world::gate::Gate::open(), 1);
+    let mut delivered = 0;
+    for n in 0..MAX_DELIVERIES {
+        let records = [
+            bought(n, &format!("e{n}"), 1_000, &format!("show {n}")),
+            bought(99, "e99", 1_000, BROKEN),
+        ];
+        let delivery = crate::world::delivery(records.iter().enumerate());
+        let report = instance.handle(delivery, world.deadline()).await;
+        delivered += 1;
+        if report.response.batch_item_failures.is_empty() {
+            break;
+        }
+    }
+
+    assert_eq!(calls(&world) - delivered, MAX_FAILED_CALLS);
+    assert_eq!(world.letters().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_nobody_is_answered_a_prompt_is_tried_for_minutes() {
+    let world = slow_only(|_| {});
+    let began = tokio::time::Instant::now();
+
+    deliver_until_done(&world, &[bought(1, "e", 1_000, BROKEN)]).await;
+
+    assert_eq!(calls(&world), MAX_FAILED_CALLS_WITHOUT_ANSWERS);
+    let minutes = began.elapsed().as_secs() / 60;
+    assert!((2..8).contains(&minutes), "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_cannot_be_read_is_charged_asked_for_once_more_and_given_up() {
+    let world = slow_only(|config| config.budget = Some(Budget::Tokens(100_000)));
+
+    let reports = deliver_until_done(&world, &[bought(1, "e", 1_000, GARBLED)]).await;
+
+    assert_eq!(reports.len(), 1);
+    assert_eq!(calls(&world), 2);
+    assert_eq!(reports[0].counts.get(metrics::CALLS_FAILED), 2);
+    let letters = world.letters();
+    assert_eq!(letters[0].reason, "answer_unreadable");
+    assert!(letters[0].detail.contains("text/html"), "{}", letters[0].detail);
+    let spent: i64 = world.memory.tables().budgets.values().sum();
+    assert!(spent >= 2 * 200, "both calls are charged their worst case: {spent}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_that_come_too_late_are_paid_for_three_times_at_most() {
+    let world = slow_only(|_| {});
+    // So that others are answered.
+    let records = [bought(1, "e", 1_000, ENDLESS), bought(2, "f", 1_000, "a")];
+    let instance = world.instance(&crate::world::gate::Gate::open(), 1);
+    for _ in 0..MAX_DELIVERIES {
+        let delivery = crate::world::delivery(records.iter().enumerate());
+        instance.handle(delivery, world.deadline()).await;
+    }
+
+    assert_eq!(calls(&world), 1 + 3);
+    let letters = world.letters();
+    assert_eq!(letters.len(), 1);
+    assert_eq!(letters[0].reason, "answer_too_slow");
+    assert!(letters[0].detail.contains("raise timeout_seconds"), "{}", letters[0].detail);
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_that_nobody_came_back_from_count_too() {
+    let world = slow_only(|_| {});
+    world.model.take(Duration::from_secs(3_600));
+    let record = bought(1, "e", 1_000, "a");
+    for n in 0..MAX_FAILED_CALLS_WITHOUT_ANSWERS {
+        let instance = world.instance(&crate::world::gate::Gate::open(), u64::from(n));
+        let delivery = crate::world::delivery(std::iter::once((0, &record)));
+        let handled = instance.handle(delivery, world.deadline());
+        let killed = tokio::time::timeout(Duration::from_secs(35), handled).await;
+        assert!(killed.is_err(), "it is killed while it asks");
+    }
+    tokio::time::sleep(Duration::from_secs(60)).await;
+
+    let report = world.deliver(&[record]).await;
+
+    assert_eq!(report.counts.get(Fate::DeadLettered.metric()), 1);
+    assert_eq!(world.letters()[0].reason, "model_failed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_further_call_begins_that_the_budget_does_not_allow() {
+    let world = slow_only(|config| config.budget = Some(Budget::Tokens(700)));
+    world.model.fail((0..4).map(|_| ModelError::Unavailable("reset".to_owned())));
+
+    let report = world.deliver(&[bought(1, "e", 1_000, "a")]).await;
+
+    assert_eq!(report.counts.get(Fate::OverBudget.metric()), 1);
+    assert!(calls(&world) < 4, "{}", calls(&world));
+    let spent: i64 = world.memory.tables().budgets.values().sum();
+    assert!(spent <= 700, "{spent}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_denied_campaign_asks_does_not_wait_again_and_again() {
+    let world = slow_only(|_| {});
+    world.model.fail((0..200).map(|_| ModelError::NotAllowed(Refusal::default())));
+    let records: Vec<Vec<u8>> =
+        (0..40).map(|n| bought(n, &format!("e{n}"), 1_000, &format!("show {n}"))).collect();
+
+    let report = world.deliver(&records).await;
+
+    assert_eq!(report.counts.get(Fate::DeadLettered.metric()), 40);
+    // Four at a time try with waits in between; all others are told at once.
+    assert!(calls(&world) <= 4 * 4 + 36, "{}", calls(&world));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_lacks_what_the_prompt_prints_asks_nothing_and_is_not_remembered() {
+    let world = slow_only(|_| {});
+    let without = |id: &str, show: Value| {
+        let mut event = event(id, 1_001, "");
+        event.fields.insert("show".to_owned(), show);
+        event
+    };
+    let events = vec![
+        event("a", 1_000, "a"),
+        without("b", Value::Null),
+        without("c", json!(" \u{2800}")),
+        without("d", json!([])),
+    ];
+
+    let report = world.deliver(&[user_record("u", "bought", events).encode()]).await;
+
+    assert_eq!(report.counts.get(Fate::Incomplete.metric()), 3);
+    assert_eq!(report.counts.get(Fate::Stored.metric()), 1);
+    assert_eq!(report.counts.fates(), report.counts.get(metrics::EVENTS_RECEIVED));
+    assert_eq!(calls(&world), 1);
+    let tables = world.memory.tables();
+    let item = tables.items.values().next().expect("has an item");
+    assert_eq!(item.history.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_goes_back_says_why() {
+    let world = slow_only(|_| {});
+    world.model.fail((0..4).map(|_| ModelError::Failed("503".to_owned())));
+
+    let report = world.deliver(&[bought(1, "e", 1_000, "a")]).await;
+
+    let reason = report.returned_for.unwrap_or_default();
+    assert!(reason.contains("no answer in 4 attempts, the last: service failed: 503"), "{reason}");
+}
