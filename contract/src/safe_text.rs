@@ -24,13 +24,13 @@ pub const PLAIN: &str = "text/plain";
 
 /// Letters, marks and symbols that take room and show nothing.
 const BLANKS: [char; 8] = [
-    '\u{115f}', // HANGUL CHOSEONG FILLER
-    '\u{1160}', // HANGUL JUNGSEONG FILLER
-    '\u{2800}', // BRAILLE PATTERN BLANK
-    '\u{3164}', // HANGUL FILLER
-    '\u{ffa0}', // HALFWIDTH HANGUL FILLER
-    '\u{fffc}', // OBJECT REPLACEMENT CHARACTER
-    '\u{fffd}', // REPLACEMENT CHARACTER
+    '\u{115f}',  // HANGUL CHOSEONG FILLER
+    '\u{1160}',  // HANGUL JUNGSEONG FILLER
+    '\u{2800}',  // BRAILLE PATTERN BLANK
+    '\u{3164}',  // HANGUL FILLER
+    '\u{ffa0}',  // HALFWIDTH HANGUL FILLER
+    '\u{fffc}',  // OBJECT REPLACEMENT CHARACTER
+    '\u{fffd}',  // REPLACEMENT CHARACTER
     '\u{1d159}', // MUSICAL SYMBOL NULL NOTEHEAD
 ];
 
@@ -176,10 +176,7 @@ mod tests {
         let content = made_safe(json!({ "subject": text, "body": text }));
 
         assert_eq!(content["subject"], text);
-        assert_eq!(
-            content["body"],
-            "Grey&#39;s &lt;b&gt;Anatomy&lt;/b&gt; &amp; &quot;more&quot;"
-        );
+        assert_eq!(content["body"], "Grey&#39;s &lt;b&gt;Anatomy&lt;/b&gt; &amp; &quot;more&quot;");
     }
 
     #[test]
@@ -246,7 +243,8 @@ mod tests {
         ] {
             assert!(shows_nothing(blank), "{:?}", blank.escape_unicode().to_string());
         }
-        for shown in ["a", "é", "e\u{301}", "0", ".", "日", "👩\u{200d}🚀", "ب", "\u{2801}"] {
+        for shown in ["a", "é", "e\u{301}", "0", ".", "日", "👩\u{200d}🚀", "ب", "\u{2801}"]
+        {
             assert!(!shows_nothing(shown), "{shown}");
         }
     }

@@ -63,6 +63,15 @@ fn check(folder: &std::path::Path) -> anyhow::Result<ExitCode> {
             types.join(", "),
             when.map_or(String::new(), |when| format!(" with {}", when.text.trim()))
         ));
+        if !compiled.required.is_empty() {
+            let required: Vec<&str> = compiled.required.iter().map(String::as_str).collect();
+            let whose =
+                if config.required.is_some() { "" } else { ", because the prompt prints them" };
+            run::say(format_args!("  answers events that have {}{whose}", required.join(", ")));
+        }
+        for warning in &compiled.warnings {
+            run::say(format_args!("  warning: {warning}"));
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

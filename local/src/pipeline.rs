@@ -26,8 +26,10 @@ use processor::clock::Clock;
 use processor::coordination::SharedTable;
 use processor::dead_letters::Sqs;
 use processor::handler::{Processor, models};
+use processor::health::Health;
 use processor::jitter::Jitter;
 use processor::latency::Latency;
+use processor::lookout::Lookout;
 use processor::model::Bedrock;
 use processor::quota::{self, ModelQuotas, Quotas};
 use processor::refusals::Refusals;
@@ -184,6 +186,8 @@ impl Pipeline {
             jitter: Jitter::default(),
             latency: Latency::default(),
             refusals: Refusals::default(),
+            health: Health::default(),
+            lookout: Lookout::default(),
         };
         let table = Table::new(&aws.dynamodb_config, TABLE.to_owned());
         let gate = match options.credentials {

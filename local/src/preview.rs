@@ -22,7 +22,6 @@ use ingest::container::{DEFAULT_MAX_BLOCK_BYTES, Position};
 use ingest::decode::{Decoder, Origin, Receiver, Source};
 use ingest::grouping::{Group, MAX_GROUP_BYTES};
 use ingest::settings::DEFAULT_STREAM_BUCKETS;
-use processor::answer;
 use processor::campaign::Compiled;
 use processor::eligibility::{Action, Candidate, State, decide};
 use processor::history::Past;
@@ -139,7 +138,7 @@ async fn ask(
         let next = match model.generate(campaign, prompt, correction.as_ref()).await {
             Ok(answer) => {
                 show_answer(&answer.text, answer.usage, price);
-                match answer::accept(&answer.text, &campaign.validator) {
+                match campaign.accept(&answer.text) {
                     Ok(content) => return Ok(Some(content)),
                     Err(error) => Correction { answer: Some(answer), complaint: error.to_string() },
                 }
@@ -167,10 +166,14 @@ async fn ask(
 fn show_answer(text: &str, usage: Usage, price: Option<Price>) {
     say(serde_json::from_str(text).map_or_else(|_| text.to_owned(), |answer| pretty(&answer)));
     let usd = price.map_or(String::new(), |price| {
-        format!(", ${:.6}", price.usd(usage.input_tokens, usage.output_tokens))
+        format!(", ${:.6}", price.usd(usage.priced_input_tokens(), usage.output_tokens))
     });
+    let cached = match (usage.cache_write_tokens, usage.cache_read_tokens) {
+        (0, 0) => String::new(),
+        (written, read) => format!(" ({written} of them written into the cache, {read} more read)"),
+    };
     say(format_args!(
-        "{} input tokens, {} output tokens{usd}",
+        "{} input tokens{cached}, {} output tokens{usd}",
         usage.input_tokens, usage.output_tokens
     ));
 }
@@ -192,6 +195,7 @@ fn choose(
     let allowed = &campaign.campaign.config.fields;
     let mut by_user: BTreeMap<&str, Vec<Candidate>> = BTreeMap::new();
     let mut types: BTreeSet<&str> = BTreeSet::new();
+    let mut skipped = 0;
     for record in events {
         types.insert(&record.event_type);
         for event in &record.events {
@@ -201,7 +205,23 @@ fn choose(
                 false
             });
             if is_triggered {
-                let event = Past::new(&record.event_type, event, allowed);
+                let (event, cut) = Past::of(&record.event_type, event, allowed);
+                if cut > 0 {
+                    say(format_args!(
+                        "event {}: {cut} fields are too large to be remembered whole",
+                        event.id
+                    ));
+                }
+                let lacks = campaign.lacks(&event);
+                if !lacks.is_empty() {
+                    say(format_args!(
+                        "event {} is skipped: it lacks {}",
+                        event.id,
+                        lacks.join(", ")
+                    ));
+                    skipped += 1;
+                    continue;
+                }
                 let of_user = by_user.entry(&record.user_id).or_default();
                 of_user.push(Candidate { event, redriven_at_ms: None });
             }
@@ -213,6 +233,13 @@ fn choose(
         None => by_user.into_iter().max_by_key(|(_, candidates)| newest(candidates)),
     };
     let Some((user_id, mut candidates)) = chosen else {
+        if skipped > 0 {
+            bail!(
+                "every event that triggers the campaign lacks what the prompt needs ({}): say \
+                 required in campaign.toml, or give the prompt a default",
+                Vec::from_iter(campaign.required.iter().map(String::as_str)).join(", ")
+            );
+        }
         let config = &campaign.campaign.config.trigger;
         let wanted: Vec<&str> = config.event_types.iter().map(String::as_str).collect();
         let found: Vec<&str> = types.into_iter().collect();

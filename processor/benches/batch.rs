@@ -175,8 +175,8 @@ fn processor<T: ContentTable + Coordination + 'static>(tables: &Arc<T>) -> Proce
         jitter: Jitter::seeded(1),
         latency: Latency::default(),
         refusals: Refusals::default(),
-            health: Health::default(),
-            lookout: Lookout::default(),
+        health: Health::default(),
+        lookout: Lookout::default(),
     }
 }
 

@@ -229,12 +229,8 @@ impl Processor {
         attempts: u32,
     ) -> Answered {
         let (reason, at_ms) = (reason.to_owned(), self.clock.now_ms());
-        let entry = Entry::GivenUp {
-            reason: reason.clone(),
-            detail: detail.clone(),
-            attempts,
-            at_ms,
-        };
+        let entry =
+            Entry::GivenUp { reason: reason.clone(), detail: detail.clone(), attempts, at_ms };
         self.keep(&question.hash, &entry, self.clock.now_secs() + GIVEN_UP_SECS).await;
         Answered::GivenUp { reason, detail, attempts }
     }

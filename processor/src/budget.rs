@@ -63,8 +63,7 @@ impl Allowance {
     /// What the budget was charged too little for these calls, or too much (below zero). A
     /// call whose outcome is not known counts with its worst case.
     pub(crate) fn difference(&self, calls: &Calls) -> i64 {
-        let known =
-            self.unit.amount(calls.spent.priced_input_tokens(), calls.spent.output_tokens);
+        let known = self.unit.amount(calls.spent.priced_input_tokens(), calls.spent.output_tokens);
         let used = known + self.most * u64::from(calls.unknown);
         let charged = self.most * u64::from(self.charged);
         i64::try_from(used).unwrap_or(i64::MAX) - i64::try_from(charged).unwrap_or(i64::MAX)

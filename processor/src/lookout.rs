@@ -46,7 +46,8 @@ impl Lookout {
             let clock = *clock;
             tokio::spawn(async move {
                 sleep(GATHER).await;
-                let looks = std::mem::take(&mut *looks.lock().unwrap_or_else(PoisonError::into_inner));
+                let looks =
+                    std::mem::take(&mut *looks.lock().unwrap_or_else(PoisonError::into_inner));
                 read(coordination.as_ref(), &clock, looks).await;
             });
         }

@@ -375,8 +375,8 @@ impl TextModel for Bedrock {
             .connect_timeout(CONNECT_TIMEOUT)
             .read_timeout(longest)
             .operation_timeout(longest);
-        let limited = aws_sdk_bedrockruntime::config::Config::builder()
-            .timeout_config(timeouts.build());
+        let limited =
+            aws_sdk_bedrockruntime::config::Config::builder().timeout_config(timeouts.build());
         let sent = request.customize().config_override(limited).send().await;
         let reply = sent.map_err(|error| classify(&error, longest))?;
         let answer = read_reply(&reply)?;
@@ -424,7 +424,8 @@ fn messages(prompt: &str, correction: Option<&Correction>) -> Result<Vec<Message
 
 fn read_reply(reply: &ConverseOutput) -> Result<Answer, ModelError> {
     // Without its usage a call counts with its worst case.
-    let usage = reply.usage().ok_or_else(|| ModelError::Unreadable("it has no usage".to_owned()))?;
+    let usage =
+        reply.usage().ok_or_else(|| ModelError::Unreadable("it has no usage".to_owned()))?;
     let cache_write_tokens = count(usage.cache_write_input_tokens().unwrap_or_default());
     let usage = Usage {
         input_tokens: count(usage.input_tokens()) + cache_write_tokens,

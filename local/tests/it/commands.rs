@@ -113,14 +113,14 @@ fn a_preview_takes_events_as_json_lines_and_a_user() {
     let line = |user: &str, time: i64, show: &str| {
         serde_json::json!({
             "event_type": "users.behaviors.CustomEvent", "user_id": user, "id": show,
-            "time": time, "name": "episode_watched", "properties": { "show": show, "season": 2 },
+            "time": time, "name": "episode_watched", "properties": { "show": show, "season": 2, "episode": 7 },
         })
         .to_string()
     };
     // As Currents has it: the properties are a text.
     let other = line("b", 3, "Other")
-        .replace(r#"{"season":2,"show":"Other"}"#, r#""{\"season\":2,\"show\":\"Other\"}""#);
-    assert!(other.contains(r#""{\"season\""#), "{other}");
+        .replace(r#"{"episode":7,"season":2,"show":"Other"}"#, r#""{\"episode\":7,\"season\":2,\"show\":\"Other\"}""#);
+    assert!(other.contains(r#""{\"episode\""#), "{other}");
     let lines = [line("a", 1, "Old"), line("a", 2, "New"), other];
     fs::write(&events, lines.join("\n")).expect("is written");
 
@@ -147,7 +147,7 @@ fn a_preview_says_what_it_cannot_evaluate_and_what_it_cannot_show() {
     let line = |id: &str, name: serde_json::Value| {
         serde_json::json!({
             "event_type": "users.behaviors.CustomEvent", "user_id": "a", "id": id,
-            "time": 1, "name": name, "properties": { "show": "A" },
+            "time": 1, "name": name, "properties": { "show": "A", "season": 1, "episode": 2 },
         })
         .to_string()
     };

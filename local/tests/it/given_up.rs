@@ -47,7 +47,7 @@ async fn s3(State(objects): State<Objects>, request: Request) -> Response {
 
 /// What Lambda writes of a batch that it discards.
 fn invocation_record(user_id: &str) -> Value {
-    let fields = json!({ "name": "episode_watched", "properties": { "show": "Harbour Lights" } });
+    let fields = json!({ "name": "episode_watched", "properties": { "show": "Harbour Lights", "season": 2, "episode": 7 } });
     let Value::Object(fields) = fields else { panic!("is an object") };
     let record = UserRecord {
         v: VERSION,

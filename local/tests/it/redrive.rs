@@ -49,7 +49,7 @@ async fn sqs(
 #[tokio::test(flavor = "multi_thread")]
 async fn letters_of_a_queue_go_back_to_the_stream_and_out_of_the_queue() {
     let rig = Rig::start(options()).await;
-    let fields = json!({ "name": "episode_watched", "properties": { "show": "Harbour Lights" } });
+    let fields = json!({ "name": "episode_watched", "properties": { "show": "Harbour Lights", "season": 2, "episode": 7 } });
     let Value::Object(fields) = fields else { panic!("is an object") };
     let record = UserRecord {
         v: VERSION,

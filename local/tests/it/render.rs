@@ -93,7 +93,7 @@ async fn store(rig: &Rig, text: &str) {
         "details": { "cta": "Go <b>now</b>", "intro": text, "episodeDetails": text },
     });
     let campaigns = processor::campaign::load(&campaigns()).expect("are valid");
-    let accepted = processor::answer::accept(&answer.to_string(), &campaigns[0].validator);
+    let accepted = campaigns[0].accept(&answer.to_string());
     let content = accepted.expect("matches the schema");
     let put = rig.pipeline.aws.dynamodb.put_item().table_name(TABLE);
     put.item(content::USER_ID, AttributeValue::S(USER.to_owned()))

@@ -281,7 +281,11 @@ impl Caller for Limited {
                     sleep(request.took).await;
                     self.account.end(call, request.settled());
                     let output_tokens = request.output_tokens;
-                    reservation.settle(Usage { input_tokens: INPUT_TOKENS, output_tokens, ..Usage::default() });
+                    reservation.settle(Usage {
+                        input_tokens: INPUT_TOKENS,
+                        output_tokens,
+                        ..Usage::default()
+                    });
                     return Some(admitted);
                 }
                 None => self.limiter.throttled(reservation, None).await,

@@ -21,7 +21,14 @@ const TAKEN_BY_TOOLS: [&str; 3] = ["type", "properties", "required"];
 
 /// Keywords that say nothing about an answer, or that stand for what they refer to.
 const SILENT: [&str; 9] = [
-    "$schema", "$id", "$comment", "$defs", "definitions", "examples", "readOnly", "writeOnly",
+    "$schema",
+    "$id",
+    "$comment",
+    "$defs",
+    "definitions",
+    "examples",
+    "readOnly",
+    "writeOnly",
     "deprecated",
 ];
 
@@ -138,9 +145,7 @@ impl Reducing<'_> {
                 }
                 Some(kept)
             }
-            ("enum", Value::Array(values)) => {
-                values.iter().all(is_scalar).then(|| value.clone())
-            }
+            ("enum", Value::Array(values)) => values.iter().all(is_scalar).then(|| value.clone()),
             ("const", value) => is_scalar(value).then(|| value.clone()),
             ("format", Value::String(format)) => {
                 FORMATS.contains(&format.as_str()).then(|| value.clone())
@@ -233,11 +238,13 @@ mod tests {
 
     #[test]
     fn what_can_never_travel_is_told() {
-        let reference = |to: &str| json!({ "properties": { "a": { "$ref": to } }, "$defs": {
+        let reference = |to: &str| {
+            json!({ "properties": { "a": { "$ref": to } }, "$defs": {
             "loop": { "properties": { "again": { "$ref": "#/$defs/loop" } } },
             "wide": { "anyOf": vec![json!({ "$ref": "#/$defs/wider" }); 40] },
             "wider": { "anyOf": vec![json!({ "type": "null" }); 40] },
-        } });
+        } })
+        };
         let refused = |to| reduced(&reference(to), StructuredOutput::Tool).expect_err("cannot");
 
         assert_eq!(refused("#/$defs/loop"), Irreducible::Recursive);

@@ -34,14 +34,18 @@ pub(super) fn of(
             "contentMediaType" => {
                 let said = campaign.answer_schema.pointer(path).map(|schema| &schema[keyword]);
                 if !said.is_some_and(|said| MEDIA_TYPES.iter().any(|known| said == known)) {
-                    let reason = format!("contentMediaType at \"{path}\" is neither text/plain nor text/html: the text is made safe for HTML");
+                    let reason = format!(
+                        "contentMediaType at \"{path}\" is neither text/plain nor text/html: the text is made safe for HTML"
+                    );
                     warn("answer.schema.json", None, reason);
                 }
             }
             // Every text has one, and models keep to it if the prompt says it.
             "maxLength" | "minLength" | "maxItems" => {}
             _ => {
-                let reason = format!("{keyword} at \"{path}\" is not told to the model, which the service would refuse: only the answer is checked, so say it in the prompt");
+                let reason = format!(
+                    "{keyword} at \"{path}\" is not told to the model, which the service would refuse: only the answer is checked, so say it in the prompt"
+                );
                 warn("answer.schema.json", None, reason);
             }
         }
@@ -49,16 +53,22 @@ pub(super) fn of(
     let config = &campaign.config;
     let (slow, longest) = (config.slow_answer_secs(), config.timeout().as_secs());
     if u64::from(slow) > longest {
-        let reason = format!("an answer of max_tokens = {} takes a slow model about {slow} s, and a call is given {longest} s: it would be paid for and cut off; lower max_tokens or raise timeout_seconds", config.max_tokens);
+        let reason = format!(
+            "an answer of max_tokens = {} takes a slow model about {slow} s, and a call is given {longest} s: it would be paid for and cut off; lower max_tokens or raise timeout_seconds",
+            config.max_tokens
+        );
         warn("campaign.toml", None, reason);
     }
     if config.cache_system && campaign.system.len() / BYTES_PER_TOKEN < CACHED_FROM_TOKENS {
-        let reason = format!("cache_system does nothing for so short a system.liquid: models cache from {CACHED_FROM_TOKENS} tokens on, some from 1,024");
+        let reason = format!(
+            "cache_system does nothing for so short a system.liquid: models cache from {CACHED_FROM_TOKENS} tokens on, some from 1,024"
+        );
         warn("campaign.toml", None, reason);
     }
     let parsed: Value = serde_json::from_str(fallback).unwrap_or_default();
     markup(&parsed, &mut String::new(), &mut |path| {
-        let reason = "holds markup, an entity or a template, which is shown as it is written: write text";
+        let reason =
+            "holds markup, an entity or a template, which is shown as it is written: write text";
         warn("fallback.json", line_of(fallback, path), reason.to_owned());
     });
     warnings

@@ -369,9 +369,9 @@ where
         SdkError::ConstructionFailure(_) => true,
         SdkError::DispatchFailure(failure) => !failure.is_io() && !failure.is_timeout(),
         // Its own failures (InternalServerError) can come after the deed.
-        SdkError::ServiceError(_) => {
-            error.code().is_some_and(|code| code != "InternalServerError" && code != "InternalFailure")
-        }
+        SdkError::ServiceError(_) => error
+            .code()
+            .is_some_and(|code| code != "InternalServerError" && code != "InternalFailure"),
         _ => false,
     }
 }

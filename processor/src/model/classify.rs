@@ -106,8 +106,13 @@ fn is_passing(message: &str) -> bool {
 
 /// What came, without what was in it.
 fn described(reply: &HttpResponse) -> String {
-    let media_type: String =
-        reply.headers().get("content-type").unwrap_or("nothing").chars().take(MAX_TYPE_CHARS).collect();
+    let media_type: String = reply
+        .headers()
+        .get("content-type")
+        .unwrap_or("nothing")
+        .chars()
+        .take(MAX_TYPE_CHARS)
+        .collect();
     let length = match reply.body().bytes() {
         Some(bytes) => format!("{} bytes", bytes.len()),
         None => "a body that broke off".to_owned(),
@@ -247,6 +252,9 @@ mod tests {
         let error = said("AccessDeniedException", &message, 403).to_string();
 
         assert!(error.contains("explicit deny in a policy"), "{error}");
-        assert!(error.ends_with("(a policy of the account or organisation denies it: ask who wrote it)"));
+        assert!(
+            error
+                .ends_with("(a policy of the account or organisation denies it: ask who wrote it)")
+        );
     }
 }

@@ -12,12 +12,21 @@ const REMEDIES: [(&[&str], &str); 18] = [
     (&["cachepoint"], "set cache_system = false: the model has no prompt caching"),
     (&["cache_control"], "set cache_system = false: the model has no prompt caching"),
     (&["temperature"], "remove temperature: the model does not take it"),
-    (&["toolchoice"], "set structured_output = \"json-schema\": the model cannot be made to call a tool"),
-    (&["tool_choice"], "set structured_output = \"json-schema\": the model cannot be made to call a tool"),
+    (
+        &["toolchoice"],
+        "set structured_output = \"json-schema\": the model cannot be made to call a tool",
+    ),
+    (
+        &["tool_choice"],
+        "set structured_output = \"json-schema\": the model cannot be made to call a tool",
+    ),
     (&["tool", "support"], "set structured_output = \"json-schema\": the model has no tools"),
     (&["outputconfig"], "set structured_output = \"tool\": the model has no structured output"),
     (&["output_config"], "set structured_output = \"tool\": the model has no structured output"),
-    (&["structured output"], "set structured_output = \"tool\": the model has no structured output"),
+    (
+        &["structured output"],
+        "set structured_output = \"tool\": the model has no structured output",
+    ),
     (&["on-demand throughput"], "set model_id to an inference profile of the model, such as us.…"),
     (&["system"], "choose another model: this one takes no standing instructions"),
     (&["maximum tokens"], "lower max_tokens: the model writes no more at once"),
@@ -28,7 +37,8 @@ const REMEDIES: [(&[&str], &str); 18] = [
 /// What would mend a refusal with this message, where that is known.
 pub(super) fn remedy(message: &str) -> Option<&'static str> {
     let message = message.to_lowercase();
-    let fitting = REMEDIES.iter().find(|(words, _)| words.iter().all(|word| message.contains(word)));
+    let fitting =
+        REMEDIES.iter().find(|(words, _)| words.iter().all(|word| message.contains(word)));
     fitting.map(|(_, remedy)| *remedy)
 }
 
@@ -44,7 +54,10 @@ mod tests {
             ("This model doesn't support the toolConfig.toolChoice.tool field.", "json-schema"),
             ("This model doesn't support tool use.", "json-schema"),
             ("outputConfig is not supported by this model", "\"tool\""),
-            ("Invocation of model ID x with on-demand throughput isn\u{2019}t supported", "profile"),
+            (
+                "Invocation of model ID x with on-demand throughput isn\u{2019}t supported",
+                "profile",
+            ),
             ("You do not have access to explicit prompt caching", "cache_system"),
             ("The maximum tokens you requested exceeds the model limit of 4096", "max_tokens"),
             ("The provided model identifier is invalid.", "model_id"),

@@ -154,7 +154,8 @@ mod tests {
     fn calls(calls: u64, output_tokens: impl Fn(u64) -> u64, burndown: u32) -> Sums {
         let mut sums = Sums::default();
         for call in 0..calls {
-            let usage = Usage { input_tokens: 300, output_tokens: output_tokens(call), ..Usage::default() };
+            let usage =
+                Usage { input_tokens: 300, output_tokens: output_tokens(call), ..Usage::default() };
             sums.add(&Sums::of_call(&sums.clone(), 600, usage, burndown, SECOND));
         }
         sums

@@ -361,7 +361,11 @@ fn a_day_does_not_begin_anew_without_the_table() {
             let deadline = Instant::now() + Duration::from_secs(120);
             if let Ok(reservation) = limiter.reserve(&call(1_000), deadline).await {
                 admitted += 1;
-                reservation.settle(Usage { input_tokens: 1_000, output_tokens: 0, ..Usage::default() });
+                reservation.settle(Usage {
+                    input_tokens: 1_000,
+                    output_tokens: 0,
+                    ..Usage::default()
+                });
             }
         }
         assert_eq!(admitted, 2);

@@ -107,7 +107,11 @@ async fn make(calls: &[Comes]) -> Vec<Started> {
         let came = began.elapsed().as_secs_f64();
         let reservation = limiter.reserve(&call, began + PATIENCE).await.expect("in time");
         let at = began.elapsed().as_secs_f64();
-        reservation.settle(Usage { input_tokens: comes.tokens, output_tokens: 0, ..Usage::default() });
+        reservation.settle(Usage {
+            input_tokens: comes.tokens,
+            output_tokens: 0,
+            ..Usage::default()
+        });
         let counts_from = came - f64::from(comes.priority) * HEAD_START_SECS;
         Started { came, counts_from, at, worth: worth_secs(comes.tokens) }
     });

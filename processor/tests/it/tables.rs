@@ -188,7 +188,8 @@ async fn coordination_in_memory_answers_as_dynamodb_does() {
             3 => {
                 let outcome = if rng.random_bool(0.5) {
                     let data = Map::from_iter([("heading".to_owned(), json!(call))]);
-                    let usage = Usage { input_tokens: 3, output_tokens: call as u64, ..Usage::default() };
+                    let usage =
+                        Usage { input_tokens: 3, output_tokens: call as u64, ..Usage::default() };
                     Entry::Answered { data, usage }
                 } else {
                     let (reason, detail) = ("r".to_owned(), "d".to_owned());
