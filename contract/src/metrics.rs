@@ -24,6 +24,9 @@ pub const EVENTS_READ: &str = "events_read";
 pub const EVENTS_WITHOUT_USER: &str = "events_without_user";
 /// Events whose user id is longer than a table takes, which are not put on the stream.
 pub const EVENTS_USER_ID_TOO_LONG: &str = "events_user_id_too_long";
+/// Events whose properties hold something that could not be read as it was written: it costs
+/// itself only, and they are put on the stream.
+pub const EVENTS_MENDED: &str = "events_mended";
 /// Events larger than a stream record may be; each is a dead letter.
 pub const EVENTS_TOO_LARGE: &str = "events_too_large";
 /// User records put on the stream.

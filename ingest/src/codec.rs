@@ -9,6 +9,11 @@ use std::str::FromStr;
 use bzip2::read::MultiBzDecoder;
 use liblzma::read::XzDecoder;
 use liblzma::stream::Stream;
+use miniz_oxide::inflate::TINFLStatus;
+use miniz_oxide::inflate::core::inflate_flags::{
+    TINFL_FLAG_HAS_MORE_INPUT, TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF,
+};
+use miniz_oxide::inflate::core::{DecompressorOxide, decompress as inflate};
 
 /// Memory that decoding a block in xz may take: xz -9 takes 65 MiB.
 const MAX_XZ_MEMORY_BYTES: u64 = 128 * 1024 * 1024;
@@ -140,7 +145,21 @@ impl Decompressor {
         match self.deflate.deflate_decompress(block, &mut self.output) {
             Ok(written) => Ok(Attempt::Written(written)),
             Err(libdeflater::DecompressionError::InsufficientSpace) => Ok(Attempt::TooSmall),
-            Err(error) => Err(self.invalid(&error)),
+            Err(error) => self.unfinished_deflate(block).ok_or_else(|| self.invalid(&error)),
+        }
+    }
+
+    /// Decompresses what was flushed and never finished, as Java and Python read it; whether
+    /// something is missing, the records tell.
+    fn unfinished_deflate(&mut self, block: &[u8]) -> Option<Attempt> {
+        let flags = TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF | TINFL_FLAG_HAS_MORE_INPUT;
+        let mut inflater = DecompressorOxide::new();
+        match inflate(&mut inflater, block, &mut self.output, 0, flags) {
+            (TINFLStatus::NeedsMoreInput, _, written) if written > 0 => {
+                Some(Attempt::Written(written))
+            }
+            (TINFLStatus::HasMoreOutput, ..) => Some(Attempt::TooSmall),
+            _ => None,
         }
     }
 

@@ -1,7 +1,7 @@
 //! Avro object container files, block by block.
 //!
-//! The framing is read here, from bytes that may be hostile; the schema is parsed by
-//! `apache-avro`, the blocks are decompressed by [`codec`](crate::codec).
+//! The framing is read here, from bytes that may be hostile; the schema is read by
+//! `header_schema`, the blocks are decompressed by [`codec`](crate::codec).
 //!
 //! Guarantees: memory is bounded by one block, nothing that a file claims is believed
 //! before its bytes are there, and every fault names the place where its header or
@@ -12,11 +12,11 @@
 use std::collections::BTreeSet;
 use std::io::{self, Read};
 
-use apache_avro::Schema;
 use serde::{Deserialize, Serialize};
 
 use crate::codec::{Codec, CodecError, Decompressor};
 use crate::cursor::{Cursor, Malformed};
+use crate::header_schema::{self, InvalidSchema};
 use crate::plan::{Plan, Unusable};
 
 /// First bytes of every container.
@@ -70,7 +70,7 @@ pub enum Damage {
     Header(&'static str),
     /// The header has no readable schema.
     #[error("schema cannot be read")]
-    Schema(#[source] Box<apache_avro::Error>),
+    Schema(#[source] InvalidSchema),
     /// The schema is not one of events.
     #[error(transparent)]
     Unusable(#[from] Unusable),
@@ -187,8 +187,8 @@ impl Header {
         let schema = schema.ok_or(Damage::Header("no schema"))?;
         let schema =
             std::str::from_utf8(&schema).map_err(|_| Damage::Header("schema is not UTF-8"))?;
-        let schema = Schema::parse_str(schema).map_err(|error| Damage::Schema(Box::new(error)))?;
-        let plan = Plan::new(&schema, wanted, key).map_err(Damage::from)?;
+        let (schema, names) = header_schema::parse(schema).map_err(Damage::Schema)?;
+        let plan = Plan::new(&schema, &names, wanted, key).map_err(Damage::from)?;
         let end = Position { offset_bytes: header.read_bytes as u64, block: 0, records: 0 };
         Ok(Self { plan, codec, sync, end })
     }
@@ -307,7 +307,12 @@ impl<R: Read> Blocks<R> {
             return Err(Damage::Sync.into());
         }
         self.offset_bytes += (records_bytes + bytes_bytes + length + SYNC_BYTES) as u64;
-        let bytes = self.codec.decompress(&self.compressed).map_err(Damage::from)?;
+        // Nothing of nothing, whatever the codec makes of it.
+        let is_empty = count == 0 && self.compressed.is_empty();
+        let bytes = match is_empty {
+            true => &[],
+            false => self.codec.decompress(&self.compressed).map_err(Damage::from)?,
+        };
         Ok(Some(Block { records: count, bytes }))
     }
 

@@ -180,6 +180,7 @@ impl<T: Receiver> Reading<'_, T> {
                 return Err(error);
             }
         };
+        self.grouper.count_mended(head.is_mended);
         let event = NewEvent { user_id: head.user_id, time: head.time, start };
         if head.is_too_large {
             let id = match head.id {

@@ -49,6 +49,8 @@ pub struct Group {
     pub without_user: u64,
     /// Events whose user id no table takes.
     pub user_id_too_long: u64,
+    /// Events whose properties hold something that could not be read as it was written.
+    pub mended: u64,
 }
 
 /// Collects events and hands out groups.
@@ -123,6 +125,11 @@ impl Grouper {
     /// The buffer to whose end an event's JSON is written before [`Self::push`].
     pub(crate) fn json(&mut self) -> &mut Vec<u8> {
         &mut self.json
+    }
+
+    /// Counts an event whose properties could not be read as they were written.
+    pub(crate) fn count_mended(&mut self, is_mended: bool) {
+        self.pending.mended += u64::from(is_mended);
     }
 
     /// Takes the event at the end of the buffer.

@@ -6,7 +6,9 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-/// Deepest nesting of JSON inside a string that is parsed; deeper stays text, because
+use crate::lenient;
+
+/// Deepest nesting of JSON inside a string that is read; what is deeper is left out, because
 /// readers of the stream have a limit of their own.
 pub(crate) const MAX_DEPTH: usize = 64;
 
@@ -53,27 +55,56 @@ pub(crate) fn write_float(value: impl zmij::Float + Into<f64> + Copy, out: &mut 
     is_finite
 }
 
-/// Writes the JSON that a string holds, or the string itself if it holds none.
-pub(crate) fn write_embedded(text: &[u8], out: &mut Vec<u8>) {
+/// Writes the JSON that a string holds, or the string itself if it holds none; tells whether
+/// something in it could not be read as it was written.
+pub(crate) fn write_embedded(text: &[u8], out: &mut Vec<u8>) -> bool {
     // ASCII is found faster than UTF-8, and most of it is.
-    if text.is_ascii() && is_plain_json(text) {
+    if text.is_ascii() && !is_text(text) && is_plain_json(text) {
         out.extend_from_slice(text);
-        return;
+        return false;
     }
-    let text = match std::str::from_utf8(text) {
-        Ok(text) => Cow::Borrowed(text),
-        Err(_) => String::from_utf8_lossy(text),
+    let (text, is_utf8) = match std::str::from_utf8(text) {
+        Ok(text) => (Cow::Borrowed(text), true),
+        Err(_) => (String::from_utf8_lossy(text), false),
     };
-    if is_plain_json(text.as_bytes()) {
+    if !is_text(text.as_bytes()) && is_plain_json(text.as_bytes()) {
         out.extend_from_slice(text.as_bytes());
-        return;
+        return !is_utf8;
     }
-    match serde_json::from_str::<Value>(&text) {
-        Ok(value) if is_shallow(&value, MAX_DEPTH) => {
-            out.extend_from_slice(value.to_string().as_bytes());
+    let read = lenient::read(&text, MAX_DEPTH).or_else(|| {
+        // Some programs write an object into a text of JSON.
+        let inner = serde_json::from_str::<String>(&text).ok()?;
+        let inner = inner.trim();
+        let is_object = inner.starts_with('{') && inner.ends_with('}');
+        lenient::read(inner, MAX_DEPTH).filter(|_| is_object)
+    });
+    // Of what saved nothing the text says more.
+    let read = read.filter(|read| !(read.is_mended && is_empty(&read.value)));
+    match (read, serde_json::from_str::<Value>(&text)) {
+        (Some(read), _) => {
+            out.extend_from_slice(read.value.to_string().as_bytes());
+            return read.is_mended || !is_utf8;
         }
-        _ => write_text(text.as_bytes(), out),
+        // A single value, which is none of an object's properties.
+        (None, Ok(value)) => out.extend_from_slice(value.to_string().as_bytes()),
+        (None, Err(_)) => {
+            write_text(text.as_bytes(), out);
+            return !is_utf8 || matches!(blank(text.as_bytes()), [b'{' | b'[', ..]);
+        }
     }
+    !is_utf8
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Array(values) => values.iter().all(Value::is_null),
+        Value::Object(map) => map.is_empty(),
+        _ => false,
+    }
+}
+
+fn is_text(json: &[u8]) -> bool {
+    blank(json).first() == Some(&b'"')
 }
 
 /// Tells whether text can stand in JSON as it is: ASCII without anything to escape.
@@ -106,14 +137,6 @@ fn escape(text: &[u8], out: &mut Vec<u8>) {
         copied = place + 1;
     }
     out.extend_from_slice(&text[copied..]);
-}
-
-fn is_shallow(value: &Value, levels: usize) -> bool {
-    match value {
-        Value::Array(values) => levels > 0 && values.iter().all(|v| is_shallow(v, levels - 1)),
-        Value::Object(map) => levels > 0 && map.values().all(|v| is_shallow(v, levels - 1)),
-        _ => true,
-    }
 }
 
 /// Tells whether UTF-8 text is JSON that every parser reads alike: shallow, with short
@@ -200,7 +223,7 @@ mod tests {
 
     use super::*;
 
-    fn written(write: impl Fn(&mut Vec<u8>)) -> Value {
+    fn written(write: impl FnOnce(&mut Vec<u8>)) -> Value {
         let mut out = Vec::new();
         write(&mut out);
         serde_json::from_slice(&out).expect("is JSON")
@@ -239,29 +262,67 @@ mod tests {
 
         #[test]
         fn json_in_a_string_comes_out_as_it_is(value in json(), pretty in any::<bool>()) {
+            prop_assume!(!value.as_str().is_some_and(|text| text.trim().starts_with('{')));
             let text = if pretty { format!("{value:#}") } else { value.to_string() };
             let expected: Value = serde_json::from_str(&text).expect("is JSON");
 
-            prop_assert_eq!(written(|out| write_embedded(text.as_bytes(), out)), expected);
+            let mut is_mended = true;
+            let written = written(|out| is_mended = write_embedded(text.as_bytes(), out));
+            prop_assert_eq!(written, expected);
+            prop_assert!(!is_mended);
         }
 
         #[test]
-        fn text_near_json_is_json_or_a_string(
+        fn text_near_json_is_read_as_every_reader_reads_it_if_one_does(
             text in "[ \\[\\]{}:,\"a\\\\u0d8-9.eE+truefalsn\u{1}\u{e9}]{0,24}",
         ) {
-            let expected = serde_json::from_str(&text).unwrap_or_else(|_| Value::from(text.clone()));
-
-            prop_assert_eq!(written(|out| write_embedded(text.as_bytes(), out)), expected);
+            let mut is_mended = false;
+            let written = written(|out| is_mended = write_embedded(text.as_bytes(), out));
+            match serde_json::from_str::<Value>(&text) {
+                // Digits that a reader would round away are kept.
+                Ok(expected) if !is_mended => prop_assert_eq!(written, expected),
+                Ok(_) => prop_assert!(text.contains(|c: char| c.is_ascii_digit())),
+                Err(_) => prop_assert!(is_mended || written == text),
+            }
         }
     }
 
     #[test]
     fn what_a_reader_of_the_stream_would_refuse_stays_text() {
         let deep = |levels: usize| "[".repeat(levels) + &"]".repeat(levels);
-        for text in [deep(65), deep(10_000), "1e999".to_owned(), r#""\ud800""#.to_owned()] {
-            assert_eq!(written(|out| write_embedded(text.as_bytes(), out)), Value::from(text));
+        let embedded = |text: &str| written(|out| _ = write_embedded(text.as_bytes(), out));
+        for text in ["1e999", r#""\ud800""#, "hello {", "(a)"] {
+            assert_eq!(embedded(text), Value::from(text));
         }
-        assert!(written(|out| write_embedded(deep(64).as_bytes(), out)).is_array());
+        for levels in [64, 65, 10_000] {
+            let text = format!("{{\"deep\":{},\"b\":2}}", deep(levels));
+            assert_eq!(embedded(&text)["b"], 2, "{levels}");
+        }
+    }
+
+    #[test]
+    fn an_unreadable_escape_costs_its_own_text_only_and_digits_are_kept() {
+        let text = r#"{"show":"Harbour Lights","season":2,"note":"cut \ud83d",
+            "id":18446744073709551615,"more":18446744073709551616,"e":1e2}"#;
+        let mut out = Vec::new();
+
+        assert!(write_embedded(text.as_bytes(), &mut out));
+
+        let expected = serde_json::json!({
+            "show": "Harbour Lights", "season": 2, "note": "cut \u{fffd}",
+            "id": u64::MAX, "more": "18446744073709551616", "e": 100.0,
+        });
+        assert_eq!(serde_json::from_slice::<Value>(&out).expect("is JSON"), expected);
+    }
+
+    #[test]
+    fn json_within_a_text_of_json_is_read_too() {
+        let inner = r#"{"show":"A","note":"\ud83d"}"#;
+        let outer = Value::from(inner).to_string();
+
+        let written = written(|out| _ = write_embedded(outer.as_bytes(), out));
+
+        assert_eq!(written["show"], "A");
     }
 
     #[test]

@@ -23,7 +23,9 @@ pub mod delivery;
 pub mod grouping;
 #[cfg(feature = "aws")]
 pub mod handler;
+mod header_schema;
 mod json;
+mod lenient;
 #[cfg(feature = "aws")]
 pub mod object;
 pub mod packing;
@@ -39,6 +41,7 @@ pub mod trigger;
 mod walk;
 
 pub use crate::cursor::Malformed;
+pub use crate::header_schema::InvalidSchema;
 pub use crate::plan::{MAX_EVENT_TYPE_BYTES, MAX_FIELDS, Unusable};
 pub use crate::projector::{MAX_AHEAD_SECS, MAX_EVENT_BYTES};
 pub use crate::walk::{MAX_DEPTH, MAX_EMPTY_ITEMS};

@@ -9,6 +9,7 @@ use std::collections::{BTreeSet, HashMap};
 use apache_avro::Schema;
 use apache_avro::schema::{InnerDecimalSchema, Name, RecordSchema, UuidSchema};
 
+use crate::header_schema::Names;
 use crate::json;
 
 /// What every record name of Currents starts with.
@@ -134,15 +135,16 @@ impl Plan {
     /// may pass, `key` is the object's, which stands in for a name that tells no type.
     pub(crate) fn new(
         schema: &Schema,
+        names: &Names,
         wanted: &BTreeSet<String>,
         key: &str,
     ) -> Result<Self, Unusable> {
         let Schema::Record(record) = schema else { return Err(Unusable::NotRecords) };
-        let event_type = event_type(&record.name.fullname(None), key);
+        let event_type = event_type(&names.original(&record.name.fullname(None)), key);
         if event_type.len() > MAX_EVENT_TYPE_BYTES {
             return Err(Unusable::LongEventType);
         }
-        let mut planner = Planner::default();
+        let mut planner = Planner { names, nodes: Vec::new(), named: HashMap::new(), fields: 0 };
         let root = planner.node(schema)?;
         let Some(Node::Record(fields)) = planner.nodes.get_mut(root) else {
             return Err(Unusable::NotRecords);
@@ -152,7 +154,7 @@ impl Plan {
         let roles = record.fields.iter().map(|field| {
             let is_personal =
                 field.doc.as_deref().is_some_and(|doc| doc.trim_start().starts_with(PERSONAL_MARK));
-            match field.name.as_str() {
+            match names.original(&field.name).as_str() {
                 "user_id" => Role::UserId,
                 "id" => Role::EventId,
                 "time" => Role::Time,
@@ -166,14 +168,14 @@ impl Plan {
     }
 }
 
-#[derive(Default)]
-struct Planner {
+struct Planner<'n> {
+    names: &'n Names,
     nodes: Vec<Node>,
     named: HashMap<Name, NodeId>,
     fields: usize,
 }
 
-impl Planner {
+impl Planner<'_> {
     fn node(&mut self, schema: &Schema) -> Result<NodeId, Unusable> {
         let node = match schema {
             Schema::Null => Node::Null,
@@ -203,7 +205,8 @@ impl Planner {
                 }
             },
             Schema::Enum(symbols) => {
-                let quoted = symbols.symbols.iter().map(|symbol| quoted(symbol)).collect();
+                let symbol = |symbol: &String| quoted(&self.names.original(symbol));
+                let quoted = symbols.symbols.iter().map(symbol).collect();
                 return Ok(self.add_named(&symbols.name, Node::Enum(quoted)));
             }
             Schema::Array(array) => Node::Array(self.node(&array.items)?),
@@ -229,7 +232,7 @@ impl Planner {
         let id = self.add_named(&record.name, Node::Null);
         let mut fields = Vec::with_capacity(record.fields.len());
         for field in &record.fields {
-            let name = FieldName::new(&field.name);
+            let name = FieldName::new(&self.names.original(&field.name));
             fields.push(Field { name, node: self.node(&field.schema)? });
         }
         self.nodes[id] = Node::Record(fields);

@@ -38,6 +38,8 @@ pub(crate) struct Head<'a> {
     pub(crate) time: i64,
     /// Whether it is larger than [`MAX_EVENT_BYTES`]; its JSON is cut then.
     pub(crate) is_too_large: bool,
+    /// Whether something in its properties could not be read as it was written.
+    pub(crate) is_mended: bool,
 }
 
 /// Writes events.
@@ -61,8 +63,14 @@ impl Projector {
     ) -> Result<Head<'a>, Malformed> {
         let before = cursor.remaining();
         let limit = out.len() + MAX_EVENT_BYTES;
-        let mut walk =
-            Walk { plan: &self.plan, empty_items: self.empty_items, out, limit, is_full: false };
+        let mut walk = Walk {
+            plan: &self.plan,
+            empty_items: self.empty_items,
+            out,
+            limit,
+            is_full: false,
+            is_mended: false,
+        };
         let (mut user_id, mut id, mut time) = (None, None, None);
         walk.out.extend_from_slice(b"{\"fields\":{");
         let start = walk.out.len();
@@ -77,7 +85,7 @@ impl Projector {
             }
         }
         walk.close(start, b'}');
-        let is_full = walk.is_full;
+        let (is_full, is_mended) = (walk.is_full, walk.is_mended);
         self.empty_items = walk.empty_items;
         if cursor.remaining() == before {
             count_empty(&mut self.empty_items)?;
@@ -98,6 +106,7 @@ impl Projector {
             id: id.unwrap_or_default(),
             time,
             is_too_large: is_full || out.len() > limit,
+            is_mended,
         })
     }
 

@@ -26,6 +26,8 @@ pub(crate) struct Walk<'p> {
     pub(crate) limit: usize,
     /// ... and whether it would have been: then nothing more is written.
     pub(crate) is_full: bool,
+    /// Whether something in a text of JSON could not be read as it was written.
+    pub(crate) is_mended: bool,
 }
 
 impl<'p> Walk<'p> {
@@ -82,7 +84,7 @@ impl<'p> Walk<'p> {
         let text = cursor.counted()?;
         if !self.is_full(text.len()) {
             field.name.write(self.out);
-            json::write_embedded(text, self.out);
+            self.is_mended |= json::write_embedded(text, self.out);
             self.out.push(b',');
         }
         Ok(())

@@ -139,7 +139,9 @@ fn a_block_that_does_not_decompress_is_named() {
         let mut cut = compressed(codec, &event("c", "some text that is long enough"));
         cut.truncate(cut.len() - 6);
         let (bytes, at) = after_a_good_block(codec, &block(1, &cut));
-        assert_damaged(codec, &read(&bytes), at, "is not valid");
+        // What came of an unfinished deflate stream is read, and something is missing in it.
+        let reason = if codec == "deflate" { "beyond the end" } else { "is not valid" };
+        assert_damaged(codec, &read(&bytes), at, reason);
     }
     let mut wrong = compressed("snappy", &event("c", "4"));
     *wrong.last_mut().expect("has bytes") ^= 1;

@@ -2,6 +2,7 @@
 
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
+mod as_java_reads;
 mod bytes_of;
 mod catalogue;
 mod hostile;
