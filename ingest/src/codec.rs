@@ -155,9 +155,7 @@ impl Decompressor {
         let flags = TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF | TINFL_FLAG_HAS_MORE_INPUT;
         let mut inflater = DecompressorOxide::new();
         match inflate(&mut inflater, block, &mut self.output, 0, flags) {
-            (TINFLStatus::NeedsMoreInput, _, written) if written > 0 => {
-                Some(Attempt::Written(written))
-            }
+            (TINFLStatus::NeedsMoreInput, _, written) => Some(Attempt::Written(written)),
             (TINFLStatus::HasMoreOutput, ..) => Some(Attempt::TooSmall),
             _ => None,
         }

@@ -185,10 +185,10 @@ impl Header {
         let mut sync = [0; SYNC_BYTES];
         header.exact(&mut sync)?;
         let schema = schema.ok_or(Damage::Header("no schema"))?;
-        let schema =
-            std::str::from_utf8(&schema).map_err(|_| Damage::Header("schema is not UTF-8"))?;
-        let (schema, names) = header_schema::parse(schema).map_err(Damage::Schema)?;
-        let plan = Plan::new(&schema, &names, wanted, key).map_err(Damage::from)?;
+        let schema = header_schema::parse(&schema).map_err(Damage::Schema)?;
+        let records = header_schema::records(&schema).map_err(Damage::Schema)?;
+        let records = records.ok_or(Damage::Unusable(Unusable::NotRecords))?;
+        let plan = Plan::new(records, wanted, key).map_err(Damage::from)?;
         let end = Position { offset_bytes: header.read_bytes as u64, block: 0, records: 0 };
         Ok(Self { plan, codec, sync, end })
     }
@@ -224,6 +224,9 @@ impl Header {
 
 fn codec_named(name: &[u8]) -> Result<Codec, Damage> {
     let name = String::from_utf8_lossy(name);
+    if name.is_empty() {
+        return Ok(Codec::Null);
+    }
     // The name goes into a dead letter, so a hostile one is cut.
     name.parse().map_err(|()| Damage::Codec(name.chars().take(32).collect()))
 }

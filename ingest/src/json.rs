@@ -4,13 +4,15 @@
 
 use std::borrow::Cow;
 
-use serde_json::Value;
-
-use crate::lenient;
+use crate::lenient::{self, Soundness};
 
 /// Deepest nesting of JSON inside a string that is read; what is deeper is left out, because
 /// readers of the stream have a limit of their own.
 pub(crate) const MAX_DEPTH: usize = 64;
+
+/// How often JSON can have been written as a string of JSON: by the program that made it,
+/// by a queue, by a database.
+const MAX_ENCODINGS: usize = 3;
 
 /// Longest number that is copied without being parsed: fewer digits than a float has.
 const MAX_PLAIN_NUMBER_BYTES: usize = 15;
@@ -27,6 +29,13 @@ pub(crate) fn write_text(text: &[u8], out: &mut Vec<u8>) {
         }
     }
     out.push(b'"');
+}
+
+/// A text as a string.
+pub(crate) fn quoted(text: &str) -> Vec<u8> {
+    let mut quoted = Vec::with_capacity(text.len() + 2);
+    write_text(text.as_bytes(), &mut quoted);
+    quoted
 }
 
 /// Writes bytes as a string of the code points 0 to 255, as Avro's own JSON does.
@@ -59,7 +68,7 @@ pub(crate) fn write_float(value: impl zmij::Float + Into<f64> + Copy, out: &mut 
 /// something in it could not be read as it was written.
 pub(crate) fn write_embedded(text: &[u8], out: &mut Vec<u8>) -> bool {
     // ASCII is found faster than UTF-8, and most of it is.
-    if text.is_ascii() && !is_text(text) && is_plain_json(text) {
+    if text.is_ascii() && is_plain_object(text) {
         out.extend_from_slice(text);
         return false;
     }
@@ -67,44 +76,52 @@ pub(crate) fn write_embedded(text: &[u8], out: &mut Vec<u8>) -> bool {
         Ok(text) => (Cow::Borrowed(text), true),
         Err(_) => (String::from_utf8_lossy(text), false),
     };
-    if !is_text(text.as_bytes()) && is_plain_json(text.as_bytes()) {
+    if is_plain_object(text.as_bytes()) {
         out.extend_from_slice(text.as_bytes());
         return !is_utf8;
     }
-    let read = lenient::read(&text, MAX_DEPTH).or_else(|| {
-        // Some programs write an object into a text of JSON.
-        let inner = serde_json::from_str::<String>(&text).ok()?;
-        let inner = inner.trim();
-        let is_object = inner.starts_with('{') && inner.ends_with('}');
-        lenient::read(inner, MAX_DEPTH).filter(|_| is_object)
-    });
-    // Of what saved nothing the text says more.
-    let read = read.filter(|read| !(read.is_mended && is_empty(&read.value)));
-    match (read, serde_json::from_str::<Value>(&text)) {
-        (Some(read), _) => {
-            out.extend_from_slice(read.value.to_string().as_bytes());
-            return read.is_mended || !is_utf8;
-        }
-        // A single value, which is none of an object's properties.
-        (None, Ok(value)) => out.extend_from_slice(value.to_string().as_bytes()),
-        (None, Err(_)) => {
+    match write_decoded(&text, MAX_ENCODINGS, out) {
+        Some(soundness) => !is_utf8 || soundness != Soundness::Sound,
+        None => {
             write_text(text.as_bytes(), out);
-            return !is_utf8 || matches!(blank(text.as_bytes()), [b'{' | b'[', ..]);
+            !text.trim().is_empty()
         }
     }
-    !is_utf8
 }
 
-fn is_empty(value: &Value) -> bool {
-    match value {
-        Value::Array(values) => values.iter().all(Value::is_null),
-        Value::Object(map) => map.is_empty(),
-        _ => false,
+/// Writes what `text` holds; where that is a string which holds an object, the object.
+fn write_decoded(text: &str, encodings: usize, out: &mut Vec<u8>) -> Option<Soundness> {
+    let start = out.len();
+    if encodings > 0
+        && let Some(inner) = encoded(text)
+    {
+        if write_decoded(&inner, encodings - 1, out).is_some() && out[start] == b'{' {
+            return Some(Soundness::Mended);
+        }
+        out.truncate(start);
     }
+    lenient::write(text, MAX_DEPTH, out)
 }
 
-fn is_text(json: &[u8]) -> bool {
-    blank(json).first() == Some(&b'"')
+/// The text that `text` is the encoding of: as a string of JSON, as one without its quotes,
+/// or with doubled quotes, as in CSV.
+fn encoded(text: &str) -> Option<String> {
+    let text = text.trim();
+    let string = match text.as_bytes().first()? {
+        b'"' | b'\'' => Cow::Borrowed(text),
+        b'{' => {
+            let members = text[1..].trim_start();
+            if let Some(name) = members.strip_prefix("\"\"") {
+                let is_empty = name.trim_start().starts_with(':');
+                return (!is_empty).then(|| text.replace("\"\"", "\""));
+            }
+            members.starts_with("\\\"").then(|| Cow::Owned(format!("\"{text}\"")))?
+        }
+        _ => return None,
+    };
+    let mut json = Vec::new();
+    lenient::write(&string, MAX_DEPTH, &mut json)?;
+    serde_json::from_slice(&json).ok()
 }
 
 /// Tells whether text can stand in JSON as it is: ASCII without anything to escape.
@@ -115,7 +132,8 @@ fn is_plain(text: &[u8]) -> bool {
     !text.iter().fold(false, |found, &byte| found | special(byte))
 }
 
-fn escape(text: &[u8], out: &mut Vec<u8>) {
+/// Appends a part of a string.
+pub(crate) fn escape(text: &[u8], out: &mut Vec<u8>) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     let mut copied = 0;
     for (place, &byte) in text.iter().enumerate() {
@@ -139,10 +157,10 @@ fn escape(text: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(&text[copied..]);
 }
 
-/// Tells whether UTF-8 text is JSON that every parser reads alike: shallow, with short
-/// numbers and without `\u`. Anything else is left to the JSON library.
-fn is_plain_json(text: &[u8]) -> bool {
-    value(blank(text), MAX_DEPTH).is_some_and(|rest| blank(rest).is_empty())
+/// Tells whether UTF-8 text is an object that every parser reads alike: shallow, with short
+/// numbers and without `\u`. Anything else takes the slower way.
+fn is_plain_object(text: &[u8]) -> bool {
+    text.starts_with(b"{") && value(text, MAX_DEPTH).is_some_and(|rest| blank(rest).is_empty())
 }
 
 fn blank(text: &[u8]) -> &[u8] {
@@ -220,6 +238,7 @@ fn number(text: &[u8]) -> Option<&[u8]> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -229,7 +248,7 @@ mod tests {
         serde_json::from_slice(&out).expect("is JSON")
     }
 
-    fn json() -> impl Strategy<Value = Value> {
+    fn any_json() -> impl Strategy<Value = Value> {
         let leaf = prop_oneof![
             Just(Value::Null),
             any::<bool>().prop_map(Value::from),
@@ -261,68 +280,117 @@ mod tests {
         }
 
         #[test]
-        fn json_in_a_string_comes_out_as_it_is(value in json(), pretty in any::<bool>()) {
-            prop_assume!(!value.as_str().is_some_and(|text| text.trim().starts_with('{')));
+        fn json_in_a_string_comes_out_as_it_is(value in any_json(), pretty in any::<bool>()) {
+            let may_hold_more = |text: &str| text.trim_start().starts_with(['{', '"', '\'']);
+            prop_assume!(!value.as_str().is_some_and(may_hold_more));
             let text = if pretty { format!("{value:#}") } else { value.to_string() };
             let expected: Value = serde_json::from_str(&text).expect("is JSON");
 
-            let mut is_mended = true;
-            let written = written(|out| is_mended = write_embedded(text.as_bytes(), out));
-            prop_assert_eq!(written, expected);
-            prop_assert!(!is_mended);
+            prop_assert_eq!(embedded(&text), (expected, false));
         }
 
         #[test]
-        fn text_near_json_is_read_as_every_reader_reads_it_if_one_does(
+        fn what_one_reader_takes_is_read_as_it_reads_it(
             text in "[ \\[\\]{}:,\"a\\\\u0d8-9.eE+truefalsn\u{1}\u{e9}]{0,24}",
+            is_object in any::<bool>(),
         ) {
-            let mut is_mended = false;
-            let written = written(|out| is_mended = write_embedded(text.as_bytes(), out));
+            let text = if is_object { format!("{{\"a\":{text}}}") } else { text };
+            let (read, is_mended) = embedded(&text);
+
             match serde_json::from_str::<Value>(&text) {
-                // Digits that a reader would round away are kept.
-                Ok(expected) if !is_mended => prop_assert_eq!(written, expected),
-                Ok(_) => prop_assert!(text.contains(|c: char| c.is_ascii_digit())),
-                Err(_) => prop_assert!(is_mended || written == text),
+                // Digits that a reader would round away are kept as text.
+                Ok(_) if text.contains(|c: char| c.is_ascii_digit()) => {}
+                Ok(expected) => prop_assert_eq!((read, is_mended), (expected, false)),
+                Err(_) => prop_assert!(is_mended || text.trim().is_empty()),
             }
         }
     }
 
-    #[test]
-    fn what_a_reader_of_the_stream_would_refuse_stays_text() {
-        let deep = |levels: usize| "[".repeat(levels) + &"]".repeat(levels);
-        let embedded = |text: &str| written(|out| _ = write_embedded(text.as_bytes(), out));
-        for text in ["1e999", r#""\ud800""#, "hello {", "(a)"] {
-            assert_eq!(embedded(text), Value::from(text));
-        }
-        for levels in [64, 65, 10_000] {
-            let text = format!("{{\"deep\":{},\"b\":2}}", deep(levels));
-            assert_eq!(embedded(&text)["b"], 2, "{levels}");
-        }
+    fn embedded(text: &str) -> (Value, bool) {
+        let mut is_mended = false;
+        let value = written(|out| is_mended = write_embedded(text.as_bytes(), out));
+        (value, is_mended)
     }
 
     #[test]
     fn an_unreadable_escape_costs_its_own_text_only_and_digits_are_kept() {
         let text = r#"{"show":"Harbour Lights","season":2,"note":"cut \ud83d",
             "id":18446744073709551615,"more":18446744073709551616,"e":1e2}"#;
-        let mut out = Vec::new();
 
-        assert!(write_embedded(text.as_bytes(), &mut out));
-
-        let expected = serde_json::json!({
+        let expected = json!({
             "show": "Harbour Lights", "season": 2, "note": "cut \u{fffd}",
             "id": u64::MAX, "more": "18446744073709551616", "e": 100.0,
         });
-        assert_eq!(serde_json::from_slice::<Value>(&out).expect("is JSON"), expected);
+        assert_eq!(embedded(text), (expected, true));
     }
 
     #[test]
-    fn json_within_a_text_of_json_is_read_too() {
-        let inner = r#"{"show":"A","note":"\ud83d"}"#;
-        let outer = Value::from(inner).to_string();
+    fn text_that_holds_nothing_stays_text_and_is_counted() {
+        for text in
+            ["hello {", "(a)", "{not json", "\"\\ud800", "3f2a-11", "{,,}", "[[", "{\"a\":12"]
+        {
+            assert_eq!(embedded(text), (text.into(), true), "{text}");
+        }
+        for text in ["", " \n"] {
+            assert_eq!(embedded(text), (text.into(), false), "{text}");
+        }
+        for (text, value) in [("1e999", json!("1e999")), ("NaN", json!(null)), ("'a'", json!("a"))]
+        {
+            assert_eq!(embedded(text).0, value, "{text}");
+        }
+    }
 
-        let written = written(|out| _ = write_embedded(outer.as_bytes(), out));
+    #[test]
+    fn of_what_is_nested_too_deeply_only_that_is_lost() {
+        let deep = |levels: usize| "[".repeat(levels) + &"]".repeat(levels);
+        for (levels, is_mended) in [(63, false), (64, true), (100_000, true)] {
+            let text = format!("{{\"deep\":{},\"b\":2}}", deep(levels));
 
-        assert_eq!(written["show"], "A");
+            let (value, found) = embedded(&text);
+
+            assert_eq!((&value["b"], found), (&json!(2), is_mended), "{levels}");
+            assert!(value["deep"].is_array());
+        }
+    }
+
+    #[test]
+    fn an_object_that_was_encoded_more_than_once_is_read() {
+        let object = json!({ "show": "A \"B\"", "note": "", "n": { "a": [1] } });
+        let once = object.to_string();
+        let again = |text: &str| Value::from(text).to_string();
+        let twice = again(&once);
+        for text in [
+            twice.clone(),
+            again(&twice),
+            again(&again(&twice)),
+            format!("\n {twice} "),
+            twice[1..twice.len() - 1].to_owned(),
+            once.replace('"', "\"\"").replace("\\\"\"", "\\\""),
+        ] {
+            assert_eq!(embedded(&text), (object.clone(), true), "{text}");
+        }
+        let (cut, _) = embedded(&again(r#"{"show":"A","note":"\ud83d"}"#));
+        assert_eq!(cut, json!({ "show": "A", "note": "\u{fffd}" }));
+        for text in ["plain", "{", "{}", "[1]", "\"", "{'"] {
+            let text = Value::from(text).to_string();
+            let value = embedded(&text).0;
+            assert!(
+                value == serde_json::from_str::<Value>(&text).expect("is JSON")
+                    || value == json!({})
+            );
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_utf8_cost_themselves_only() {
+        for bad in [&b"caf\xE9"[..], b"\xED\xA0\xBD", b"\xC0\x80"] {
+            let text = [br#"{"a":1,"b":""#, bad, br#"","c":2}"#].concat();
+            let mut is_mended = false;
+            let value = written(|out| is_mended = write_embedded(&text, out));
+
+            assert_eq!((&value["a"], &value["c"], is_mended), (&json!(1), &json!(2), true));
+            assert!(value["b"].as_str().is_some_and(|text| text.contains('\u{fffd}')));
+        }
     }
 
     #[test]

@@ -41,7 +41,7 @@ pub mod trigger;
 mod walk;
 
 pub use crate::cursor::Malformed;
-pub use crate::header_schema::InvalidSchema;
-pub use crate::plan::{MAX_EVENT_TYPE_BYTES, MAX_FIELDS, Unusable};
+pub use crate::header_schema::{InvalidSchema, MAX_FIELDS};
+pub use crate::plan::{MAX_EVENT_TYPE_BYTES, Unusable};
 pub use crate::projector::{MAX_AHEAD_SECS, MAX_EVENT_BYTES};
 pub use crate::walk::{MAX_DEPTH, MAX_EMPTY_ITEMS};

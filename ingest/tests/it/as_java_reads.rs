@@ -88,6 +88,170 @@ fn what_a_reader_does_not_need_of_a_schema_refuses_nothing() {
     }
 }
 
+/// One event of a schema that has `fields` besides its user, as JSON.
+fn one(fields: &Value, bytes: &[u8]) -> Value {
+    let mut schema = json!({ "type": "record", "name": "n.R", "fields": [
+        { "name": "user_id", "type": "string" },
+    ] });
+    let all = schema["fields"].as_array_mut().expect("is a list");
+    all.extend(fields.as_array().expect("is a list").iter().cloned());
+    let read = one_of(&schema.to_string(), bytes);
+    assert!(read.stopped.is_none(), "{fields}: {}", read.fault());
+    json!(read.user_events()[0].1.fields)
+}
+
+fn one_of(schema: &str, bytes: &[u8]) -> Read {
+    read(&[header(schema, "null"), block(1, &[&text("u"), bytes].concat())].concat())
+}
+
+#[test]
+fn types_that_the_specification_forbids_are_read_as_they_were_written() {
+    let fixed = |size| json!({ "type": "fixed", "name": "F", "size": size });
+    let cases = [
+        (
+            "two fields with one name",
+            json!([{ "name": "a", "type": "string" }, { "name": "a", "type": "string" }]),
+            [text("1"), text("2")].concat(),
+            json!({ "a": "2" }),
+        ),
+        (
+            "symbols that are none, and come twice",
+            json!([{ "name": "e", "type":
+                { "type": "enum", "name": "E", "symbols": ["a b", "c", "c"] } }]),
+            long(2),
+            json!({ "e": "c" }),
+        ),
+        (
+            "equal branches",
+            json!([{ "name": "u", "type": ["null", "string", "null", "string"] }]),
+            [long(3), text("x")].concat(),
+            json!({ "u": "x" }),
+        ),
+        (
+            "a union in a union",
+            json!([{ "name": "u", "type": ["null", ["int", "string"]] }]),
+            [long(1), long(1), text("x")].concat(),
+            json!({ "u": "x" }),
+        ),
+        (
+            "a name that is defined twice",
+            json!([{ "name": "a", "type": fixed(1) }, { "name": "b", "type": fixed(2) }]),
+            b"xyz".to_vec(),
+            json!({ "a": "x", "b": "yz" }),
+        ),
+        (
+            "a name before its definition",
+            json!([{ "name": "a", "type": ["null", "F"] }, { "name": "b", "type": fixed(2) }]),
+            [long(1), b"wxyz".to_vec()].concat(),
+            json!({ "a": "wx", "b": "yz" }),
+        ),
+        (
+            "names with and without their namespace",
+            json!([{ "name": "a", "type": fixed(1) }, { "name": "b", "type": "F" },
+                { "name": "c", "type": "n.F" }, { "name": "d", "type": { "type": "F" } }]),
+            b"wxyz".to_vec(),
+            json!({ "a": "w", "b": "x", "c": "y", "d": "z" }),
+        ),
+        (
+            "a decimal finer than it is precise",
+            json!([{ "name": "d", "type": { "type": "bytes", "logicalType": "decimal",
+                "precision": 2, "scale": 9 } }]),
+            text("7"),
+            json!({ "d": "7" }),
+        ),
+        (
+            "a duration of another size, a uuid of bytes",
+            json!([
+                { "name": "d", "type": { "type": "fixed", "name": "D", "size": 1,
+                    "logicalType": "duration" } },
+                { "name": "u", "type": { "type": "bytes", "logicalType": "uuid" } },
+            ]),
+            [b"d".to_vec(), text("u")].concat(),
+            json!({ "d": "d", "u": "u" }),
+        ),
+    ];
+    for (case, fields, bytes, expected) in cases {
+        assert_eq!(one(&fields, &bytes), expected, "{case}");
+    }
+}
+
+#[test]
+fn a_schema_is_read_although_its_text_is_not_quite_json() {
+    let schema = |doc: &str, default: &str| {
+        format!(
+            r#"{{"type":"record","name":"R","fields":[{{"name":"user_id","type":"string"}},
+                {{"name":"t","type":"string","doc":"{doc}","default":{default}}}]}}"#
+        )
+    };
+    let deep = format!("{}1{}", "[".repeat(500), "]".repeat(500));
+    for schema in [
+        format!("\u{feff}{}", schema("x", "1")),
+        format!("{}\0\0", schema("x", "1")),
+        format!("/* ours */ {}", schema("x", "1")),
+        schema("cut \\ud83d", "1"),
+        schema("a\tb", "1"),
+        schema("x", "NaN"),
+        schema("x", "1e999"),
+        schema("x", "340282366920938463463374607431768211456"),
+        schema("x", &deep),
+    ] {
+        let read = one_of(&schema, &text("v"));
+
+        assert!(read.stopped.is_none(), "{schema}: {}", read.fault());
+        assert_eq!(read.user_events()[0].1.fields["t"], "v", "{schema}");
+    }
+    let latin = schema("caf\u{e9}", "1").chars().map(|c| c as u8).collect::<Vec<u8>>();
+    let entries = [text("avro.schema"), text(latin)].concat();
+    let head = [b"Obj\x01".to_vec(), long(1), entries, long(0), SYNC.to_vec()].concat();
+    let read = read(&[head, block(1, &[text("u"), text("v")].concat())].concat());
+    assert!(read.stopped.is_none(), "{}", read.fault());
+}
+
+#[test]
+fn a_personal_field_stays_hidden_whatever_else_its_schema_says() {
+    for doc in [json!("[PII] x"), json!(["[PII]"]), json!({ "de": "[PII] x" })] {
+        let field = json!([{ "name": "e-mail", "type": "string", "doc": doc, "default": 7 }]);
+        assert_eq!(one(&field, &text("a@b")), json!({}), "{doc}");
+    }
+    // What was cut off could have been the mark.
+    let cut = r#"{"type":"record","name":"R","fields":[{"name":"user_id","type":"string"},
+        {"name":"email","type":"string","doc":[PII] x}]}"#;
+    assert!(one_of(cut, &text("a@b")).fault().contains("schema is not JSON"));
+}
+
+#[test]
+fn a_codec_without_a_name_is_none() {
+    let schema =
+        record(json!({ "name": "R" }), json!({ "name": "t", "type": "string" })).to_string();
+    let events = block(1, &[text("u"), text("t")].concat());
+    let without = [b"Obj\x01".to_vec(), long(1), text("avro.schema"), text(&schema), long(0)];
+    for head in [header(&schema, ""), [without.concat(), SYNC.to_vec()].concat()] {
+        assert_eq!(read(&[head, events.clone()].concat()).events, 1);
+    }
+}
+
+#[test]
+fn a_deflate_block_is_read_to_its_end_and_no_further() {
+    let schema =
+        record(json!({ "name": "R" }), json!({ "name": "t", "type": "string" })).to_string();
+    let event = [text("u"), text("some text, some text")].concat();
+    let whole = compressed("deflate", &event);
+    // What zlib writes of `\x02u\x02t` for a partial flush: it ends within a byte.
+    let endless = vec![0x62, 0x2A, 0x65, 0x2A, 0x01, 0x08];
+    let followed = [whole.clone(), b"more".to_vec()].concat();
+    for (case, bytes) in [("followed", followed), ("endless", endless)] {
+        let good = block(1, &whole);
+        let file = [header(&schema, "deflate"), good.clone(), block(1, &bytes), good].concat();
+
+        let read = read(&file);
+
+        assert!(read.stopped.is_none(), "{case}: {}", read.fault());
+        assert_eq!(read.events, 3, "{case}");
+    }
+    let nothing = [header(&schema, "deflate"), block(0, &[0, 0, 0, 0xFF, 0xFF])].concat();
+    assert!(read(&nothing).stopped.is_none());
+}
+
 #[test]
 fn the_event_type_is_the_name_as_it_was_written() {
     let schema = record(

@@ -55,6 +55,7 @@ fn a_damaged_header_is_named() {
     let unknown_type = schema_with(json!({ "name": "x", "type": "string" }))
         .replace("\"string\"}]", "\"Nowhere\"}]");
     let deep = format!("{}\"int\"{}", r#"{"type":"array","items":"#.repeat(200), "}".repeat(200));
+    let deep = schema_with(json!({ "name": "x", "type": "DEEP" })).replace("\"DEEP\"", &deep);
     let fields: Vec<Value> =
         (0..5_000).map(|n| json!({ "name": format!("f{n}"), "type": "int" })).collect();
     let wide = json!({ "type": "record", "name": "R", "fields": fields }).to_string();
