@@ -21,6 +21,12 @@ const TIMEOUT = Duration.seconds(5);
 /** What API Gateway needs to write logs, for all APIs of a region. */
 const LOGS_POLICY = 'AmazonAPIGatewayPushToCloudWatchLogs';
 
+/**
+ * What callers must speak; API Gateway's own default takes TLS 1.0 too.
+ * <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-security-policies.html>
+ */
+const TLS = 'TLS_1_2';
+
 /** Name of the stage in the URL. */
 const STAGE = 'v1';
 
@@ -104,12 +110,14 @@ export class Api extends Construct {
         stageName: STAGE,
         throttlingBurstLimit: throttle.burst,
         throttlingRateLimit: throttle.rate,
-        tracingEnabled: true,
+        // X-Ray would keep the whole URL, and in its query the user's id.
+        tracingEnabled: false,
       },
       description: 'Content for Braze Connected Content',
       endpointTypes: [apigateway.EndpointType.REGIONAL],
       ...(allowedNetworks !== undefined && { policy: onlyFrom(allowedNetworks) }),
     });
+    (gateway.node.defaultChild as apigateway.CfnRestApi).addPropertyOverride('SecurityPolicy', TLS);
     const look = new apigateway.LambdaIntegration(this.program.function, {
       // The console's test button needs no permission of its own.
       allowTestInvoke: false,
@@ -199,7 +207,6 @@ const ACCESS_LOG = apigateway.AccessLogFormat.custom(
     function_ms: '$context.integration.latency',
     function_error: '$context.integration.error',
     bytes: '$context.responseLength',
-    trace: '$context.xrayTraceId',
   }),
 );
 

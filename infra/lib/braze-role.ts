@@ -3,7 +3,7 @@ import * as iam from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
 
 import type { Currents } from './currents.js';
-import { KEY_TO_WRITE } from './encryption.js';
+import { Encryption } from './encryption.js';
 import { acknowledgeObjects } from './findings.js';
 
 export interface BrazeRoleProps {
@@ -41,7 +41,9 @@ export class BrazeRole extends Construct {
         resources: [bucket.arnForObjects(keys)],
       }),
     );
-    key?.grant(role, ...KEY_TO_WRITE);
+    if (key !== undefined) {
+      Encryption.grantWriteThroughS3(key, role);
+    }
     acknowledgeObjects(role, bucket, keys, 'Braze names its objects; all begin with the prefix');
     new CfnOutput(this, 'Arn', {
       description: 'Role to name in the Currents connection',

@@ -14,18 +14,27 @@ import type { Encryption } from './encryption.js';
 import type { CurrentsSettings } from './environments.js';
 import { acknowledge } from './findings.js';
 import { privateBucket } from './private-bucket.js';
+import { keptIf } from './removal.js';
 
 export interface CurrentsProps {
+  readonly production: boolean;
   readonly settings: CurrentsSettings;
   readonly accessLogs: AccessLogs;
   readonly encryption: Encryption;
   readonly alarms: Alarms;
-  /** Longest invocation of ingest; its messages stay hidden six times as long, as AWS advises. */
+  /** Longest invocation of ingest. */
   readonly ingestTimeout: Duration;
 }
 
-/** Deliveries of a notification until it is given up. */
-const MAX_DELIVERIES = 5;
+/**
+ * What a message stays hidden beyond the longest invocation that works on it. AWS advises six
+ * times that time, for pollers that are throttled; these never are, because the event source has
+ * a concurrency of its own. So a notification that failed comes back within two minutes.
+ */
+const HIDDEN_BEYOND = Duration.seconds(30);
+
+/** Deliveries of a notification until it is given up, the most that SQS takes: more than a day. */
+const MAX_DELIVERIES = 1000;
 
 /** A notification that waits longer makes content late; ordinary files take seconds. */
 const LATE = Duration.minutes(15);
@@ -48,14 +57,16 @@ export class Currents extends Construct {
     this.givenUp = new sqs.Queue(this, 'UploadsGivenUp', {
       encryptionMasterKey: props.encryption.key,
       enforceSSL: true,
+      removalPolicy: keptIf(props.production),
       retentionPeriod: LONGEST_RETENTION,
     });
     this.uploads = new sqs.Queue(this, 'Uploads', {
       deadLetterQueue: { queue: this.givenUp, maxReceiveCount: MAX_DELIVERIES },
       encryptionMasterKey: props.encryption.key,
       enforceSSL: true,
+      removalPolicy: keptIf(props.production),
       retentionPeriod: LONGEST_RETENTION,
-      visibilityTimeout: Duration.seconds(props.ingestTimeout.toSeconds() * 6),
+      visibilityTimeout: props.ingestTimeout.plus(HIDDEN_BEYOND),
     });
     const { existingBucket, existingBucketKeyArn } = props.settings;
     if (existingBucket === undefined) {
@@ -124,7 +135,8 @@ export class Currents extends Construct {
           ...(prefix !== undefined && { object: { key: [{ prefix }] } }),
         },
       },
-      targets: [new targets.SqsQueue(this.uploads)],
+      // What the queue refuses for a day is given up too, and rings.
+      targets: [new targets.SqsQueue(this.uploads, { deadLetterQueue: this.givenUp })],
     });
     return s3.Bucket.fromBucketName(this, 'Bucket', name);
   }

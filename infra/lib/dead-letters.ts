@@ -5,11 +5,13 @@ import { Construct } from 'constructs';
 import { type Alarms, PERIOD } from './alarms.js';
 import type { Encryption } from './encryption.js';
 import { acknowledge } from './findings.js';
+import { keptIf } from './removal.js';
 
 /** The longest that SQS keeps a message. */
 export const LONGEST_RETENTION = Duration.days(14);
 
 export interface DeadLettersProps {
+  readonly production: boolean;
   readonly encryption: Encryption;
   readonly alarms: Alarms;
 }
@@ -23,6 +25,7 @@ export class DeadLetters extends Construct {
     this.queue = new sqs.Queue(this, 'Queue', {
       encryptionMasterKey: props.encryption.key,
       enforceSSL: true,
+      removalPolicy: keptIf(props.production),
       retentionPeriod: LONGEST_RETENTION,
     });
     acknowledge(this.queue, 'SQS3', 'this is itself the queue of dead letters');

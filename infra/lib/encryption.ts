@@ -67,6 +67,17 @@ export class Encryption extends Construct {
     this.key.grant(grantee, ...KEY_TO_WRITE);
   }
 
+  /** Lets somebody outside of the account write through S3, and use the key for nothing else. */
+  static grantWriteThroughS3(key: kms.IKey, role: iam.Role): void {
+    role.addToPolicy(
+      new iam.PolicyStatement({
+        actions: KEY_TO_WRITE,
+        resources: [key.keyArn],
+        conditions: { StringEquals: { 'kms:ViaService': `s3.${Aws.REGION}.amazonaws.com` } },
+      }),
+    );
+  }
+
   grantTableRead(grantee: iam.IGrantable): void {
     this.key.grant(grantee, ...TABLE_READ);
   }

@@ -1,5 +1,6 @@
 import { Duration } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
+import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as sources from 'aws-cdk-lib/aws-lambda-event-sources';
 import { Construct } from 'constructs';
 
@@ -12,8 +13,11 @@ import { acknowledgeObjects } from './findings.js';
 import { Program } from './program.js';
 import type { UserRecords } from './user-records.js';
 
-/** What one object takes at most; the rest of a larger one is left to the next invocation. */
-export const INGEST_TIMEOUT = Duration.minutes(5);
+/**
+ * What one object takes at most; the rest of a larger one is left to the next invocation. Files
+ * of Currents take seconds, and a notification that failed comes back that much sooner.
+ */
+export const INGEST_TIMEOUT = Duration.seconds(90);
 
 export interface IngestProps {
   readonly codePath: string;
@@ -39,6 +43,9 @@ export class Ingest extends Construct {
       alarms: props.alarms,
       memoryMiB: settings.memoryMiB,
       timeout: INGEST_TIMEOUT,
+      // It leaves the rest of a large object to itself, which Lambda would take for a loop after
+      // sixteen rounds; each round gets further, so it ends.
+      recursiveLoop: lambda.RecursiveLoop.ALLOW,
       settings: {
         CONTINUATION_QUEUE_URL: props.currents.uploads.queueUrl,
         DEAD_LETTER_QUEUE_URL: props.deadLetters.queue.queueUrl,

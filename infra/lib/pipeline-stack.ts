@@ -6,6 +6,7 @@ import { Alarms } from './alarms.js';
 import { Api } from './api.js';
 import { BrazeRole } from './braze-role.js';
 import type { AskedOfBedrock } from './campaigns.js';
+import { refuseContradictions } from './contradictions.js';
 import { Currents } from './currents.js';
 import { Dashboard } from './dashboard.js';
 import { DeadLetters } from './dead-letters.js';
@@ -33,6 +34,7 @@ export class PipelineStack extends Stack {
       terminationProtection: props.environment.production,
     });
     const { asked, codePath, environment } = props;
+    refuseContradictions(environment);
     const encryption = new Encryption(this, 'Encryption');
     const alarms = new Alarms(this, 'Alarms', { encryption, settings: environment.alarms });
     const accessLogs = new AccessLogs(this, 'AccessLogs');
@@ -41,6 +43,7 @@ export class PipelineStack extends Stack {
     const currents = new Currents(this, 'Currents', {
       ...kept,
       accessLogs,
+      production: environment.production,
       settings: environment.currents,
       ingestTimeout: INGEST_TIMEOUT,
     });
@@ -48,7 +51,10 @@ export class PipelineStack extends Stack {
       const { braze, prefix } = environment.currents;
       new BrazeRole(this, 'BrazeRole', { braze, currents, prefix });
     }
-    const deadLetters = new DeadLetters(this, 'DeadLetters', kept);
+    const deadLetters = new DeadLetters(this, 'DeadLetters', {
+      ...kept,
+      production: environment.production,
+    });
     const records = new UserRecords(this, 'UserRecords', {
       ...kept,
       production: environment.production,

@@ -24,6 +24,8 @@ export interface ProgramProps {
   /** The settings that the program reads, but for `CAMPAIGNS_DIR`. */
   readonly settings: Readonly<Record<string, string>>;
   readonly reservedConcurrency?: number;
+  /** Whether the function may cause its own invocation; else Lambda ends a loop. */
+  readonly recursiveLoop?: lambda.RecursiveLoop;
 }
 
 /** One program as a function: with its role, its log, its traces and the alarms that all have. */
@@ -54,6 +56,7 @@ export class Program extends Construct {
       loggingFormat: lambda.LoggingFormat.JSON,
       logGroup: this.log,
       memorySize: props.memoryMiB,
+      recursiveLoop: props.recursiveLoop ?? lambda.RecursiveLoop.TERMINATE,
       role: this.role,
       runtime: lambda.Runtime.PROVIDED_AL2023,
       timeout: props.timeout,

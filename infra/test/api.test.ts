@@ -120,3 +120,8 @@ test('a throttled look-up and a wrong path are refused where everybody gets cont
 test('two stages in one account have metrics of their own', () => {
   template.hasResourceProperties('AWS::ApiGateway::RestApi', { Name: 'Test' });
 });
+
+test('no trace keeps the query that names a user, and nobody calls with an old TLS', () => {
+  template.hasResourceProperties('AWS::ApiGateway::Stage', { TracingEnabled: false });
+  template.hasResourceProperties('AWS::ApiGateway::RestApi', { SecurityPolicy: 'TLS_1_2' });
+});

@@ -82,14 +82,20 @@ test("S3 may send to the queue from this account's buckets only", () => {
   });
 });
 
-test('a notification stays hidden six times as long as it may be worked on, then is given up', () => {
+test('a notification that failed comes back within two minutes, for more than a day', () => {
   template.hasResourceProperties('AWS::SQS::Queue', {
     RedrivePolicy: {
       deadLetterTargetArn: { 'Fn::GetAtt': [Match.stringLikeRegexp('UploadsGivenUp'), 'Arn'] },
-      maxReceiveCount: 5,
+      maxReceiveCount: 1000,
     },
-    VisibilityTimeout: 6 * 300,
+    VisibilityTimeout: 120,
   });
+  // Lambda refuses a queue whose messages come back while they are worked on.
+  template.hasResourceProperties('AWS::Lambda::Function', {
+    Environment: { Variables: Match.objectLike({ STREAM_BUCKETS: Match.anyValue() }) },
+    Timeout: 90,
+  });
+  expect(1000 * 120).toBeGreaterThan(24 * 3600);
 });
 
 test('one file that cannot be read holds up no other, and files are read so many at a time', () => {
@@ -116,6 +122,9 @@ test('an existing bucket keeps its own notifications: a rule tells of its files'
     Targets: [
       Match.objectLike({
         Arn: { 'Fn::GetAtt': [Match.stringLikeRegexp('^CurrentsUploads'), 'Arn'] },
+        DeadLetterConfig: {
+          Arn: { 'Fn::GetAtt': [Match.stringLikeRegexp('^CurrentsUploadsGivenUp'), 'Arn'] },
+        },
       }),
     ],
   });
@@ -131,7 +140,9 @@ test('the key of an existing bucket may be used by ingest to read, and by Braze 
   const uses = (role: string, Action: string | string[]) =>
     template.hasResourceProperties('AWS::IAM::Policy', {
       PolicyDocument: {
-        Statement: Match.arrayWith([{ Action, Effect: 'Allow', Resource: key }]),
+        Statement: Match.arrayWith([
+          Match.objectLike({ Action, Effect: 'Allow', Resource: key }),
+        ]),
       },
       Roles: [{ Ref: Match.stringLikeRegexp(`^${role}`) }],
     });
@@ -181,4 +192,23 @@ test('without what Braze says of itself there is no role for it', () => {
   const roles = Object.keys(example().template.findResources('AWS::IAM::Role'));
 
   expect(roles.filter((id) => id.startsWith('BrazeRole'))).toEqual([]);
+});
+
+test("Braze's role may use the key through S3 only", () => {
+  const policies = Object.entries(template.findResources('AWS::IAM::Policy'));
+  const own = policies.filter(([id]) => id.startsWith('BrazeRole'));
+  const statements = own.flatMap(([, policy]) => policy.Properties.PolicyDocument.Statement);
+  const ofKey = statements.filter(({ Action }) => [Action].flat().some((of) => of.startsWith('kms:')));
+
+  expect(ofKey).toHaveLength(1);
+  expect(JSON.stringify(ofKey[0].Condition)).toMatch(/kms:ViaService.*s3\./);
+});
+
+test('only ingest, which leaves the rest of a large file to itself, may cause its own invocation', () => {
+  const functions = Object.entries(template.findResources('AWS::Lambda::Function'));
+  const loops = functions.map(([id, { Properties }]) => [id.replace(/Program.*/, ''), Properties.RecursiveLoop]);
+
+  expect(loops).toContainEqual(['Ingest', 'Allow']);
+  expect(loops).toContainEqual(['Processor', 'Terminate']);
+  expect(loops).toContainEqual(['Api', 'Terminate']);
 });

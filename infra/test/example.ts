@@ -21,7 +21,11 @@ export const ASKED: AskedOfBedrock = {
 };
 
 export const DEV = environment('dev');
-export const PROD = environment('prod');
+/** With the address that production needs. */
+export const PROD: Environment = {
+  ...environment('prod'),
+  alarms: { ...environment('prod').alarms, email: 'on-call@example.com' },
+};
 
 /** Every part that a setting can add. */
 export const EVERYTHING: Environment = {
@@ -36,7 +40,6 @@ export const EVERYTHING: Environment = {
     modelQuotas: { '*': { tokensPerMinute: { quotaCode: 'L-0123ABCD' } } },
   },
   api: { ...PROD.api, allowedNetworks: ['192.0.2.0/24'], webAcl: true },
-  alarms: { ...PROD.alarms, email: 'on-call@example.com' },
 };
 
 /** Synthesises the stack with the flags that the command line gives it. */

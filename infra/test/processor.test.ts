@@ -32,6 +32,7 @@ test('an operator may limit deliveries, and says how batches are made', () => {
     ...DEV.processor,
     batchSize: 100,
     batchWindowSeconds: 1,
+    maxInstances: 10,
     parallelizationFactor: 10,
     retryAttempts: 7,
   };

@@ -26,6 +26,7 @@ test('what nobody can make again stays in production, and only what others need 
       'AWS::DynamoDB::Table',
       'AWS::Kinesis::Stream',
       'AWS::Logs::LogGroup',
+      'AWS::SQS::Queue',
       'AWS::SecretsManager::Secret',
     ].sort(),
   );
