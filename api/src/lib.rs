@@ -18,6 +18,7 @@ pub mod content;
 pub mod credentials;
 mod failure;
 pub mod handler;
+pub mod path;
 pub mod query;
 pub mod settings;
 pub mod start;

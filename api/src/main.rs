@@ -2,15 +2,22 @@
 //!
 //! This file only wires. Decisions live in the library, where they are tested.
 
+use std::process::ExitCode;
+
 use api::handler::Call;
-use api::{settings::Settings, start};
-use lambda_http::{Error, Request, RequestExt as _, run, service_fn, tracing};
+use api::{path, settings::Settings, start};
+use contract::start_up;
+use lambda_http::{Error, Request, run, service_fn, tracing};
 
 // One invocation at a time needs one thread; more would only take longer to start.
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
+async fn main() -> ExitCode {
     tracing::init_default_subscriber();
+    start_up::log_panics();
+    start_up::ended(serve().await)
+}
 
+async fn serve() -> Result<(), Error> {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     let settings = Settings::from_lookup(&|name| std::env::var(name).ok())?;
     let api = &start::api(&settings).await?;
@@ -18,7 +25,7 @@ async fn main() -> Result<(), Error> {
     run(service_fn(|request: Request| async move {
         let call = Call {
             method: request.method(),
-            path: request.raw_http_path(),
+            path: &path::path(&request),
             query: request.uri().query().unwrap_or_default(),
             headers: request.headers(),
             has_body: !request.body().is_empty(),

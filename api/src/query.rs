@@ -52,9 +52,15 @@ pub enum BadQuery {
     /// The user id is empty, too long, of other characters, or still a Liquid tag.
     #[error(
         "user_id must be 1 to {MAX_USER_ID_BYTES} letters and digits of ASCII or \
-         {LOOK_UP_CHARACTERS}"
+         {LOOK_UP_CHARACTERS}, encoded as in every URL: + as %2B, & as %26"
     )]
     BadUser,
+    /// The user id holds a blank, as which a `+` arrives that is not encoded.
+    #[error(
+        "user_id holds a blank, as which a + arrives that is not encoded: send %2B in its place, \
+         in Liquid {{{{${{braze_id}} | url_param_escape}}}}"
+    )]
+    BlankInUser,
     /// A campaign's name cannot be one.
     #[error(
         "campaign must be lower-case letters, digits and hyphens, or several such names \
@@ -102,7 +108,8 @@ impl Query {
         }
         let user_id = user_id.ok_or(BadQuery::NoUser)?;
         if !can_be_looked_up(&user_id) {
-            return Err(BadQuery::BadUser);
+            let would_be_right = can_be_looked_up(&user_id.replace(' ', "+"));
+            return Err(if would_be_right { BadQuery::BlankInUser } else { BadQuery::BadUser });
         }
         let campaigns = campaign.as_deref().map_or(Ok(Vec::new()), names)?;
         let format = match format.as_deref() {
@@ -134,6 +141,17 @@ fn names(list: &str) -> Result<Vec<String>, BadQuery> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_plus_that_is_not_encoded_is_told_what_to_send() {
+        let error = Query::parse("user_id=ab+cd").expect_err("holds a blank");
+
+        assert_eq!(error, BadQuery::BlankInUser);
+        assert!(error.to_string().contains("send %2B"), "{error}");
+        assert!(error.to_string().contains("{{${braze_id} | url_param_escape}}"), "{error}");
+        assert_eq!(Query::parse("user_id=a%2Bb").map(|query| query.user_id), Ok("a+b".to_owned()));
+        assert_eq!(Query::parse("user_id=a+<b"), Err(BadQuery::BadUser));
+    }
 
     #[test]
     fn encoded_parameters_are_understood() {

@@ -11,6 +11,7 @@
 //! - [`dead_letter`] — what is kept of input that could not be processed.
 //! - [`mod@env`] — how a program reads its settings from the environment.
 //! - [`metrics`] — the names of all counters, and the sum they must add up to.
+//! - [`start_up`] — how a program says that it cannot go on.
 //! - [`safe_text`] — how texts are made safe for the place where a message shows them.
 
 pub mod aggregation;
@@ -21,4 +22,5 @@ pub mod env;
 mod md5_lanes;
 pub mod metrics;
 pub mod safe_text;
+pub mod start_up;
 pub mod user_record;

@@ -2,13 +2,20 @@
 //!
 //! This file only wires. Decisions live in the library, where they are tested.
 
+use std::process::ExitCode;
+
+use contract::start_up;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn, tracing};
 use processor::{handler::Processor, settings::Settings};
 
 #[tokio::main]
-async fn main() -> Result<(), Error> {
+async fn main() -> ExitCode {
     tracing::init_default_subscriber();
+    start_up::log_panics();
+    start_up::ended(serve().await)
+}
 
+async fn serve() -> Result<(), Error> {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     let settings = Settings::from_lookup(&|name| std::env::var(name).ok())?;
     let processor = &Processor::from_settings(&settings).await?;

@@ -1,0 +1,98 @@
+//! Which path of the api was called, whatever stands before it in the URL.
+//!
+//! Behind a custom domain with a base path (`https://content.example.com/personal`) API Gateway
+//! hands over the whole path, `/personal`. What it matched tells the rest: the resource `/`, or
+//! `/{proxy+}` with what stands in its place. The stage's name is in neither.
+//! <https://docs.aws.amazon.com/apigateway/latest/developerguide/rest-api-mappings.html>
+
+use std::borrow::Cow;
+
+use lambda_http::request::RequestContext;
+use lambda_http::{Request, RequestExt as _};
+
+/// The name of the resource's part that takes all paths.
+const PROXY: &str = "proxy";
+
+/// The path that was called, as the api knows it.
+pub fn path(request: &Request) -> Cow<'_, str> {
+    let matched = match request.request_context_ref() {
+        Some(RequestContext::ApiGatewayV1(context)) => context.resource_path.as_deref(),
+        // Method and path: `ANY /`.
+        Some(RequestContext::ApiGatewayV2(context)) => {
+            context.route_key.as_deref().and_then(|route| route.split_once(' ')).map(|(_, path)| path)
+        }
+        _ => None,
+    };
+    let raw = || Cow::Borrowed(request.raw_http_path());
+    match matched {
+        Some("/") => Cow::Borrowed("/"),
+        Some("/{proxy+}") => {
+            let parameters = request.path_parameters_ref();
+            let rest = parameters.and_then(|parameters| parameters.first(PROXY));
+            rest.map_or_else(raw, |rest| Cow::Owned(format!("/{rest}")))
+        }
+        _ => raw(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// An event of API Gateway as it reaches the function.
+    fn rest(path: &str, resource: &str, proxy: Option<&str>) -> Request {
+        let event = json!({
+            "resource": resource, "path": path, "httpMethod": "GET",
+            "headers": { "Host": "content.example.com" }, "multiValueHeaders": {},
+            "queryStringParameters": { "user_id": "u" },
+            "multiValueQueryStringParameters": { "user_id": ["u"] },
+            "pathParameters": proxy.map(|proxy| json!({ "proxy": proxy })),
+            "stageVariables": null, "body": null, "isBase64Encoded": false,
+            "requestContext": {
+                "accountId": "1", "apiId": "a", "resourceId": "r", "stage": "v1",
+                "resourcePath": resource, "path": path, "httpMethod": "GET", "identity": {},
+                "requestId": "i", "protocol": "HTTP/1.1",
+            },
+        });
+        lambda_http::request::from_str(&event.to_string()).expect("is an event of API Gateway")
+    }
+
+    fn http(raw_path: &str, route: &str, proxy: Option<&str>) -> Request {
+        let event = json!({
+            "version": "2.0", "routeKey": route, "rawPath": raw_path, "rawQueryString": "user_id=u",
+            "headers": { "host": "content.example.com" }, "isBase64Encoded": false,
+            "pathParameters": proxy.map(|proxy| json!({ "proxy": proxy })),
+            "requestContext": {
+                "accountId": "1", "apiId": "a", "stage": "$default", "requestId": "i",
+                "routeKey": route, "time": "t", "timeEpoch": 1, "domainName": "d",
+                "http": { "method": "GET", "path": raw_path, "protocol": "HTTP/1.1",
+                          "sourceIp": "127.0.0.1", "userAgent": "Braze" },
+            },
+        });
+        lambda_http::request::from_str(&event.to_string()).expect("is an event of API Gateway")
+    }
+
+    #[test]
+    fn a_base_path_of_a_domain_is_no_part_of_the_path() {
+        for (whole, resource, proxy, expected) in [
+            ("/", "/", None, "/"),
+            ("/personal", "/", None, "/"),
+            ("/personal/", "/", None, "/"),
+            ("/brand/personal", "/", None, "/"),
+            ("/health", "/{proxy+}", Some("health"), "/health"),
+            ("/personal/health", "/{proxy+}", Some("health"), "/health"),
+            ("/personal/v1/foo", "/{proxy+}", Some("v1/foo"), "/v1/foo"),
+        ] {
+            assert_eq!(path(&rest(whole, resource, proxy)), expected, "{whole}");
+        }
+    }
+
+    #[test]
+    fn an_http_api_tells_its_paths_too() {
+        assert_eq!(path(&http("/personal", "ANY /", None)), "/");
+        assert_eq!(path(&http("/personal/health", "ANY /{proxy+}", Some("health"))), "/health");
+        assert_eq!(path(&http("/health", "$default", None)), "/health");
+    }
+}
