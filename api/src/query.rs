@@ -187,7 +187,7 @@ mod tests {
             ("user_id=%ff", BadQuery::BadUser),
             ("user_id=%zz", BadQuery::BadUser),
             ("user_id=%C3%A9", BadQuery::BadUser),
-            ("user_id=a+b", BadQuery::BadUser),
+            ("user_id=a+b", BadQuery::BlankInUser),
             ("user_id=%3Cb%3E", BadQuery::BadUser),
             ("user_id={{${braze_id}}}", BadQuery::BadUser),
             ("user_id=a&user_id=b", BadQuery::Repeated("user_id")),

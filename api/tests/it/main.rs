@@ -9,4 +9,5 @@ mod lookups;
 mod openapi;
 mod rig;
 mod server;
+mod start;
 mod trouble;

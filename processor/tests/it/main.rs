@@ -6,6 +6,7 @@
 //! - [`tables`] — the stand-ins behave as DynamoDB does.
 //! - [`answers`] — one generation for each distinct prompt, and budgets.
 //! - [`failures`] — what the model's failures cost, and whom they harm.
+//! - [`lost_replies`] — a reply of DynamoDB that never comes charges nobody twice.
 //! - [`lease_model`] — every way in which instances can share a lane.
 //! - [`quota`] — the quota across instances: never exceeded, used up, shared.
 //! - [`quota_fairness`], [`quota_ledger`] — whose turn it is, and what calls are charged.
@@ -23,6 +24,7 @@ mod lanes;
 mod lease_model;
 #[path = "../../benches/quota/load.rs"]
 mod load;
+mod lost_replies;
 mod quota;
 mod quota_fairness;
 mod quota_ledger;

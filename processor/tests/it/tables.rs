@@ -10,6 +10,7 @@ use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
 };
+use aws_smithy_runtime_api::client::http::HttpClient;
 use contract::content;
 use dynoxide::Database;
 use processor::coordination::{BudgetOfDay, Coordination, Entry, Lease, SharedTable};
@@ -33,9 +34,14 @@ use crate::world::memory::Memory;
 const CALLS: usize = 1_500;
 
 const CONTENT: &str = "content";
-const COORDINATION: &str = "coordination";
+pub(crate) const COORDINATION: &str = "coordination";
 
 async fn dynamodb() -> Client {
+    dynamodb_through(aws_smithy_http_client::Builder::new().build_http()).await
+}
+
+/// DynamoDB with both tables, called through `http`.
+pub(crate) async fn dynamodb_through(http: impl HttpClient + 'static) -> Client {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
     let address: SocketAddr = listener.local_addr().expect("has an address");
     let database = Database::memory().expect("opens");
@@ -47,7 +53,7 @@ async fn dynamodb() -> Client {
         .region(Region::new("us-east-1"))
         .credentials_provider(Credentials::new("test", "test", None, None, "test"))
         .endpoint_url(format!("http://{address}"))
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .http_client(http)
         .build();
     let client = Client::from_conf(config);
     create(&client, CONTENT, &[content::USER_ID, content::ITEM]).await;
