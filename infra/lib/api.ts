@@ -6,6 +6,7 @@ import * as logs from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 
 import { type Alarms, PERIOD } from './alarms.js';
+import { ApiDomain } from './api-domain.js';
 import { ApiSecret } from './api-secret.js';
 import type { Encryption } from './encryption.js';
 import type { Environment } from './environments.js';
@@ -22,10 +23,12 @@ const TIMEOUT = Duration.seconds(5);
 const LOGS_POLICY = 'AmazonAPIGatewayPushToCloudWatchLogs';
 
 /**
- * What callers must speak; API Gateway's own default takes TLS 1.0 too.
+ * What callers must speak: TLS 1.2 or 1.3, while API Gateway's own default takes 1.0 too. The older
+ * name `TLS_1_2` is taken for domains only, and policies of this kind ask for an access mode;
+ * `BASIC` changes nothing about who gets through.
  * <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-security-policies.html>
  */
-const TLS = 'TLS_1_2';
+const TLS = { securityPolicy: 'SecurityPolicy_TLS13_1_2_2021_06', endpointAccessMode: 'BASIC' };
 
 /** Name of the stage in the URL. */
 const STAGE = 'v1';
@@ -87,9 +90,12 @@ export class Api extends Construct {
     this.watch(props.alarms);
     // CDK's own output says the same without saying what for.
     this.gateway.node.tryRemoveChild('Endpoint');
+    const { gateway } = this;
+    const domain =
+      settings.domain && new ApiDomain(this, 'Domain', { gateway, settings: settings.domain });
     new CfnOutput(this, 'Url', {
       description: 'Connected Content calls this, with ?user_id={{${braze_id}}}',
-      value: this.gateway.url,
+      value: domain?.url ?? gateway.url,
     });
   }
 
@@ -117,7 +123,7 @@ export class Api extends Construct {
       endpointTypes: [apigateway.EndpointType.REGIONAL],
       ...(allowedNetworks !== undefined && { policy: onlyFrom(allowedNetworks) }),
     });
-    (gateway.node.defaultChild as apigateway.CfnRestApi).addPropertyOverride('SecurityPolicy', TLS);
+    Object.assign(gateway.node.defaultChild as apigateway.CfnRestApi, TLS);
     const look = new apigateway.LambdaIntegration(this.program.function, {
       // The console's test button needs no permission of its own.
       allowTestInvoke: false,

@@ -83,10 +83,21 @@ export interface ApiSettings {
   readonly throttle: { readonly rate: number; readonly burst: number };
   /** Networks that may call; everybody who knows the secret if left out. */
   readonly allowedNetworks?: readonly string[];
+  /** An address that outlives the stack; the one that API Gateway makes up if left out. */
+  readonly domain?: DomainSettings;
   /** AWS WAF in front, at its own price. */
   readonly webAcl: boolean;
   /** The account has a role for the logs of API Gateway, which all of a region's APIs share. */
   readonly accountLogsRole: 'create' | 'exists';
+}
+
+/** `https://name/basePath`. */
+export interface DomainSettings {
+  readonly name: string;
+  /** Of a certificate for the name in AWS Certificate Manager, in the region of the stack. */
+  readonly certificateArn: string;
+  /** Lets other APIs use the same name; the domain is all of the address if left out. */
+  readonly basePath?: string;
 }
 
 export interface AlarmSettings {

@@ -1,7 +1,7 @@
 import { Match } from 'aws-cdk-lib/assertions';
 import { expect, test } from 'vitest';
 
-import { DEV, EVERYTHING, example } from './example.js';
+import { CERTIFICATE, DEV, EVERYTHING, example } from './example.js';
 
 const { template } = example();
 
@@ -121,7 +121,47 @@ test('two stages in one account have metrics of their own', () => {
   template.hasResourceProperties('AWS::ApiGateway::RestApi', { Name: 'Test' });
 });
 
-test('no trace keeps the query that names a user, and nobody calls with an old TLS', () => {
+test('no trace keeps the query that names a user', () => {
   template.hasResourceProperties('AWS::ApiGateway::Stage', { TracingEnabled: false });
-  template.hasResourceProperties('AWS::ApiGateway::RestApi', { SecurityPolicy: 'TLS_1_2' });
+});
+
+test('nobody calls with an old TLS, by a policy that API Gateway takes for an API', () => {
+  template.hasResourceProperties('AWS::ApiGateway::RestApi', {
+    EndpointAccessMode: 'BASIC',
+    SecurityPolicy: Match.stringLikeRegexp('^SecurityPolicy_TLS13_1_2_'),
+  });
+});
+
+test('a domain of its own gives an address that outlives the API behind it', () => {
+  const { template } = example(EVERYTHING);
+
+  template.hasResourceProperties('AWS::ApiGateway::DomainName', {
+    DomainName: 'content.example.com',
+    EndpointConfiguration: { Types: ['REGIONAL'] },
+    RegionalCertificateArn: EVERYTHING.api.domain?.certificateArn,
+    SecurityPolicy: 'TLS_1_2',
+  });
+  template.hasResourceProperties('AWS::ApiGateway::BasePathMapping', {
+    BasePath: 'personal',
+    DomainName: { Ref: Match.stringLikeRegexp('^ApiDomain') },
+    RestApiId: { Ref: Match.stringLikeRegexp('^ApiGateway') },
+    Stage: { Ref: Match.stringLikeRegexp('^ApiGatewayDeploymentStage') },
+  });
+  template.hasOutput('*', { Value: 'https://content.example.com/personal' });
+  template.hasOutput('*', {
+    Value: { 'Fn::GetAtt': [Match.stringLikeRegexp('^ApiDomain'), 'RegionalDomainName'] },
+  });
+});
+
+test('a domain without a base path is all of the address', () => {
+  const domain = { name: 'content.example.com', certificateArn: CERTIFICATE };
+  const { template } = example({ ...DEV, api: { ...DEV.api, domain } });
+
+  template.hasResourceProperties('AWS::ApiGateway::BasePathMapping', { BasePath: Match.absent() });
+  template.hasOutput('*', { Value: 'https://content.example.com/' });
+});
+
+test('without a domain there is none, and the address is the one of the API', () => {
+  template.resourceCountIs('AWS::ApiGateway::DomainName', 0);
+  template.resourceCountIs('AWS::ApiGateway::BasePathMapping', 0);
 });

@@ -27,6 +27,9 @@ export const PROD: Environment = {
   alarms: { ...environment('prod').alarms, email: 'on-call@example.com' },
 };
 
+export const CERTIFICATE =
+  'arn:aws:acm:eu-central-1:111122223333:certificate/12345678-1234-1234-1234-123456789012';
+
 /** Every part that a setting can add. */
 export const EVERYTHING: Environment = {
   ...PROD,
@@ -39,7 +42,12 @@ export const EVERYTHING: Environment = {
     ...PROD.processor,
     modelQuotas: { '*': { tokensPerMinute: { quotaCode: 'L-0123ABCD' } } },
   },
-  api: { ...PROD.api, allowedNetworks: ['192.0.2.0/24'], webAcl: true },
+  api: {
+    ...PROD.api,
+    allowedNetworks: ['192.0.2.0/24'],
+    domain: { name: 'content.example.com', certificateArn: CERTIFICATE, basePath: 'personal' },
+    webAcl: true,
+  },
 };
 
 /** Synthesises the stack with the flags that the command line gives it. */

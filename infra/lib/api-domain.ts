@@ -1,0 +1,40 @@
+import { CfnOutput } from 'aws-cdk-lib';
+import * as apigateway from 'aws-cdk-lib/aws-apigateway';
+import * as acm from 'aws-cdk-lib/aws-certificatemanager';
+import { Construct } from 'constructs';
+
+import type { DomainSettings } from './environments.js';
+
+export interface ApiDomainProps {
+  readonly gateway: apigateway.RestApi;
+  readonly settings: DomainSettings;
+}
+
+/**
+ * An address that outlives the API behind it: messages in Braze hold the address, and the one
+ * that API Gateway makes up is another one after the stack was made anew.
+ */
+export class ApiDomain extends Construct {
+  /** What Braze calls. */
+  readonly url: string;
+
+  constructor(scope: Construct, id: string, { gateway, settings }: ApiDomainProps) {
+    super(scope, id);
+    const { basePath, certificateArn, name } = settings;
+    const domain = new apigateway.DomainName(this, 'Name', {
+      certificate: acm.Certificate.fromCertificateArn(this, 'Certificate', certificateArn),
+      domainName: name,
+      endpointType: apigateway.EndpointType.REGIONAL,
+      securityPolicy: apigateway.SecurityPolicy.TLS_1_2,
+    });
+    domain.addBasePathMapping(gateway, {
+      stage: gateway.deploymentStage,
+      ...(basePath !== undefined && { basePath }),
+    });
+    this.url = `https://${name}/${basePath ?? ''}`;
+    new CfnOutput(this, 'Target', {
+      description: `Where the DNS of ${name} must point, by CNAME or alias`,
+      value: domain.domainNameAliasDomainName,
+    });
+  }
+}
