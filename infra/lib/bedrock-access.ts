@@ -44,7 +44,7 @@ const PROFILE_REGIONS: Readonly<Record<string, readonly string[]>> = {
 const PROFILE_ARN = /^arn:[^:]+:bedrock:[^:]*:[^:]*:inference-profile\//;
 
 /** An account's own profile, whose name does not tell its models. */
-const APPLICATION_PROFILE = /:application-inference-profile\//;
+export const APPLICATION_PROFILE = /:application-inference-profile\//;
 
 /** The one profile that may send a call to any region; its models are named without one. */
 const GLOBAL = 'global';

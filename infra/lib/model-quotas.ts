@@ -26,6 +26,9 @@ export interface ServiceQuota {
   readonly quotaCode: string;
 }
 
+/** What Service Quotas calls one of its quotas. */
+export const QUOTA_CODE = /^L-[0-9A-F]{8}$/;
+
 export interface ModelQuotasProps {
   /** Quotas by model or inference profile; `*` stands for every other. */
   readonly quotas: Readonly<Record<string, ModelQuota>>;
@@ -79,7 +82,7 @@ export class ModelQuotas extends Construct {
   }
 
   private readAtDeployment(quotaCode: string): number {
-    if (!/^L-[0-9A-F]{8}$/.test(quotaCode)) {
+    if (!QUOTA_CODE.test(quotaCode)) {
       throw new Error(`"${quotaCode}" is no quota code: it is L- and eight hexadecimal digits`);
     }
     const call: custom.AwsSdkCall = {

@@ -34,7 +34,7 @@ export class PipelineStack extends Stack {
       terminationProtection: props.environment.production,
     });
     const { asked, codePath, environment } = props;
-    refuseContradictions(environment);
+    refuseContradictions(environment, asked);
     const encryption = new Encryption(this, 'Encryption');
     const alarms = new Alarms(this, 'Alarms', { encryption, settings: environment.alarms });
     const accessLogs = new AccessLogs(this, 'AccessLogs');

@@ -3,7 +3,18 @@ import { expect, test } from 'vitest';
 
 import { contradictions } from '../lib/contradictions.js';
 import { environment, type Environment } from '../lib/environments.js';
-import { DEV, EVERYTHING, example, PROD } from './example.js';
+import { ASKED, CERTIFICATE, DEV, EVERYTHING, example, PROD } from './example.js';
+
+type Part = 'currents' | 'ingest' | 'stream' | 'processor' | 'api' | 'alarms';
+
+/** `DEV` with some settings of one part changed. */
+function dev<P extends Part>(part: P, change: Partial<Environment[P]>): Environment {
+  return { ...DEV, [part]: { ...DEV[part], ...change } };
+}
+
+const DOMAIN = { name: 'content.example.com', certificateArn: CERTIFICATE };
+const BRAZE = { accountId: '111122223333', externalId: 'from-braze' };
+const KEY = 'arn:aws:kms:eu-central-1:111122223333:key/theirs';
 
 test('settings that contradict each other are not deployed, and all are named at once', () => {
   const settings: Environment = {
@@ -18,29 +29,172 @@ test('settings that contradict each other are not deployed, and all are named at
 });
 
 test('the stages are deployable, but for the address that only an operator knows', () => {
-  expect(contradictions(DEV)).toEqual([]);
-  expect(contradictions(EVERYTHING)).toEqual([]);
-  expect(contradictions(environment('prod'))).toEqual([expect.stringMatching(/^alarms\.email/)]);
+  expect(contradictions(DEV, ASKED)).toEqual([]);
+  expect(contradictions(EVERYTHING, ASKED)).toEqual([]);
+  expect(contradictions(environment('prod'), ASKED)).toEqual([
+    expect.stringMatching(/^alarms\.email/),
+  ]);
 });
 
-test.each<[string, (dev: Environment) => Environment]>([
-  ['stream.shards', (dev) => ({ ...dev, stream: { ...dev.stream, shards: 0 } })],
-  ['ingest.streamBuckets', (dev) => ({ ...dev, stream: { ...dev.stream, shards: 200 } })],
-  ['alarms.iteratorAgeMinutes', (dev) => ({ ...dev, alarms: { ...dev.alarms, iteratorAgeMinutes: 1440 } })],
-  ['alarms.email', (dev) => ({ ...dev, alarms: { ...dev.alarms, email: 'on-call' } })],
-  ['alarms.lookUpMillis', (dev) => ({ ...dev, alarms: { ...dev.alarms, lookUpMillis: 2500 } })],
-  ['logRetentionDays', (dev) => ({ ...dev, logRetentionDays: 8 as RetentionDays })],
-  ['api.memoryMiB', (dev) => ({ ...dev, api: { ...dev.api, memoryMiB: 64 } })],
-  ['api.throttle', (dev) => ({ ...dev, api: { ...dev.api, throttle: { rate: 0, burst: 0 } } })],
-  ['api.allowedNetworks', (dev) => ({ ...dev, api: { ...dev.api, allowedNetworks: [] } })],
-  ['ingest.maxConcurrency', (dev) => ({ ...dev, ingest: { ...dev.ingest, maxConcurrency: 1 } })],
-  ['ingest.maxBlockMiB', (dev) => ({ ...dev, ingest: { ...dev.ingest, maxBlockMiB: 400 } })],
-  ['processor.batchWindowSeconds', (dev) => ({ ...dev, processor: { ...dev.processor, batchWindowSeconds: 301 } })],
-  ['processor.batchSize', (dev) => ({ ...dev, processor: { ...dev.processor, batchSize: 20_000 } })],
-  ['processor.maxRecordAgeHours', (dev) => ({ ...dev, stream: { retentionDays: 30 }, processor: { ...dev.processor, maxRecordAgeHours: 200 } })],
-  ['processor.modelQuotas', (dev) => ({ ...dev, processor: { ...dev.processor, modelQuotas: {} } })],
-  ['currents.existingBucketKeyArn', (dev) => ({ ...dev, currents: { ...dev.currents, existingBucketKeyArn: 'arn:aws:kms:here:1:key/k' } })],
-  ['currents.prefix', (dev) => ({ ...dev, currents: { ...dev.currents, prefix: '/exports' } })],
-])('%s that cannot be is refused', (name, change) => {
-  expect(contradictions(change(DEV))).toEqual([expect.stringContaining(`${name}: `)]);
+/** Each with one fault. */
+const FAULTY: [string, Environment][] = [
+  ['account', { ...DEV, account: '1234' }],
+  ['region', { ...DEV, region: 'Frankfurt' }],
+  ['architecture', { ...DEV, architecture: 'arm' as 'arm64' }],
+  ['logRetentionDays', { ...DEV, logRetentionDays: 8 as RetentionDays }],
+  ['currents.existingBucket', dev('currents', { existingBucket: 'arn:aws:s3:::theirs' })],
+  ['currents.existingBucket', dev('currents', { existingBucket: 's3://theirs' })],
+  ['currents.existingBucketKeyArn', dev('currents', { existingBucketKeyArn: KEY })],
+  [
+    'currents.existingBucketKeyArn',
+    dev('currents', { existingBucket: 'theirs', existingBucketKeyArn: 'alias/theirs' }),
+  ],
+  [
+    'currents.existingBucketKeyArn',
+    {
+      ...dev('currents', { existingBucket: 'theirs', existingBucketKeyArn: KEY }),
+      region: 'us-east-1',
+    },
+  ],
+  ['currents.prefix', dev('currents', { prefix: '/exports' })],
+  ['currents.prefix', dev('currents', { prefix: 'exports/*' })],
+  ['currents.retentionDays', dev('currents', { retentionDays: 0 })],
+  ['currents.retentionDays', dev('currents', { retentionDays: 1 })],
+  ['currents.retentionDays', dev('currents', { retentionDays: 2.5 })],
+  ['currents.braze', dev('currents', { braze: { ...BRAZE, accountId: '1111-2222-3333' } })],
+  ['currents.braze', dev('currents', { braze: { ...BRAZE, externalId: '' } })],
+  ['ingest.memoryMiB', dev('ingest', { memoryMiB: 10_241 })],
+  ['ingest.maxConcurrency', dev('ingest', { maxConcurrency: 1 })],
+  ['ingest.maxConcurrency', dev('ingest', { maxConcurrency: 1001 })],
+  ['ingest.streamBuckets', dev('ingest', { streamBuckets: 0 })],
+  ['ingest.streamBuckets', dev('ingest', { streamBuckets: 65_536 })],
+  ['ingest.streamBuckets', dev('ingest', { streamBuckets: 3 })],
+  ['ingest.maxBlockMiB', dev('ingest', { maxBlockMiB: 0 })],
+  ['ingest.maxBlockMiB', dev('ingest', { maxBlockMiB: 256 })],
+  ['stream.shards', dev('stream', { shards: 0 })],
+  ['stream.shards', dev('stream', { shards: 1.5 })],
+  ['stream.retentionDays', dev('stream', { retentionDays: 366 })],
+  ['stream.retentionDays', dev('stream', { retentionDays: 1 })],
+  ['processor.memoryMiB', dev('processor', { memoryMiB: 1769.5 })],
+  ['processor.maxInstances', dev('processor', { maxInstances: 0 })],
+  ['processor.maxInstances', dev('processor', { maxInstances: Number.NaN })],
+  ['processor.maxConcurrentGenerations', dev('processor', { maxConcurrentGenerations: 0 })],
+  ['processor.parallelizationFactor', dev('processor', { parallelizationFactor: 11, maxInstances: 100 })],
+  ['processor.parallelizationFactor', dev('processor', { parallelizationFactor: 2 })],
+  ['processor.parallelizationFactor', dev('stream', { shards: 5 })],
+  ['processor.batchSize', dev('processor', { batchSize: 20_000 })],
+  ['processor.batchWindowSeconds', dev('processor', { batchWindowSeconds: 301 })],
+  ['processor.maxRecordAgeHours', dev('processor', { maxRecordAgeHours: 0 })],
+  [
+    'processor.maxRecordAgeHours',
+    { ...dev('processor', { maxRecordAgeHours: 200 }), stream: { retentionDays: 30 } },
+  ],
+  ['processor.retryAttempts', dev('processor', { retryAttempts: -1 })],
+  ['processor.modelQuotas', dev('processor', { modelQuotas: {} })],
+  ['processor.modelQuotas', dev('processor', { modelQuotas: { other: { tokensPerMinute: 1 } } })],
+  ['processor.modelQuotas', dev('processor', { modelQuotas: { '*': { tokensPerMinute: 0 } } })],
+  ['processor.modelQuotas', dev('processor', { modelQuotas: { '*': { tokensPerMinute: 4.5 } } })],
+  [
+    'processor.modelQuotas',
+    dev('processor', { modelQuotas: { '*': { tokensPerMinute: { quotaCode: 'L-12' } } } }),
+  ],
+  [
+    'processor.modelQuotas',
+    dev('processor', { modelQuotas: { '*': { tokensPerMinute: 9, requestsPerMinute: -1 } } }),
+  ],
+  [
+    'processor.modelQuotas',
+    dev('processor', { modelQuotas: { '*': { tokensPerMinute: 9, tokensPerDay: 8 } } }),
+  ],
+  [
+    'processor.modelQuotas',
+    dev('processor', { modelQuotas: { '*': { tokensPerMinute: 9, outputBurndown: 0 } } }),
+  ],
+  ['processor.profileRegions', dev('processor', { profileRegions: { us: [] } })],
+  ['processor.profileRegions', dev('processor', { profileRegions: { us: ['Virginia'] } })],
+  ['processor.furtherModelArns', dev('processor', { furtherModelArns: ['a.model'] })],
+  ['processor.guardrailProfileArns', dev('processor', { guardrailProfileArns: ['us.guardrail.v1:0'] })],
+  ['api.memoryMiB', dev('api', { memoryMiB: 64 })],
+  ['api.unknownUser', dev('api', { unknownUser: 'notfound' as 'not-found' })],
+  ['api.cacheSeconds', dev('api', { cacheSeconds: 3601 })],
+  ['api.cacheSeconds', dev('api', { cacheSeconds: -1 })],
+  ['api.throttle', dev('api', { throttle: { rate: 0, burst: 0 } })],
+  ['api.throttle', dev('api', { throttle: { rate: 100, burst: 0 } })],
+  ['api.allowedNetworks', dev('api', { allowedNetworks: [] })],
+  ['api.allowedNetworks', dev('api', { allowedNetworks: ['192.0.2.0/24', 'braze.com'] })],
+  ['api.allowedNetworks', dev('api', { allowedNetworks: ['192.0.2.0/33'] })],
+  ['api.allowedNetworks', dev('api', { allowedNetworks: ['10.1.0.0/16'] })],
+  ['api.allowedNetworks', dev('api', { allowedNetworks: ['192.0.2.0/24', '0.0.0.0/0'] })],
+  ['api.domain', dev('api', { domain: { ...DOMAIN, name: 'https://content.example.com' } })],
+  ['api.domain', dev('api', { domain: { ...DOMAIN, certificateArn: 'content.example.com' } })],
+  ['api.domain', dev('api', { domain: { ...DOMAIN, basePath: '/personal' } })],
+  ['api.domain', dev('api', { domain: { ...DOMAIN, basePath: '' } })],
+  ['api.domain', dev('api', { domain: { ...DOMAIN, basePath: 'ping' } })],
+  ['api.domain', { ...dev('api', { domain: DOMAIN }), region: 'us-east-1' }],
+  ['api.accountLogsRole', dev('api', { accountLogsRole: 'none' as 'exists' })],
+  ['alarms.email', { ...DEV, production: true }],
+  ['alarms.email', dev('alarms', { email: 'on-call' })],
+  ['alarms.email', dev('alarms', { email: '' })],
+  ['alarms.runbookUrl', dev('alarms', { runbookUrl: '' })],
+  ['alarms.iteratorAgeMinutes', dev('alarms', { iteratorAgeMinutes: 0 })],
+  ['alarms.iteratorAgeMinutes', dev('alarms', { iteratorAgeMinutes: 1440 })],
+  [
+    'alarms.iteratorAgeMinutes',
+    {
+      ...dev('alarms', { iteratorAgeMinutes: 5 }),
+      processor: { ...DEV.processor, batchWindowSeconds: 300 },
+    },
+  ],
+  ['alarms.lookUpMillis', dev('alarms', { lookUpMillis: 2500 })],
+];
+
+test.each(FAULTY)('%s that cannot be is refused, and only that', (name, settings) => {
+  expect(contradictions(settings, ASKED)).toEqual([expect.stringContaining(`${name}: `)]);
+});
+
+test('a model behind a profile of the account must be named, as the campaigns ask for it', () => {
+  const profile = 'arn:aws:bedrock:eu-central-1:111122223333:application-inference-profile/abc';
+  const asked = { models: [profile], guardrails: [] };
+
+  expect(contradictions(DEV, asked)).toEqual([
+    expect.stringMatching(/^processor\.furtherModelArns: .*abc/),
+  ]);
+});
+
+test.each<[string, Environment]>([
+  ['the largest of everything', {
+    ...DEV,
+    ingest: { memoryMiB: 10_240, maxConcurrency: 1000, streamBuckets: 65_535, maxBlockMiB: 5056 },
+    stream: { shards: 200, retentionDays: 365 },
+    processor: {
+      ...DEV.processor,
+      batchSize: 10_000,
+      batchWindowSeconds: 300,
+      maxInstances: 2000,
+      maxRecordAgeHours: 168,
+      parallelizationFactor: 10,
+      retryAttempts: 10_000,
+    },
+  }],
+  ['the smallest of everything', {
+    ...DEV,
+    logRetentionDays: 1,
+    currents: { retentionDays: 2 },
+    ingest: { memoryMiB: 130, maxConcurrency: 2, streamBuckets: 1, maxBlockMiB: 1 },
+    stream: { shards: 1, retentionDays: 2 },
+    processor: {
+      ...DEV.processor,
+      batchSize: 1,
+      batchWindowSeconds: 0,
+      maxInstances: 1,
+      maxRecordAgeHours: 1,
+      retryAttempts: 0,
+    },
+    alarms: { ...DEV.alarms, iteratorAgeMinutes: 1, lookUpMillis: 1 },
+  }],
+  ['networks of the sixth version', dev('api', { allowedNetworks: ['2001:db8::/32', '192.0.2.7/32'] })],
+  ['logs that never end', { ...DEV, logRetentionDays: 9999 }],
+  ['regions of other partitions', { ...DEV, region: 'us-gov-west-1' }],
+])('what AWS takes is taken: %s', (_, settings) => {
+  expect(contradictions(settings, ASKED)).toEqual([]);
 });

@@ -32,7 +32,7 @@ test('an operator may limit deliveries, and says how batches are made', () => {
     ...DEV.processor,
     batchSize: 100,
     batchWindowSeconds: 1,
-    maxInstances: 10,
+    maxInstances: 40,
     parallelizationFactor: 10,
     retryAttempts: 7,
   };
@@ -79,7 +79,11 @@ test('the stream grows by itself, or has the shards that an operator names', () 
     ShardCount: Match.absent(),
     StreamModeDetails: { StreamMode: 'ON_DEMAND' },
   });
-  const provisioned = example({ ...DEV, stream: { ...DEV.stream, shards: 8 } });
+  const provisioned = example({
+    ...DEV,
+    processor: { ...DEV.processor, maxInstances: 8 },
+    stream: { ...DEV.stream, shards: 8 },
+  });
   provisioned.template.hasResourceProperties('AWS::Kinesis::Stream', {
     ShardCount: 8,
     StreamModeDetails: { StreamMode: 'PROVISIONED' },

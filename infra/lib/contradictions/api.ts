@@ -1,0 +1,101 @@
+import { BlockList, isIP } from 'node:net';
+
+import type { DomainSettings, Environment } from '../environments.js';
+import { type Fault, isElsewhere, oneOf, within } from './fault.js';
+
+/** Longest that an instance serves content again without looking: deletions wait that long. */
+const LONGEST_CACHE_SECONDS = 3600;
+
+/** Networks whose addresses never come over the Internet, where the api is called. */
+const NEVER_SEEN = new BlockList();
+for (const [network, bits] of [
+  ['10.0.0.0', 8],
+  ['127.0.0.0', 8],
+  ['172.16.0.0', 12],
+  ['192.168.0.0', 16],
+] as const) {
+  NEVER_SEEN.addSubnet(network, bits);
+}
+NEVER_SEEN.addSubnet('fc00::', 7, 'ipv6');
+
+/** Base paths that API Gateway keeps for itself. */
+const KEPT_PATHS = ['ping', 'sping'];
+
+/** Who may look users up, where, and what they get. */
+export function ofApi({ api, region }: Environment): Fault[] {
+  const { accountLogsRole, allowedNetworks = [], cacheSeconds, domain, throttle, unknownUser } = api;
+  const unclear = allowedNetworks.filter((network) => !isNetwork(network));
+  return [
+    oneOf('api.unknownUser', unknownUser, ['fallback', 'not-found']),
+    oneOf('api.accountLogsRole', accountLogsRole, ['create', 'exists']),
+    [
+      'api.cacheSeconds',
+      !within(cacheSeconds, 0, LONGEST_CACHE_SECONDS),
+      `is 0 to ${LONGEST_CACHE_SECONDS}`,
+    ],
+    [
+      'api.throttle',
+      !(throttle.rate > 0) || !within(throttle.burst, 1, Number.MAX_SAFE_INTEGER),
+      'lets no look-up through: give rate and burst',
+    ],
+    [
+      'api.allowedNetworks',
+      api.allowedNetworks?.length === 0,
+      'lets nobody in: name networks, or leave it out for everybody with the credentials',
+    ],
+    [
+      'api.allowedNetworks',
+      unclear.length > 0,
+      `${unclear.join(', ')}: is an address and its bits, e.g. 192.0.2.0/24`,
+    ],
+    [
+      'api.allowedNetworks',
+      allowedNetworks.some((network) => isNetwork(network) && isNeverSeen(network)),
+      'holds a private network, from which nobody can call: name the addresses that the Internet sees',
+    ],
+    [
+      'api.allowedNetworks',
+      allowedNetworks.some((network) => isNetwork(network) && network.endsWith('/0')),
+      'lets everybody in: leave it out, if that is meant',
+    ],
+    ...(domain === undefined ? [] : ofDomain(domain, region)),
+  ];
+}
+
+function ofDomain({ basePath, certificateArn, name }: DomainSettings, region?: string): Fault[] {
+  const isCertificate = /^arn:[^:]+:acm:[^:]+:\d{12}:certificate\/./.test(certificateArn);
+  return [
+    [
+      'api.domain',
+      !/^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z0-9-]{2,}$/.test(name),
+      "name is a host's name in lower case, e.g. content.example.com",
+    ],
+    [
+      'api.domain',
+      !isCertificate,
+      'certificateArn is the ARN of a certificate in AWS Certificate Manager',
+    ],
+    [
+      'api.domain',
+      isCertificate && isElsewhere(certificateArn, region),
+      `the certificate must be in the region of the stage, ${region}`,
+    ],
+    [
+      'api.domain',
+      basePath !== undefined && (!/^[\w-]+$/.test(basePath) || KEPT_PATHS.includes(basePath)),
+      `basePath is one word of letters, digits, hyphens and underscores, and not ${KEPT_PATHS.join(' or ')}; leave it out for none`,
+    ],
+  ];
+}
+
+function isNetwork(text: string): boolean {
+  const [address = '', bits, ...rest] = text.split('/');
+  const most = isIP(address) === 6 ? 128 : 32;
+  const isWidth = bits === undefined || (/^\d+$/.test(bits) && within(Number(bits), 0, most));
+  return isIP(address) !== 0 && isWidth && rest.length === 0;
+}
+
+function isNeverSeen(network: string): boolean {
+  const [address = ''] = network.split('/');
+  return NEVER_SEEN.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
+}

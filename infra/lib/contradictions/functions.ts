@@ -1,0 +1,45 @@
+import type { Environment } from '../environments.js';
+import { type Fault, within } from './fault.js';
+
+/** What ingest takes beside the blocks that it holds, in MiB. */
+const BESIDE_BLOCKS_MIB = 128;
+
+/** Lambda and its event sources take no other numbers. */
+export function ofFunctions({ api, ingest, processor }: Environment): Fault[] {
+  const blocks = 2 * ingest.maxBlockMiB + BESIDE_BLOCKS_MIB;
+  const range = (setting: string, value: number, least: number, most: number, is: string): Fault => [
+    setting,
+    !within(value, least, most),
+    `${is} ${least} to ${most}`,
+  ];
+  const memory = Object.entries({ ingest, processor, api }).map(([name, { memoryMiB }]) =>
+    range(`${name}.memoryMiB`, memoryMiB, 128, 10_240, 'MiB of a function are'),
+  );
+  const most = Number.MAX_SAFE_INTEGER;
+  return [
+    ...memory,
+    range('ingest.maxConcurrency', ingest.maxConcurrency, 2, 1000, 'instances that SQS feeds are'),
+    ['ingest.maxBlockMiB', !within(ingest.maxBlockMiB, 1, 65_535), 'is a MiB at least'],
+    [
+      'ingest.maxBlockMiB',
+      within(ingest.memoryMiB, 128, 10_240) && ingest.memoryMiB < blocks,
+      `an instance holds two blocks beside the program: raise ingest.memoryMiB to ${blocks} or more, or lower it`,
+    ],
+    ['processor.maxInstances', !within(processor.maxInstances, 1, most), 'at least one instance must run'],
+    [
+      'processor.maxConcurrentGenerations',
+      !within(processor.maxConcurrentGenerations, 1, most),
+      'at least one call of the model must be allowed',
+    ],
+    range('processor.batchSize', processor.batchSize, 1, 10_000, 'records of a batch are'),
+    range('processor.batchWindowSeconds', processor.batchWindowSeconds, 0, 300, 'seconds that Lambda waits for a batch are'),
+    range('processor.maxRecordAgeHours', processor.maxRecordAgeHours, 1, 168, 'hours that Lambda keeps trying are'),
+    range(
+      'processor.retryAttempts',
+      processor.retryAttempts ?? 0,
+      0,
+      10_000,
+      'left out, the age alone decides; otherwise deliveries are',
+    ),
+  ];
+}
