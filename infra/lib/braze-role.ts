@@ -3,7 +3,7 @@ import * as iam from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
 
 import type { Currents } from './currents.js';
-import { Encryption } from './encryption.js';
+import { Encryption, KEY_TO_WRITE } from './encryption.js';
 import { acknowledgeObjects } from './findings.js';
 
 export interface BrazeRoleProps {
@@ -42,7 +42,7 @@ export class BrazeRole extends Construct {
       }),
     );
     if (key !== undefined) {
-      Encryption.grantWriteThroughS3(key, role);
+      Encryption.grantThroughS3(key, role, KEY_TO_WRITE);
     }
     acknowledgeObjects(role, bucket, keys, 'Braze names its objects; all begin with the prefix');
     new CfnOutput(this, 'Arn', {

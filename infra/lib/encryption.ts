@@ -67,11 +67,15 @@ export class Encryption extends Construct {
     this.key.grant(grantee, ...KEY_TO_WRITE);
   }
 
-  /** Lets somebody outside of the account write through S3, and use the key for nothing else. */
-  static grantWriteThroughS3(key: kms.IKey, role: iam.Role): void {
+  /**
+   * Lets a role use a key through S3, and for nothing else: a role outside of the account, or a
+   * key of somebody else's. Roles of the stack need its key for queue and stream as well, where
+   * what reads them grants it without a condition.
+   */
+  static grantThroughS3(key: kms.IKey, role: iam.Role, actions: string[]): void {
     role.addToPolicy(
       new iam.PolicyStatement({
-        actions: KEY_TO_WRITE,
+        actions,
         resources: [key.keyArn],
         conditions: { StringEquals: { 'kms:ViaService': `s3.${Aws.REGION}.amazonaws.com` } },
       }),

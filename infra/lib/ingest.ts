@@ -7,7 +7,7 @@ import { Construct } from 'constructs';
 import type { Alarms } from './alarms.js';
 import type { Currents } from './currents.js';
 import type { DeadLetters } from './dead-letters.js';
-import { type Encryption, KEY_TO_READ } from './encryption.js';
+import { Encryption, KEY_TO_READ } from './encryption.js';
 import type { Environment } from './environments.js';
 import { acknowledgeObjects } from './findings.js';
 import { Program } from './program.js';
@@ -87,7 +87,9 @@ export class Ingest extends Construct {
     currents.uploads.grant(role, 'sqs:SendMessage');
     deadLetters.queue.grant(role, 'sqs:SendMessage');
     encryption.grantWrite(role);
-    currents.key?.grant(role, ...KEY_TO_READ);
+    if (currents.key !== undefined && currents.key !== encryption.key) {
+      Encryption.grantThroughS3(currents.key, role, KEY_TO_READ);
+    }
     acknowledgeObjects(role, bucket, keys, 'Braze names the objects; all begin with the prefix');
   }
 }

@@ -60,6 +60,8 @@ export class Program extends Construct {
       role: this.role,
       runtime: lambda.Runtime.PROVIDED_AL2023,
       timeout: props.timeout,
+      // Lambda's own segments hold the request's id, the function's name and times, and nothing of
+      // the event; the programs add none. <https://docs.aws.amazon.com/lambda/latest/dg/services-xray.html>
       tracing: lambda.Tracing.ACTIVE,
       ...(props.reservedConcurrency !== undefined && {
         reservedConcurrentExecutions: props.reservedConcurrency,

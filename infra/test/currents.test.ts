@@ -5,6 +5,9 @@ import { DEV, EVERYTHING, example } from './example.js';
 
 const { template } = example(EVERYTHING);
 
+/** S3 as AWS KMS calls it, in the region of the stack. */
+const THROUGH_S3 = { 'Fn::Join': ['', ['s3.', { Ref: 'AWS::Region' }, '.amazonaws.com']] };
+
 test('no bucket is public, and none takes anything in the clear', () => {
   const buckets = Object.keys(template.findResources('AWS::S3::Bucket'));
 
@@ -131,7 +134,7 @@ test('an existing bucket keeps its own notifications: a rule tells of its files'
   template.resourceCountIs('AWS::S3::Bucket', 2);
 });
 
-test('the key of an existing bucket may be used by ingest to read, and by Braze to write', () => {
+test('the key of an existing bucket may be used through S3 only, by ingest to read and by Braze to write', () => {
   const key = 'arn:aws:kms:eu-central-1:111122223333:key/theirs';
   const { template } = example({
     ...EVERYTHING,
@@ -141,7 +144,12 @@ test('the key of an existing bucket may be used by ingest to read, and by Braze 
     template.hasResourceProperties('AWS::IAM::Policy', {
       PolicyDocument: {
         Statement: Match.arrayWith([
-          Match.objectLike({ Action, Effect: 'Allow', Resource: key }),
+          Match.objectLike({
+            Action,
+            Condition: { StringEquals: { 'kms:ViaService': THROUGH_S3 } },
+            Effect: 'Allow',
+            Resource: key,
+          }),
         ]),
       },
       Roles: [{ Ref: Match.stringLikeRegexp(`^${role}`) }],
@@ -149,6 +157,24 @@ test('the key of an existing bucket may be used by ingest to read, and by Braze 
 
   uses('IngestProgramRole', 'kms:Decrypt');
   uses('BrazeRole', ['kms:Decrypt', 'kms:GenerateDataKey']);
+});
+
+test('what EventBridge cannot hand over may lie with the notifications that were given up', () => {
+  const { template } = example({ ...DEV, currents: { ...DEV.currents, existingBucket: 'theirs' } });
+  const rule = { 'Fn::GetAtt': [Match.stringLikeRegexp('^CurrentsObjectCreated'), 'Arn'] };
+
+  template.hasResourceProperties('AWS::SQS::QueuePolicy', {
+    PolicyDocument: {
+      Statement: Match.arrayWith([
+        Match.objectLike({
+          Action: 'sqs:SendMessage',
+          Condition: { ArnEquals: { 'aws:SourceArn': rule } },
+          Principal: { Service: 'events.amazonaws.com' },
+        }),
+      ]),
+    },
+    Queues: [{ Ref: Match.stringLikeRegexp('^CurrentsUploadsGivenUp') }],
+  });
 });
 
 test('EventBridge may write to the encrypted queue', () => {
