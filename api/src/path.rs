@@ -18,9 +18,11 @@ pub fn path(request: &Request) -> Cow<'_, str> {
     let matched = match request.request_context_ref() {
         Some(RequestContext::ApiGatewayV1(context)) => context.resource_path.as_deref(),
         // Method and path: `ANY /`.
-        Some(RequestContext::ApiGatewayV2(context)) => {
-            context.route_key.as_deref().and_then(|route| route.split_once(' ')).map(|(_, path)| path)
-        }
+        Some(RequestContext::ApiGatewayV2(context)) => context
+            .route_key
+            .as_deref()
+            .and_then(|route| route.split_once(' '))
+            .map(|(_, path)| path),
         _ => None,
     };
     let raw = || Cow::Borrowed(request.raw_http_path());
@@ -42,13 +44,13 @@ mod tests {
     use super::*;
 
     /// An event of API Gateway as it reaches the function.
-    fn rest(path: &str, resource: &str, proxy: Option<&str>) -> Request {
+    fn rest(path: &str, resource: &str, name: &str, proxy: Option<&str>) -> Request {
         let event = json!({
             "resource": resource, "path": path, "httpMethod": "GET",
             "headers": { "Host": "content.example.com" }, "multiValueHeaders": {},
             "queryStringParameters": { "user_id": "u" },
             "multiValueQueryStringParameters": { "user_id": ["u"] },
-            "pathParameters": proxy.map(|proxy| json!({ "proxy": proxy })),
+            "pathParameters": proxy.map(|proxy| json!({ name: proxy })),
             "stageVariables": null, "body": null, "isBase64Encoded": false,
             "requestContext": {
                 "accountId": "1", "apiId": "a", "resourceId": "r", "stage": "v1",
@@ -59,13 +61,13 @@ mod tests {
         lambda_http::request::from_str(&event.to_string()).expect("is an event of API Gateway")
     }
 
-    fn http(raw_path: &str, route: &str, proxy: Option<&str>) -> Request {
+    fn http(raw_path: &str, stage: &str, route: &str, proxy: Option<&str>) -> Request {
         let event = json!({
             "version": "2.0", "routeKey": route, "rawPath": raw_path, "rawQueryString": "user_id=u",
             "headers": { "host": "content.example.com" }, "isBase64Encoded": false,
             "pathParameters": proxy.map(|proxy| json!({ "proxy": proxy })),
             "requestContext": {
-                "accountId": "1", "apiId": "a", "stage": "$default", "requestId": "i",
+                "accountId": "1", "apiId": "a", "stage": stage, "requestId": "i",
                 "routeKey": route, "time": "t", "timeEpoch": 1, "domainName": "d",
                 "http": { "method": "GET", "path": raw_path, "protocol": "HTTP/1.1",
                           "sourceIp": "127.0.0.1", "userAgent": "Braze" },
@@ -84,15 +86,58 @@ mod tests {
             ("/health", "/{proxy+}", Some("health"), "/health"),
             ("/personal/health", "/{proxy+}", Some("health"), "/health"),
             ("/personal/v1/foo", "/{proxy+}", Some("v1/foo"), "/v1/foo"),
+            ("/v1/foo", "/{proxy+}", Some("v1/foo"), "/v1/foo"),
+            // A domain without a mapping to one stage: the stage is the first part of its paths.
+            ("/v1", "/", None, "/"),
+            ("/v1/health", "/{proxy+}", Some("health"), "/health"),
+            // A slash at the end, as some put it there.
+            ("/personal/health/", "/{proxy+}", Some("health/"), "/health"),
+            ("/personal/health/", "/{proxy+}", Some("health"), "/health"),
+            // What somebody else called the part that takes all paths.
+            ("/personal/health", "/{path+}", Some("health"), "/health"),
+            // A resource that somebody added is none of ours.
+            ("/personal", "/personal", None, "/personal"),
+            ("/", "/{proxy+}", None, "/"),
         ] {
-            assert_eq!(path(&rest(whole, resource, proxy)), expected, "{whole}");
+            let name = resource.trim_matches(['/', '{', '+', '}']);
+            assert_eq!(path(&rest(whole, resource, name, proxy)), expected, "{whole}");
         }
     }
 
     #[test]
     fn an_http_api_tells_its_paths_too() {
-        assert_eq!(path(&http("/personal", "ANY /", None)), "/");
-        assert_eq!(path(&http("/personal/health", "ANY /{proxy+}", Some("health"))), "/health");
-        assert_eq!(path(&http("/health", "$default", None)), "/health");
+        for (raw, stage, route, proxy, expected) in [
+            ("/personal", "$default", "ANY /", None, "/"),
+            ("/personal/", "$default", "GET /", None, "/"),
+            ("/personal/health", "$default", "ANY /{proxy+}", Some("health"), "/health"),
+            ("/personal/v1/foo", "$default", "ANY /{proxy+}", Some("v1/foo"), "/v1/foo"),
+            ("/v1/", "v1", "GET /", None, "/"),
+            // A route for everything tells no base path, but the stage is told.
+            ("/health", "$default", "$default", None, "/health"),
+            ("/v1", "v1", "$default", None, "/"),
+            ("/v1/", "v1", "$default", None, "/"),
+            ("/v1/health", "v1", "$default", None, "/health"),
+            ("/v1/foo", "$default", "$default", None, "/v1/foo"),
+            ("/v10/health", "v1", "$default", None, "/v10/health"),
+        ] {
+            assert_eq!(path(&http(raw, stage, route, proxy)), expected, "{raw} by {route}");
+        }
+    }
+
+    #[test]
+    fn a_function_with_a_url_of_its_own_tells_its_paths_as_they_are() {
+        let event = json!({
+            "version": "2.0", "routeKey": "$default", "rawPath": "/health", "rawQueryString": "",
+            "headers": { "host": "id.lambda-url.us-east-1.on.aws" }, "isBase64Encoded": false,
+            "requestContext": {
+                "accountId": "anonymous", "apiId": "id", "stage": "$default", "requestId": "i",
+                "routeKey": "$default", "time": "t", "timeEpoch": 1, "domainName": "d",
+                "http": { "method": "GET", "path": "/health", "protocol": "HTTP/1.1",
+                          "sourceIp": "127.0.0.1", "userAgent": "curl" },
+            },
+        });
+        let request = lambda_http::request::from_str(&event.to_string()).expect("is an event");
+
+        assert_eq!(path(&request), "/health");
     }
 }

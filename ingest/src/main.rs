@@ -2,19 +2,27 @@
 //!
 //! This file only wires. Decisions live in the library, where they are tested.
 
+use std::process::ExitCode;
+
+use contract::start_up;
 use ingest::{handler::Ingest, settings::Settings};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn, tracing};
 
 #[tokio::main]
-async fn main() -> Result<(), Error> {
+async fn main() -> ExitCode {
     tracing::init_default_subscriber();
+    start_up::log_panics();
+    start_up::ended(serve().await)
+}
 
+async fn serve() -> Result<(), Error> {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     let settings = Settings::from_lookup(&|name| std::env::var(name).ok())?;
     let ingest = &Ingest::from_settings(&settings).await?;
 
     run(service_fn(|event: LambdaEvent<_>| async move {
-        let report = ingest.handle(event.payload, event.context.deadline()).await?;
+        // Boxed, or the compiler finds what this holds too deep.
+        let report = Box::pin(ingest.handle(event.payload, event.context.deadline())).await?;
         tracing::info!(counts = report.counts.to_json(), "invocation done");
         Ok::<_, Error>(report.response)
     }))

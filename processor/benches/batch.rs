@@ -31,7 +31,7 @@ use lanes::Lanes;
 use memory::Memory;
 use processor::campaign::Compiled;
 use processor::clock::Clock;
-use processor::coordination::{BudgetOfDay, Coordination, Entry, Lease, Leased, Spent};
+use processor::coordination::{BudgetOfDay, Coordination, Entry, Failed, Lease, Leased, Spent};
 use processor::dead_letters::{DeadLetterQueue, NotQueued};
 use processor::eligibility::State;
 use processor::handler::{Processor, models};
@@ -292,7 +292,7 @@ impl Coordination for Sink {
     }
 
     async fn lease(&self, _: &str, _: &Lease) -> Result<Leased, TableError> {
-        Ok(Leased::Ours { failed_calls: 0 })
+        Ok(Leased::Ours(Failed::default()))
     }
 
     async fn finish(&self, _: &str, _: &Entry, _: i64) -> Result<(), TableError> {
@@ -303,7 +303,7 @@ impl Coordination for Sink {
         Ok(true)
     }
 
-    async fn release(&self, _: &str, _: &str, _: u32, _: i64) -> Result<(), TableError> {
+    async fn release(&self, _: &str, _: &str, _: &Failed, _: i64) -> Result<(), TableError> {
         Ok(())
     }
 

@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::budget::Allowance;
 use crate::campaign::Compiled;
-use crate::coordination::{Entry, Lease, Leased};
+use crate::coordination::{Entry, Failed, Lease, Leased};
 use crate::deadline::Deadline;
 use crate::failure::Verdict;
 use crate::generation::{Failure, Generation};
@@ -121,8 +121,8 @@ impl Processor {
                     };
                     let lease = self.lease(question, &owner, deadline);
                     match self.coordination.lease(&question.hash, &lease).await {
-                        Ok(Leased::Ours { failed_calls }) => {
-                            let turn = Turn { owner: &owner, failed_calls };
+                        Ok(Leased::Ours(failed_before)) => {
+                            let turn = Turn { owner: &owner, failed_before };
                             return self.ask(campaign, question, turn, deadline, counts).await;
                         }
                         Ok(Leased::Taken(entry)) => known = Some(entry),
@@ -173,8 +173,9 @@ impl Processor {
             prompt: &question.prompt,
             deadline,
             allowance: Allowance::of(campaign, &question.prompt, self.clock.now_secs()),
-            failed_before: turn.failed_calls,
+            failed_before: turn.failed_before.clone(),
             calls: Calls::default(),
+            last_failure: None,
         };
         let generated = {
             let asking = generation.usable_answer(counts);
@@ -184,25 +185,26 @@ impl Processor {
                 Either::Right((never, _)) => match never {},
             }
         };
-        let Generation { allowance, calls, .. } = generation;
+        let Generation { allowance, calls, last_failure, .. } = generation;
+        let last_failure = last_failure.unwrap_or_else(|| turn.failed_before.last.clone());
         if let Some(allowance) = &allowance {
             self.settle_budget(allowance, &calls).await;
         }
         let (verdict, detail) = match generated {
             Ok(data) => return self.keep_answer(campaign, question, data, calls.spent).await,
             Err(Failure::OverBudget) => {
-                self.release(&question.hash, &turn, &calls).await;
+                self.release(&question.hash, &turn, &calls, last_failure).await;
                 return Answered::OverBudget;
             }
             Err(Failure::Failed { verdict, detail, .. }) => (verdict, detail),
         };
         match verdict {
             Verdict::DeadLetter(reason) => {
-                let attempts = calls.attempts.saturating_add(turn.failed_calls);
+                let attempts = calls.attempts.saturating_add(turn.failed_before.calls);
                 self.keep_given_up(question, reason, detail, attempts).await
             }
             Verdict::RetryNow | Verdict::GiveBack => {
-                self.release(&question.hash, &turn, &calls).await;
+                self.release(&question.hash, &turn, &calls, last_failure).await;
                 Answered::GiveBack(detail)
             }
         }
@@ -243,11 +245,12 @@ impl Processor {
     }
 
     /// Gives a turn back that came to nothing, with the calls that it took.
-    async fn release(&self, hash: &str, turn: &Turn<'_>, calls: &Calls) {
+    async fn release(&self, hash: &str, turn: &Turn<'_>, calls: &Calls, last: String) {
         // What was answered and could not be used was paid for as well.
-        let failed_calls = turn.failed_calls + calls.failed + calls.answered;
+        let failed =
+            Failed { calls: turn.failed_before.calls + calls.failed + calls.answered, last };
         let until = self.clock.now_secs() + GIVEN_UP_SECS;
-        let released = self.coordination.release(hash, turn.owner, failed_calls, until);
+        let released = self.coordination.release(hash, turn.owner, &failed, until);
         if let Err(error) = released.await {
             tracing::debug!(%error, "lease ends by itself");
         }
@@ -265,10 +268,10 @@ impl Processor {
 }
 
 /// A turn to ask for a prompt.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Turn<'a> {
     /// Who has it.
     owner: &'a str,
-    /// Calls of earlier turns that came to nothing.
-    failed_calls: u32,
+    /// What came to nothing in earlier turns.
+    failed_before: Failed,
 }

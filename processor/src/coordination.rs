@@ -42,13 +42,13 @@ pub trait Coordination: Debug + Send + Sync {
     /// Keeps what came of a prompt until `expires_at` (UNIX seconds).
     async fn finish(&self, hash: &str, outcome: &Entry, expires_at: i64) -> Result<(), TableError>;
 
-    /// Gives a lease back without an answer. That `failed_calls` came to nothing so far is
-    /// remembered until `expires_at` (UNIX seconds).
+    /// Gives a lease back without an answer. What came to nothing so far is remembered until
+    /// `expires_at` (UNIX seconds).
     async fn release(
         &self,
         hash: &str,
         owner: &str,
-        failed_calls: u32,
+        failed: &Failed,
         expires_at: i64,
     ) -> Result<(), TableError>;
 
@@ -116,13 +116,19 @@ pub struct Lease {
 /// What became of a request for a lease.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Leased {
-    /// It is the caller's turn.
-    Ours {
-        /// Calls of earlier turns that came to nothing.
-        failed_calls: u32,
-    },
+    /// It is the caller's turn; this came to nothing in earlier ones.
+    Ours(Failed),
     /// It is not; this is known.
     Taken(Entry),
+}
+
+/// Calls for a prompt that came to nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Failed {
+    /// How many; one that took all the time it had counts as several.
+    pub calls: u32,
+    /// Why the last of them did, as far as that was noted.
+    pub last: String,
 }
 
 /// A campaign's budget of one day.

@@ -11,11 +11,11 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::budget::Allowance;
 use crate::campaign::Compiled;
-use crate::coordination::Spent;
+use crate::coordination::{Failed, Spent};
 use crate::deadline::Deadline;
 use crate::failure::{self, Verdict};
 use crate::handler::Processor;
-use crate::model::{self, Answer, Calls, Correction, ModelError, Usage};
+use crate::model::{self, Answer, Calls, Correction, ModelError, TIMED_OUT, Usage};
 use crate::quota::{Call, Reservation};
 
 /// Attempts at one call within an invocation; more are Kinesis' business.
@@ -72,10 +72,12 @@ pub(crate) struct Generation<'a> {
     pub(crate) deadline: Deadline,
     /// What its campaign's budget lets it take, if there is one.
     pub(crate) allowance: Option<Allowance>,
-    /// Calls for the same prompt that came to nothing before this turn.
-    pub(crate) failed_before: u32,
+    /// What came to nothing for the same prompt before this turn.
+    pub(crate) failed_before: Failed,
     /// What was asked in this turn.
     pub(crate) calls: Calls,
+    /// Why the last call of this turn came to nothing.
+    pub(crate) last_failure: Option<String>,
 }
 
 /// What follows from a failed call.
@@ -145,22 +147,19 @@ impl Generation<'_> {
     /// Refuses another call for a prompt for which too many came to nothing, of which `last`
     /// was the last.
     fn may_ask(&self, last: Option<&ModelError>) -> Result<(), Failure> {
-        let failed = self.failed_before + self.calls.failed;
-        let most = match self.processor.health.answers(self.model_id()) {
+        let last = last.map_or_else(|| self.failed_before.last.clone(), ToString::to_string);
+        let is_too_slow = last.starts_with(TIMED_OUT);
+        // What is too slow for one is so whoever else is answered.
+        let most = match is_too_slow || self.processor.health.answers(self.model_id()) {
             true => MAX_FAILED_CALLS,
             false => MAX_FAILED_CALLS_WITHOUT_ANSWERS,
         };
-        if failed < most {
+        if self.failed_before.calls + self.calls.failed < most {
             return Ok(());
         }
-        let reason = match last {
-            Some(ModelError::TimedOut(_)) => "answer_too_slow",
-            _ => "model_failed",
-        };
-        let detail = match last {
-            Some(error) => format!("too many calls came to nothing, the last: {error}"),
-            None => "too many calls came to nothing in earlier deliveries".to_owned(),
-        };
+        let reason = if is_too_slow { "answer_too_slow" } else { "model_failed" };
+        let last = if last.is_empty() { "nobody came back from it" } else { &last };
+        let detail = format!("too many calls came to nothing, the last: {last}");
         Err(Failure::new(Verdict::DeadLetter(reason), detail))
     }
 
@@ -204,6 +203,7 @@ impl Generation<'_> {
             }
             Err(error) => {
                 self.failed(&error, reservation, counts).await;
+                self.last_failure = Some(error.to_string());
                 Ok(Err(error))
             }
         }
@@ -327,7 +327,7 @@ impl Generation<'_> {
     fn backoff(&self, attempt: u32) -> Duration {
         let doublings = match self.processor.health.answers(self.model_id()) {
             true => attempt,
-            false => self.failed_before + self.calls.failed.saturating_sub(1),
+            false => self.failed_before.calls + self.calls.failed.saturating_sub(1),
         };
         let wait = FIRST_BACKOFF.saturating_mul(2_u32.saturating_pow(doublings));
         self.processor.jitter.spread(wait.min(MAX_BACKOFF))

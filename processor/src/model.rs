@@ -19,7 +19,7 @@ use aws_sdk_bedrockruntime::operation::converse::ConverseOutput;
 use aws_sdk_bedrockruntime::types::{
     CachePointBlock, CachePointType, ContentBlock, ConversationRole, GuardrailAction,
     GuardrailConfiguration, GuardrailContentBlock, GuardrailContentSource, GuardrailTextBlock,
-    InferenceConfiguration, Message, StopReason, SystemContentBlock,
+    InferenceConfiguration, Message, StopReason, SystemContentBlock, TokenUsage,
 };
 use contract::campaign::{Guardrail, StructuredOutput};
 use tokio::time::sleep;
@@ -127,7 +127,7 @@ pub enum ModelError {
     #[error("answer could not be read: {0}")]
     Unreadable(String),
     /// The call took longer than it may, and is charged in full.
-    #[error("no answer within {} s: raise timeout_seconds or lower max_tokens", .0.as_secs())]
+    #[error("{TIMED_OUT} {} s: raise timeout_seconds or lower max_tokens", .0.as_secs())]
     TimedOut(Duration),
     /// No reply that could be read: what the service did with the call is not known.
     #[error("model call did not complete: {0}")]
@@ -162,6 +162,9 @@ pub enum ModelError {
     #[error("model refused the request: {0}")]
     Refused(Refusal),
 }
+
+/// How it is said that a call took longer than it may.
+pub(crate) const TIMED_OUT: &str = "no answer within";
 
 /// What the service says no with.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -379,7 +382,12 @@ impl TextModel for Bedrock {
             aws_sdk_bedrockruntime::config::Config::builder().timeout_config(timeouts.build());
         let sent = request.customize().config_override(limited).send().await;
         let reply = sent.map_err(|error| classify(&error, longest))?;
-        let answer = read_reply(&reply)?;
+        let worst = Usage {
+            input_tokens: estimated_input_tokens(campaign, prompt, correction),
+            output_tokens: u64::from(config.max_tokens),
+            ..Usage::default()
+        };
+        let answer = read_reply(&reply, worst)?;
         match &config.guardrail {
             Some(guardrail) if config.structured_output == StructuredOutput::Tool => {
                 self.check(guardrail, answer).await
@@ -422,17 +430,17 @@ fn messages(prompt: &str, correction: Option<&Correction>) -> Result<Vec<Message
     ])
 }
 
-fn read_reply(reply: &ConverseOutput) -> Result<Answer, ModelError> {
-    // Without its usage a call counts with its worst case.
-    let usage =
-        reply.usage().ok_or_else(|| ModelError::Unreadable("it has no usage".to_owned()))?;
-    let cache_write_tokens = count(usage.cache_write_input_tokens().unwrap_or_default());
-    let usage = Usage {
-        input_tokens: count(usage.input_tokens()) + cache_write_tokens,
-        output_tokens: count(usage.output_tokens()),
-        cache_write_tokens,
-        cache_read_tokens: count(usage.cache_read_input_tokens().unwrap_or_default()),
-    };
+/// What the SDK puts in the place of a stop reason that a reply does not have.
+const NOT_SAID: &str = "no value was set";
+
+/// Reads a reply; `worst` is what its call takes at most.
+fn read_reply(reply: &ConverseOutput, worst: Usage) -> Result<Answer, ModelError> {
+    if reply.stop_reason().as_str() == NOT_SAID {
+        return Err(ModelError::Unreadable("the reply does not say why it ended".to_owned()));
+    }
+    // Where the usage is missing, what the call took is not known. No call takes no input.
+    let said = reply.usage().filter(|usage| usage.input_tokens() > 0 || usage.output_tokens() > 0);
+    let usage = said.map_or(worst, counted);
     let stop = match reply.stop_reason() {
         StopReason::EndTurn | StopReason::StopSequence | StopReason::ToolUse => None,
         StopReason::MaxTokens => Some(Stop::TooLong),
@@ -448,6 +456,16 @@ fn read_reply(reply: &ConverseOutput) -> Result<Answer, ModelError> {
     let message = reply.output().and_then(|output| output.as_message().ok());
     let (text, tool_use_id) = message.map(structured::answer_in).unwrap_or_default();
     Ok(Answer { text, tool_use_id, usage })
+}
+
+fn counted(usage: &TokenUsage) -> Usage {
+    let cache_write_tokens = count(usage.cache_write_input_tokens().unwrap_or_default());
+    Usage {
+        input_tokens: count(usage.input_tokens()) + cache_write_tokens,
+        output_tokens: count(usage.output_tokens()),
+        cache_write_tokens,
+        cache_read_tokens: count(usage.cache_read_input_tokens().unwrap_or_default()),
+    }
 }
 
 fn count(tokens: i32) -> u64 {

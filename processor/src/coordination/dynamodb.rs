@@ -4,7 +4,7 @@
 //!
 //! | key | attributes |
 //! | --- | --- |
-//! | `answer#<hash>` | `owner`, `lease_until` (UNIX ms), `failed_calls`; or `answer` (JSON), `input_tokens`, `output_tokens`; or `reason`, `detail`, `attempts`, `given_up_at` (UNIX ms) |
+//! | `answer#<hash>` | `owner`, `lease_until` (UNIX ms), `failed_calls`, `last_failure`; or `answer` (JSON), `input_tokens`, `output_tokens`; or `reason`, `detail`, `attempts`, `given_up_at` (UNIX ms) |
 //! | `budget#<campaign>#<day>` | `spent`, `last_spent` (name of what spent last) |
 //! | `mark#<name>` | |
 
@@ -24,7 +24,7 @@ use contract::content::{COORDINATION_KEY, EXPIRES_AT};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use tokio::time::sleep;
 
-use super::{BudgetOfDay, Coordination, Entry, Lease, Leased, Spent};
+use super::{BudgetOfDay, Coordination, Entry, Failed, Lease, Leased, Spent};
 use crate::model::Usage;
 use crate::store::TableError;
 use crate::store::dynamodb::{Item, failed, number, refused};
@@ -50,6 +50,7 @@ const GIVEN_UP_AT: &str = "given_up_at";
 const SPENT: &str = "spent";
 const LAST_SPENT: &str = "last_spent";
 const FAILED_CALLS: &str = "failed_calls";
+const LAST_FAILURE: &str = "last_failure";
 
 /// Attempts to spend of a budget, when it is known that the earlier ones did not.
 const MAX_SPEND_ATTEMPTS: u32 = 3;
@@ -146,13 +147,11 @@ impl Coordination for SharedTable {
             )
             .expression_attribute_values(":now", number(now))
             .expression_attribute_values(":now_ms", AttributeValue::N(lease.now_ms.to_string()))
-            .return_values(ReturnValue::UpdatedNew)
+            .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         match update.send().await {
             Ok(updated) => {
-                let counted = updated.attributes.as_ref().and_then(failed_calls);
-                // Its own turn is counted in advance.
-                Ok(Leased::Ours { failed_calls: counted.unwrap_or(1).saturating_sub(1) })
+                Ok(Leased::Ours(updated.attributes.as_ref().map(failed_before).unwrap_or_default()))
             }
             Err(SdkError::ServiceError(error)) => match error.err() {
                 UpdateItemError::ConditionalCheckFailedException(refusal) => {
@@ -220,12 +219,12 @@ impl Coordination for SharedTable {
         &self,
         hash: &str,
         owner: &str,
-        failed_calls: u32,
+        failed: &Failed,
         expires_at: i64,
     ) -> Result<(), TableError> {
         let attempted = "lease was not given back";
         let owner = AttributeValue::S(owner.to_owned());
-        if failed_calls == 0 {
+        if failed.calls == 0 {
             let delete = self
                 .client
                 .delete_item()
@@ -242,13 +241,14 @@ impl Coordination for SharedTable {
             .table_name(&self.table)
             .set_key(Some(key(answer_key(hash))))
             .update_expression(
-                "SET failed_calls = :failed_calls, lease_until = :zero, expires_at = :expires_at \
-                 REMOVE #owner",
+                "SET failed_calls = :calls, last_failure = :last, lease_until = :zero, \
+                 expires_at = :expires_at REMOVE #owner",
             )
             .condition_expression("#owner = :owner")
             .expression_attribute_names("#owner", OWNER)
             .expression_attribute_values(":owner", owner)
-            .expression_attribute_values(":failed_calls", number(failed_calls.into()))
+            .expression_attribute_values(":calls", number(failed.calls.into()))
+            .expression_attribute_values(":last", AttributeValue::S(failed.last.clone()))
             .expression_attribute_values(":zero", number(0))
             .expression_attribute_values(":expires_at", number(expires_at));
         is_met(update.send().await, attempted).map(drop)
@@ -380,8 +380,15 @@ fn end_of_lease(lease: &Lease) -> i64 {
     i64::try_from(lease.until_ms / 1_000).unwrap_or(i64::MAX).saturating_add(GRACE_SECS)
 }
 
-fn failed_calls(item: &Item) -> Option<u32> {
-    item.get(FAILED_CALLS)?.as_n().ok()?.parse().ok()
+/// What came to nothing before the turn that an item was just taken for, which is counted in
+/// advance.
+fn failed_before(item: &Item) -> Failed {
+    let counted = item.get(FAILED_CALLS).and_then(|calls| calls.as_n().ok()?.parse().ok());
+    let last = item.get(LAST_FAILURE).and_then(|last| last.as_s().ok());
+    Failed {
+        calls: counted.unwrap_or(1_u32).saturating_sub(1),
+        last: last.cloned().unwrap_or_default(),
+    }
 }
 
 fn key(name: String) -> Item {

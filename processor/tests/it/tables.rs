@@ -13,7 +13,7 @@ use aws_sdk_dynamodb::types::{
 use aws_smithy_runtime_api::client::http::HttpClient;
 use contract::content;
 use dynoxide::Database;
-use processor::coordination::{BudgetOfDay, Coordination, Entry, Lease, SharedTable};
+use processor::coordination::{BudgetOfDay, Coordination, Entry, Failed, Lease, SharedTable};
 use processor::history::Past;
 use processor::model::Usage;
 use processor::quota::dynamodb::Lanes as DynamoDbLanes;
@@ -205,9 +205,9 @@ async fn coordination_in_memory_answers_as_dynamodb_does() {
                 real.finish(hash, &outcome, at).await.expect("keeps");
             }
             4 => {
-                let failed_calls = rng.random_range(0..3);
-                memory.release(hash, &owner, failed_calls, at).await.expect("releases");
-                real.release(hash, &owner, failed_calls, at).await.expect("releases");
+                let failed = Failed { calls: rng.random_range(0..3), last: format!("f{call}") };
+                memory.release(hash, &owner, &failed, at).await.expect("releases");
+                real.release(hash, &owner, &failed, at).await.expect("releases");
             }
             5 => {
                 let day = rng.random_range(0..20);

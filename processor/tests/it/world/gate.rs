@@ -13,7 +13,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use contract::dead_letter::DeadLetter;
 use processor::campaign::Compiled;
-use processor::coordination::{BudgetOfDay, Coordination, Entry, Lease, Leased, Spent};
+use processor::coordination::{BudgetOfDay, Coordination, Entry, Failed, Lease, Leased, Spent};
 use processor::dead_letters::{DeadLetterQueue, NotQueued};
 use processor::eligibility::State;
 use processor::model::{Answer, Correction, ModelError, TextModel};
@@ -238,10 +238,10 @@ impl<T: Coordination> Coordination for Gated<Arc<T>> {
         &self,
         hash: &str,
         owner: &str,
-        failed_calls: u32,
+        failed: &Failed,
         at: i64,
     ) -> Result<(), TableError> {
-        gated!(self, self.inner.release(hash, owner, failed_calls, at))
+        gated!(self, self.inner.release(hash, owner, failed, at))
     }
 
     async fn spend(

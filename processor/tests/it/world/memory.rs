@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use processor::coordination::{BudgetOfDay, Coordination, Entry, Lease, Leased, Spent};
+use processor::coordination::{BudgetOfDay, Coordination, Entry, Failed, Lease, Leased, Spent};
 use processor::eligibility::{State, WrittenFor};
 use processor::history::Past;
 use processor::store::{Content, ContentTable, Key, TableError, Write, Written};
@@ -28,7 +28,7 @@ pub(crate) struct Tables {
     /// The coordination table's answers, with owner and end.
     pub answers: BTreeMap<String, (Entry, String, i64)>,
     /// Calls for prompts that came to nothing.
-    pub failed_calls: BTreeMap<String, u32>,
+    pub failed: BTreeMap<String, Failed>,
     /// What budgets have spent.
     pub budgets: BTreeMap<(String, i64), i64>,
     /// What was marked.
@@ -187,9 +187,10 @@ impl Coordination for Memory {
         let entry = Entry::Leased { until_ms: lease.until_ms };
         let expires_at = i64::try_from(lease.until_ms / 1_000).unwrap_or(i64::MAX) + 1_000_000;
         tables.answers.insert(hash.to_owned(), (entry, lease.owner.clone(), expires_at));
-        let counted = tables.failed_calls.entry(hash.to_owned()).or_default();
-        *counted += 1;
-        Ok(Leased::Ours { failed_calls: *counted - 1 })
+        let failed = tables.failed.entry(hash.to_owned()).or_default();
+        let before = failed.clone();
+        failed.calls += 1;
+        Ok(Leased::Ours(before))
     }
 
     async fn extend(&self, hash: &str, lease: &Lease) -> Result<bool, TableError> {
@@ -208,7 +209,7 @@ impl Coordination for Memory {
         tables.calls += 1;
         if !matches!(tables.answers.get(hash), Some((Entry::Answered { .. }, ..))) {
             tables.answers.insert(hash.to_owned(), (outcome.clone(), String::new(), at));
-            tables.failed_calls.remove(hash);
+            tables.failed.remove(hash);
         }
         Ok(())
     }
@@ -217,7 +218,7 @@ impl Coordination for Memory {
         &self,
         hash: &str,
         owner: &str,
-        failed_calls: u32,
+        failed: &Failed,
         expires_at: i64,
     ) -> Result<(), TableError> {
         let mut tables = self.tables();
@@ -225,13 +226,13 @@ impl Coordination for Memory {
         if tables.answers.get(hash).is_none_or(|(_, owned_by, _)| owned_by != owner) {
             return Ok(());
         }
-        if failed_calls == 0 {
+        if failed.calls == 0 {
             tables.answers.remove(hash);
-            tables.failed_calls.remove(hash);
+            tables.failed.remove(hash);
         } else {
             let free = (Entry::Leased { until_ms: 0 }, String::new(), expires_at);
             tables.answers.insert(hash.to_owned(), free);
-            tables.failed_calls.insert(hash.to_owned(), failed_calls);
+            tables.failed.insert(hash.to_owned(), failed.clone());
         }
         Ok(())
     }
