@@ -26,6 +26,10 @@ const OPENAPI_PATH: &str = "/openapi.json";
 /// Answers while the process lives, without asking anything else.
 const HEALTH_PATH: &str = "/health";
 
+/// Said of every other path.
+const NO_SUCH_PATH: &str = "use GET /?user_id=...: nothing stands between the question mark and \
+    the stage, or the custom domain with its base path";
+
 /// What `GET /health` answers.
 const HEALTHY: &str = r#"{"status":"ok"}"#;
 
@@ -118,7 +122,7 @@ impl Api {
 
     async fn route(&self, call: &Call<'_>, counts: &mut Counts) -> Response<String> {
         if !matches!(call.path, "/" | HEALTH_PATH | OPENAPI_PATH) {
-            return answer::error(StatusCode::NOT_FOUND, "no_such_path", "use GET /");
+            return answer::error(StatusCode::NOT_FOUND, "no_such_path", NO_SUCH_PATH);
         }
         if !matches!(*call.method, Method::GET | Method::HEAD) {
             let status = StatusCode::METHOD_NOT_ALLOWED;

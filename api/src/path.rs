@@ -2,7 +2,8 @@
 //!
 //! Behind a custom domain with a base path (`https://content.example.com/personal`) API Gateway
 //! hands over the whole path, `/personal`. What it matched tells the rest: the resource `/`, or
-//! `/{proxy+}` with what stands in its place. The stage's name is in neither.
+//! `/{proxy+}` with what stands in its place. So a path that is wrong stays wrong, and only what
+//! the operator put before the api's own paths is left out.
 //! <https://docs.aws.amazon.com/apigateway/latest/developerguide/rest-api-mappings.html>
 
 use std::borrow::Cow;
@@ -10,30 +11,45 @@ use std::borrow::Cow;
 use lambda_http::request::RequestContext;
 use lambda_http::{Request, RequestExt as _};
 
-/// The name of the resource's part that takes all paths.
-const PROXY: &str = "proxy";
+/// The stage of an HTTP API that stands in no path.
+const DEFAULT_STAGE: &str = "$default";
 
 /// The path that was called, as the api knows it.
 pub fn path(request: &Request) -> Cow<'_, str> {
-    let matched = match request.request_context_ref() {
-        Some(RequestContext::ApiGatewayV1(context)) => context.resource_path.as_deref(),
-        // Method and path: `ANY /`.
-        Some(RequestContext::ApiGatewayV2(context)) => context
-            .route_key
-            .as_deref()
-            .and_then(|route| route.split_once(' '))
-            .map(|(_, path)| path),
-        _ => None,
+    let raw = request.raw_http_path();
+    let (matched, stage) = match request.request_context_ref() {
+        Some(RequestContext::ApiGatewayV1(context)) => (context.resource_path.as_deref(), None),
+        // Method and path: `ANY /`. A route for everything is `$default` and tells no path.
+        Some(RequestContext::ApiGatewayV2(context)) => {
+            let route = context.route_key.as_deref().and_then(|route| route.split_once(' '));
+            (route.map(|(_, path)| path), context.stage.as_deref())
+        }
+        _ => (None, None),
     };
-    let raw = || Cow::Borrowed(request.raw_http_path());
+    let rest = |name| {
+        let parameters = request.path_parameters_ref()?;
+        parameters.first(name).map(|rest| Cow::Owned(format!("/{}", rest.trim_end_matches('/'))))
+    };
     match matched {
         Some("/") => Cow::Borrowed("/"),
-        Some("/{proxy+}") => {
-            let parameters = request.path_parameters_ref();
-            let rest = parameters.and_then(|parameters| parameters.first(PROXY));
-            rest.map_or_else(raw, |rest| Cow::Owned(format!("/{rest}")))
-        }
-        _ => raw(),
+        Some(resource) => rest_of(resource).and_then(rest).unwrap_or(Cow::Borrowed(raw)),
+        None => Cow::Borrowed(stage.map_or(raw, |stage| without_stage(raw, stage))),
+    }
+}
+
+/// The name of the part that takes all paths, of a resource that is nothing else.
+fn rest_of(resource: &str) -> Option<&str> {
+    resource.strip_prefix("/{")?.strip_suffix("+}")
+}
+
+/// HTTP APIs put the name of a stage before the path.
+fn without_stage<'a>(raw: &'a str, stage: &str) -> &'a str {
+    let rest = raw.strip_prefix('/').and_then(|path| path.strip_prefix(stage));
+    match rest {
+        _ if stage == DEFAULT_STAGE => raw,
+        Some("") => "/",
+        Some(rest) if rest.starts_with('/') => rest,
+        _ => raw,
     }
 }
 

@@ -52,9 +52,17 @@ pub enum BadQuery {
     /// The user id is empty, too long, of other characters, or still a Liquid tag.
     #[error(
         "user_id must be 1 to {MAX_USER_ID_BYTES} letters and digits of ASCII or \
-         {LOOK_UP_CHARACTERS}, encoded as in every URL: + as %2B, & as %26"
+         {LOOK_UP_CHARACTERS}, encoded once as in every URL, in Liquid \
+         {{{{${{braze_id}} | url_param_escape}}}}: a raw + arrives as a blank (send %2B), and a \
+         raw & (%26) or # (%23) ends it"
     )]
     BadUser,
+    /// The user id holds a percent sign and two digits, as what was encoded twice does.
+    #[error(
+        "user_id is encoded twice, or not as in URLs: encode it once, in Liquid \
+         {{{{${{braze_id}} | url_param_escape}}}}, so that a + is sent as %2B"
+    )]
+    EncodedTwice,
     /// The user id holds a blank, as which a `+` arrives that is not encoded.
     #[error(
         "user_id holds a blank, as which a + arrives that is not encoded: send %2B in its place, \
@@ -108,8 +116,7 @@ impl Query {
         }
         let user_id = user_id.ok_or(BadQuery::NoUser)?;
         if !can_be_looked_up(&user_id) {
-            let would_be_right = can_be_looked_up(&user_id.replace(' ', "+"));
-            return Err(if would_be_right { BadQuery::BlankInUser } else { BadQuery::BadUser });
+            return Err(why_not(&user_id));
         }
         let campaigns = campaign.as_deref().map_or(Ok(Vec::new()), names)?;
         let format = match format.as_deref() {
@@ -118,6 +125,20 @@ impl Query {
             Some(_) => return Err(BadQuery::BadFormat),
         };
         Ok(Self { user_id, campaigns, format })
+    }
+}
+
+/// What makes a user id one that cannot be looked up, and so what to send in its place.
+fn why_not(user_id: &str) -> BadQuery {
+    if can_be_looked_up(&user_id.replace(' ', "+")) {
+        return BadQuery::BlankInUser;
+    }
+    let again: Option<(_, _)> = form_urlencoded::parse(user_id.as_bytes()).next();
+    match again {
+        Some((decoded, _)) if user_id.contains('%') && can_be_looked_up(&decoded) => {
+            BadQuery::EncodedTwice
+        }
+        _ => BadQuery::BadUser,
     }
 }
 
@@ -151,6 +172,27 @@ mod tests {
         assert!(error.to_string().contains("{{${braze_id} | url_param_escape}}"), "{error}");
         assert_eq!(Query::parse("user_id=a%2Bb").map(|query| query.user_id), Ok("a+b".to_owned()));
         assert_eq!(Query::parse("user_id=a+<b"), Err(BadQuery::BadUser));
+    }
+
+    #[test]
+    fn a_character_that_arrives_wrong_is_told_what_to_send() {
+        for (query, told) in [
+            // The rest of the id is another parameter's name, or never sent.
+            ("user_id=&co", "& (%26)"),
+            ("user_id=#co", "# (%23)"),
+            ("user_id=a%2520b", "(send %2B)"),
+            ("user_id=a+b+%3C", "(send %2B)"),
+            ("user_id=a%252Bb", "encode it once"),
+            ("user_id=a%25b", "encoded once"),
+            ("user_id=%7B%7B%24%7Bbraze_id%7D%7D%7D", "{{${braze_id} | url_param_escape}}"),
+        ] {
+            let error = Query::parse(query).expect_err("cannot be looked up").to_string();
+            assert!(error.contains(told), "{query}: {error}");
+        }
+        for raw in ["a=b", "a/b", "a:b", "a@b", "a|b", "a~b", "a.b-c_d"] {
+            let query = Query::parse(&format!("user_id={raw}"));
+            assert_eq!(query.map(|query| query.user_id).as_deref(), Ok(raw));
+        }
     }
 
     #[test]

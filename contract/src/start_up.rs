@@ -11,7 +11,7 @@ pub fn ended(outcome: Result<(), Box<dyn Error + Send + Sync>>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!(%error, "does not start");
+            tracing::error!(error = with_causes(error.as_ref()), "does not start");
             ExitCode::FAILURE
         }
     }
@@ -24,4 +24,108 @@ pub fn log_panics() {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(place, "panicked");
     }));
+}
+
+/// What failed, and why: errors do not repeat their causes.
+fn with_causes(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::{self, Debug};
+    use std::sync::{Arc, Mutex};
+    use std::{io, panic};
+
+    use tracing::field::{Field, Visit};
+    use tracing::span::{Attributes, Id, Record};
+    use tracing::{Event, Metadata, Subscriber, subscriber};
+
+    use super::*;
+
+    /// Keeps every line as `LEVEL field=value ...`.
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<String>>>);
+
+    impl Subscriber for Log {
+        fn enabled(&self, _: &Metadata<'_>) -> bool {
+            true
+        }
+
+        fn new_span(&self, _: &Attributes<'_>) -> Id {
+            Id::from_u64(1)
+        }
+
+        fn record(&self, _: &Id, _: &Record<'_>) {}
+
+        fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+        fn event(&self, event: &Event<'_>) {
+            let mut line = Line(event.metadata().level().to_string());
+            event.record(&mut line);
+            self.0.lock().expect("nobody panicked").push(line.0);
+        }
+
+        fn enter(&self, _: &Id) {}
+
+        fn exit(&self, _: &Id) {}
+    }
+
+    struct Line(String);
+
+    impl Visit for Line {
+        fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+            fmt::write(&mut self.0, format_args!(" {field}={value:?}")).expect("is written");
+        }
+    }
+
+    /// The lines that `work` writes.
+    fn logged(work: impl FnOnce()) -> Vec<String> {
+        let log = Log::default();
+        subscriber::with_default(log.clone(), work);
+        log.0.lock().expect("nobody panicked").clone()
+    }
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("reading a file")]
+    struct Unreadable(#[source] io::Error);
+
+    #[test]
+    fn a_start_that_failed_is_one_error_that_tells_the_causes_too() {
+        let error = Unreadable(io::Error::other("disk is gone"));
+
+        let log = logged(|| {
+            assert_eq!(ended(Err(error.into())), ExitCode::FAILURE);
+        });
+
+        let line = r#"ERROR message=does not start error="reading a file: disk is gone""#;
+        assert_eq!(log, [line]);
+    }
+
+    #[test]
+    fn an_end_without_trouble_says_nothing() {
+        assert_eq!(logged(|| assert_eq!(ended(Ok(())), ExitCode::SUCCESS)), [""; 0]);
+    }
+
+    #[test]
+    fn a_panic_is_one_error_that_says_where_and_never_what() {
+        let before = panic::take_hook();
+        log_panics();
+
+        let log = logged(|| {
+            let _ = panic::catch_unwind(|| panic!("user 5f1a2b3c watched Harbour Lights"));
+        });
+        panic::set_hook(before);
+
+        assert_eq!(log.len(), 1, "{log:?}");
+        assert!(log[0].starts_with("ERROR message=panicked place=\"contract"), "{log:?}");
+        assert!(!log[0].contains("5f1a2b3c"), "{log:?}");
+    }
 }

@@ -3,11 +3,11 @@
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 mod credentials;
+mod function;
 mod input;
 mod log;
 mod lookups;
 mod openapi;
 mod rig;
 mod server;
-mod start;
 mod trouble;
