@@ -19,6 +19,9 @@ import type { UserRecords } from './user-records.js';
  */
 export const INGEST_TIMEOUT = Duration.seconds(90);
 
+/** What ingest says when a notification goes back to its queue. */
+const RETURNED = 'not delivered';
+
 export interface IngestProps {
   readonly codePath: string;
   readonly environment: Environment;
@@ -55,6 +58,7 @@ export class Ingest extends Construct {
       },
     });
     this.grant(props);
+    this.watch(props.alarms);
     this.program.function.addEventSource(
       new sources.SqsEventSource(props.currents.uploads, {
         // Each object is a file of thousands of events.
@@ -63,6 +67,22 @@ export class Ingest extends Construct {
         reportBatchItemFailures: true,
       }),
     );
+  }
+
+  /**
+   * A file that could not be fetched fails no invocation, and its age does not show: SQS leaves
+   * messages that were delivered three times out of the age of the oldest.
+   * <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html>
+   */
+  private watch(alarms: Alarms): void {
+    alarms.watch(this, {
+      name: 'uploads-late',
+      of: 'returned',
+      means: 'Files of Currents cannot be read now, and are tried again and again.',
+      metric: this.program.countMessages('NotificationsReturned', RETURNED),
+      above: 0,
+      periods: 3,
+    });
   }
 
   private grant({ currents, deadLetters, encryption, environment, records }: IngestProps): void {

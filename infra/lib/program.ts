@@ -102,11 +102,19 @@ export class Program extends Construct {
 
   /** Counts invocations whose counter `counter`, in the line that each writes, is not zero. */
   count(name: string, counter: string): cloudwatch.Metric {
-    const namespace = Stack.of(this).stackName;
+    return this.countLines(name, logs.FilterPattern.literal(`%${counter}\\W+[1-9]%`));
+  }
+
+  /** Counts lines with this message. */
+  countMessages(name: string, message: string): cloudwatch.Metric {
+    return this.countLines(name, logs.FilterPattern.stringValue('$.fields.message', '=', message));
+  }
+
+  private countLines(name: string, filterPattern: logs.IFilterPattern): cloudwatch.Metric {
     return new logs.MetricFilter(this, `Count-${name}`, {
       logGroup: this.log,
-      filterPattern: logs.FilterPattern.literal(`%${counter}\\W+[1-9]%`),
-      metricNamespace: namespace,
+      filterPattern,
+      metricNamespace: Stack.of(this).stackName,
       metricName: name,
       metricValue: '1',
     }).metric({ period: PERIOD, statistic: 'Sum' });

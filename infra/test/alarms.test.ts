@@ -57,6 +57,24 @@ test('only invocations that skipped an event for its budget count, as the log wr
   expect(line(0)).not.toMatch(pattern);
 });
 
+test('a file that cannot be fetched rings long before it is given up, by the line that ingest writes', () => {
+  const ingest = readFileSync(join(import.meta.dirname, '../../ingest/src/handler.rs'), 'utf8');
+  const filters = Object.entries(template.findResources('AWS::Logs::MetricFilter'));
+  const [, filter] = filters.find(([id]) => id.startsWith('Ingest')) ?? [];
+  const [, said] = /^\{ \$\.fields\.message = "([^"]+)" \}$/.exec(filter?.Properties.FilterPattern) ?? [];
+
+  expect(said).toBeDefined();
+  expect(ingest).toMatch(new RegExp(`warn!\\([^;]*"${said}"`));
+  template.hasResourceProperties('AWS::CloudWatch::Alarm', {
+    AlarmDescription: Match.stringLikeRegexp('#uploads-late$'),
+    EvaluationPeriods: 3,
+    MetricName: filter?.Properties.MetricTransformations[0].MetricName,
+    Period: 300,
+    Statistic: 'Sum',
+    Threshold: 0,
+  });
+});
+
 test('events are late after as many minutes as an operator says', () => {
   template.hasResourceProperties('AWS::CloudWatch::Alarm', {
     MetricName: 'IteratorAge',
