@@ -45,7 +45,10 @@ pub(super) fn classify<E: ProvideErrorMetadata>(
 ) -> ModelError {
     match error {
         SdkError::ConstructionFailure(_) => ModelError::NotSent(brief(error)),
-        SdkError::DispatchFailure(failure) if !failure.is_io() && !failure.is_timeout() => {
+        // It never left; the SDK marks as transient what broke on the way back.
+        SdkError::DispatchFailure(failure)
+            if failure.is_user() || (failure.is_other() && failure.as_other().is_none()) =>
+        {
             ModelError::NotSent(brief(error))
         }
         SdkError::TimeoutError(_) => ModelError::TimedOut(longest),
@@ -95,7 +98,8 @@ fn named(code: &str, message: &str, reply: &HttpResponse) -> String {
     if code.is_empty() {
         return described(reply);
     }
-    refusal(code, message, MAX_MESSAGE_CHARS).to_string()
+    let message: String = message.chars().take(MAX_MESSAGE_CHARS).collect();
+    format!("{code}: {message}")
 }
 
 fn is_passing(message: &str) -> bool {

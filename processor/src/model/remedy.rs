@@ -28,7 +28,7 @@ const REMEDIES: [(&[&str], &str); 18] = [
         "set structured_output = \"tool\": the model has no structured output",
     ),
     (&["on-demand throughput"], "set model_id to an inference profile of the model, such as us.…"),
-    (&["system"], "choose another model: this one takes no standing instructions"),
+    (&["system message"], "choose another model: this one takes no standing instructions"),
     (&["maximum tokens"], "lower max_tokens: the model writes no more at once"),
     (&["max_tokens"], "lower max_tokens: the model writes no more at once"),
     (&["model identifier"], "correct model_id: there is no such model in this region"),
@@ -61,6 +61,7 @@ mod tests {
             ("You do not have access to explicit prompt caching", "cache_system"),
             ("The maximum tokens you requested exceeds the model limit of 4096", "max_tokens"),
             ("The provided model identifier is invalid.", "model_id"),
+            ("This model doesn't support system messages.", "another model"),
             ("Model use case details have not been submitted for this account.", "form"),
             ("bedrock:InvokeModel on resource: r with an explicit deny in a policy", "policy"),
         ] {
