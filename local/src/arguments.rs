@@ -1,16 +1,18 @@
 //! What a person can say on the command line.
 
-use std::num::{NonZeroU32, NonZeroU64};
+use std::num::{NonZeroU16, NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use ingest::settings::DEFAULT_STREAM_BUCKETS;
 use loadtest::generate::{Course, Plan};
 use loadtest::writer::Compression;
 use processor::quota::{ModelQuota, ModelQuotas};
 
 use crate::aws;
 use crate::bedrock::Behaviour;
+use crate::bedrock::scenario::{self, Rule};
 use crate::event_source::Mapping;
 use crate::faults::Faults;
 use crate::pipeline::{Credentials, Model, Options};
@@ -117,9 +119,25 @@ pub struct System {
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub throttle_every: u64,
 
+    /// What else the stand-in does.
+    #[command(flatten)]
+    pub scenarios: Scenarios,
+
     /// Shards of the embedded stream.
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=64))]
     pub shards: u8,
+}
+
+/// What a stand-in does that a service which answers well does not.
+#[derive(Debug, Clone, Args)]
+pub struct Scenarios {
+    /// Let the stand-in do what Bedrock has been seen to do; --help lists the names.
+    #[arg(long = "scenario", value_name = "NAME", value_delimiter = ',', long_help = scenario::help())]
+    pub rules: Vec<Rule>,
+
+    /// What the scenario `slow` takes, in milliseconds.
+    #[arg(long, value_name = "MS", default_value_t = 60_000)]
+    pub slow_ms: u64,
 }
 
 /// Something else than a run.
@@ -140,6 +158,10 @@ pub enum Command {
         /// Port on 127.0.0.1; 0 takes a free one.
         #[arg(long, default_value_t = 8090)]
         port: u16,
+
+        /// What it does.
+        #[command(flatten)]
+        scenarios: Scenarios,
     },
 }
 
@@ -201,6 +223,10 @@ pub struct Redrive {
     #[arg(long, value_name = "NAME", conflicts_with = "data")]
     pub stream: Option<String>,
 
+    /// STREAM_BUCKETS of the deployment, so that users go back to their own shards.
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_STREAM_BUCKETS, conflicts_with = "data")]
+    pub stream_buckets: NonZeroU16,
+
     /// Only what was given up for this reason, e.g. bad_answer.
     #[arg(long, value_name = "REASON")]
     pub reason: Option<String>,
@@ -243,6 +269,17 @@ impl Arguments {
     }
 }
 
+impl Scenarios {
+    /// A stand-in that does this, and otherwise answers well.
+    pub fn behaviour(&self) -> Behaviour {
+        Behaviour {
+            scenarios: self.rules.clone(),
+            slow: Duration::from_millis(self.slow_ms),
+            ..Behaviour::default()
+        }
+    }
+}
+
 impl System {
     /// How the pipeline is set up, with its state kept.
     pub fn options(&self) -> Options {
@@ -253,7 +290,7 @@ impl System {
             latency: Duration::from_millis(self.latency_ms),
             latency_per_token: Duration::from_micros(self.latency_per_token_us),
             throttle_every: self.throttle_every,
-            ..Behaviour::default()
+            ..self.scenarios.behaviour()
         };
         Options {
             campaigns_dir: self.campaigns.clone(),

@@ -6,11 +6,22 @@
 //! sixty seconds gets a `ThrottlingException`. The text is made up from the
 //! events in the prompt and says so: no model runs here.
 //!
+//! A request that real models refuse is refused, whoever asks. What else a service does that
+//! does not answer well, it does when told to: see [`scenario`]. An answer is billed when it
+//! ends, or when its client goes away before.
+//!
 //! - `ledger` — the quota's books.
 //! - `text` — the text, in the shape of the requested schema.
+//! - `validation`, `grammar` — what is wrong with a request, and with its schema.
+//! - [`scenario`] — what can be told to go wrong; `refusal` and `odd` do it.
 
+mod grammar;
 mod ledger;
+mod odd;
+mod refusal;
+pub mod scenario;
 mod text;
+mod validation;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,10 +30,10 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
+use clap::ValueEnum as _;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep};
@@ -30,14 +41,20 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::aws::free_port;
-use ledger::Ledger;
 pub use ledger::QuotaUse;
+use ledger::{Entry, Ledger};
+use refusal::{Call, Refusal};
+use scenario::{Rule, Scenario};
+use text::Answer;
 
 /// Bytes that make one token here; AWS' sample estimates with the same number.
 const BYTES_PER_TOKEN: usize = 4;
 
 /// Output allowance of a request that names none, as of a current model.
 const DEFAULT_MAX_TOKENS: u64 = 8_192;
+
+/// What [`Scenario::Slow`] takes, unless it is said: longer than any caller should wait.
+pub const DEFAULT_SLOW: Duration = Duration::from_secs(60);
 
 /// What a guardrail puts in an answer's place.
 const BLOCKED: &str = "blocked by the stand-in's guardrail";
@@ -62,6 +79,10 @@ pub struct Behaviour {
     /// What the account's guardrails let nobody read; they look at texts, not at what is
     /// put into a tool.
     pub forbidden: Option<&'static str>,
+    /// What else goes wrong, beside what the model's id says.
+    pub scenarios: Vec<Rule>,
+    /// What [`Scenario::Slow`] takes.
+    pub slow: Duration,
 }
 
 /// Which answers cannot be used.
@@ -86,6 +107,8 @@ impl Default for Behaviour {
             unusable: Unusable::None,
             stop_reason: None,
             forbidden: None,
+            scenarios: Vec::new(),
+            slow: DEFAULT_SLOW,
         }
     }
 }
@@ -105,6 +128,20 @@ struct Shared {
     calls: AtomicU64,
     answers: AtomicU64,
     guarded: AtomicU64,
+    under_way: AtomicU64,
+    billed_calls: AtomicU64,
+    billed_tokens: AtomicU64,
+    /// How often each scenario struck, by its place in the list.
+    struck: Vec<AtomicU64>,
+}
+
+/// What the account was billed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Billed {
+    /// Calls that were answered, whether somebody could read the answer or not.
+    pub calls: u64,
+    /// Their input and output tokens.
+    pub tokens: u64,
 }
 
 impl StandIn {
@@ -133,6 +170,10 @@ impl StandIn {
             calls: AtomicU64::default(),
             answers: AtomicU64::default(),
             guarded: AtomicU64::default(),
+            under_way: AtomicU64::default(),
+            billed_calls: AtomicU64::default(),
+            billed_tokens: AtomicU64::default(),
+            struck: Scenario::value_variants().iter().map(|_| AtomicU64::default()).collect(),
         });
         let router = Router::new()
             .route("/model/{model_id}/converse", post(converse))
@@ -172,6 +213,19 @@ impl StandIn {
         self.state.ledger.charged(Instant::now())
     }
 
+    /// What the account was billed so far.
+    pub fn billed(&self) -> Billed {
+        Billed {
+            calls: self.state.billed_calls.load(Ordering::SeqCst),
+            tokens: self.state.billed_tokens.load(Ordering::SeqCst),
+        }
+    }
+
+    /// How often a scenario struck so far.
+    pub fn struck(&self, scenario: Scenario) -> u64 {
+        self.state.struck[scenario as usize].load(Ordering::SeqCst)
+    }
+
     /// Calls that were answered with text.
     pub fn answers(&self) -> u64 {
         self.state.answers.load(Ordering::SeqCst)
@@ -180,66 +234,161 @@ impl StandIn {
 
 async fn converse(
     State(state): State<Arc<Shared>>,
-    Path(_model_id): Path<String>,
+    Path(model_id): Path<String>,
     Json(request): Json<Value>,
 ) -> Response {
-    let behaviour = &state.behaviour;
     let call = state.calls.fetch_add(1, Ordering::SeqCst) + 1;
-    let input_tokens = (request.to_string().len() / BYTES_PER_TOKEN) as u64;
-    let max_tokens = request["inferenceConfig"]["maxTokens"].as_u64().unwrap_or(DEFAULT_MAX_TOKENS);
-    let is_fault = behaviour.throttle_every > 0 && call.is_multiple_of(behaviour.throttle_every);
-    let reserved = input_tokens + max_tokens;
-    let entry = match state.ledger.reserve(reserved, Instant::now()) {
-        Some(entry) if !is_fault => entry,
-        admitted => {
-            if let Some(entry) = admitted {
-                state.ledger.settle(entry, 0, Instant::now());
-            }
-            return refusal(
-                "ThrottlingException",
-                "Too many tokens, please wait before trying again.",
-            );
-        }
+    let under_way = UnderWay::begin(&state);
+    let scenarios = match state.scenarios(&model_id, &request) {
+        Ok(scenarios) => scenarios,
+        Err(refusal) => return refusal.into_response(),
     };
-    let is_unusable = match behaviour.unusable {
-        Unusable::None => false,
-        Unusable::First => !text::is_correction(&request),
-        Unusable::All => true,
-    };
-    let Some(mut answer) = text::answer(&request) else {
-        state.ledger.settle(entry, 0, Instant::now());
-        return refusal("ValidationException", "The request holds no schema or no prompt.");
-    };
-    if is_unusable && behaviour.stop_reason.is_none() {
-        answer.text = "{}".to_owned();
+    if let Err(reason) = validation::check(&request) {
+        return Refusal::invalid(reason).into_response();
     }
-    let is_blocked = request["guardrailConfig"].is_object()
-        && !answer.is_tool()
-        && behaviour.forbidden.is_some_and(|word| answer.text.contains(word));
-    let stop_reason = if is_blocked {
-        answer.text = BLOCKED.to_owned();
-        Some("guardrail_intervened")
-    } else {
-        behaviour.stop_reason.filter(|_| is_unusable)
-    };
-    let output_tokens = (answer.text.len().div_ceil(BYTES_PER_TOKEN) as u64).min(max_tokens);
-    let tokens = u32::try_from(output_tokens).unwrap_or(u32::MAX);
-    let latency = behaviour.latency + behaviour.latency_per_token * tokens;
-    sleep(latency).await;
-    let used = input_tokens + output_tokens * behaviour.output_burndown;
-    state.ledger.settle(entry, used, Instant::now());
-    state.answers.fetch_add(1, Ordering::SeqCst);
-    Json(json!({
-        "output": { "message": { "role": "assistant", "content": [answer.content()] } },
-        "stopReason": stop_reason.unwrap_or(answer.stop_reason()),
-        "usage": {
-            "inputTokens": input_tokens,
-            "outputTokens": output_tokens,
-            "totalTokens": input_tokens + output_tokens,
-        },
-        "metrics": { "latencyMs": u64::try_from(latency.as_millis()).unwrap_or(u64::MAX) },
-    }))
-    .into_response()
+    if let Some(refusal) = state.refusal(&scenarios, &model_id, &request, &under_way) {
+        return refusal.into_response();
+    }
+    match state.answer(call, &request, &scenarios).await {
+        Ok(reply) => odd::send(&scenarios, &reply),
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+impl Shared {
+    /// What strikes a call.
+    fn scenarios(&self, model_id: &str, request: &Value) -> Result<Vec<Scenario>, Refusal> {
+        let of_model = Rule::of_model(model_id).map_err(|error| {
+            Refusal::invalid(format!("The provided model identifier is invalid. ({error})"))
+        })?;
+        let rules = self.behaviour.scenarios.iter().chain(&of_model);
+        Ok(rules.filter(|rule| rule.strikes(request)).map(|rule| rule.scenario).collect())
+    }
+
+    /// What a scenario refuses a call with, if one does.
+    fn refusal(
+        &self,
+        scenarios: &[Scenario],
+        model_id: &str,
+        request: &Value,
+        under_way: &UnderWay,
+    ) -> Option<Refusal> {
+        scenarios.iter().find_map(|scenario| {
+            let before = self.struck[*scenario as usize].fetch_add(1, Ordering::SeqCst);
+            let under_way = under_way.calls;
+            Refusal::of(*scenario, Call { request, model_id, before, under_way })
+        })
+    }
+
+    /// Answers a call that nothing speaks against but the quota.
+    async fn answer(
+        self: &Arc<Self>,
+        call: u64,
+        request: &Value,
+        scenarios: &[Scenario],
+    ) -> Result<Value, Refusal> {
+        let behaviour = &self.behaviour;
+        let input_tokens = (request.to_string().len() / BYTES_PER_TOKEN) as u64;
+        let max_tokens =
+            request["inferenceConfig"]["maxTokens"].as_u64().unwrap_or(DEFAULT_MAX_TOKENS);
+        let is_fault =
+            behaviour.throttle_every > 0 && call.is_multiple_of(behaviour.throttle_every);
+        let reserved = self.ledger.reserve(input_tokens + max_tokens, Instant::now());
+        let entry = reserved.ok_or_else(Refusal::throttled)?;
+        if is_fault {
+            self.ledger.settle(entry, 0, Instant::now());
+            return Err(Refusal::throttled());
+        }
+        let Some(mut answer) = text::answer(request) else {
+            self.ledger.settle(entry, 0, Instant::now());
+            return Err(Refusal::invalid("The request holds no schema or no prompt."));
+        };
+        let stop_reason = behaviour.spoil(request, &mut answer);
+        scenarios.iter().for_each(|scenario| answer.upset(*scenario));
+        let output_tokens = (answer.text.len().div_ceil(BYTES_PER_TOKEN) as u64).min(max_tokens);
+        let tokens = u32::try_from(output_tokens).unwrap_or(u32::MAX);
+        let latency = match scenarios.contains(&Scenario::Slow) {
+            true => behaviour.slow,
+            false => behaviour.latency + behaviour.latency_per_token * tokens,
+        };
+        let bill = Bill { state: Arc::clone(self), entry, input_tokens, output_tokens };
+        sleep(latency).await;
+        drop(bill);
+        self.answers.fetch_add(1, Ordering::SeqCst);
+        let mut reply = json!({
+            "output": { "message": { "role": "assistant", "content": [answer.content()] } },
+            "stopReason": stop_reason.unwrap_or(answer.stop_reason()),
+            "usage": {
+                "inputTokens": input_tokens,
+                "outputTokens": output_tokens,
+                "totalTokens": input_tokens + output_tokens,
+            },
+            "metrics": { "latencyMs": u64::try_from(latency.as_millis()).unwrap_or(u64::MAX) },
+        });
+        scenarios.iter().for_each(|scenario| odd::upset_reply(*scenario, &mut reply));
+        Ok(reply)
+    }
+}
+
+impl Behaviour {
+    /// Makes an answer unusable, where that is what it shall be, and says why it stopped then.
+    fn spoil(&self, request: &Value, answer: &mut Answer) -> Option<&'static str> {
+        let is_unusable = match self.unusable {
+            Unusable::None => false,
+            Unusable::First => !text::is_correction(request),
+            Unusable::All => true,
+        };
+        if is_unusable && self.stop_reason.is_none() {
+            "{}".clone_into(&mut answer.text);
+        }
+        let is_blocked = request["guardrailConfig"].is_object()
+            && !answer.is_tool()
+            && self.forbidden.is_some_and(|word| answer.text.contains(word));
+        if is_blocked {
+            BLOCKED.clone_into(&mut answer.text);
+            return Some("guardrail_intervened");
+        }
+        self.stop_reason.filter(|_| is_unusable)
+    }
+}
+
+/// A call that is under way until this is dropped.
+struct UnderWay {
+    state: Arc<Shared>,
+    /// How many there were when it began, itself included.
+    calls: u64,
+}
+
+impl UnderWay {
+    fn begin(state: &Arc<Shared>) -> Self {
+        let calls = state.under_way.fetch_add(1, Ordering::SeqCst) + 1;
+        Self { state: Arc::clone(state), calls }
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.state.under_way.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// What a call costs. It is billed when this is dropped: when the answer is done, or when
+/// nobody waits for it any more.
+struct Bill {
+    state: Arc<Shared>,
+    entry: Entry,
+    input_tokens: u64,
+    output_tokens: u64,
+}
+
+impl Drop for Bill {
+    fn drop(&mut self) {
+        let Self { state, entry, input_tokens, output_tokens } = self;
+        let used = *input_tokens + *output_tokens * state.behaviour.output_burndown;
+        state.ledger.settle(*entry, used, Instant::now());
+        state.billed_calls.fetch_add(1, Ordering::SeqCst);
+        state.billed_tokens.fetch_add(*input_tokens + *output_tokens, Ordering::SeqCst);
+    }
 }
 
 async fn apply_guardrail(
@@ -262,14 +411,4 @@ async fn apply_guardrail(
             "contextualGroundingPolicyUnits": 0,
         },
     }))
-}
-
-fn refusal(code: &'static str, message: &str) -> Response {
-    let status = match code {
-        "ThrottlingException" => StatusCode::TOO_MANY_REQUESTS,
-        _ => StatusCode::BAD_REQUEST,
-    };
-    let mut headers = HeaderMap::new();
-    headers.insert("x-amzn-errortype", HeaderValue::from_static(code));
-    (status, headers, Json(json!({ "message": message }))).into_response()
 }

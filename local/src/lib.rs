@@ -47,7 +47,7 @@ pub async fn command(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Some(Command::Preview(arguments)) => preview::preview(arguments).await,
         Some(Command::Redrive(arguments)) => redrive::redrive(arguments).await,
         Some(Command::Render) => page::render::child(),
-        Some(Command::Bedrock { port }) => stand_in::serve(*port).await,
+        Some(Command::Bedrock { port, scenarios }) => stand_in::serve(*port, scenarios).await,
     }
 }
 

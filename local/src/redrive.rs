@@ -4,19 +4,19 @@
 //! has a file of its own. A run that is stopped on the way finds them again.
 
 pub mod bucket;
+pub mod records;
 pub mod sqs;
 
-use std::fs;
+use std::collections::BTreeMap;
 use std::io::{BufRead as _, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
+use std::{fmt, fs};
 
 use anyhow::Context as _;
-use aws_sdk_kinesis::primitives::Blob;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use contract::dead_letter::{DeadLetter, Input};
-use contract::user_record::UserRecord;
+use ingest::settings::DEFAULT_STREAM_BUCKETS;
+use records::{Sent, Stays, Target, records_of};
 use tokio::time::Instant;
 
 use crate::arguments::Redrive;
@@ -40,19 +40,20 @@ pub async fn redrive(arguments: &Redrive) -> anyhow::Result<ExitCode> {
     let stream = arguments.stream.clone().context("--stream is missing: name the stream")?;
     let config = account_config().await?;
     let kinesis = aws_sdk_kinesis::Client::new(&config);
+    let target = Target::new(kinesis, stream, arguments.stream_buckets);
     let left = match (&arguments.queue_url, &arguments.bucket) {
         (Some(queue_url), _) => {
             let sqs = aws_sdk_sqs::Client::new(&config);
-            let queue = sqs::Queue { sqs, kinesis, queue_url: queue_url.clone(), stream };
+            let queue = sqs::Queue { sqs, target, queue_url: queue_url.clone() };
             let sent = queue.redrive(arguments.reason.as_deref()).await?;
-            say(sent);
-            sent.left
+            say(&sent);
+            sent.left()
         }
         (None, Some(name)) => {
             let s3 = aws_sdk_s3::Client::new(&config);
-            let sent = bucket::Bucket { s3, kinesis, name: name.clone(), stream }.redrive().await?;
-            say(sent);
-            sent.left
+            let sent = bucket::Bucket { s3, target, name: name.clone() }.redrive().await?;
+            say(&sent);
+            sent.left()
         }
         (None, None) => anyhow::bail!("name a folder, or a queue or bucket and a stream"),
     };
@@ -165,39 +166,26 @@ async fn send(pipeline: &Pipeline, letter: &DeadLetter) -> anyhow::Result<bool> 
     match &letter.input {
         Input::Object { key, .. } => pipeline.announce(key).await?,
         Input::Notification { body } if !body.is_empty() => pipeline.notify(body).await,
-        input => return put(&pipeline.aws.kinesis, STREAM, input).await,
+        input => {
+            let kinesis = pipeline.aws.kinesis.clone();
+            let target = Target::new(kinesis, STREAM.to_owned(), DEFAULT_STREAM_BUCKETS);
+            let Ok(records) = records_of(input, now_ms()) else { return Ok(false) };
+            return Ok(target.send(&records).await? == Sent::All);
+        }
     }
     Ok(true)
 }
 
-/// Puts what a letter holds on the stream again; `false` if it holds no record.
-async fn put(
-    kinesis: &aws_sdk_kinesis::Client,
-    stream: &str,
-    input: &Input,
-) -> anyhow::Result<bool> {
-    let now_ms = u64::try_from(std::time::UNIX_EPOCH.elapsed().map_or(0, |now| now.as_millis()));
-    let now_ms = now_ms.unwrap_or(u64::MAX);
-    let records = match input {
-        Input::Unit { user_id, user_records, .. } => {
-            let again = user_records.iter().map(|record| UserRecord {
-                // So that it is no reason to skip it that it is remembered.
-                redriven_at_ms: Some(now_ms),
-                ..record.clone()
-            });
-            again.map(|record| (user_id.clone(), record.encode())).collect()
-        }
-        Input::StreamRecord { partition_key, data_base64: Some(data), .. } => {
-            let data = BASE64.decode(data).context("decoding a dead letter's record")?;
-            let key = if partition_key.is_empty() { "redriven" } else { partition_key };
-            vec![(key.to_owned(), data)]
-        }
-        _ => Vec::new(),
-    };
-    for (key, data) in &records {
-        let put = kinesis.put_record().stream_name(stream).partition_key(key);
-        let put = put.data(Blob::new(data.clone())).send().await;
-        put.context("putting a record on the stream again")?;
+/// The time now, in UNIX milliseconds.
+fn now_ms() -> u64 {
+    let now_ms = std::time::UNIX_EPOCH.elapsed().map_or(0, |now| now.as_millis());
+    u64::try_from(now_ms).unwrap_or(u64::MAX)
+}
+
+/// Writes how many stay for which reason, and ends the sentence.
+fn write_left(left: &BTreeMap<Stays, u64>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    for (n, (stays, count)) in left.iter().enumerate() {
+        write!(f, "{} {count} {stays}", if n == 0 { ":" } else { "," })?;
     }
-    Ok(!records.is_empty())
+    write!(f, ".")
 }

@@ -8,7 +8,8 @@ use std::process::ExitCode;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::bedrock::{Behaviour, StandIn};
+use crate::arguments::Scenarios;
+use crate::bedrock::StandIn;
 use crate::front;
 use crate::interruption::Interruption;
 use crate::run::say;
@@ -17,11 +18,11 @@ use crate::run::say;
 const ENDPOINT: &str = "AWS_ENDPOINT_URL_BEDROCK_RUNTIME";
 
 /// Answers on `port` of loopback until Ctrl-C; 0 takes a free one.
-pub async fn serve(port: u16) -> anyhow::Result<ExitCode> {
+pub async fn serve(port: u16, scenarios: &Scenarios) -> anyhow::Result<ExitCode> {
     let mut interruption = Interruption::watch()?;
     let listener = front::bind(port).await?;
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-    let stand_in = StandIn::serve(listener, Behaviour::default(), &tasks, &stop)?;
+    let stand_in = StandIn::serve(listener, scenarios.behaviour(), &tasks, &stop)?;
     say(format_args!("{ENDPOINT}=http://{}", stand_in.address));
     interruption.wait().await;
     // A call that is being answered is not waited for: whoever ends this has no use for it.

@@ -3,11 +3,16 @@
 //! Lambda writes each batch that it discards as one object, with the records in it. An
 //! object is deleted once its records are on the stream.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use anyhow::Context as _;
 use contract::dead_letter::Input;
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde_json::Value;
+
+use super::now_ms;
+use super::records::{Record, Sent, Stays, Target, records_of};
 
 /// Where Lambda writes in a bucket of discarded batches.
 const PREFIX: &str = "aws/lambda/";
@@ -15,28 +20,36 @@ const PREFIX: &str = "aws/lambda/";
 /// Largest object that is read: a batch of Lambda's limit of 6 MB, twice escaped.
 const MAX_OBJECT_BYTES: i64 = 64 << 20;
 
+/// Objects that are read at a time; each is in memory some times over.
+const OBJECTS: usize = 4;
+
 /// A bucket of discarded batches, and where their records go.
 #[derive(Debug, Clone)]
 pub struct Bucket {
     /// Reads the bucket.
     pub s3: aws_sdk_s3::Client,
     /// Takes the records.
-    pub kinesis: aws_sdk_kinesis::Client,
+    pub target: Target,
     /// Name of the bucket.
     pub name: String,
-    /// The stream.
-    pub stream: String,
 }
 
 /// What became of a bucket's batches.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Redriven {
     /// Batches that were sent again and are gone from the bucket.
     pub batches: u64,
-    /// Records in them.
+    /// User records in them.
     pub records: u64,
-    /// Objects that stay: no batch of records can be read from them.
-    pub left: u64,
+    /// Objects that stay, by the reason.
+    pub left: BTreeMap<Stays, u64>,
+}
+
+impl Redriven {
+    /// Objects that stay.
+    pub fn left(&self) -> u64 {
+        self.left.values().sum()
+    }
 }
 
 impl Bucket {
@@ -47,42 +60,53 @@ impl Bucket {
         let mut pages = listing.into_paginator().send();
         while let Some(page) = pages.next().await {
             let page = page.with_context(|| format!("listing the bucket {}", self.name))?;
-            for object in page.contents() {
-                let key = object.key().unwrap_or_default();
-                let is_readable = object.size().unwrap_or_default() <= MAX_OBJECT_BYTES;
-                match if is_readable { self.read(key).await? } else { None } {
-                    Some(records) => {
-                        redriven.records += records.len() as u64;
+            let objects = page.contents().iter().map(|object| {
+                let (key, bytes) = (object.key().unwrap_or_default(), object.size());
+                self.send(key, bytes.unwrap_or_default())
+            });
+            let mut sent = stream::iter(objects).buffer_unordered(OBJECTS);
+            while let Some(sent) = sent.try_next().await? {
+                match sent {
+                    Ok(records) => {
+                        redriven.records += records;
                         redriven.batches += 1;
-                        self.send(key, records).await?;
                     }
-                    None => redriven.left += 1,
+                    Err(stays) => *redriven.left.entry(stays).or_default() += 1,
                 }
             }
         }
         Ok(redriven)
     }
 
-    async fn read(&self, key: &str) -> anyhow::Result<Option<Vec<Input>>> {
+    /// Sends the records of an object, and removes it; says how many they were.
+    async fn send(&self, key: &str, bytes: i64) -> anyhow::Result<Result<u64, Stays>> {
+        if bytes > MAX_OBJECT_BYTES {
+            return Ok(Err(Stays::TooLarge));
+        }
         let failed = || format!("reading {key}");
         let object = self.s3.get_object().bucket(&self.name).key(key).send().await;
         let body = object.with_context(failed)?.body.collect().await.with_context(failed)?;
-        Ok(records_of(&body.into_bytes()))
-    }
-
-    async fn send(&self, key: &str, records: Vec<Input>) -> anyhow::Result<()> {
-        for record in &records {
-            let put = super::put(&self.kinesis, &self.stream, record).await;
-            put.with_context(|| format!("sending {key} again; it stays in the bucket"))?;
+        let Some(inputs) = inputs_of(&body.into_bytes()) else { return Ok(Err(Stays::Unreadable)) };
+        let now = now_ms();
+        let records: Result<Vec<Vec<Record>>, Stays> =
+            inputs.iter().map(|input| records_of(input, now)).collect();
+        let records = match records {
+            Ok(records) => records.concat(),
+            Err(stays) => return Ok(Err(stays)),
+        };
+        let sent = self.target.send(&records).await;
+        match sent.with_context(|| format!("sending {key} again; it stays in the bucket"))? {
+            Sent::All => {}
+            Sent::Refused => return Ok(Err(Stays::Refused)),
         }
         let delete = self.s3.delete_object().bucket(&self.name).key(key).send().await;
         delete.with_context(|| format!("removing {key}, whose records were sent again"))?;
-        Ok(())
+        Ok(Ok(records.len() as u64))
     }
 }
 
 /// The records of a discarded batch; `None` if there are none to be read.
-fn records_of(object: &[u8]) -> Option<Vec<Input>> {
+fn inputs_of(object: &[u8]) -> Option<Vec<Input>> {
     let mut invocation: Value = serde_json::from_slice(object).ok()?;
     // The event of the invocation is JSON, or a text that holds JSON.
     let batch = match invocation["payload"].take() {
@@ -104,6 +128,8 @@ fn records_of(object: &[u8]) -> Option<Vec<Input>> {
 impl fmt::Display for Redriven {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { batches, records, left } = self;
-        write!(f, "Sent {records} records of {batches} batches again; {left} objects stay.")
+        let objects = self.left();
+        write!(f, "Sent {records} records of {batches} batches again; {objects} objects stay")?;
+        super::write_left(left, f)
     }
 }

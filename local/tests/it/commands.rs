@@ -118,8 +118,10 @@ fn a_preview_takes_events_as_json_lines_and_a_user() {
         .to_string()
     };
     // As Currents has it: the properties are a text.
-    let other = line("b", 3, "Other")
-        .replace(r#"{"episode":7,"season":2,"show":"Other"}"#, r#""{\"episode\":7,\"season\":2,\"show\":\"Other\"}""#);
+    let other = line("b", 3, "Other").replace(
+        r#"{"episode":7,"season":2,"show":"Other"}"#,
+        r#""{\"episode\":7,\"season\":2,\"show\":\"Other\"}""#,
+    );
     assert!(other.contains(r#""{\"episode\""#), "{other}");
     let lines = [line("a", 1, "Old"), line("a", 2, "New"), other];
     fs::write(&events, lines.join("\n")).expect("is written");

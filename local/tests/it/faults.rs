@@ -4,7 +4,6 @@
 use std::process::Command;
 use std::time::Duration;
 
-use apache_avro::types::Value;
 use aws_sdk_kinesis::primitives::Blob;
 use contract::dead_letter::Input as Unprocessed;
 use contract::metrics;
@@ -13,7 +12,9 @@ use local::bedrock::{Behaviour, Unusable};
 use local::event_source::Mapping;
 use local::pipeline::{Model, Options};
 
-use crate::rig::{Rig, behaviour, campaigns, options, sample, watched_last};
+use crate::rig::{
+    Rig, behaviour, campaigns, changed_campaign, options, sample, watched, watched_last,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_lost_while_kinesis_and_bedrock_throttle() {
@@ -103,38 +104,18 @@ async fn a_poison_record_and_a_damaged_file_do_not_touch_the_others() {
 }
 
 /// Writes CustomEvents, one for each user, with a text of so many bytes.
-fn watched(folder: &std::path::Path, text_bytes: &[usize]) {
-    let catalogue = loadtest::catalogue::Catalogue::read().expect("catalogue is valid");
-    let schema = catalogue.schema("users.behaviors.CustomEvent").expect("is in the catalogue");
-    let mut rng = rand::SeedableRng::seed_from_u64(1);
-    let events = text_bytes.iter().enumerate().map(|(n, bytes)| {
-        let user_id = format!("{n:024}");
-        let occasion = loadtest::sample::Occasion { user_id, time: 1_743_526_800 };
-        let mut event = loadtest::sample::event(schema, &occasion, &mut rng);
-        if let Value::Record(fields) = &mut event {
-            for (name, value) in fields.iter_mut() {
-                let text = match name.as_str() {
-                    "name" => "episode_watched".to_owned(),
-                    "properties" => {
-                        serde_json::json!({ "show": "S", "text": "x".repeat(*bytes) }).to_string()
-                    }
-                    _ => continue,
-                };
-                *value = Value::String(text);
-            }
-        }
-        event
-    });
-    let compression = loadtest::writer::Compression::Deflate;
-    let bytes = loadtest::writer::container(schema, compression, events).expect("is written");
-    std::fs::write(folder.join("large.avro"), bytes).expect("is written");
+fn large(folder: &std::path::Path, text_bytes: &[usize]) {
+    let properties = text_bytes
+        .iter()
+        .map(|bytes| serde_json::json!({ "show": "S", "season": 1, "episode": 2, "text": "x".repeat(*bytes) }));
+    watched(folder, &properties.collect::<Vec<_>>());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_as_large_as_kinesis_takes_get_through() {
     let rig = Rig::start(options()).await;
     let files = tempfile::tempdir().expect("temporary folder");
-    watched(files.path(), &[60_000; 200]);
+    large(files.path(), &[60_000; 200]);
 
     rig.process(files.path()).await;
 
@@ -147,7 +128,7 @@ async fn requests_as_large_as_kinesis_takes_get_through() {
 async fn an_event_too_large_for_the_stream_is_reported_and_the_others_go_on() {
     let rig = Rig::start(options()).await;
     let files = tempfile::tempdir().expect("temporary folder");
-    watched(files.path(), &[10, 2_000_000, 10]);
+    large(files.path(), &[10, 2_000_000, 10]);
 
     rig.process(files.path()).await;
 
@@ -185,20 +166,6 @@ async fn what_stands_before_the_damage_is_delivered() {
 /// The sample campaign for a model without structured output.
 fn tool_campaign() -> tempfile::TempDir {
     changed_campaign(|text| text.replace("\"json-schema\"", "\"tool\""))
-}
-
-/// The sample campaign with a change to each of its files.
-fn changed_campaign(change: impl Fn(String) -> String) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().expect("temporary folder");
-    let campaign = folder.path().join("new-episode");
-    std::fs::create_dir(&campaign).expect("is created");
-    for entry in std::fs::read_dir(crate::rig::campaigns().join("new-episode")).expect("is there") {
-        let path = entry.expect("can be read").path();
-        let name = path.file_name().expect("has a name").to_owned();
-        let text = std::fs::read_to_string(&path).expect("is text");
-        std::fs::write(campaign.join(name), change(text)).expect("is written");
-    }
-    folder
 }
 
 #[tokio::test(flavor = "multi_thread")]

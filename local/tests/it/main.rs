@@ -14,4 +14,5 @@ mod render;
 mod repeat;
 mod rig;
 mod round_trip;
+mod scenarios;
 mod switched_faults;

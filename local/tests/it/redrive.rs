@@ -1,100 +1,311 @@
 //! Dead letters of a queue on AWS go back to the stream.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::routing::post;
 use axum::{Json, Router};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use contract::aggregation;
 use contract::dead_letter::{DeadLetter, Input};
 use contract::metrics;
 use contract::user_record::{Event, UserRecord, VERSION};
+use ingest::packing::Packer;
+use ingest::settings::DEFAULT_STREAM_BUCKETS;
 use local::aws::{STREAM, config_for};
+use local::redrive::records::{Stays, Target};
 use local::redrive::sqs::{Queue, Redriven};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::rig::{Rig, options};
 
-/// A queue that takes ReceiveMessage and DeleteMessage.
-type Messages = Arc<Mutex<Vec<(String, String)>>>;
+/// Messages of one request for them (AWS limit).
+const MESSAGES: usize = 10;
 
-async fn sqs(
-    State(messages): State<Messages>,
-    headers: HeaderMap,
-    body: axum::body::Bytes,
-) -> Json<Value> {
-    let request: Value = serde_json::from_slice(&body).unwrap_or_default();
-    let mut messages = messages.lock().expect("whole");
-    match headers["x-amz-target"].to_str().unwrap_or_default() {
-        "AmazonSQS.ReceiveMessage" => {
-            let first = messages
-                .iter()
-                .take(2)
-                .map(|(id, body)| json!({ "MessageId": id, "ReceiptHandle": id, "Body": body }));
-            let reply = json!({ "Messages": first.collect::<Vec<_>>() });
-            // What was received is shown last from now on.
-            let shown = messages.len().min(2);
-            messages.rotate_left(shown);
-            Json(reply)
+/// A queue as SQS is: it hides what it gives out, forgets to give at times, and fails to
+/// delete at times.
+#[derive(Debug, Default)]
+struct Sqs {
+    shown: Vec<(String, String)>,
+    hidden: BTreeMap<String, String>,
+    receives: usize,
+    waits: BTreeSet<i64>,
+    deletes: usize,
+}
+
+impl Sqs {
+    fn receive(&mut self, request: &Value) -> Value {
+        self.receives += 1;
+        self.waits.insert(request["WaitTimeSeconds"].as_i64().unwrap_or_default());
+        // Nothing is found where there is something.
+        if self.receives % 12 < 9 {
+            return json!({});
         }
-        "AmazonSQS.DeleteMessage" => {
-            messages.retain(|(id, _)| request["ReceiptHandle"] != id.as_str());
-            Json(json!({}))
+        let last = self.shown.len().saturating_sub(MESSAGES);
+        let given = self.shown.split_off(last);
+        let messages = given
+            .iter()
+            .map(|(id, body)| json!({ "MessageId": id, "ReceiptHandle": id, "Body": body }));
+        let reply = json!({ "Messages": messages.collect::<Vec<_>>() });
+        self.hidden.extend(given);
+        reply
+    }
+
+    fn delete(&mut self, entries: &[Value]) -> Value {
+        self.deletes += 1;
+        // The first of a batch fails, the first time.
+        let failed = if self.deletes == 1 { 1 } else { 0 };
+        for entry in &entries[failed..] {
+            let removed = self.hidden.remove(entry["ReceiptHandle"].as_str().unwrap_or_default());
+            assert!(removed.is_some(), "{entry} was not given out");
         }
-        other => panic!("{other}"),
+        let entry = |entry: &Value| json!({ "Id": entry["Id"] });
+        let error = |each: &Value| json!({ "Id": each["Id"], "Code": "InternalError", "SenderFault": false });
+        json!({
+            "Successful": entries[failed..].iter().map(entry).collect::<Vec<_>>(),
+            "Failed": entries[..failed].iter().map(error).collect::<Vec<_>>(),
+        })
+    }
+
+    fn show(&mut self, entries: &[Value]) -> Value {
+        for entry in entries {
+            assert_eq!(entry["VisibilityTimeout"], 0);
+            let id = entry["ReceiptHandle"].as_str().unwrap_or_default().to_owned();
+            let body = self.hidden.remove(&id).expect("was given out");
+            self.shown.push((id, body));
+        }
+        json!({ "Successful": [], "Failed": [] })
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn letters_of_a_queue_go_back_to_the_stream_and_out_of_the_queue() {
-    let rig = Rig::start(options()).await;
-    let fields = json!({ "name": "episode_watched", "properties": { "show": "Harbour Lights", "season": 2, "episode": 7 } });
-    let Value::Object(fields) = fields else { panic!("is an object") };
-    let record = UserRecord {
-        v: VERSION,
-        user_id: "u1".to_owned(),
-        event_type: "users.behaviors.CustomEvent".to_owned(),
-        uploaded_at_ms: 0,
-        redriven_at_ms: None,
-        events: vec![Event { id: "e".to_owned(), time: 1_000, fields }],
-    };
-    let unit = |user_records| Input::Unit {
-        campaign: "new-episode".to_owned(),
-        user_id: "u1".to_owned(),
-        event_id: "e".to_owned(),
-        prompt_hash: None,
-        user_records,
-    };
-    let letters = [
-        DeadLetter::new("bad_answer", "d", unit(vec![record.clone()])).encode(),
-        DeadLetter::new("other", "d", unit(vec![record])).encode(),
-        DeadLetter::new("bad_answer", "too large", unit(Vec::new())).encode(),
-        "no letter".to_owned(),
-    ];
-    let numbered = letters.into_iter().enumerate().map(|(n, body)| (format!("m{n}"), body));
-    let messages: Messages = Arc::new(Mutex::new(numbered.collect()));
-    let router = Router::new().fallback(post(sqs)).with_state(Arc::clone(&messages));
+async fn sqs(State(sqs): State<Arc<Mutex<Sqs>>>, headers: HeaderMap, body: Bytes) -> Json<Value> {
+    let request: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let mut sqs = sqs.lock().expect("whole");
+    let entries = request["Entries"].as_array().cloned().unwrap_or_default();
+    assert!(entries.len() <= MESSAGES);
+    Json(match headers["x-amz-target"].to_str().unwrap_or_default() {
+        "AmazonSQS.ReceiveMessage" => sqs.receive(&request),
+        "AmazonSQS.DeleteMessageBatch" => sqs.delete(&entries),
+        "AmazonSQS.ChangeMessageVisibilityBatch" => sqs.show(&entries),
+        other => panic!("{other}"),
+    })
+}
+
+/// Where the records of a running system go.
+pub(crate) fn target(rig: &Rig) -> Target {
+    let kinesis = rig.pipeline.aws.kinesis.clone();
+    Target::new(kinesis, STREAM.to_owned(), DEFAULT_STREAM_BUCKETS)
+}
+
+async fn queue_of(rig: &Rig, letters: Vec<String>) -> (Queue, Arc<Mutex<Sqs>>) {
+    let shown = letters.into_iter().enumerate().map(|(n, body)| (format!("m{n}"), body));
+    let state = Arc::new(Mutex::new(Sqs { shown: shown.collect(), ..Sqs::default() }));
+    let router = Router::new().fallback(post(sqs)).with_state(Arc::clone(&state));
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
     let address = listener.local_addr().expect("has an address");
     tokio::spawn(async move { axum::serve(listener, router).await });
     let queue = Queue {
         sqs: aws_sdk_sqs::Client::new(&config_for(address)),
-        kinesis: rig.pipeline.aws.kinesis.clone(),
+        target: target(rig),
         queue_url: format!("http://{address}/1/letters"),
-        stream: STREAM.to_owned(),
     };
+    (queue, state)
+}
+
+fn unit(user_id: &str, text: &str) -> Input {
+    let fields = json!({
+        "name": "episode_watched",
+        "properties": { "show": "Harbour Lights", "season": 2, "episode": 7, "text": text },
+    });
+    let Value::Object(fields) = fields else { panic!("is an object") };
+    let record = UserRecord {
+        v: VERSION,
+        user_id: user_id.to_owned(),
+        event_type: "users.behaviors.CustomEvent".to_owned(),
+        uploaded_at_ms: 0,
+        redriven_at_ms: None,
+        events: vec![Event { id: "e".to_owned(), time: 1_000, fields }],
+    };
+    Input::Unit {
+        campaign: "new-episode".to_owned(),
+        user_id: user_id.to_owned(),
+        event_id: "e".to_owned(),
+        prompt_hash: None,
+        user_records: vec![record],
+    }
+}
+
+fn letter(reason: &str, input: Input) -> String {
+    DeadLetter::new(reason, "d", input).encode()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn letters_of_a_queue_go_back_to_the_stream_and_out_of_the_queue() {
+    let rig = Rig::start(options()).await;
+    let Input::Unit { campaign, user_id, event_id, prompt_hash, .. } = unit("u1", "") else {
+        panic!("is a unit")
+    };
+    let without =
+        Input::Unit { campaign, user_id, event_id, prompt_hash, user_records: Vec::new() };
+    let letters = vec![
+        letter("bad_answer", unit("u1", "")),
+        letter("other", unit("u1", "")),
+        letter("bad_answer", without),
+        "no letter".to_owned(),
+    ];
+    let (queue, sqs) = queue_of(&rig, letters).await;
 
     let redriven = queue.redrive(Some("bad_answer")).await.expect("is sent");
     rig.pipeline.drain().await;
 
-    assert_eq!(redriven, Redriven { sent: 1, left: 3 });
-    let mut left: Vec<String> =
-        messages.lock().expect("whole").iter().map(|(id, _)| id.clone()).collect();
-    left.sort();
-    assert_eq!(left, ["m1", "m2", "m3"]);
+    let left =
+        BTreeMap::from([(Stays::OtherReason, 1), (Stays::NoRecord, 1), (Stays::Unreadable, 1)]);
+    assert_eq!(redriven, Redriven { sent: 1, left, is_cut: false });
+    let said = redriven.to_string();
+    assert_eq!(
+        said,
+        "Sent 1 dead letters again; 3 stay in the queue: 1 of another reason, 1 without a record, \
+         1 that cannot be read."
+    );
+    {
+        let sqs = sqs.lock().expect("whole");
+        let mut left: Vec<&str> = sqs.shown.iter().map(|(id, _)| id.as_str()).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["m1", "m2", "m3"], "what stays can be received at once");
+    }
     assert_eq!(rig.count(metrics::CONTENTS_STORED), 1);
     let (_, answer) = rig.look_up("user_id=u1").await;
     assert!(answer["Item"]["source"].is_null());
+    rig.pipeline.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_is_read_to_its_end_whatever_stays_in_it_and_however_it_hesitates() {
+    let rig = Rig::start(options()).await;
+    let letters: Vec<String> = (0..600)
+        .map(|n| {
+            letter(if n % 2 == 0 { "other" } else { "bad_answer" }, unit(&format!("u{n}"), ""))
+        })
+        .collect();
+    let (queue, sqs) = queue_of(&rig, letters).await;
+
+    let redriven = queue.redrive(Some("bad_answer")).await.expect("is sent");
+    rig.pipeline.drain().await;
+
+    assert_eq!((redriven.sent, redriven.left()), (300, 300));
+    assert_eq!(rig.count(metrics::CONTENTS_STORED), 300);
+    {
+        let sqs = sqs.lock().expect("whole");
+        assert_eq!((sqs.shown.len(), sqs.hidden.len()), (300, 0));
+        assert!(sqs.waits.iter().all(|secs| *secs > 0), "{:?}", sqs.waits);
+        assert!(sqs.deletes < 100, "letters are removed some at a time");
+    }
+    rig.pipeline.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_letter_that_the_stream_refuses_stays_and_the_others_go() {
+    let rig = Rig::start(options()).await;
+    let too_large = letter("bad_answer", unit("u2", &"x".repeat(2 << 20)));
+    // A letter that was not cut to what a queue takes.
+    let Input::Unit { campaign, user_id, event_id, prompt_hash, user_records } =
+        unit("u2", &"x".repeat(2 << 20))
+    else {
+        panic!("is a unit")
+    };
+    assert!(too_large.len() < 2 << 20, "a queue would not take it");
+    let whole = json!({ "v": 1, "reason": "bad_answer", "detail": "d", "input": { "unit": {
+        "campaign": campaign, "user_id": user_id, "event_id": event_id,
+        "prompt_hash": prompt_hash, "user_records": user_records,
+    } } });
+    let letters = vec![
+        letter("bad_answer", unit("u1", "")),
+        whole.to_string(),
+        letter("bad_answer", unit("u3", "")),
+    ];
+    let (queue, sqs) = queue_of(&rig, letters).await;
+
+    let redriven = queue.redrive(None).await.expect("is sent");
+    rig.pipeline.drain().await;
+
+    assert_eq!(redriven.sent, 2);
+    assert_eq!(redriven.left, BTreeMap::from([(Stays::Refused, 1)]));
+    assert_eq!(rig.count(metrics::CONTENTS_STORED), 2);
+    assert_eq!(sqs.lock().expect("whole").shown.len(), 1);
+    rig.pipeline.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_leaves_a_queue_that_the_stream_did_not_take() {
+    let rig = Rig::start(options()).await;
+    let letters = (0..30).map(|n| letter("bad_answer", unit(&format!("u{n}"), ""))).collect();
+    let (mut queue, sqs) = queue_of(&rig, letters).await;
+    let kinesis = rig.pipeline.aws.kinesis.clone();
+    queue.target = Target::new(kinesis, "no-such-stream".to_owned(), DEFAULT_STREAM_BUCKETS);
+
+    let error = queue.redrive(None).await.expect_err("no stream");
+
+    assert!(format!("{error:#}").contains("putting records on the stream"), "{error:#}");
+    {
+        let sqs = sqs.lock().expect("whole");
+        assert_eq!((sqs.deletes, sqs.shown.len() + sqs.hidden.len()), (0, 30));
+    }
+    rig.pipeline.stop().await;
+}
+
+/// Entries that a stream took.
+type Taken = Arc<Mutex<Vec<Value>>>;
+
+/// A stream that refuses every other entry of a request, until it comes again.
+async fn kinesis(State(taken): State<Taken>, headers: HeaderMap, body: Bytes) -> Json<Value> {
+    assert_eq!(headers["x-amz-target"], "Kinesis_20131202.PutRecords");
+    let request: Value = serde_json::from_slice(&body).expect("is JSON");
+    let entries = request["Records"].as_array().expect("are entries");
+    let results = entries.iter().enumerate().map(|(n, entry)| {
+        if n % 2 == 1 {
+            return json!({ "ErrorCode": "ProvisionedThroughputExceededException" });
+        }
+        taken.lock().expect("whole").push(entry.clone());
+        json!({ "SequenceNumber": "1", "ShardId": "shardId-000000000000" })
+    });
+    let results: Vec<Value> = results.collect();
+    Json(json!({ "FailedRecordCount": entries.len() / 2, "Records": results }))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_goes_back_to_the_shard_of_their_other_records() {
+    let taken = Taken::default();
+    let router = Router::new().fallback(post(kinesis)).with_state(Arc::clone(&taken));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    let address = listener.local_addr().expect("has an address");
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let kinesis = aws_sdk_kinesis::Client::new(&config_for(address));
+    let rig = Rig::start(options()).await;
+    let letters = (0..40).map(|n| letter("bad_answer", unit(&format!("u{n}"), ""))).collect();
+    let (mut queue, _) = queue_of(&rig, letters).await;
+    queue.target = Target::new(kinesis, "stream".to_owned(), DEFAULT_STREAM_BUCKETS);
+
+    let redriven = queue.redrive(None).await.expect("is sent");
+
+    assert_eq!((redriven.sent, redriven.left()), (40, 0));
+    let mut users = BTreeSet::new();
+    for entry in taken.lock().expect("whole").iter() {
+        let text = |name: &str| entry[name].as_str().expect("is text").to_owned();
+        let data = BASE64.decode(text("Data")).expect("is base64").into();
+        for member in aggregation::decode(&data).expect("decodes").expect("is packed") {
+            let mut packer = Packer::new(DEFAULT_STREAM_BUCKETS);
+            packer.add(&member.partition_key, 1, |out| out.push(b'x'));
+            let expected = packer.take().remove(0);
+            assert_eq!(text("PartitionKey"), expected.partition_key);
+            assert_eq!(text("ExplicitHashKey"), expected.explicit_hash_key);
+            assert!(users.insert(member.partition_key), "is sent once");
+        }
+    }
+    assert_eq!(users.len(), 40);
     rig.pipeline.stop().await;
 }

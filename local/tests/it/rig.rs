@@ -62,6 +62,49 @@ pub(crate) fn behaviour() -> Behaviour {
     }
 }
 
+/// The sample campaign with a change to each of its files.
+pub(crate) fn changed_campaign(change: impl Fn(String) -> String) -> TempDir {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let campaign = folder.path().join("new-episode");
+    std::fs::create_dir(&campaign).expect("is created");
+    for entry in std::fs::read_dir(campaigns().join("new-episode")).expect("is there") {
+        let path = entry.expect("can be read").path();
+        let name = path.file_name().expect("has a name").to_owned();
+        let text = std::fs::read_to_string(&path).expect("is text");
+        std::fs::write(campaign.join(name), change(text)).expect("is written");
+    }
+    folder
+}
+
+/// Id of the user of the nth event that [`watched`] writes.
+pub(crate) fn watcher(n: usize) -> String {
+    format!("{n:024}")
+}
+
+/// Writes CustomEvents of episodes that were watched, one for each user.
+pub(crate) fn watched(folder: &Path, properties: &[serde_json::Value]) {
+    let catalogue = loadtest::catalogue::Catalogue::read().expect("catalogue is valid");
+    let schema = catalogue.schema("users.behaviors.CustomEvent").expect("is in the catalogue");
+    let mut rng = rand::SeedableRng::seed_from_u64(1);
+    let events = properties.iter().enumerate().map(|(n, properties)| {
+        let occasion = loadtest::sample::Occasion { user_id: watcher(n), time: 1_743_526_800 };
+        let mut event = loadtest::sample::event(schema, &occasion, &mut rng);
+        if let Value::Record(fields) = &mut event {
+            for (name, value) in fields.iter_mut() {
+                let text = match name.as_str() {
+                    "name" => WATCHED.to_owned(),
+                    "properties" => properties.to_string(),
+                    _ => continue,
+                };
+                *value = Value::String(text);
+            }
+        }
+        event
+    });
+    let bytes = loadtest::writer::container(schema, Compression::Deflate, events);
+    std::fs::write(folder.join("watched.avro"), bytes.expect("is written")).expect("is written");
+}
+
 /// Writes sample files into a folder of their own.
 pub(crate) fn sample(events: u64, users: u64) -> TempDir {
     let folder = tempfile::tempdir().expect("temporary folder");

@@ -1,0 +1,144 @@
+//! Calls that fail: for one prompt always, for a while, or because all call at once.
+
+use std::time::Duration;
+
+use contract::metrics;
+use local::bedrock::scenario::{Rule, Scenario};
+use local::event_source::Mapping;
+use local::pipeline::{Model, Options};
+use processor::generation::MAX_FAILED_CALLS_WITHOUT_ANSWERS;
+
+use super::{Form, OTHERS, Run, campaign, doing, struck};
+use crate::rig::{Rig, options};
+
+const FAILING: [(Scenario, &str); 6] = [
+    (Scenario::ModelError, "ModelErrorException"),
+    (Scenario::InternalError, "InternalServerException"),
+    (Scenario::ModelTimeout, "ModelTimeoutException"),
+    (Scenario::Proxy400, "status 400 with text/html"),
+    (Scenario::Proxy403, "status 403 with text/html"),
+    (Scenario::Proxy500, "status 500 with text/html"),
+];
+
+/// One prompt for each of these fails always; it is given up with these words.
+async fn is_given_up_soon(failing: &[(Scenario, &str)]) {
+    let scenarios: Vec<Scenario> = failing.iter().map(|(scenario, _)| *scenario).collect();
+    let rules = doing(struck(&scenarios));
+
+    let run = Run::over(&scenarios, campaign(Form::JsonSchema, ""), rules).await;
+
+    run.reconcile().await;
+    run.others_are_served().await;
+    for (scenario, words) in failing {
+        let letter = run.letter(*scenario).expect("is given up");
+        let told = format!("{scenario:?} {} {}", letter.reason, letter.detail);
+        let calls = run.stand_in().struck(*scenario);
+        assert!(calls <= u64::from(MAX_FAILED_CALLS_WITHOUT_ANSWERS), "{calls} calls: {told}");
+        assert!(["model_failed", "answer_unreadable"].contains(&letter.reason.as_str()), "{told}");
+        assert!(letter.detail.contains(words), "{told}");
+        assert!(!letter.detail.contains("standing instructions"), "{told}");
+    }
+    run.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prompt_that_always_fails_costs_a_named_number_of_calls_and_harms_nobody() {
+    is_given_up_soon(&FAILING).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prompt_whose_answer_always_breaks_off_was_sent_and_is_given_up() {
+    is_given_up_soon(&[(Scenario::BodyBroken, "")]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prompt_for_which_there_is_never_room_is_given_up_while_others_are_answered() {
+    is_given_up_soon(&[(Scenario::Unavailable, "")]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_slower_than_the_limit_is_paid_for_a_few_times_and_given_up_by_its_reason() {
+    let slow = [Scenario::Slow];
+    let campaign = campaign(Form::JsonSchema, "timeout_seconds = 1");
+
+    let run = Run::over(&slow, campaign, doing(struck(&slow))).await;
+
+    run.reconcile().await;
+    run.others_are_served().await;
+    let letter = run.letter(Scenario::Slow).expect("is given up");
+    assert_eq!(letter.reason, "answer_too_slow", "{}", letter.detail);
+    assert!(letter.detail.contains("timeout_seconds"), "{}", letter.detail);
+    let calls = run.stand_in().struck(Scenario::Slow);
+    assert!(calls <= 3, "{calls} calls");
+    let billed = run.stand_in().billed().calls;
+    assert_eq!(billed, OTHERS as u64 + calls, "what nobody waited for was paid for too");
+    run.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_storm_slows_all_calls_down_and_ends_with_everybodys_content() {
+    for scenario in [
+        Scenario::TooManyConnections,
+        Scenario::Busy,
+        Scenario::Overloaded,
+        Scenario::ThrottleBursts,
+    ] {
+        let rules = doing(vec![Rule::from(scenario)]);
+
+        let run = Run::over(&[], campaign(Form::JsonSchema, ""), rules).await;
+
+        run.reconcile().await;
+        run.others_are_served().await;
+        assert!(run.letters.is_empty(), "{scenario:?}: {:?}", run.letters);
+        assert!(run.rig.count(metrics::THROTTLES) > 0, "{scenario:?} refused nothing");
+        let calls = run.stand_in().calls();
+        assert!(calls <= 8 * OTHERS as u64, "{scenario:?}: {calls} calls");
+        assert_eq!(run.stand_in().billed().calls, OTHERS as u64, "{scenario:?}");
+        run.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_that_passes_is_tried_again() {
+    for scenario in [Scenario::GrammarTimeout, Scenario::AccessPending] {
+        let rules = doing(vec![Rule::from(scenario)]);
+
+        let run = Run::over(&[], campaign(Form::JsonSchema, ""), rules).await;
+
+        run.reconcile().await;
+        run.others_are_served().await;
+        assert!(run.letters.is_empty(), "{scenario:?}: {:?}", run.letters);
+        assert_eq!(run.stand_in().calls(), OTHERS as u64 + 3, "{scenario:?}");
+        run.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_the_next_day_or_for_new_credentials_goes_back_and_asks_little() {
+    for scenario in [Scenario::DailyQuota, Scenario::CredentialsExpired] {
+        let campaigns = campaign(Form::JsonSchema, "");
+        let rig = Rig::start(Options {
+            campaigns_dir: campaigns.path().to_owned(),
+            bedrock: Model::StandIn(doing(vec![Rule::from(scenario)])),
+            mapping: Mapping {
+                maximum_retry_attempts: Some(1),
+                function_timeout: Duration::from_secs(30),
+                ..Mapping::default()
+            },
+            ..options()
+        })
+        .await;
+        let files = crate::rig::sample(100, 10);
+
+        rig.process(files.path()).await;
+
+        assert_eq!(rig.lost(), 0, "{scenario:?}");
+        let letters = local::aws::read_dead_letters(rig.folder.path(), 0, 100).expect("are read");
+        assert!(!letters.is_empty(), "{scenario:?}");
+        assert!(letters.iter().all(|letter| letter.reason == "record_given_up"), "{letters:?}");
+        let stand_in = rig.pipeline.stand_in.as_ref().expect("a stand-in is used");
+        assert_eq!(stand_in.billed().calls, 0);
+        assert!(stand_in.calls() <= 100, "{scenario:?}: {} calls", stand_in.calls());
+        rig.pipeline.stop().await;
+    }
+}

@@ -1,0 +1,148 @@
+//! Requests that the account or the model does not take: the operator hears why.
+
+use std::process::Command;
+
+use contract::metrics;
+use futures::future::join_all;
+use local::bedrock::scenario::{Rule, Scenario};
+use processor::campaign;
+
+use super::{FORMS, Form, OTHERS, Run, campaign as campaign_of, doing};
+use crate::rig::{campaigns, changed_campaign};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_account_may_not_call_is_given_up_in_the_words_of_the_service() {
+    let cases = [
+        (Scenario::UseCaseMissing, "", "use case details have not been submitted"),
+        (Scenario::ExplicitDeny, "", "with an explicit deny in a service control policy"),
+        (Scenario::CachingDenied, "cache_system = true", "explicit prompt caching"),
+        (Scenario::ModelNotHere, "", "Could not resolve the foundation model"),
+    ];
+
+    // Each tries again for a quarter of a minute, because access can be being set up.
+    join_all(cases.map(async |(scenario, settings, words)| {
+        let campaigns = campaign_of(Form::JsonSchema, settings);
+        let run = Run::over(&[], campaigns, doing(vec![Rule::from(scenario)])).await;
+
+        run.reconcile().await;
+        assert_eq!(run.letters.len(), OTHERS, "{scenario:?}");
+        for letter in run.letters.values() {
+            assert_eq!(letter.reason, "not_allowed", "{scenario:?} {}", letter.detail);
+            assert!(letter.detail.contains(words), "{scenario:?} {}", letter.detail);
+        }
+        let calls = run.stand_in().calls();
+        assert!(calls <= 4 * OTHERS as u64, "{scenario:?}: {calls} calls");
+        assert_eq!(run.stand_in().billed().calls, 0);
+        run.stop().await;
+    }))
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_model_does_not_take_is_given_up_at_once_with_the_setting_to_change() {
+    let cases = [
+        (Scenario::NoTemperature, Form::JsonSchema, "", "remove temperature"),
+        (Scenario::NoToolChoice, Form::Tool, "", "structured_output"),
+        (Scenario::NoTools, Form::Tool, "", "structured_output"),
+        (Scenario::NoCachePoint, Form::JsonSchema, "cache_system = true", "cache_system = false"),
+        (Scenario::NoStructuredOutput, Form::JsonSchema, "", "structured_output"),
+        (Scenario::ProfileOnly, Form::JsonSchema, "", "inference profile"),
+    ];
+    for (scenario, form, settings, words) in cases {
+        let campaigns = campaign_of(form, settings);
+        let run = Run::over(&[], campaigns, doing(vec![Rule::from(scenario)])).await;
+
+        run.reconcile().await;
+        assert_eq!(run.letters.len(), OTHERS, "{scenario:?}");
+        for letter in run.letters.values() {
+            assert_eq!(letter.reason, "refused_request", "{scenario:?} {}", letter.detail);
+            assert!(letter.detail.contains(words), "{scenario:?} {}", letter.detail);
+        }
+        assert_eq!(run.stand_in().calls(), OTHERS as u64, "{scenario:?}");
+        assert_eq!(run.stand_in().billed().calls, 0);
+        run.stop().await;
+    }
+}
+
+#[test]
+fn a_campaign_whose_every_call_is_refused_is_told_once_an_invocation() {
+    let ran = Command::new(env!("CARGO_BIN_EXE_local"))
+        .env_remove("RUST_LOG")
+        .args(["--exit-when-done", "--port", "0", "--events", "2000", "--users", "200"])
+        .args(["--scenario", "no-temperature", "--campaigns"])
+        .arg(campaigns())
+        .output()
+        .expect("program runs");
+
+    let (said, logged) =
+        (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
+    let told = logged.lines().filter(|line| line.contains("model refuses the campaign's calls"));
+    let given_up = said.matches("refused_request").count();
+    assert!(given_up > 10, "{said}{logged}");
+    assert!(logged.contains("remove temperature"), "{logged}");
+    let told = told.count();
+    assert!((1..=16).contains(&told), "{told} lines for {given_up} letters and more:\n{logged}");
+}
+
+#[test]
+fn a_preview_of_a_model_that_refuses_says_what_to_change() {
+    let folder = changed_campaign(|text| text.replace("-v1:0\"", "-v1:0+no-temperature\""));
+    let events = folder.path().join("events.jsonl");
+    let event = r#"{"event_type":"users.behaviors.CustomEvent","user_id":"u1","id":"e1","time":1764000000,"name":"episode_watched","properties":{"show":"S","season":2,"episode":7}}"#;
+    std::fs::write(&events, event).expect("is written");
+
+    let ran = Command::new(env!("CARGO_BIN_EXE_local"))
+        .args(["preview", "--campaign", "new-episode", "--events"])
+        .arg(&events)
+        .arg("--campaigns")
+        .arg(folder.path())
+        .output()
+        .expect("program runs");
+
+    let said =
+        format!("{}{}", String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
+    assert!(said.contains("remove temperature"), "{said}");
+}
+
+/// A campaign whose schema says what the service takes nothing of.
+fn demanding(form: Form) -> tempfile::TempDir {
+    let list = r##""points": { "type": "array", "minItems": 3, "maxItems": 3, "uniqueItems": false,
+        "items": { "type": "string", "maxLength": 60, "pattern": "^(?=.).*$" } },
+        "rank": { "oneOf": [{ "type": "integer", "minimum": 1, "maximum": 5 }, { "type": "null" }] },
+        "when": { "$ref": "#/$defs/day" },
+        "emailTitle": {"##;
+    let defs = r#""$defs": { "day": { "type": "string", "format": "date", "maxLength": 10 } },
+        "type": "object","#;
+    let fallback = r#"{ "points": ["a", "b", "c"], "rank": 1, "when": "2026-01-01", "#;
+    changed_campaign(|text| {
+        let text = match form {
+            Form::JsonSchema => text,
+            Form::Tool => text.replace("\"json-schema\"", "\"tool\""),
+        };
+        if text.contains("\"$schema\"") {
+            return text.replacen("\"emailTitle\": {", list, 1).replacen(
+                "\"type\": \"object\",",
+                defs,
+                1,
+            );
+        }
+        if text.trim_start().starts_with('{') && text.contains("\"emailTitle\"") {
+            return text.replacen('{', fallback, 1);
+        }
+        text
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_schema_that_says_more_than_the_service_takes_is_reduced_and_checked_here() {
+    for form in FORMS {
+        let folder = demanding(form);
+        campaign::load(folder.path()).expect("the campaign is one");
+        let run = Run::over(&[], folder, doing(Vec::new())).await;
+
+        assert_eq!(run.rig.count(metrics::CONTENTS_STORED), OTHERS as u64, "{:?}", run.letters);
+        let content = run.content_of(0).await.expect("is served");
+        assert_eq!(content["points"].as_array().map(Vec::len), Some(3), "{content}");
+        run.stop().await;
+    }
+}
