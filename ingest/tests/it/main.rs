@@ -10,3 +10,4 @@ mod random_schemas;
 mod reading;
 mod reference;
 mod second_implementation;
+mod start;

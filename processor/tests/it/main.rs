@@ -10,6 +10,7 @@
 //! - [`lease_model`] — every way in which instances can share a lane.
 //! - [`quota`] — the quota across instances: never exceeded, used up, shared.
 //! - [`quota_fairness`], [`quota_ledger`] — whose turn it is, and what calls are charged.
+//! - [`start`] — what a start that fails says.
 //! - [`injection`] — event values stay data.
 #![expect(clippy::expect_used, reason = "a test that cannot go on fails")]
 
@@ -29,5 +30,6 @@ mod quota;
 mod quota_fairness;
 mod quota_ledger;
 mod simulation;
+mod start;
 mod tables;
 mod world;
