@@ -32,6 +32,15 @@ test('what nobody can make again stays in production, and only what others need 
   );
 });
 
+test('every queue of production stays, with the events and notifications in it', () => {
+  const queues = example(PROD).template.findResources('AWS::SQS::Queue');
+
+  expect(Object.keys(queues)).toHaveLength(3);
+  for (const queue of Object.values(queues)) {
+    expect([queue.DeletionPolicy, queue.UpdateReplacePolicy]).toEqual(['RetainExceptOnCreate', 'Retain']);
+  }
+});
+
 test('nothing stays of a deployment that failed', () => {
   expect(JSON.stringify(example(PROD).template.toJSON())).not.toContain('"DeletionPolicy":"Retain"');
 });
