@@ -11,18 +11,21 @@ use std::borrow::Cow;
 use lambda_http::request::RequestContext;
 use lambda_http::{Request, RequestExt as _};
 
-/// The stage of an HTTP API that stands in no path.
-const DEFAULT_STAGE: &str = "$default";
+/// The stage of an HTTP API that stands in no path, and the route that takes everything.
+const DEFAULT: &str = "$default";
 
 /// The path that was called, as the api knows it.
 pub fn path(request: &Request) -> Cow<'_, str> {
     let raw = request.raw_http_path();
     let (matched, stage) = match request.request_context_ref() {
-        Some(RequestContext::ApiGatewayV1(context)) => (context.resource_path.as_deref(), None),
-        // Method and path: `ANY /`. A route for everything is `$default` and tells no path.
+        Some(RequestContext::ApiGatewayV1(context)) => {
+            (context.resource_path.as_deref(), context.stage.as_deref())
+        }
+        // Method and path: `ANY /`.
         Some(RequestContext::ApiGatewayV2(context)) => {
-            let route = context.route_key.as_deref().and_then(|route| route.split_once(' '));
-            (route.map(|(_, path)| path), context.stage.as_deref())
+            let route = context.route_key.as_deref();
+            let path = route.map(|route| route.split_once(' ').map_or(route, |(_, path)| path));
+            (path, context.stage.as_deref())
         }
         _ => (None, None),
     };
@@ -30,7 +33,7 @@ pub fn path(request: &Request) -> Cow<'_, str> {
         let parameters = request.path_parameters_ref()?;
         parameters.first(name).map(|rest| Cow::Owned(format!("/{}", rest.trim_end_matches('/'))))
     };
-    match matched {
+    match matched.filter(|matched| *matched != DEFAULT) {
         Some("/") => Cow::Borrowed("/"),
         Some(resource) => rest_of(resource).and_then(rest).unwrap_or(Cow::Borrowed(raw)),
         None => Cow::Borrowed(stage.map_or(raw, |stage| without_stage(raw, stage))),
@@ -46,7 +49,7 @@ fn rest_of(resource: &str) -> Option<&str> {
 fn without_stage<'a>(raw: &'a str, stage: &str) -> &'a str {
     let rest = raw.strip_prefix('/').and_then(|path| path.strip_prefix(stage));
     match rest {
-        _ if stage == DEFAULT_STAGE => raw,
+        _ if stage == DEFAULT => raw,
         Some("") => "/",
         Some(rest) if rest.starts_with('/') => rest,
         _ => raw,
@@ -137,6 +140,20 @@ mod tests {
             ("/v10/health", "v1", "$default", None, "/v10/health"),
         ] {
             assert_eq!(path(&http(raw, stage, route, proxy)), expected, "{raw} by {route}");
+        }
+    }
+
+    #[test]
+    fn an_http_api_may_write_its_events_in_the_older_format() {
+        for (whole, resource, proxy, expected) in [
+            ("/personal", "/", None, "/"),
+            ("/personal/health", "/{proxy+}", Some("health"), "/health"),
+            ("/v1/health", "$default", None, "/health"),
+            ("/v1", "$default", None, "/"),
+            ("/health", "$default", None, "/health"),
+            ("/foo", "$default", None, "/foo"),
+        ] {
+            assert_eq!(path(&rest(whole, resource, "proxy", proxy)), expected, "{whole}");
         }
     }
 
