@@ -16,6 +16,11 @@ pub const OBJECTS_IGNORED: &str = "objects_ignored";
 pub const OBJECTS_GONE: &str = "objects_gone";
 /// Objects that could not be read to their end; each is a dead letter.
 pub const OBJECTS_DAMAGED: &str = "objects_damaged";
+/// Objects whose content was replaced before they were read to their end; what is there now
+/// is read from its beginning.
+pub const OBJECTS_REPLACED: &str = "objects_replaced";
+/// Parts of notifications that speak of no new object: of deletions, of tags, of the set-up.
+pub const NOTIFICATIONS_IGNORED: &str = "notifications_ignored";
 /// Objects whose rest was left to another invocation.
 pub const OBJECTS_CONTINUED: &str = "objects_continued";
 /// Events decoded from objects, and put on the stream or counted below.

@@ -10,13 +10,15 @@ use std::panic::{self, AssertUnwindSafe};
 use contract::dead_letter::{DeadLetter, Input};
 use contract::metrics::{self, Counts};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout_at;
 
 use crate::container::{Position, ReadError};
+use crate::deadline::Deadline;
 use crate::decode::{Decoder, Origin, Receiver, Source, Stopped};
 use crate::grouping::Group;
 use crate::handler::{Ingest, IngestError};
-use crate::object::{self, Fetched, OpenError};
+use crate::object::{self, Fetched, OpenError, Opened};
+use crate::queue::NotQueued;
 use crate::stream::Put;
 use crate::trigger::{Continuation, ObjectRef};
 
@@ -39,41 +41,80 @@ impl Ingest {
     pub(crate) async fn deliver(
         &self,
         object: &ObjectRef,
-        deadline: Instant,
+        deadline: Deadline,
         counts: &mut Counts,
     ) -> Result<(), IngestError> {
         if !object.key.ends_with(".avro") {
             counts.add(metrics::OBJECTS_IGNORED, 1);
             return Ok(());
         }
-        let opened = timeout_at(deadline, object::open(&self.s3, object)).await;
-        let source = match opened.map_err(|_| IngestError::OutOfTime)? {
+        let mut object = object.clone();
+        let source = match self.open(&mut object, deadline, counts).await {
             Ok(source) => source,
-            Err(OpenError::Gone) => {
+            Err(IngestError::Open(OpenError::Gone)) => {
                 counts.add(metrics::OBJECTS_GONE, 1);
                 return Ok(());
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error),
         };
+        self.deliver_opened(&object, source, deadline, counts).await
+    }
+
+    /// Opens an object, and notes in it which content that is and when it came. One that was
+    /// replaced since its reading began is read from its beginning: its new content is
+    /// another file, or the same one that was uploaded again.
+    async fn open(
+        &self,
+        object: &mut ObjectRef,
+        deadline: Deadline,
+        counts: &mut Counts,
+    ) -> Result<Source<Fetched>, IngestError> {
+        loop {
+            let opened = timeout_at(deadline.work, object::open(&self.s3, object)).await;
+            match opened.map_err(|_| IngestError::OutOfTime)? {
+                Ok(Opened { source, etag, modified_at_ms }) => {
+                    object.etag = etag.or(object.etag.take());
+                    object.uploaded_at_ms = object.uploaded_at_ms.or(modified_at_ms);
+                    return Ok(source);
+                }
+                // From the beginning any content will do, so this comes once.
+                Err(OpenError::Replaced) if object.from != Position::default() => {
+                    counts.add(metrics::OBJECTS_REPLACED, 1);
+                    object.from = Position::default();
+                    (object.etag, object.uploaded_at_ms) = (None, None);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    async fn deliver_opened(
+        &self,
+        object: &ObjectRef,
+        source: Source<Fetched>,
+        deadline: Deadline,
+        counts: &mut Counts,
+    ) -> Result<(), IngestError> {
         let mut reached = object.from;
         let mut events = 0;
         let (groups, mut decoded) = mpsc::channel(GROUPS_AHEAD);
         let decoding = decode_on_a_thread(self.decoder.clone(), source, object, groups);
         loop {
-            let next = timeout_at(deadline, decoded.recv()).await;
-            let put = match next {
+            let put = match timeout_at(deadline.work, decoded.recv()).await {
                 Ok(None) => break,
                 Ok(Some((group, resume))) => {
                     events += group.events;
-                    let put = timeout_at(deadline, self.put(group, deadline, counts)).await;
-                    put.unwrap_or(Err(Unfinished::OutOfTime)).map(|()| reached = resume)
+                    self.put(group, deadline, counts).await.map(|()| reached = resume)
                 }
                 Err(_) => Err(Unfinished::OutOfTime),
             };
             match put {
                 Ok(()) => {}
                 Err(Unfinished::Failed(error)) => return Err(error),
-                Err(Unfinished::OutOfTime) => return self.leave(object, reached, counts).await,
+                Err(Unfinished::OutOfTime) => {
+                    let error = IngestError::OutOfTime;
+                    return self.leave(object, reached, error, deadline, counts).await;
+                }
             }
         }
         // The channel is closed, so the thread has ended or is about to.
@@ -83,23 +124,24 @@ impl Ingest {
                 return Ok(());
             }
             Ok(Ok(Err(Stopped { error: error @ ReadError::Transport(_), .. }))) => {
-                return Err(IngestError::Read(error));
+                let error = IngestError::Read(error);
+                return self.leave(object, reached, error, deadline, counts).await;
             }
             Ok(Ok(Err(stopped))) => (described(&stopped), stopped.at),
             // What hostile bytes make a library do is damage, and nothing worse.
             Ok(Err(_)) | Err(_) => ("the reader failed, see the log".to_owned(), reached),
         };
-        self.give_up_rest(object, stopped, events, counts).await
+        self.give_up_rest(object, stopped, events, deadline, counts).await
     }
 
     async fn put(
         &self,
         group: Group,
-        deadline: Instant,
+        deadline: Deadline,
         counts: &mut Counts,
     ) -> Result<(), Unfinished> {
         let mut put = Put::default();
-        let done = self.stream.put(group.records, deadline, &mut put).await;
+        let done = self.stream.put(group.records, deadline.work, &mut put).await;
         counts.add(metrics::STREAM_RECORDS, put.records);
         counts.add(metrics::STREAM_BYTES, put.bytes);
         counts.add(metrics::ENTRIES_RESENT, put.resent);
@@ -108,7 +150,11 @@ impl Ingest {
             false => Unfinished::Failed(error.into()),
         })?;
         for letter in &group.too_large {
-            self.give_up(letter, counts).await.map_err(Unfinished::Failed)?;
+            let given_up = self.give_up(letter, deadline.work, counts).await;
+            given_up.map_err(|error| match error {
+                NotQueued::OutOfTime => Unfinished::OutOfTime,
+                error @ NotQueued::Refused(_) => Unfinished::Failed(error.into()),
+            })?;
         }
         counts.add(metrics::EVENTS_TOO_LARGE, group.too_large.len() as u64);
         counts.add(metrics::USER_RECORDS, group.user_records);
@@ -119,19 +165,23 @@ impl Ingest {
         Ok(())
     }
 
-    /// Leaves the rest of an object to another invocation, if this one got anywhere.
+    /// Leaves the rest of an object to another invocation, if this one got anywhere; else
+    /// the object fails with `error`, and comes again when the queue says.
     async fn leave(
         &self,
         object: &ObjectRef,
         reached: Position,
+        error: IngestError,
+        deadline: Deadline,
         counts: &mut Counts,
     ) -> Result<(), IngestError> {
-        let Some(continuations) = &self.continuations else { return Err(IngestError::OutOfTime) };
+        let Some(continuations) = &self.continuations else { return Err(error) };
         // Without progress, going on would never end; the queue gives up some day.
         if reached.offset_bytes <= object.from.offset_bytes {
-            return Err(IngestError::OutOfTime);
+            return Err(error);
         }
-        continuations.send(Continuation::new(object, reached).encode()).await?;
+        let rest = Continuation::new(object, reached).encode();
+        continuations.send_before(rest, deadline.end).await?;
         counts.add(metrics::OBJECTS_CONTINUED, 1);
         Ok(())
     }
@@ -141,6 +191,7 @@ impl Ingest {
         object: &ObjectRef,
         (detail, at): (String, Position),
         events_delivered: u64,
+        deadline: Deadline,
         counts: &mut Counts,
     ) -> Result<(), IngestError> {
         let rest = Input::Object {
@@ -151,7 +202,8 @@ impl Ingest {
             block: at.block,
             events_delivered: object.from.records + events_delivered,
         };
-        self.give_up(&DeadLetter::new("damaged_object", detail, rest), counts).await?;
+        let letter = DeadLetter::new("damaged_object", detail, rest);
+        self.give_up(&letter, deadline.end, counts).await?;
         counts.add(metrics::OBJECTS_DAMAGED, 1);
         Ok(())
     }
@@ -165,7 +217,8 @@ fn decode_on_a_thread(
     object: &ObjectRef,
     groups: mpsc::Sender<Decoded>,
 ) -> tokio::task::JoinHandle<Ended> {
-    let origin = Origin { key: object.key.clone(), uploaded_at_ms: object.uploaded_at_ms };
+    let uploaded_at_ms = object.uploaded_at_ms.unwrap_or_default();
+    let origin = Origin { key: object.key.clone(), uploaded_at_ms };
     tokio::task::spawn_blocking(move || {
         let decode = || decoder.decode(source, &origin, &mut Sending(groups));
         panic::catch_unwind(AssertUnwindSafe(decode))

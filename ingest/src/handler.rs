@@ -13,17 +13,15 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::container::ReadError;
+pub use crate::deadline::DEADLINE_MARGIN;
+use crate::deadline::Deadline;
 use crate::decode::Decoder;
 use crate::grouping::MAX_GROUP_BYTES;
 use crate::object::OpenError;
 use crate::queue::{NotQueued, Queue};
 use crate::settings::Settings;
 use crate::stream::{PutError, Stream};
-use crate::trigger::{Continuation, ObjectRef, Trigger, UnknownTrigger};
-
-/// Time kept back before the invocation's deadline to report what is not done, and to
-/// leave the rest of an object to another invocation.
-pub const DEADLINE_MARGIN: Duration = Duration::from_secs(5);
+use crate::trigger::{Continuation, Notification, ObjectRef, Refused, Trigger, UnknownTrigger};
 
 /// Longest single attempt at a call of S3, Kinesis or SQS: 5 MiB take well under a second.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -121,22 +119,17 @@ impl Ingest {
     /// A notification that came directly fails as a whole, so that Lambda
     /// repeats it; messages of a queue fail one by one.
     pub async fn handle(&self, event: Value, deadline: SystemTime) -> Result<Report, IngestError> {
-        let remaining = deadline.duration_since(SystemTime::now()).unwrap_or_default();
-        let deadline = Instant::now() + remaining.saturating_sub(DEADLINE_MARGIN);
+        let deadline = Deadline::before(deadline);
         let mut report = Report::default();
-        match Trigger::parse(event)? {
-            Trigger::Direct(objects) => {
-                self.deliver_all(&objects, deadline, &mut report.counts).await?;
+        match Trigger::parse(&event)? {
+            Trigger::Direct(notification) => {
+                self.take(&notification, deadline, &mut report.counts).await?;
             }
             Trigger::Queue(messages) => {
                 for message in messages {
-                    let delivered = match &message.objects {
-                        Ok(objects) => {
-                            self.deliver_all(objects, deadline, &mut report.counts).await
-                        }
-                        Err(body) => self.give_up_message(body, &mut report.counts).await,
-                    };
-                    if let Err(error) = delivered {
+                    let taken =
+                        self.take(&message.notification, deadline, &mut report.counts).await;
+                    if let Err(error) = taken {
                         tracing::warn!(error = &error as &dyn std::error::Error, "not delivered");
                         report.response.batch_item_failures.push(failure(message.id));
                         report.errors.push(error);
@@ -147,10 +140,26 @@ impl Ingest {
         Ok(report)
     }
 
+    /// Delivers what a notification names, then gives up what of it names nothing: in this
+    /// order, because what fails brings all of it back.
+    async fn take(
+        &self,
+        notification: &Notification,
+        deadline: Deadline,
+        counts: &mut Counts,
+    ) -> Result<(), IngestError> {
+        self.deliver_all(&notification.objects, deadline, counts).await?;
+        for refused in &notification.refused {
+            self.give_up_part(refused, deadline, counts).await?;
+        }
+        counts.add(metrics::NOTIFICATIONS_IGNORED, notification.ignored);
+        Ok(())
+    }
+
     async fn deliver_all(
         &self,
         objects: &[ObjectRef],
-        deadline: Instant,
+        deadline: Deadline,
         counts: &mut Counts,
     ) -> Result<(), IngestError> {
         for (n, object) in objects.iter().enumerate() {
@@ -160,7 +169,7 @@ impl Ingest {
                 (Err(IngestError::OutOfTime), Some(continuations)) if n > 0 => {
                     for object in &objects[n..] {
                         let rest = Continuation::new(object, object.from);
-                        continuations.send(rest.encode()).await?;
+                        continuations.send_before(rest.encode(), deadline.end).await?;
                         counts.add(metrics::OBJECTS_CONTINUED, 1);
                     }
                     return Ok(());
@@ -171,18 +180,25 @@ impl Ingest {
         Ok(())
     }
 
-    async fn give_up_message(&self, body: &str, counts: &mut Counts) -> Result<(), IngestError> {
-        let input = Input::Notification { body: body.to_owned() };
-        let letter = DeadLetter::new("unknown_notification", "message names no object", input);
-        self.give_up(&letter, counts).await
+    async fn give_up_part(
+        &self,
+        refused: &Refused,
+        deadline: Deadline,
+        counts: &mut Counts,
+    ) -> Result<(), IngestError> {
+        let input = Input::Notification { body: refused.body.clone() };
+        let letter = DeadLetter::new("unknown_notification", refused.reason.as_str(), input);
+        tracing::warn!(reason = refused.reason, "a notification names no object");
+        Ok(self.give_up(&letter, deadline.end, counts).await?)
     }
 
     pub(crate) async fn give_up(
         &self,
         letter: &DeadLetter,
+        end: Instant,
         counts: &mut Counts,
-    ) -> Result<(), IngestError> {
-        self.dead_letters.send(letter.encode()).await?;
+    ) -> Result<(), NotQueued> {
+        self.dead_letters.send_before(letter.encode(), end).await?;
         counts.add(metrics::DEAD_LETTERS, 1);
         Ok(())
     }

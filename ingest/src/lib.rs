@@ -17,6 +17,8 @@
 pub mod codec;
 pub mod container;
 mod cursor;
+#[cfg(feature = "aws")]
+pub mod deadline;
 pub mod decode;
 #[cfg(feature = "aws")]
 pub mod delivery;

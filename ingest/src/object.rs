@@ -12,7 +12,6 @@ use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use crate::container::Position;
 use crate::decode::Source;
 use crate::trigger::ObjectRef;
 
@@ -25,6 +24,10 @@ pub enum OpenError {
     /// It was deleted since: there is nothing left to do.
     #[error("object is gone")]
     Gone,
+    /// Another content was put in its place while it was being read: a place in the one
+    /// before is none in this.
+    #[error("object was replaced while it was being read")]
+    Replaced,
     /// Access, throttling or network: another delivery may succeed.
     #[error("object could not be opened: {code}")]
     Unavailable {
@@ -33,30 +36,74 @@ pub enum OpenError {
     },
 }
 
-/// Opens an object, from its beginning or from where it is to be continued.
-pub async fn open(client: &Client, object: &ObjectRef) -> Result<Source<Fetched>, OpenError> {
-    match object.from {
-        Position { offset_bytes: 0, .. } => Ok(Source::Whole(fetch(client, object, 0).await?)),
-        from => Ok(Source::Rest {
-            header: fetch(client, object, 0).await?,
-            blocks: fetch(client, object, from.offset_bytes).await?,
-            from,
-        }),
+/// An object whose bytes come.
+#[derive(Debug)]
+pub struct Opened {
+    /// The bytes.
+    pub source: Source<Fetched>,
+    /// What S3 calls this content of the object.
+    pub etag: Option<String>,
+    /// When it was put there, in UNIX milliseconds.
+    pub modified_at_ms: Option<u64>,
+}
+
+/// Opens an object, from its beginning or from where it is to be continued; what is continued
+/// is the content that was begun, or an error.
+pub async fn open(client: &Client, object: &ObjectRef) -> Result<Opened, OpenError> {
+    if object.from.offset_bytes == 0 {
+        let begun = fetch(client, object, 0, None).await?;
+        return Ok(begun.open(Source::Whole));
+    }
+    let begun = fetch(client, object, 0, object.etag.clone()).await?;
+    // A continuation of an older build names no content: then header and blocks must at
+    // least be of the same.
+    let etag = object.etag.clone().or_else(|| begun.etag.clone());
+    let from = object.from;
+    let blocks = fetch(client, object, from.offset_bytes, etag).await?.bytes;
+    Ok(begun.open(|header| Source::Rest { header, blocks, from }))
+}
+
+/// The answer to one request.
+struct Answer {
+    bytes: Fetched,
+    etag: Option<String>,
+    modified_at_ms: Option<u64>,
+}
+
+impl Answer {
+    fn open(self, source: impl FnOnce(Fetched) -> Source<Fetched>) -> Opened {
+        let Self { bytes, etag, modified_at_ms } = self;
+        Opened { source: source(bytes), etag, modified_at_ms }
     }
 }
 
-async fn fetch(client: &Client, object: &ObjectRef, from: u64) -> Result<Fetched, OpenError> {
+async fn fetch(
+    client: &Client,
+    object: &ObjectRef,
+    from: u64,
+    etag: Option<String>,
+) -> Result<Answer, OpenError> {
     let request = client
         .get_object()
         .bucket(&object.bucket)
         .key(&object.key)
         .set_version_id(object.version_id.clone())
+        .set_if_match(etag)
         .set_range((from > 0).then(|| format!("bytes={from}-")));
     match request.send().await {
-        Ok(answer) => Ok(Fetched::start(answer.body)),
+        Ok(answer) => Ok(Answer {
+            modified_at_ms: answer
+                .last_modified
+                .and_then(|at| at.to_millis().ok()?.try_into().ok()),
+            etag: answer.e_tag,
+            bytes: Fetched::start(answer.body),
+        }),
         Err(error) if is_gone(&error) => Err(OpenError::Gone),
+        Err(error) if error.code() == Some("PreconditionFailed") => Err(OpenError::Replaced),
         // Nothing follows the last block that was read: the end, and no fault.
-        Err(error) if error.code() == Some("InvalidRange") => Ok(Fetched::empty()),
+        Err(error) if error.code() == Some("InvalidRange") => {
+            Ok(Answer { bytes: Fetched::empty(), etag: None, modified_at_ms: None })
+        }
         Err(error) => {
             let code = match error.code() {
                 Some(code) => code.to_owned(),

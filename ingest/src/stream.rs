@@ -2,7 +2,8 @@
 //!
 //! Guarantees: [`Stream::put`] returns success only when Kinesis has
 //! acknowledged every record; of a partly failed request only the failed
-//! entries are sent again, with capped, jittered backoff, until the deadline.
+//! entries are sent again, and of one that failed for a while all of them, with
+//! capped, jittered backoff, until the deadline, and never beyond it.
 
 use std::mem;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use aws_sdk_kinesis::error::{ProvideErrorMetadata as _, SdkError};
 use aws_sdk_kinesis::operation::put_records::PutRecordsError;
 use aws_sdk_kinesis::primitives::Blob;
 use aws_sdk_kinesis::types::PutRecordsRequestEntry;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::packing::StreamRecord;
 
@@ -27,6 +28,21 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(50);
 
 /// Longest wait: a shard's limits are per second, so longer would waste capacity.
 const MAX_BACKOFF: Duration = Duration::from_secs(2);
+
+/// Codes of errors that pass by themselves although they blame the request (status 400).
+/// <https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html#API_PutRecords_Errors>,
+/// <https://docs.aws.amazon.com/kinesis/latest/APIReference/CommonErrors.html>
+const PASSING: [&str; 9] = [
+    "ProvisionedThroughputExceededException",
+    "LimitExceededException",
+    "KMSThrottlingException",
+    "ThrottlingException",
+    "Throttling",
+    "RequestLimitExceeded",
+    "TooManyRequestsException",
+    "RequestTimeout",
+    "RequestTimeoutException",
+];
 
 /// The stream that user records are put on.
 #[derive(Debug, Clone)]
@@ -49,12 +65,12 @@ pub struct Put {
 /// The records were not all acknowledged: the object must be delivered again.
 #[derive(Debug, thiserror::Error)]
 pub enum PutError {
-    /// Kinesis kept refusing entries until the deadline.
+    /// Kinesis kept refusing entries, or did not answer, until the deadline.
     #[error("{entries} entries still refused at the deadline, the last time with {code}")]
     OutOfTime {
         /// Entries not acknowledged.
         entries: usize,
-        /// Kinesis' code for the last refusal.
+        /// Kinesis' code for the last refusal, or what failed before it answered.
         code: String,
     },
     /// The request failed as a whole in a way that sending again does not mend.
@@ -109,7 +125,10 @@ impl Stream {
         let mut backoff = FIRST_BACKOFF;
         loop {
             let sent = entries.len();
-            let code = self.put_once(&mut entries).await?;
+            let Ok(put_once) = timeout_at(deadline, self.put_once(&mut entries)).await else {
+                return Err(PutError::OutOfTime { entries: sent, code: "no answer".to_owned() });
+            };
+            let code = put_once?;
             put.records += (sent - entries.len()) as u64;
             if entries.is_empty() {
                 return Ok(());
@@ -136,7 +155,7 @@ impl Stream {
         let request = self.client.put_records().stream_name(&self.name);
         let answer = match request.set_records(Some(entries.clone())).send().await {
             Ok(answer) => answer,
-            Err(error) => return throttled(&error),
+            Err(error) => return passing(&error).ok_or_else(|| refused(&error)),
         };
         let mut code = String::new();
         let mut results = answer.records.into_iter();
@@ -154,19 +173,31 @@ impl Stream {
     }
 }
 
-/// Tells a request that was refused for being too much from one that never will pass.
-fn throttled(error: &SdkError<PutRecordsError>) -> Result<String, PutError> {
+/// What to call an error of a whole request that may pass by itself; `None` for one that
+/// comes again with the same request.
+fn passing(error: &SdkError<PutRecordsError>) -> Option<String> {
+    let code = error.code().map(str::to_owned);
     match error {
-        SdkError::ServiceError(service)
-            if service.err().is_provisioned_throughput_exceeded_exception() =>
-        {
-            Ok("ProvisionedThroughputExceededException".to_owned())
+        SdkError::TimeoutError(_) => Some("no answer".to_owned()),
+        // What came cannot be read: whether the records were taken, nobody knows.
+        SdkError::ResponseError(_) => Some("an answer that cannot be read".to_owned()),
+        SdkError::DispatchFailure(failure) if !failure.is_user() => {
+            Some("no connection".to_owned())
         }
-        error => {
-            let code = error.code().map(str::to_owned);
-            Err(PutError::Refused(code.unwrap_or_else(|| error.to_string())))
+        SdkError::ServiceError(service) => {
+            let status = service.raw().status().as_u16();
+            let is_passing = status >= 500
+                || status == 429
+                || code.as_deref().is_some_and(|code| PASSING.contains(&code));
+            is_passing.then(|| code.unwrap_or_else(|| format!("status {status}")))
         }
+        _ => None,
     }
+}
+
+fn refused(error: &SdkError<PutRecordsError>) -> PutError {
+    let code = error.code().map(str::to_owned);
+    PutError::Refused(code.unwrap_or_else(|| error.to_string()))
 }
 
 fn entry(record: StreamRecord) -> Result<PutRecordsRequestEntry, PutError> {

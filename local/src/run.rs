@@ -275,7 +275,7 @@ pub(crate) fn report_dead_letters(
 
 /// The key of the object that a notification speaks of.
 fn key_in(notification: &str) -> Option<String> {
-    let trigger = Trigger::parse(serde_json::from_str(notification).ok()?).ok()?;
+    let trigger = Trigger::parse(&serde_json::from_str(notification).ok()?).ok()?;
     match trigger {
         Trigger::Direct(objects) => objects.into_iter().next().map(|object| object.key),
         Trigger::Queue(_) => None,

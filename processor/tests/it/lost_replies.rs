@@ -50,7 +50,7 @@ impl HttpConnector for Connector {
         let is_lost = target.ends_with(".UpdateItem")
             && self
                 .losses
-                .try_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1))
+                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1))
                 .is_ok();
         let reply = self.inner.call(request);
         HttpConnectorFuture::new(async move {

@@ -11,13 +11,10 @@ use processor::generation::MAX_FAILED_CALLS_WITHOUT_ANSWERS;
 use super::{Form, OTHERS, Run, campaign, doing, struck};
 use crate::rig::{Rig, options};
 
-const FAILING: [(Scenario, &str); 6] = [
+const FAILING: [(Scenario, &str); 3] = [
     (Scenario::ModelError, "ModelErrorException"),
     (Scenario::InternalError, "InternalServerException"),
-    (Scenario::ModelTimeout, "ModelTimeoutException"),
-    (Scenario::Proxy400, "status 400 with text/html"),
     (Scenario::Proxy403, "status 403 with text/html"),
-    (Scenario::Proxy500, "status 500 with text/html"),
 ];
 
 /// One prompt for each of these fails always; it is given up with these words.
@@ -52,11 +49,6 @@ async fn a_prompt_whose_answer_always_breaks_off_was_sent_and_is_given_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_prompt_for_which_there_is_never_room_is_given_up_while_others_are_answered() {
-    is_given_up_soon(&[(Scenario::Unavailable, "")]).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn an_answer_slower_than_the_limit_is_paid_for_a_few_times_and_given_up_by_its_reason() {
     let slow = [Scenario::Slow];
     let campaign = campaign(Form::JsonSchema, "timeout_seconds = 1");
@@ -68,10 +60,9 @@ async fn an_answer_slower_than_the_limit_is_paid_for_a_few_times_and_given_up_by
     let letter = run.letter(Scenario::Slow).expect("is given up");
     assert_eq!(letter.reason, "answer_too_slow", "{}", letter.detail);
     assert!(letter.detail.contains("timeout_seconds"), "{}", letter.detail);
-    let calls = run.stand_in().struck(Scenario::Slow);
+    // What nobody waited for was paid for too.
+    let calls = run.stand_in().billed().calls - OTHERS as u64;
     assert!(calls <= 3, "{calls} calls");
-    let billed = run.stand_in().billed().calls;
-    assert_eq!(billed, OTHERS as u64 + calls, "what nobody waited for was paid for too");
     run.stop().await;
 }
 
