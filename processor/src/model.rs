@@ -376,7 +376,7 @@ impl TextModel for Bedrock {
         let longest = config.timeout();
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(longest)
+            // One limit: a second one that ended at the same moment would be another failure.
             .operation_timeout(longest);
         let limited =
             aws_sdk_bedrockruntime::config::Config::builder().timeout_config(timeouts.build());

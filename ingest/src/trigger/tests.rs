@@ -163,7 +163,7 @@ fn a_notification_is_found_however_it_was_passed_on() {
         assert_eq!(keys(&queued(body.to_string())), ["a.avro"], "{body}");
         assert_eq!(keys(&queued(json!(body.to_string()).to_string())), ["a.avro"], "{body}");
     }
-    for event in [&plain, &bridged, &topic(&plain), &from_topic(&[plain.clone()])] {
+    for event in [&plain, &bridged, &topic(&plain), &from_topic(std::slice::from_ref(&plain))] {
         assert_eq!(keys(&direct(event)), ["a.avro"], "{event}");
     }
     let many = from_topic(&[plain, bridged, json!({ "Event": "s3:TestEvent" })]);

@@ -3,12 +3,16 @@
 //! Three places can go wrong: the texts of an answer, the shape of the reply around it, and
 //! the bytes that travel.
 
+use std::io;
+use std::time::Duration;
+
 use axum::body::{Body, Bytes};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{Html, IntoResponse, Response};
-use futures::stream;
+use futures::stream::{self, Stream, StreamExt as _};
 use serde_json::{Map, Value, json};
+use tokio::time::sleep;
 
 use super::refusal::PAGE;
 use super::scenario::Scenario;
@@ -23,6 +27,9 @@ const ESCAPE_OF_HALF: &str = "\\ud83d";
 
 /// Length of long texts, in characters.
 const LONG: usize = 10_000;
+
+/// Time for the first half of a body to leave before the connection breaks.
+const UNTIL_SENT: Duration = Duration::from_millis(50);
 
 /// Tokens that were read from the cache, and written into it.
 const CACHED: (u64, u64) = (4_000, 1_000);
@@ -128,6 +135,14 @@ pub(super) fn upset_reply(scenario: Scenario, reply: &mut Value) {
     }
 }
 
+/// A body that breaks, once what is before it is on its way.
+fn breaks() -> impl Stream<Item = io::Result<Bytes>> + Send {
+    stream::once(async {
+        sleep(UNTIL_SENT).await;
+        Err(io::Error::other("told to break"))
+    })
+}
+
 /// Sends a reply, or what is left of it.
 pub(super) fn send(scenarios: &[Scenario], reply: &Value) -> Response {
     let body = reply.to_string().replace(HALF, ESCAPE_OF_HALF);
@@ -140,9 +155,10 @@ pub(super) fn send(scenarios: &[Scenario], reply: &Value) -> Response {
             Scenario::BodyEmpty => (headers, Body::empty()).into_response(),
             Scenario::BodyCut => (headers, half).into_response(),
             Scenario::BodyBroken => {
-                let parts = stream::iter([Ok(half), Err(std::io::Error::other("broken"))]);
-                (headers, Body::from_stream(parts)).into_response()
+                let begun = stream::once(async { Ok(half) });
+                (headers, Body::from_stream(begun.chain(breaks()))).into_response()
             }
+            Scenario::NoAnswer => (headers, Body::from_stream(breaks())).into_response(),
             _ => continue,
         };
     }

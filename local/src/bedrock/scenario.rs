@@ -34,6 +34,8 @@ pub enum Scenario {
     BodyCut,
     /// 200, and the connection breaks in the middle of the body
     BodyBroken,
+    /// The connection ends without an answer, which is billed
+    NoAnswer,
     /// 200 without a body
     BodyEmpty,
     /// 200 with a body that says that something failed
