@@ -32,7 +32,7 @@ const MAX_RECEIVE_COUNT: u32 = 5;
 const CONCURRENCY: usize = 2;
 
 /// Time limit of one invocation of `ingest`.
-const FUNCTION_TIMEOUT: Duration = Duration::from_secs(300);
+const FUNCTION_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// Bytes on the stream from which on no more objects are read: some batches for each lane of
 /// some dozen shards. One invocation can put an object more.

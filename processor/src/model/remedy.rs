@@ -4,7 +4,15 @@
 //! its messages name the part of the request. Read from messages that users of Bedrock report.
 
 /// What to do about a refusal, by words in the service's message; the first that fit.
-const REMEDIES: [(&[&str], &str); 18] = [
+const REMEDIES: [(&[&str], &str); 20] = [
+    (
+        &["invalid_payment_instrument"],
+        "give the account a valid method of payment, for AWS Marketplace",
+    ),
+    (
+        &["use-case form"],
+        "submit the use-case form for the model's provider in the Bedrock console",
+    ),
     (&["use case"], "submit the use-case form for the model's provider in the Bedrock console"),
     (&["marketplace"], "let somebody who may subscribe in AWS Marketplace call the model once"),
     (&["explicit deny"], "a policy of the account or organisation denies it: ask who wrote it"),
@@ -63,6 +71,10 @@ mod tests {
             ("The provided model identifier is invalid.", "model_id"),
             ("This model doesn't support system messages.", "another model"),
             ("Model use case details have not been submitted for this account.", "form"),
+            (
+                "Model access is denied due to INVALID_PAYMENT_INSTRUMENT: subscribe",
+                "method of payment",
+            ),
             ("bedrock:InvokeModel on resource: r with an explicit deny in a policy", "policy"),
         ] {
             let said = remedy(message).unwrap_or_default();

@@ -45,7 +45,7 @@ async fn a_prompt_that_always_fails_costs_a_named_number_of_calls_and_harms_nobo
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_prompt_whose_answer_always_breaks_off_was_sent_and_is_given_up() {
-    is_given_up_soon(&[(Scenario::BodyBroken, "")]).await;
+    is_given_up_soon(&[(Scenario::BodyBroken, ""), (Scenario::NoAnswer, "")]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
