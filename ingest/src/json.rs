@@ -4,6 +4,8 @@
 
 use std::borrow::Cow;
 
+use serde_json::Value;
+
 use crate::lenient::{self, Soundness};
 
 /// Deepest nesting of JSON inside a string that is read; what is deeper is left out, because
@@ -62,6 +64,13 @@ pub(crate) fn write_float(value: impl zmij::Float + Into<f64> + Copy, out: &mut 
         out.extend_from_slice(zmij::Buffer::new().format_finite(value).as_bytes());
     }
     is_finite
+}
+
+/// The value that a text of JSON holds, read as it is on the way to the stream.
+pub fn embedded(text: &str) -> Value {
+    let mut json = Vec::new();
+    write_embedded(text.as_bytes(), &mut json);
+    serde_json::from_slice(&json).unwrap_or_default()
 }
 
 /// Writes the JSON that a string holds, or the string itself if it holds none; tells whether

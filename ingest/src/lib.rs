@@ -44,6 +44,7 @@ mod walk;
 
 pub use crate::cursor::Malformed;
 pub use crate::header_schema::{InvalidSchema, MAX_FIELDS};
+pub use crate::json::embedded;
 pub use crate::plan::{MAX_EVENT_TYPE_BYTES, Unusable};
 pub use crate::projector::{MAX_AHEAD_SECS, MAX_EVENT_BYTES};
 pub use crate::walk::{MAX_DEPTH, MAX_EMPTY_ITEMS};

@@ -11,8 +11,8 @@ use loadtest::writer::Compression;
 use processor::quota::{ModelQuota, ModelQuotas};
 
 use crate::aws;
-use crate::bedrock::Behaviour;
 use crate::bedrock::scenario::{self, Rule};
+use crate::bedrock::{Behaviour, DEFAULT_SLOW};
 use crate::event_source::Mapping;
 use crate::faults::Faults;
 use crate::pipeline::{Credentials, Model, Options};
@@ -136,7 +136,7 @@ pub struct Scenarios {
     pub rules: Vec<Rule>,
 
     /// What the scenario `slow` takes, in milliseconds.
-    #[arg(long, value_name = "MS", default_value_t = 60_000)]
+    #[arg(long, value_name = "MS", default_value_t = DEFAULT_SLOW.as_millis() as u64)]
     pub slow_ms: u64,
 }
 

@@ -283,9 +283,8 @@ fn read_line(line: &str) -> anyhow::Result<UserRecord> {
     };
     let (event_type, user_id, id) = (text("event_type")?, text("user_id")?, text("id")?);
     // Currents has them as a text, which ingest parses.
-    if let Some(Value::String(text)) = fields.get("properties")
-        && let Ok(properties) = serde_json::from_str(text)
-    {
+    if let Some(Value::String(text)) = fields.get("properties") {
+        let properties = ingest::embedded(text);
         fields.insert("properties".to_owned(), properties);
     }
     let time = fields.remove("time").and_then(|time| time.as_i64());
