@@ -14,7 +14,7 @@ use aws_sdk_sqs::types::{
     ChangeMessageVisibilityBatchRequestEntry as ShownEntry,
     DeleteMessageBatchRequestEntry as DeletedEntry, Message,
 };
-use contract::dead_letter::DeadLetter;
+use contract::dead_letter::{DeadLetter, VERSION};
 use futures::future::{join_all, try_join_all};
 
 use super::now_ms;
@@ -233,6 +233,9 @@ fn id_of(message: &Message) -> String {
 fn records_in(message: &Message, reason: Option<&str>) -> Result<Vec<Record>, Stays> {
     let body = message.body().unwrap_or_default();
     let letter: DeadLetter = serde_json::from_str(body).map_err(|_| Stays::Unreadable)?;
+    if letter.v > VERSION {
+        return Err(Stays::Unreadable);
+    }
     if reason.is_some_and(|reason| letter.reason != reason) {
         return Err(Stays::OtherReason);
     }

@@ -157,6 +157,7 @@ async fn letters_of_a_queue_go_back_to_the_stream_and_out_of_the_queue() {
         letter("other", unit("u1", "")),
         letter("bad_answer", without),
         "no letter".to_owned(),
+        letter("bad_answer", unit("u4", "")).replacen("\"v\":1", "\"v\":2", 1),
     ];
     let (queue, sqs) = queue_of(&rig, letters).await;
 
@@ -164,19 +165,19 @@ async fn letters_of_a_queue_go_back_to_the_stream_and_out_of_the_queue() {
     rig.pipeline.drain().await;
 
     let left =
-        BTreeMap::from([(Stays::OtherReason, 1), (Stays::NoRecord, 1), (Stays::Unreadable, 1)]);
+        BTreeMap::from([(Stays::OtherReason, 1), (Stays::NoRecord, 1), (Stays::Unreadable, 2)]);
     assert_eq!(redriven, Redriven { sent: 1, left, is_cut: false });
     let said = redriven.to_string();
     assert_eq!(
         said,
-        "Sent 1 dead letters again; 3 stay in the queue: 1 of another reason, 1 without a record, \
-         1 that cannot be read."
+        "Sent 1 dead letters again; 4 stay in the queue: 1 of another reason, 1 without a record, \
+         2 that cannot be read."
     );
     {
         let sqs = sqs.lock().expect("whole");
         let mut left: Vec<&str> = sqs.shown.iter().map(|(id, _)| id.as_str()).collect();
         left.sort_unstable();
-        assert_eq!(left, ["m1", "m2", "m3"], "what stays can be received at once");
+        assert_eq!(left, ["m1", "m2", "m3", "m4"], "what stays can be received at once");
     }
     assert_eq!(rig.count(metrics::CONTENTS_STORED), 1);
     let (_, answer) = rig.look_up("user_id=u1").await;
