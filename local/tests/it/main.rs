@@ -6,6 +6,7 @@ mod commands;
 mod described;
 mod faults;
 mod given_up;
+mod ill_stream;
 mod objects;
 mod page;
 mod program;

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::time::{Duration, SystemTime};
 
+use apache_avro::types::Value as AvroValue;
 use aws_sdk_kinesis::types::ShardIteratorType;
 use aws_sdk_s3::config::Credentials;
 use aws_sdk_s3::primitives::ByteStream;
@@ -27,14 +28,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// The embedded AWS with `ingest`, and nobody who processes what it puts.
-struct Bench {
-    aws: Embedded,
-    ingest: Ingest,
-    notifications: mpsc::UnboundedReceiver<String>,
+pub(crate) struct Bench {
+    pub(crate) aws: Embedded,
+    pub(crate) ingest: Ingest,
+    pub(crate) notifications: mpsc::UnboundedReceiver<String>,
     _folder: TempDir,
 }
 
-async fn start(max_group_bytes: usize) -> Bench {
+pub(crate) async fn start(max_group_bytes: usize) -> Bench {
     let folder = tempfile::tempdir().expect("temporary folder");
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
     let options = Options { shards: 1, enforce_limits: true, kept: false, faults: None };
@@ -55,8 +56,20 @@ async fn start(max_group_bytes: usize) -> Bench {
     Bench { aws, ingest, notifications, _folder: folder }
 }
 
+fn id_of(event: &AvroValue) -> String {
+    let AvroValue::Record(fields) = event else { panic!("{event:?} is no record") };
+    match fields.iter().find(|(name, _)| name == "id") {
+        Some((_, AvroValue::String(id))) => id.clone(),
+        Some((_, AvroValue::Union(_, id))) => match id.as_ref() {
+            AvroValue::String(id) => id.clone(),
+            other => panic!("{other:?} is no id"),
+        },
+        other => panic!("{other:?} is no id"),
+    }
+}
+
 /// A notification as EventBridge sends it.
-fn created(bucket: &str, key: &str) -> String {
+pub(crate) fn created(bucket: &str, key: &str) -> String {
     json!({
         "detail-type": "Object Created", "source": "aws.s3", "time": "2025-04-01T17:00:00Z",
         "detail": { "bucket": { "name": bucket }, "object": { "key": key } },
@@ -65,10 +78,29 @@ fn created(bucket: &str, key: &str) -> String {
 }
 
 impl Bench {
-    async fn handle(&self, body: &str, time: Duration) -> Report {
+    pub(crate) async fn handle(&self, body: &str, time: Duration) -> Report {
         let message = json!({ "messageId": "1", "eventSource": "aws:sqs", "body": body });
         let event: Value = json!({ "Records": [message] });
         self.ingest.handle(event, SystemTime::now() + time).await.expect("is a trigger")
+    }
+
+    /// Uploads a file of so many events, whose ids the seed decides.
+    pub(crate) async fn upload(&self, key: &str, events: usize, seed: u64) -> HashSet<String> {
+        let catalogue = Catalogue::read().expect("catalogue is valid");
+        let schema = catalogue.schema("users.behaviors.CustomEvent").expect("is in the catalogue");
+        let mut rng = StdRng::seed_from_u64(seed);
+        let events: Vec<AvroValue> = (0..events)
+            .map(|n| {
+                let user_id = format!("{:024x}", n % 3_000);
+                sample::event(schema, &Occasion { user_id, time: 1_743_526_800 }, &mut rng)
+            })
+            .collect();
+        let ids = events.iter().map(id_of).collect();
+        let body = writer::container(schema, Compression::Deflate, events.into_iter());
+        let put = self.aws.s3.put_object().bucket(BUCKET).key(key);
+        let body = ByteStream::from(body.expect("is written"));
+        put.body(body).send().await.expect("is uploaded");
+        ids
     }
 
     /// The ids of all events on the stream.
@@ -104,16 +136,7 @@ impl Bench {
 async fn an_object_too_large_for_one_invocation_is_continued_where_it_ended() {
     const EVENTS: usize = 10_000;
     let mut bench = start(128 * 1024).await;
-    let catalogue = Catalogue::read().expect("catalogue is valid");
-    let schema = catalogue.schema("users.behaviors.CustomEvent").expect("is in the catalogue");
-    let mut rng = StdRng::seed_from_u64(4);
-    let events = (0..EVENTS).map(|n| {
-        let user_id = format!("{:024x}", n % 3_000);
-        sample::event(schema, &Occasion { user_id, time: 1_743_526_800 }, &mut rng)
-    });
-    let body = writer::container(schema, Compression::Deflate, events).expect("is written");
-    let put = bench.aws.s3.put_object().bucket(BUCKET).key("large.avro");
-    put.body(ByteStream::from(body)).send().await.expect("is uploaded");
+    bench.upload("large.avro", EVENTS, 4).await;
 
     // A shard takes 1 MiB a second, so no invocation has time for the whole of it.
     let time = DEADLINE_MARGIN + Duration::from_secs(2);
@@ -156,4 +179,25 @@ async fn an_object_that_is_gone_is_done_and_one_that_is_refused_comes_again() {
     assert_eq!(refused.response.batch_item_failures.len(), 1);
     assert_eq!(refused.counts.get(metrics::OBJECTS_GONE), 0);
     assert_eq!(refused.errors[0].to_string(), "object could not be opened: SignatureDoesNotMatch");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_replaced_an_object_that_was_begun_is_read_from_its_beginning() {
+    const EVENTS: usize = 10_000;
+    let mut bench = start(128 * 1024).await;
+    bench.upload("large.avro", EVENTS, 4).await;
+    let short = DEADLINE_MARGIN + Duration::from_secs(2);
+    let begun = bench.handle(&created(BUCKET, "large.avro"), short).await;
+    assert_eq!(begun.counts.get(metrics::OBJECTS_CONTINUED), 1);
+    let rest = bench.notifications.try_recv().expect("the rest is in the queue");
+
+    // Longer than what was read of the first, so that reading could go on in it.
+    let ids = bench.upload("large.avro", EVENTS, 5).await;
+    let read = bench.handle(&rest, Duration::from_secs(60)).await;
+
+    assert_eq!(read.counts.get(metrics::OBJECTS_REPLACED), 1);
+    assert_eq!(read.counts.get(metrics::OBJECTS_READ), 1);
+    assert_eq!(read.counts.get(metrics::OBJECTS_DAMAGED), 0);
+    assert_eq!(read.counts.get(metrics::EVENTS_READ), EVENTS as u64);
+    assert!(ids.is_subset(&bench.ids_on_the_stream().await), "nothing of it is missing");
 }

@@ -335,3 +335,33 @@ async fn poison_has_one_dead_letter_however_often_it_comes() {
     assert_eq!(world.letters().len(), 1);
     assert_eq!(world.memory.tables().items.len(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn those_who_wait_for_others_answers_look_together() {
+    const PROMPTS: usize = 60;
+    let world = slow_only(|_| {});
+    world.model.take(Duration::from_secs(20));
+    let ask = |first: usize| -> Vec<Vec<u8>> {
+        let bought = |n| bought(first + n, &format!("e{n}"), 1_000, &format!("show {n}"));
+        (0..PROMPTS).map(bought).collect()
+    };
+    let (asking, waiting) = (ask(0), ask(PROMPTS));
+    let first = async {
+        let mut instance = world.instance(&Gate::open(), 1);
+        instance.generations = tokio::sync::Semaphore::new(PROMPTS);
+        instance.handle(delivery(asking.iter().enumerate()), world.deadline()).await
+    };
+    let second = async {
+        sleep(Duration::from_secs(10)).await;
+        let before = world.memory.tables().reads;
+        let report = world.deliver(&waiting).await;
+        (report, world.memory.tables().reads - before)
+    };
+
+    let (first, (second, reads)) = futures::future::join(first, second).await;
+
+    assert_eq!(first.counts.get(Fate::Stored.metric()), PROMPTS as u64);
+    assert_eq!(second.counts.get(metrics::CONTENTS_FROM_CACHE), PROMPTS as u64);
+    // By themselves they look more than ten times each.
+    assert!(reads < 3 * PROMPTS as u64, "{reads} reads");
+}

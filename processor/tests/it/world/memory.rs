@@ -35,6 +35,8 @@ pub(crate) struct Tables {
     pub marks: BTreeMap<String, i64>,
     /// Calls of DynamoDB that this would have taken.
     pub calls: u64,
+    /// Reads of what is known of prompts, which it would have taken.
+    pub reads: u64,
     /// What must not have happened.
     pub violations: Vec<String>,
 }
@@ -162,6 +164,7 @@ impl Coordination for Memory {
     ) -> Result<HashMap<String, Entry>, TableError> {
         let mut tables = self.tables();
         tables.calls += hashes.len().div_ceil(MAX_KEYS) as u64;
+        tables.reads += hashes.len().div_ceil(MAX_KEYS) as u64;
         let known = hashes.iter().filter_map(|hash| {
             let (entry, _, expires_at) = tables.answers.get(hash)?;
             (*expires_at > now).then(|| (hash.clone(), entry.clone()))
