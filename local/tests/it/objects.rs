@@ -96,7 +96,7 @@ impl Bench {
             })
             .collect();
         let ids = events.iter().map(id_of).collect();
-        let body = writer::container(schema, Compression::Deflate, events.into_iter());
+        let body = writer::container(schema, Compression::Deflate, events);
         let put = self.aws.s3.put_object().bucket(BUCKET).key(key);
         let body = ByteStream::from(body.expect("is written"));
         put.body(body).send().await.expect("is uploaded");
