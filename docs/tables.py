@@ -1,4 +1,5 @@
-"""Writes the tables of README.md and docs/ from what `make bench` wrote to target/bench.
+"""Writes the tables of docs/measurements.md, and that of README.md, from what `make bench`
+wrote to target/bench.
 
 Each table stands between `<!-- FILE:NAME -->` and `<!-- /FILE -->`, where FILE.json is what
 it is made of; what is between them is replaced. Where there is no such file, it stays.
@@ -9,7 +10,9 @@ import pathlib
 import re
 
 ROOT = pathlib.Path(__file__).parents[1]
+DOCUMENTS = ["README.md", "docs/measurements.md"]
 OURS = "this project"
+BARE = "no limiter, SDK's "
 
 
 def line(cells):
@@ -29,26 +32,48 @@ def percent(value):
     return f"{100 * value:.1f}%"
 
 
-def compared(report):
-    """Each way over all loads, at the number of instances that all were measured at."""
+def ways(report):
+    """Rows of each way over all loads, at the number of instances that all were measured at."""
     rows = report["rows"]
     instances = next(row["instances"] for row in rows if row["way"] != OURS)
-    plain = [row for row in rows if row["scene"] == "sliding window"]
-    ways = list(dict.fromkeys(row["way"] for row in plain))
+    by_way = {}
+    for row in rows:
+        if row["scene"] == "sliding window" and row["instances"] == instances:
+            by_way.setdefault(row["way"], []).append(row)
+    return instances, by_way
+
+
+def of_way(way, rows):
+    values = lambda name: [row[name] for row in rows]
+    return [
+        way,
+        span(values("utilisation"), percent),
+        span(values("throttled_ratio"), percent),
+        span(values("over_quota_windows"), str),
+    ]
+
+
+def compared(report):
+    instances, by_way = ways(report)
     lines = []
-    for way in ways:
-        mine = [row for row in plain if row["way"] == way and row["instances"] == instances]
-        values = lambda name: [row[name] for row in mine]
-        lines.append([
-            way,
-            span(values("utilisation"), percent),
-            span(values("throttled_ratio"), percent),
-            span(values("over_quota_windows"), str),
-            span(values("fullest_window"), percent),
-        ])
+    for way, rows in by_way.items():
+        fullest = span([row["fullest_window"] for row in rows], percent)
+        lines.append([*of_way(way, rows), fullest])
     if "processes" in report:
         lines.append(real_time(report["processes"]))
     head = [f"{instances} instances", "quota used", "throttled", "windows over", "fullest window"]
+    return table(head, lines)
+
+
+def short(report):
+    """This project beside what the SDK does by itself."""
+    instances, by_way = ways(report)
+    lines = [
+        of_way(way, rows)
+        for way, rows in by_way.items()
+        if way == OURS or way.startswith(BARE)
+    ]
+    head = [f"{instances} instances", "quota used", "throttled", "windows over"]
     return table(head, lines)
 
 
@@ -65,9 +90,9 @@ def real_time(run):
     ]
 
 
-def ours(rows):
+def ours(report):
     lines = []
-    for row in rows:
+    for row in report["rows"]:
         if row["way"] == OURS:
             lines.append([
                 str(row["instances"]),
@@ -121,7 +146,8 @@ def generated(report):
 
 TABLES = {
     ("quota", "compared"): compared,
-    ("quota", "ours"): lambda report: ours(report["rows"]),
+    ("quota", "short"): short,
+    ("quota", "ours"): ours,
     ("scale", "runs"): whole_runs,
     ("generate", "speed"): generated,
 }
@@ -136,7 +162,7 @@ def replaced(match):
 
 def main():
     between = re.compile(r"(<!-- (\w+):(\w+) -->\n).*?(<!-- /\2 -->)", re.DOTALL)
-    for path in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+    for path in (ROOT / name for name in DOCUMENTS):
         text = path.read_text()
         if (new := between.sub(replaced, text)) != text:
             path.write_text(new)
