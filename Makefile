@@ -31,10 +31,18 @@ help: ## list the commands
 
 .PHONY: run
 run: ## run the whole system on this machine; ARGS="--help" lists what it takes
-	cargo run --release --locked --package local -- $(ARGS)
+	cargo run --release --locked --bin local -- $(ARGS)
+
+.PHONY: ops
+ops: ## look after campaigns, dead letters and cost; ARGS="--help" lists what it takes
+	cargo run --release --locked --bin ops -- $(ARGS)
 
 .PHONY: test
 test: test-infra test-rust test-deployment ## run every test that needs no AWS account
+
+.PHONY: test-quick
+test-quick: ## run every test that needs cargo only
+	cargo test --workspace --locked --quiet -- --skip others::
 
 .PHONY: test-rust
 test-rust: target/python/ready api/tests/render/node_modules local/tests/page/node_modules browser ## run the Rust tests
@@ -72,7 +80,7 @@ bench-api: target/python/ready ## measure the api alone; writes target/bench/api
 
 .PHONY: screenshot
 screenshot: local/tests/page/node_modules browser ## take the picture of README anew
-	cargo build --release --locked --package local
+	cargo build --release --locked --bin local
 	node local/tests/page/screenshot.mjs target/release/local docs/page.png
 
 .PHONY: bench-scale
@@ -136,7 +144,7 @@ destroy: infra/node_modules ## remove STAGE=dev from AWS; buckets and their key 
 
 .PHONY: emulator
 emulator: target/ministack/ready ## run an emulated AWS to deploy to until Ctrl-C; PORT=n for another than 4566
-	cargo build --release --locked --package local
+	cargo build --release --locked --bin local
 	@# Functions inherit the environment, and so find the stand-in for Bedrock.
 	target/release/local bedrock --port $(BEDROCK_PORT) & trap "kill $$!" EXIT; \
 		AWS_ENDPOINT_URL=http://127.0.0.1:$(PORT) GATEWAY_PORT=$(PORT) BIND_HOST=127.0.0.1 \
@@ -144,27 +152,27 @@ emulator: target/ministack/ready ## run an emulated AWS to deploy to until Ctrl-
 
 .PHONY: generate
 generate: ## write sample Currents files; ARGS="--events N --users M --seed S --codec C --out DIR"
-	cargo run --release --locked --package loadtest -- generate $(ARGS)
+	cargo run --release --locked --bin loadtest -- generate $(ARGS)
 
 .PHONY: cost
 cost: ## tell what a month costs; ARGS="--events N --users N --look-ups N", a day each; --help lists more
-	cargo run --release --locked --package loadtest -- cost $(ARGS)
+	$(MAKE) --no-print-directory ops ARGS='cost $(ARGS)'
 
 .PHONY: replay
 replay: ## upload Currents files at a schedule and follow users to their content; ARGS="DIR --rate N"
-	cargo run --release --locked --package loadtest -- replay $(ARGS)
+	cargo run --release --locked --bin loadtest -- replay $(ARGS)
 
 .PHONY: soak
 soak: ## put a mixed load on a running `make run ARGS="--faults --s3-port N"` under faults; ARGS="DIR --rate N"
-	cargo run --release --locked --package loadtest -- soak $(ARGS)
+	cargo run --release --locked --bin loadtest -- soak $(ARGS)
 
 .PHONY: lookups
 lookups: ## find the highest rate of look-ups that the api keeps; ARGS="--url URL --users FILE"
-	cargo run --release --locked --package loadtest -- lookups $(ARGS)
+	cargo run --release --locked --bin loadtest -- lookups $(ARGS)
 
 .PHONY: report
 report: ## draw one measurement or compare two; ARGS="A.json B.json --out report.html"
-	cargo run --release --locked --package loadtest -- report $(ARGS)
+	cargo run --release --locked --bin loadtest -- report $(ARGS)
 
 .PHONY: clean
 clean: ## remove everything that was built or installed
@@ -177,8 +185,8 @@ clean: ## remove everything that was built or installed
 	@touch $@
 
 .PHONY: browser
-# What opens the page in tests. Its own package of the system is the one that gets repairs.
-browser:
+# Its own package of the system is the one that gets repairs.
+browser: ## install Chromium, which opens the page in tests, if there is none
 	@for name in chromium chromium-browser google-chrome google-chrome-stable; do \
 		if command -v $$name >/dev/null; then exit 0; fi; \
 	done; \

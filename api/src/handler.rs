@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use contract::campaign::Campaign;
+use campaign::Campaign;
 use contract::metrics::{self, Counts};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use program::causes;
 use serde_json::{Map, Value};
 
 use crate::answer::{self, Answer, Caching};
@@ -230,7 +231,7 @@ impl Api {
             }
             Ok(None) => Found::Nothing,
             Err(error) => {
-                tracing::error!(%error, "fallback content served");
+                tracing::error!(error = causes::told(&error), "fallback content served");
                 counts.add(metrics::LOOKUPS_FAILED, 1);
                 Found::Unknown
             }

@@ -16,7 +16,6 @@ pub mod answer;
 pub mod cache;
 pub mod content;
 pub mod credentials;
-mod failure;
 pub mod handler;
 pub mod path;
 pub mod query;

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 
 use api::handler::Call;
 use api::{path, settings::Settings, start};
-use contract::start_up;
 use lambda_http::{Error, Request, run, service_fn, tracing};
+use program::start_up;
 
 // One invocation at a time needs one thread; more would only take longer to start.
 #[tokio::main(flavor = "current_thread")]

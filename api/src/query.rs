@@ -4,7 +4,6 @@
 //! checked before anything is looked up. Parameters that are not known mean nothing, as those
 //! that links are given on their way, such as `utm_source`.
 
-use contract::campaign;
 use contract::user_record::{LOOK_UP_CHARACTERS, MAX_USER_ID_BYTES, can_be_looked_up};
 use http::StatusCode;
 

@@ -1,8 +1,6 @@
 //! From settings to an instance that is ready for its first call.
 
-use aws_config::BehaviorVersion;
-use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
-use contract::campaign::{self, InvalidCampaigns};
+use campaign::InvalidCampaigns;
 
 use crate::cache::Cache;
 use crate::credentials::Gate;
@@ -14,11 +12,8 @@ use crate::table::Table;
 
 /// Builds the clients, reads the campaigns and warms up.
 pub async fn api(settings: &Settings) -> Result<Api, InvalidCampaigns> {
-    let campaigns = campaign::load(&settings.campaigns_dir)?;
-    let http = aws_smithy_http_client::Builder::new()
-        .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
-        .build_https();
-    let config = aws_config::defaults(BehaviorVersion::latest()).http_client(http).load().await;
+    let campaigns = campaign::read(&settings.campaigns_dir)?;
+    let config = program::aws::environment().load().await;
     let table = Table::new(&config, settings.content_table.clone());
     let secrets = SecretsManager::new(&config, settings.credentials_secret_arn.clone());
     let gate = Gate::Managed(Managed::new(secrets));

@@ -13,8 +13,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::get_item::builders::GetItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use contract::content;
-
-use crate::failure::brief;
+use program::aws::CallError;
 
 /// Longest look-up, retries included: Braze waits about two seconds for the whole
 /// answer, in which secrets may have to be read first, or an instance to start, and the
@@ -60,8 +59,8 @@ pub struct Stored {
 #[derive(Debug, thiserror::Error)]
 pub enum Unreadable {
     /// The call failed.
-    #[error("content table could not be read: {0}")]
-    Failed(String),
+    #[error("content table could not be read")]
+    Failed(#[source] CallError),
     /// DynamoDB answered for some of the items only.
     #[error("content table gave a part of what was asked for")]
     Partly,
@@ -93,7 +92,7 @@ impl Table {
     /// One campaign's content, if there is any.
     pub async fn one(&self, user_id: &str, campaign: &str) -> Result<Option<Stored>, Unreadable> {
         let answer = self.request(user_id, campaign).send().await;
-        let answer = answer.map_err(|error| Unreadable::Failed(brief(&error)))?;
+        let answer = answer.map_err(|error| Unreadable::Failed(CallError::from(&error)))?;
         Ok(answer.item.and_then(stored))
     }
 
@@ -123,7 +122,7 @@ impl Table {
         &self,
         user_id: &str,
         campaigns: &[&str],
-    ) -> Result<(HashMap<String, HashMap<String, AttributeValue>>, bool), String> {
+    ) -> Result<(HashMap<String, HashMap<String, AttributeValue>>, bool), CallError> {
         let mut keys = KeysAndAttributes::builder()
             .projection_expression(format!("#item, {PROJECTION}"))
             .expression_attribute_names("#item", content::ITEM)
@@ -136,9 +135,9 @@ impl Table {
                 (content::ITEM.to_owned(), sort_key),
             ]));
         }
-        let keys = keys.build().map_err(|e| e.to_string())?;
+        let keys = keys.build().map_err(|_| CallError::NotBuilt)?;
         let answer = self.client.batch_get_item().request_items(&self.name, keys).send().await;
-        let answer = answer.map_err(|error| brief(&error))?;
+        let answer = answer.map_err(|error| CallError::from(&error))?;
         let is_whole = answer.unprocessed_keys.is_none_or(|keys| keys.is_empty());
         let items = answer.responses.and_then(|mut tables| tables.remove(&self.name));
         let by_key = items.unwrap_or_default().into_iter().filter_map(|mut item| {

@@ -51,3 +51,22 @@ pub const COORDINATION_KEY: &str = "key";
 pub fn item_key(campaign: &str) -> String {
     format!("{ITEM_PREFIX}{campaign}")
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn keys_and_lives_are_those_of_the_golden_file_that_the_tables_are_made_from() {
+        let golden: Value =
+            serde_json::from_str(include_str!("../golden/tables.json")).expect("is JSON");
+
+        let expected = json!({
+            "content": { "partition_key": USER_ID, "sort_key": ITEM, "time_to_live": EXPIRES_AT },
+            "coordination": { "partition_key": COORDINATION_KEY, "time_to_live": EXPIRES_AT },
+        });
+        assert_eq!(golden, expected);
+    }
+}

@@ -7,20 +7,19 @@
 //! - [`user_record`] — what `ingest` puts on the stream and `processor` takes off.
 //! - [`aggregation`] — how many of them share one stream record.
 //! - [`content`] — what `processor` stores and `api` serves.
-//! - [`campaign`] — what a campaign's folder says to all three Lambdas.
 //! - [`dead_letter`] — what is kept of input that could not be processed.
+//! - [`local`] — what a running `local` tells load tests.
 //! - [`mod@env`] — how a program reads its settings from the environment.
 //! - [`metrics`] — the names of all counters, and the sum they must add up to.
-//! - [`start_up`] — how a program says that it cannot go on.
-//! - [`safe_text`] — how texts are made safe for the place where a message shows them.
+//! - [`event_id`], [`digest`] — how events are named, and what must not be said.
 
 pub mod aggregation;
-pub mod campaign;
 pub mod content;
 pub mod dead_letter;
+pub mod digest;
 pub mod env;
+pub mod event_id;
+pub mod local;
 mod md5_lanes;
 pub mod metrics;
-pub mod safe_text;
-pub mod start_up;
 pub mod user_record;

@@ -191,6 +191,11 @@ impl Counts {
         Fate::ALL.iter().map(|fate| self.get(fate.metric())).sum()
     }
 
+    /// The counters by their names.
+    pub fn by_name(&self) -> BTreeMap<String, u64> {
+        self.0.iter().map(|(name, n)| ((*name).to_owned(), *n)).collect()
+    }
+
     /// Writes the counters as one line of JSON, for the log.
     pub fn to_json(&self) -> String {
         #[expect(clippy::expect_used, reason = "a map of strings to integers")]

@@ -1,6 +1,7 @@
 import { Match } from 'aws-cdk-lib/assertions';
 import { expect, test } from 'vitest';
 
+import mapping from '../../contract/golden/event-source.json' with { type: 'json' };
 import { DEV, example, PROD } from './example.js';
 
 const { template } = example();
@@ -17,6 +18,16 @@ test('a poison record cannot stall its shard', () => {
     DestinationConfig: { OnFailure: { Destination: Match.anyValue() } },
     FunctionResponseTypes: ['ReportBatchItemFailures'],
     MaximumRecordAgeInSeconds: 24 * 3600,
+  });
+});
+
+test('a run on one machine has the mapping that is deployed', () => {
+  const { Timeout, ...source } = mapping;
+
+  template.hasResourceProperties('AWS::Lambda::EventSourceMapping', { ...FROM_STREAM, ...source });
+  template.hasResourceProperties('AWS::Lambda::Function', {
+    Environment: { Variables: Match.objectLike({ MODEL_QUOTAS: Match.anyValue() }) },
+    Timeout,
   });
 });
 

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 
+import golden from '../../contract/golden/tables.json' with { type: 'json' };
 import { example, PROD } from './example.js';
 
 test('everything in the tables ends by itself and can be brought back from any second', () => {
@@ -10,8 +11,20 @@ test('everything in the tables ends by itself and can be brought back from any s
   template.allResourcesProperties('AWS::DynamoDB::Table', {
     BillingMode: 'PAY_PER_REQUEST',
     PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },
-    TimeToLiveSpecification: { AttributeName: 'expires_at', Enabled: true },
+    TimeToLiveSpecification: { AttributeName: golden.content.time_to_live, Enabled: true },
   });
+});
+
+test.each(Object.entries(golden))('the %s table has the keys that the programs write', (name, names) => {
+  const keys = [
+    { AttributeName: names.partition_key, KeyType: 'HASH' },
+    ...('sort_key' in names ? [{ AttributeName: names.sort_key, KeyType: 'RANGE' }] : []),
+  ];
+  const tables = Object.entries(example().template.findResources('AWS::DynamoDB::Table'));
+  const table = tables.find(([id]) => id.toLowerCase().startsWith(`tables${name}`))?.[1];
+
+  expect(table?.Properties.KeySchema).toEqual(keys);
+  expect(table?.Properties.TimeToLiveSpecification.AttributeName).toBe(names.time_to_live);
 });
 
 test('in production no table can be deleted, neither by hand nor with the stack', () => {

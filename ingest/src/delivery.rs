@@ -9,12 +9,13 @@ use std::panic::{self, AssertUnwindSafe};
 
 use contract::dead_letter::{DeadLetter, Input};
 use contract::metrics::{self, Counts};
+use currents::read::container::{Position, ReadError};
+use currents::read::{Origin, Source, Stopped};
 use tokio::sync::mpsc;
 use tokio::time::timeout_at;
 
-use crate::container::{Position, ReadError};
 use crate::deadline::Deadline;
-use crate::decode::{Decoder, Origin, Receiver, Source, Stopped};
+use crate::decode::{Decoder, Receiver};
 use crate::grouping::Group;
 use crate::handler::{Ingest, IngestError};
 use crate::object::{self, Fetched, OpenError, Opened};

@@ -10,11 +10,12 @@ use std::ops::Range;
 
 use contract::dead_letter::{DeadLetter, Input};
 use contract::user_record::{self, is_user_id};
+use currents::read::{MAX_EVENT_BYTES, Taken, TooLarge};
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
-use crate::packing::{Packer, StreamRecord};
+use crate::stream::packing::{Packer, StreamRecord};
 
 /// Size at which a group of users is passed on, in bytes of events.
 ///
@@ -57,6 +58,7 @@ pub struct Group {
 #[derive(Debug)]
 pub struct Grouper {
     event_type: String,
+    uploaded_at_ms: u64,
     writer: user_record::Writer,
     max_group_bytes: usize,
     packer: Packer,
@@ -90,25 +92,13 @@ struct User {
     is_sorted: bool,
 }
 
-/// An event whose JSON is at the end of [`Grouper::json`].
-pub(crate) struct NewEvent<'a> {
-    pub(crate) user_id: &'a str,
-    pub(crate) time: i64,
-    /// Where its JSON begins.
-    pub(crate) start: usize,
-}
-
 impl Grouper {
-    /// Starts grouping the events of one container.
-    pub fn new(
-        event_type: String,
-        uploaded_at_ms: u64,
-        max_group_bytes: usize,
-        packer: Packer,
-    ) -> Self {
+    /// Groups the events of one container that appeared at this time.
+    pub fn new(uploaded_at_ms: u64, max_group_bytes: usize, packer: Packer) -> Self {
         Self {
-            writer: user_record::Writer::new(&event_type, uploaded_at_ms),
-            event_type,
+            event_type: String::new(),
+            uploaded_at_ms,
+            writer: user_record::Writer::new("", uploaded_at_ms),
             max_group_bytes,
             packer,
             json: Vec::new(),
@@ -127,14 +117,19 @@ impl Grouper {
         &mut self.json
     }
 
-    /// Counts an event whose properties could not be read as they were written.
-    pub(crate) fn count_mended(&mut self, is_mended: bool) {
-        self.pending.mended += u64::from(is_mended);
+    /// Names the type of the events that follow.
+    pub(crate) fn begin(&mut self, event_type: &str) {
+        self.writer = user_record::Writer::new(event_type, self.uploaded_at_ms);
+        event_type.clone_into(&mut self.event_type);
     }
 
     /// Takes the event at the end of the buffer.
-    pub(crate) fn push(&mut self, event: &NewEvent<'_>) {
+    pub(crate) fn push(&mut self, event: &Taken<'_>) {
         self.pending.events += 1;
+        self.pending.mended += u64::from(event.is_mended);
+        if let Some(too_large) = &event.too_large {
+            return self.push_too_large(event, too_large);
+        }
         if !is_user_id(event.user_id) {
             self.json.truncate(event.start);
             let counter = match event.user_id {
@@ -172,19 +167,17 @@ impl Grouper {
     }
 
     /// Takes an event that no stream record can hold, and what of it is in the buffer.
-    pub(crate) fn push_too_large(&mut self, event: &NewEvent<'_>, id: String, size_bytes: u64) {
+    fn push_too_large(&mut self, event: &Taken<'_>, too_large: &TooLarge<'_>) {
         self.json.truncate(event.start);
-        self.pending.events += 1;
         self.letters_bytes += LETTER_BYTES;
         let input = Input::Event {
             // Cut, because what is wrong with the event may be this.
             user_id: event.user_id.chars().take(user_record::MAX_USER_ID_BYTES).collect(),
-            event_id: id,
+            event_id: too_large.id.to_owned(),
             event_type: self.event_type.clone(),
-            size_bytes,
+            size_bytes: too_large.size_bytes,
         };
-        let detail =
-            format!("an event has at most {} bytes of JSON", crate::projector::MAX_EVENT_BYTES);
+        let detail = format!("an event has at most {MAX_EVENT_BYTES} bytes of JSON");
         self.pending.too_large.push(DeadLetter::new("event_too_large", detail, input));
     }
 
@@ -249,8 +242,9 @@ mod tests {
     use super::*;
 
     fn grouper(max_group_bytes: usize) -> Grouper {
-        let packer = Packer::new(NonZeroU16::MIN);
-        Grouper::new("t".to_owned(), 0, max_group_bytes, packer)
+        let mut grouper = Grouper::new(0, max_group_bytes, Packer::new(NonZeroU16::MIN));
+        grouper.begin("t");
+        grouper
     }
 
     fn push(grouper: &mut Grouper, user_id: &str, time: i64, text: &str) {
@@ -258,7 +252,7 @@ mod tests {
             json!({ "id": format!("{user_id}-{time}"), "time": time, "fields": { "text": text } });
         let start = grouper.json.len();
         grouper.json.extend_from_slice(event.to_string().as_bytes());
-        grouper.push(&NewEvent { user_id, time, start });
+        grouper.push(&Taken { user_id, time, start, is_mended: false, too_large: None });
     }
 
     fn user_records(group: &Group) -> Vec<UserRecord> {
@@ -338,8 +332,8 @@ mod tests {
         let mut grouper = grouper(64 * 1024);
         let mut pushed = 0;
         while !grouper.is_full() {
-            let event = NewEvent { user_id: "a", time: 0, start: 0 };
-            grouper.push_too_large(&event, "e".to_owned(), 2_000_000);
+            let too_large = Some(TooLarge { id: "e", size_bytes: 2_000_000 });
+            grouper.push(&Taken { user_id: "a", time: 0, start: 0, is_mended: false, too_large });
             pushed += 1;
         }
 

@@ -2,17 +2,14 @@
 
 use std::time::{Duration, SystemTime};
 
-use aws_config::BehaviorVersion;
 use aws_config::timeout::TimeoutConfig;
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse};
-use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
-use contract::campaign::{self, InvalidCampaigns};
+use campaign::InvalidCampaigns;
 use contract::dead_letter::{DeadLetter, Input};
 use contract::metrics::{self, Counts};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::container::ReadError;
 pub use crate::deadline::DEADLINE_MARGIN;
 use crate::deadline::Deadline;
 use crate::decode::Decoder;
@@ -22,6 +19,8 @@ use crate::queue::{NotQueued, Queue};
 use crate::settings::Settings;
 use crate::stream::{PutError, Stream};
 use crate::trigger::{Continuation, Notification, ObjectRef, Refused, Trigger, UnknownTrigger};
+use currents::read::Reader;
+use currents::read::container::ReadError;
 
 /// Longest single attempt at a call of S3, Kinesis or SQS: 5 MiB take well under a second.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -82,17 +81,10 @@ impl Ingest {
     /// Builds the clients and reads the campaigns.
     pub async fn from_settings(settings: &Settings) -> Result<Self, InvalidCampaigns> {
         let campaigns = campaign::load(&settings.campaigns_dir)?;
-        let http = aws_smithy_http_client::Builder::new()
-            .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
-            .build_https();
         let timeouts = TimeoutConfig::builder()
             .operation_attempt_timeout(ATTEMPT_TIMEOUT)
             .operation_timeout(OPERATION_TIMEOUT);
-        let config = aws_config::defaults(BehaviorVersion::latest())
-            .http_client(http)
-            .timeout_config(timeouts.build())
-            .load()
-            .await;
+        let config = program::aws::environment().timeout_config(timeouts.build()).load().await;
         let sqs = aws_sdk_sqs::Client::new(&config);
         Ok(Self {
             s3: aws_sdk_s3::Client::new(&config),
@@ -106,8 +98,10 @@ impl Ingest {
                 .clone()
                 .map(|url| Queue::new(sqs.clone(), url)),
             decoder: Decoder {
-                wanted: campaign::wanted_fields(&campaigns),
-                max_block_bytes: usize::from(settings.max_block_mib.get()) << 20,
+                reader: Reader {
+                    wanted: campaign::wanted_fields(&campaigns),
+                    max_block_bytes: usize::from(settings.max_block_mib.get()) << 20,
+                },
                 max_group_bytes: MAX_GROUP_BYTES,
                 buckets: settings.stream_buckets,
             },

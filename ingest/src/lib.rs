@@ -1,9 +1,9 @@
-//! Brings the events of Braze Currents from the bucket to the stream.
+//! Brings what arrives to the stream: today the events of Braze Currents in the bucket.
 //!
 //! ```text
-//! notification -> object -> container -> events -> user records -> stream records -> PutRecords
-//!  (trigger)      (object)  (container,  (plan,     (grouping)      (packing)         (stream)
-//!                            codec)       projector)
+//! notification -> object -> events -> user records -> stream records -> PutRecords
+//!  (trigger)      (object)  (crate     (grouping)      (stream::packing) (stream)
+//!                           currents)
 //!                              |
 //!                              +-- damage -> dead letter, what came before it stays delivered
 //! ```
@@ -12,11 +12,10 @@
 //! every one of its user records, and anything short of that makes the queue
 //! deliver its notification again.
 //!
+//! [`stream`] stands by itself: it takes user records from whoever has some.
+//!
 //! Read [`handler`] first, then [`decode`](mod@decode) and [`stream`].
 
-pub mod codec;
-pub mod container;
-mod cursor;
 #[cfg(feature = "aws")]
 pub mod deadline;
 pub mod decode;
@@ -25,26 +24,11 @@ pub mod delivery;
 pub mod grouping;
 #[cfg(feature = "aws")]
 pub mod handler;
-mod header_schema;
-mod json;
-mod lenient;
 #[cfg(feature = "aws")]
 pub mod object;
-pub mod packing;
-mod plan;
-mod projector;
 #[cfg(feature = "aws")]
 pub mod queue;
 pub mod settings;
-#[cfg(feature = "aws")]
 pub mod stream;
 #[cfg(feature = "aws")]
 pub mod trigger;
-mod walk;
-
-pub use crate::cursor::Malformed;
-pub use crate::header_schema::{InvalidSchema, MAX_FIELDS};
-pub use crate::json::embedded;
-pub use crate::plan::{MAX_EVENT_TYPE_BYTES, Unusable};
-pub use crate::projector::{MAX_AHEAD_SECS, MAX_EVENT_BYTES};
-pub use crate::walk::{MAX_DEPTH, MAX_EMPTY_ITEMS};

@@ -10,9 +10,9 @@ use aws_sdk_s3::error::{ProvideErrorMetadata as _, SdkError};
 use aws_sdk_s3::operation::get_object::GetObjectError;
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
+use currents::read::Source;
 use tokio::sync::mpsc;
 
-use crate::decode::Source;
 use crate::trigger::ObjectRef;
 
 /// Pieces fetched ahead of the decoder; the HTTP library's have up to 64 KiB or so.

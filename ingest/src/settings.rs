@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use contract::env::{Env, InvalidSettings};
 
-use crate::container::DEFAULT_MAX_BLOCK_BYTES;
+use currents::read::container::DEFAULT_MAX_BLOCK_BYTES;
 
 /// Enough for 32 shards with four lanes each; a change moves users between shards.
 pub const DEFAULT_STREAM_BUCKETS: NonZeroU16 = NonZeroU16::new(128).unwrap();

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use self::notification::{Notification, Refused};
-use crate::container::Position;
+use currents::read::container::Position;
 
 /// Version of [`Continuation`] written by this build.
 const VERSION: u32 = 1;

@@ -7,9 +7,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use loadtest::generate::{Course, Plan, Sink, SinkError, generate, generate_into};
-use loadtest::traffic::Traffic;
-use loadtest::writer::Compression;
+use currents::generate::traffic::Traffic;
+use currents::generate::{Course, Plan, Sink, SinkError, generate, generate_into};
+use currents::write::Compression;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 

@@ -9,17 +9,16 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::bucket::Place;
 use crate::client::Target;
-use crate::cost::Load;
 use crate::credentials::Credentials;
-use crate::generate::{self, Course};
 use crate::lookups::mix::Mix;
 use crate::lookups::{Plan, Rates};
 use crate::replay::{self, pace::Pace};
 use crate::report::MAX_RUNS;
 use crate::soak;
-use crate::traffic::Traffic;
 use crate::trigger::Trigger;
-use crate::writer::Compression;
+use currents::generate::traffic::Traffic;
+use currents::generate::{self, Course};
+use currents::write::Compression;
 
 /// Most look-ups under way: each takes a connection, and systems allow few thousand files.
 const MAX_IN_FLIGHT: u64 = 20_000;
@@ -42,8 +41,6 @@ pub struct Arguments {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Tell what a month on AWS costs, and what one call of the model for each event would.
-    Cost(Cost),
     /// Write Currents files into a folder or a bucket.
     Generate(Generate),
     /// Look users up at a schedule, and find the highest rate that the api keeps.
@@ -54,17 +51,6 @@ pub enum Command {
     Soak(Soak),
     /// Draw one measurement, or compare two, as one HTML file that needs no network.
     Report(Report),
-}
-
-/// Tells what a month on AWS costs.
-#[derive(Debug, Args)]
-pub struct Cost {
-    /// What there is to do.
-    #[command(flatten)]
-    pub load: Load,
-    /// Price list to use in place of the built-in one, loadtest/prices.toml.
-    #[arg(long, value_name = "FILE")]
-    pub prices: Option<PathBuf>,
 }
 
 /// Writes Currents files.
@@ -79,8 +65,8 @@ pub struct Generate {
     /// Decides everything random: the same seed writes the same bytes.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// How blocks are compressed.
-    #[arg(long, value_enum, default_value_t)]
+    /// How blocks are compressed: null, deflate, snappy, zstandard, bzip2 or xz.
+    #[arg(long, value_name = "NAME", default_value_t)]
     pub codec: Compression,
     /// What comes: streaming (six types), all (94 types), or EVENT_TYPE=WEIGHT,...
     #[arg(long, value_name = "WHAT", default_value = "streaming")]
@@ -227,7 +213,7 @@ pub struct Replay {
     #[arg(long, value_name = "N", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub patience_secs: u64,
     /// Price of a generation in dollars, for the estimate; by default that of a short text by
-    /// the model of loadtest/prices.toml.
+    /// the model of ops/prices.toml.
     #[arg(long, value_name = "USD")]
     pub usd_per_generation: Option<f64>,
     /// Decides which users are followed.

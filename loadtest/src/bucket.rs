@@ -8,12 +8,9 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use anyhow::Context as _;
-use aws_config::BehaviorVersion;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_s3::Client;
-use aws_sdk_s3::config::{Builder, ProvideCredentials as _};
-use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
+use aws_sdk_s3::config::Builder;
 
 /// What the name of a place in a bucket begins with.
 const SCHEME: &str = "s3://";
@@ -85,18 +82,9 @@ impl FromStr for Place {
 impl Bucket {
     /// Connects with what the environment says; `endpoint` goes before its general one.
     pub async fn connect(endpoint: Option<&str>) -> anyhow::Result<Self> {
-        let http = aws_smithy_http_client::Builder::new()
-            .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
-            .build_https();
         let timeouts = TimeoutConfig::builder().operation_timeout(UPLOAD_TIMEOUT).build();
-        let config = aws_config::defaults(BehaviorVersion::latest())
-            .http_client(http)
-            .timeout_config(timeouts)
-            .load()
-            .await;
-        anyhow::ensure!(config.region().is_some(), "no AWS region: set AWS_REGION");
-        let provider = config.credentials_provider().context("no AWS credentials")?;
-        provider.provide_credentials().await.context("no AWS credentials")?;
+        let environment = program::aws::environment().timeout_config(timeouts);
+        let config = program::aws::account(environment).await?;
         let endpoint = endpoint.or(config.endpoint_url()).map(str::to_owned);
         let mut builder = Builder::from(&config);
         if let Some(endpoint) = &endpoint {

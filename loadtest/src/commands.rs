@@ -11,12 +11,8 @@ use tempfile::TempDir;
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
-use crate::arguments::{Arguments, Command, Cost, Generate, Lookups, Output, Replay, Report, Soak};
+use crate::arguments::{Arguments, Command, Generate, Lookups, Output, Replay, Report, Soak};
 use crate::bucket::{Bucket, Place};
-use crate::cost::Bill;
-use crate::cost::prices::Prices;
-use crate::generate;
-use crate::input::Input;
 use crate::lookups::{self, users::Users};
 use crate::measured::{Measured, Run};
 use crate::progress;
@@ -26,6 +22,9 @@ use crate::replay::{self, CANDIDATES_EACH};
 use crate::report;
 use crate::soak::{self, schedule::Schedule};
 use crate::trigger::Trigger;
+use currents::generate;
+use currents::input::Input;
+use ops::cost::prices::Prices;
 
 /// Exit code where nothing could be measured; 1 is for what was measured and is not well.
 pub const NOT_MEASURED: u8 = 2;
@@ -33,20 +32,12 @@ pub const NOT_MEASURED: u8 = 2;
 /// Does what the command line says.
 pub async fn command(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     match &arguments.command {
-        Command::Cost(arguments) => tell_cost(arguments),
         Command::Generate(arguments) => generate_files(arguments).await,
         Command::Lookups(arguments) => look_up(arguments).await,
         Command::Replay(arguments) => replay_files(arguments).await,
         Command::Soak(arguments) => soak_system(arguments).await,
         Command::Report(arguments) => draw(arguments),
     }
-}
-
-fn tell_cost(arguments: &Cost) -> anyhow::Result<ExitCode> {
-    let prices = Prices::read(arguments.prices.as_deref())?;
-    let bill = Bill::of(&arguments.load, &prices);
-    say(format_args!("US dollars a month, {}, prices of {}\n{bill}", prices.region, prices.date));
-    Ok(ExitCode::SUCCESS)
 }
 
 async fn generate_files(arguments: &Generate) -> anyhow::Result<ExitCode> {

@@ -9,7 +9,6 @@ pub fn bar(message: impl Into<String>, len: u64, what: &str) -> ProgressBar {
     ProgressBar::new(len).with_message(message.into()).with_style(style(&template))
 }
 
-/// The style of a template.
-pub fn style(template: &str) -> ProgressStyle {
+fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }

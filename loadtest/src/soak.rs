@@ -27,6 +27,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_sdk_s3::Client as S3;
+use contract::local::Metrics;
 use tokio::time::{Instant, sleep};
 
 use crate::client::{BadTarget, Client, Target};
@@ -37,7 +38,7 @@ use crate::replay::follow::Follow;
 use crate::replay::pace::{self, Pace, TooLong};
 use crate::replay::scan::Scan;
 use crate::replay::upload::Uploader;
-use crate::system::local::{Local, LocalError, Metrics};
+use crate::system::local::{Local, LocalError};
 
 use load::Load;
 

@@ -3,9 +3,9 @@
 pub mod local;
 mod samples;
 
+use contract::local::Metrics;
 use serde::{Deserialize, Serialize};
 
-use local::Metrics;
 pub use samples::Sample;
 pub(crate) use samples::Samples;
 

@@ -1,14 +1,13 @@
 //! What a person can say on the command line.
 
-use std::num::{NonZeroU16, NonZeroU32, NonZeroU64};
+use std::num::{NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use ingest::settings::DEFAULT_STREAM_BUCKETS;
-use loadtest::generate::{Course, Plan};
-use loadtest::writer::Compression;
-use processor::quota::{ModelQuota, ModelQuotas};
+use currents::generate::{Course, Plan};
+use currents::write::Compression;
+use quota::{ModelQuota, ModelQuotas};
 
 use crate::aws;
 use crate::bedrock::scenario::{self, Rule};
@@ -123,6 +122,14 @@ pub struct System {
     #[command(flatten)]
     pub scenarios: Scenarios,
 
+    /// How long a batch waits to be filled, in milliseconds; without this, as it is deployed.
+    #[arg(long, value_name = "MS")]
+    pub batch_window_ms: Option<u64>,
+
+    /// Batches of one shard at a time; without this, as it is deployed.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=10))]
+    pub parallelization_factor: Option<u8>,
+
     /// Shards of the embedded stream.
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=64))]
     pub shards: u8,
@@ -143,13 +150,6 @@ pub struct Scenarios {
 /// Something else than a run.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Look after campaigns.
-    #[command(subcommand)]
-    Campaigns(Campaigns),
-    /// Show what a campaign would ask and send for a user's events, without storing anything.
-    Preview(Preview),
-    /// Process again what was given up: by an earlier run, or on AWS.
-    Redrive(Redrive),
     /// Render one message for the page, within limits that it cannot leave.
     #[command(hide = true, name = crate::page::render::COMMAND)]
     Render,
@@ -163,77 +163,6 @@ pub enum Command {
         #[command(flatten)]
         scenarios: Scenarios,
     },
-}
-
-/// Looks after campaigns.
-#[derive(Debug, Subcommand)]
-pub enum Campaigns {
-    /// Check every campaign and say everything that is wrong, with file and line.
-    Check {
-        /// Folder of campaigns.
-        #[arg(long, value_name = "DIR", default_value = "campaigns")]
-        campaigns: PathBuf,
-    },
-}
-
-/// Shows what a campaign would do.
-#[derive(Debug, Args)]
-pub struct Preview {
-    /// Name of the campaign.
-    #[arg(long, value_name = "NAME")]
-    pub campaign: String,
-
-    /// Events: a Currents file (.avro), or one event a line as JSON.
-    #[arg(long, value_name = "FILE")]
-    pub events: PathBuf,
-
-    /// Braze id of the user; without it, whoever has the newest event that asks for content.
-    #[arg(long, value_name = "ID")]
-    pub user: Option<String>,
-
-    /// Show the prompt only and ask nobody.
-    #[arg(long)]
-    pub prompt_only: bool,
-
-    /// Folder of campaigns.
-    #[arg(long, value_name = "DIR", default_value = "campaigns")]
-    pub campaigns: PathBuf,
-
-    /// Who writes the text.
-    #[arg(long, value_enum, default_value_t = Bedrock::StandIn)]
-    pub bedrock: Bedrock,
-}
-
-/// Processes again what was given up.
-#[derive(Debug, Args)]
-pub struct Redrive {
-    /// Folder of the embedded AWS' state.
-    #[arg(long, value_name = "DIR", required_unless_present_any = ["queue_url", "bucket"])]
-    pub data: Option<PathBuf>,
-
-    /// Dead-letter queue on AWS, with your credentials, in place of a folder.
-    #[arg(long, value_name = "URL", conflicts_with = "data", requires = "stream")]
-    pub queue_url: Option<String>,
-
-    /// Bucket on AWS with the batches that the event source gave up, in place of a folder.
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["data", "queue_url", "reason"], requires = "stream")]
-    pub bucket: Option<String>,
-
-    /// Stream on AWS that takes the records again.
-    #[arg(long, value_name = "NAME", conflicts_with = "data")]
-    pub stream: Option<String>,
-
-    /// STREAM_BUCKETS of the deployment, so that users go back to their own shards.
-    #[arg(long, value_name = "N", default_value_t = DEFAULT_STREAM_BUCKETS, conflicts_with = "data")]
-    pub stream_buckets: NonZeroU16,
-
-    /// Only what was given up for this reason, e.g. bad_answer.
-    #[arg(long, value_name = "REASON")]
-    pub reason: Option<String>,
-
-    /// What the run is made of.
-    #[command(flatten)]
-    pub system: System,
 }
 
 /// Who writes the text.
@@ -281,6 +210,17 @@ impl Scenarios {
 }
 
 impl System {
+    fn mapping(&self) -> Mapping {
+        let deployed = Mapping::default();
+        let window = self.batch_window_ms.map(Duration::from_millis);
+        let factor = self.parallelization_factor.map(usize::from);
+        Mapping {
+            batching_window: window.unwrap_or(deployed.batching_window),
+            parallelization_factor: factor.unwrap_or(deployed.parallelization_factor),
+            ..deployed
+        }
+    }
+
     /// How the pipeline is set up, with its state kept.
     pub fn options(&self) -> Options {
         let tokens_per_minute = self.tokens_per_minute.unwrap_or(STAND_IN_TOKENS_PER_MINUTE);
@@ -311,7 +251,7 @@ impl System {
                 output_burndown: self.output_burndown,
             }),
             max_concurrent_generations: MAX_CONCURRENT_GENERATIONS,
-            mapping: Mapping::default(),
+            mapping: self.mapping(),
             credentials: Credentials::Asked,
             // Without a path of its own, the one that the shell would find.
             program: std::env::current_exe().unwrap_or_else(|_| "local".into()),

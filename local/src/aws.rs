@@ -24,7 +24,7 @@ use crate::faults::{Faults, Service};
 pub(crate) use kinesis::Retained;
 pub(crate) use s3::{Created, serve_on as serve_s3};
 
-pub use queue::{DEAD_LETTERS_FILE, dead_letters_so_far, read_dead_letters};
+pub use queue::{dead_letters_so_far, read_dead_letters};
 
 /// Bucket that Currents writes to.
 pub const BUCKET: &str = "currents";

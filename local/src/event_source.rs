@@ -10,6 +10,8 @@ pub mod shards;
 
 use std::time::Duration;
 
+use serde::Deserialize;
+
 /// How the stream's records become batches; the names are those of Lambda's event
 /// source mapping.
 #[derive(Debug, Clone)]
@@ -31,16 +33,61 @@ pub struct Mapping {
     pub function_timeout: Duration,
 }
 
+/// The mapping that is deployed, in the names of CloudFormation; the stack's tests read it too.
+const DEPLOYED: &str = include_str!("../../contract/golden/event-source.json");
+
+/// Retries of a batch in a run of this program: records that wait for the quota of another
+/// day would keep it from its end.
+const RETRIES: u32 = 50;
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct Deployed {
+    batch_size: usize,
+    bisect_batch_on_function_error: bool,
+    maximum_batching_window_in_seconds: u64,
+    maximum_record_age_in_seconds: u64,
+    maximum_retry_attempts: Option<u32>,
+    parallelization_factor: usize,
+    /// Of the function.
+    timeout: u64,
+}
+
 impl Default for Mapping {
+    /// As it is deployed, but that a run comes to its end.
     fn default() -> Self {
+        #[expect(clippy::expect_used, reason = "the file is part of the program; a test reads it")]
+        let deployed: Deployed = serde_json::from_str(DEPLOYED).expect("the golden file is valid");
         Self {
-            batch_size: 500,
-            batching_window: Duration::from_millis(100),
-            parallelization_factor: 2,
-            maximum_retry_attempts: Some(50),
-            maximum_record_age: Duration::from_secs(24 * 3_600),
-            bisect_batch_on_function_error: true,
-            function_timeout: Duration::from_secs(120),
+            batch_size: deployed.batch_size,
+            batching_window: Duration::from_secs(deployed.maximum_batching_window_in_seconds),
+            parallelization_factor: deployed.parallelization_factor,
+            maximum_retry_attempts: deployed.maximum_retry_attempts.or(Some(RETRIES)),
+            maximum_record_age: Duration::from_secs(deployed.maximum_record_age_in_seconds),
+            bisect_batch_on_function_error: deployed.bisect_batch_on_function_error,
+            function_timeout: Duration::from_secs(deployed.timeout),
         }
+    }
+}
+
+impl Mapping {
+    /// The deployed one, with batches that do not wait to be filled: for whoever sits before it.
+    pub fn prompt() -> Self {
+        let batching_window = Duration::from_millis(100);
+        Self { batching_window, parallelization_factor: 2, ..Self::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_has_the_mapping_that_is_deployed() {
+        let mapping = Mapping::default();
+
+        assert_eq!((mapping.batch_size, mapping.parallelization_factor), (500, 1));
+        assert_eq!(mapping.batching_window, Duration::from_secs(5));
+        assert!(mapping.bisect_batch_on_function_error);
     }
 }

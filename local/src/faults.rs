@@ -7,104 +7,17 @@
 mod http;
 pub mod routes;
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use contract::metrics::Counts;
-use processor::clock::Clock;
-use serde::{Deserialize, Serialize};
+use contract::local::{self, FaultFigures, Kind};
+use quota::clock::Clock;
 
 pub use http::Service;
 
-/// What goes wrong, each every so-manieth time; 0 for never.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Plan {
-    /// Calls of Bedrock that are refused for reasons of quota, before they reach it.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub bedrock_throttle_every: u64,
-    /// Calls of Bedrock whose answer is lost: they are charged all the same.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub bedrock_timeout_every: u64,
-    /// Calls of Bedrock that end with its own error.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub bedrock_error_every: u64,
-    /// Reads and writes of the stream that are refused for its throughput.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub kinesis_throttle_every: u64,
-    /// Calls of DynamoDB that end with its own error; of every other the answer is lost.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub dynamodb_error_every: u64,
-    /// Invocations of the processor that are dropped on their way; their batch comes again.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub kill_every: u64,
-    /// How far the processor's clock is ahead.
-    #[serde(skip_serializing_if = "is_none")]
-    pub clock_skew_secs: i64,
-}
-
-fn is_zero(n: &u64) -> bool {
-    *n == 0
-}
-
-fn is_none(n: &i64) -> bool {
-    *n == 0
-}
-
 /// Furthest that the clock can be set, in seconds.
 const MAX_SKEW_SECS: i64 = 3_600;
-
-/// A kind of fault that strikes at times.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// Bedrock refuses a call.
-    BedrockThrottle,
-    /// An answer of Bedrock is lost.
-    BedrockTimeout,
-    /// Bedrock fails.
-    BedrockError,
-    /// The stream refuses a call.
-    KinesisThrottle,
-    /// DynamoDB fails.
-    DynamodbError,
-    /// An invocation is dropped.
-    Kill,
-}
-
-impl Kind {
-    /// All kinds.
-    pub const ALL: [Self; 6] = [
-        Self::BedrockThrottle,
-        Self::BedrockTimeout,
-        Self::BedrockError,
-        Self::KinesisThrottle,
-        Self::DynamodbError,
-        Self::Kill,
-    ];
-
-    /// Its name where faults are counted.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::BedrockThrottle => "bedrock_throttle",
-            Self::BedrockTimeout => "bedrock_timeout",
-            Self::BedrockError => "bedrock_error",
-            Self::KinesisThrottle => "kinesis_throttle",
-            Self::DynamodbError => "dynamodb_error",
-            Self::Kill => "kill",
-        }
-    }
-
-    fn every(self, plan: &Plan) -> u64 {
-        match self {
-            Self::BedrockThrottle => plan.bedrock_throttle_every,
-            Self::BedrockTimeout => plan.bedrock_timeout_every,
-            Self::BedrockError => plan.bedrock_error_every,
-            Self::KinesisThrottle => plan.kinesis_throttle_every,
-            Self::DynamodbError => plan.dynamodb_error_every,
-            Self::Kill => plan.kill_every,
-        }
-    }
-}
 
 /// The faults of a running system.
 #[derive(Debug, Clone)]
@@ -112,7 +25,7 @@ pub struct Faults(Arc<State>);
 
 #[derive(Debug)]
 struct State {
-    plan: Mutex<Plan>,
+    plan: Mutex<local::Faults>,
     /// Chances to strike, by kind.
     chances: [AtomicU64; Kind::ALL.len()],
     struck: [AtomicU64; Kind::ALL.len()],
@@ -135,7 +48,7 @@ impl Default for Faults {
 
 impl Faults {
     /// Lets this go wrong from now on, and nothing else.
-    pub fn set(&self, plan: Plan) -> Result<(), TooFar> {
+    pub fn set(&self, plan: local::Faults) -> Result<(), TooFar> {
         if plan.clock_skew_secs.abs() > MAX_SKEW_SECS {
             return Err(TooFar);
         }
@@ -145,7 +58,7 @@ impl Faults {
     }
 
     /// What goes wrong now.
-    pub fn plan(&self) -> Plan {
+    pub fn plan(&self) -> local::Faults {
         *self.plan_lock()
     }
 
@@ -163,14 +76,13 @@ impl Faults {
         strikes
     }
 
-    /// How often each kind struck so far.
-    pub fn injected(&self) -> Counts {
-        by_kind(|kind| self.struck(kind))
-    }
-
-    /// How often each kind could have struck so far: calls that came while it was on.
-    pub fn chances(&self) -> Counts {
-        by_kind(|kind| self.0.chances[kind as usize].load(Ordering::SeqCst))
+    /// What goes wrong, and how often it did so far.
+    pub fn figures(&self) -> FaultFigures {
+        FaultFigures {
+            on: Some(self.plan()),
+            chances: by_kind(|kind| self.0.chances[kind as usize].load(Ordering::SeqCst)),
+            injected: by_kind(|kind| self.struck(kind)),
+        }
     }
 
     /// How often a kind struck so far.
@@ -183,18 +95,15 @@ impl Faults {
         Clock::Skewed { of: &Clock::System, ahead_us: self.0.skew_us }
     }
 
-    fn plan_lock(&self) -> MutexGuard<'_, Plan> {
+    fn plan_lock(&self) -> MutexGuard<'_, local::Faults> {
         // A plan is replaced as a whole, so a panic elsewhere harms nothing.
         self.0.plan.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn by_kind(count: impl Fn(Kind) -> u64) -> Counts {
-    let mut counts = Counts::default();
-    for kind in Kind::ALL {
-        counts.add(kind.name(), count(kind));
-    }
-    counts
+fn by_kind(count: impl Fn(Kind) -> u64) -> BTreeMap<String, u64> {
+    let counted = Kind::ALL.into_iter().filter(|kind| kind.is_counted());
+    counted.map(|kind| (kind.name().to_owned(), count(kind))).collect()
 }
 
 /// The clock cannot be set that far.
@@ -214,14 +123,14 @@ mod tests {
         let strikes = || (0..6).map(|_| faults.strikes(Kind::Kill)).collect::<Vec<_>>();
         assert_eq!(strikes(), [false; 6]);
 
-        faults.set(Plan { kill_every: 3, ..Plan::default() }).expect("is valid");
+        faults.set(local::Faults { kill_every: 3, ..local::Faults::default() }).expect("is valid");
         assert_eq!(strikes(), [false, false, true, false, false, true]);
 
-        faults.set(Plan::default()).expect("is valid");
+        faults.set(local::Faults::default()).expect("is valid");
         assert_eq!(strikes(), [false; 6]);
         assert_eq!((faults.struck(Kind::Kill), faults.struck(Kind::BedrockError)), (2, 0));
-        let chances = faults.chances();
-        assert_eq!((chances.get("kill"), chances.get("bedrock_error")), (6, 0));
+        let chances = faults.figures().chances;
+        assert_eq!((chances["kill"], chances["bedrock_error"]), (6, 0));
     }
 
     #[test]
@@ -232,17 +141,18 @@ mod tests {
             clock.until(SystemTime::now() + std::time::Duration::from_secs(secs)).as_secs()
         };
 
-        faults.set(Plan { clock_skew_secs: 60, ..Plan::default() }).expect("is valid");
+        faults
+            .set(local::Faults { clock_skew_secs: 60, ..local::Faults::default() })
+            .expect("is valid");
         assert!((39..=40).contains(&off_by(100, clock)));
-        faults.set(Plan { clock_skew_secs: -60, ..Plan::default() }).expect("is valid");
+        faults
+            .set(local::Faults { clock_skew_secs: -60, ..local::Faults::default() })
+            .expect("is valid");
         assert!((159..=160).contains(&off_by(100, clock)));
-        assert!(faults.set(Plan { clock_skew_secs: 4_000, ..Plan::default() }).is_err());
-    }
-
-    #[test]
-    fn a_fault_that_does_not_exist_is_refused() {
-        let error = serde_json::from_str::<Plan>(r#"{"bedrock_every":3}"#).expect_err("no fault");
-
-        assert!(error.to_string().contains("bedrock_throttle_every"), "{error}");
+        assert!(
+            faults
+                .set(local::Faults { clock_skew_secs: 4_000, ..local::Faults::default() })
+                .is_err()
+        );
     }
 }

@@ -6,12 +6,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use contract::local::{self, Backlog, Freshness, Objects, Quota, Records};
 use contract::metrics;
-use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::bedrock::StandIn;
-use crate::faults::{self, Faults};
+use crate::faults::Faults;
 use crate::summary::Summary;
 use crate::totals::{Totals, get};
 
@@ -31,7 +31,7 @@ impl Metrics {
     }
 
     /// The figures as they are now.
-    pub fn now(&self) -> Value {
+    pub fn now(&self) -> local::Metrics {
         let totals = &self.totals;
         let uptime = self.started.elapsed();
         // What is done is read before what is to be done, so that nothing seems done too early.
@@ -43,46 +43,46 @@ impl Metrics {
         let objects = notified.saturating_sub(objects_done);
         let records = counts.get(metrics::STREAM_RECORDS).saturating_sub(records_done);
         let lost = if objects + records == 0 { self.lost(uptime) } else { 0 };
-        json!({
-            "uptime_ms": ms(uptime),
-            "objects": { "uploaded": get(&totals.uploaded), "notified": notified, "done": objects_done },
-            "records": { "taken": get(&totals.records_taken), "done": records_done },
-            "events_done": events_done,
-            "counts": counts,
-            "lost": lost,
-            "drained": objects + records == 0,
-            "backlog": { "objects": objects, "records": records },
-            "freshness_ms": self.freshness(),
-            "quota": self.stand_in.as_ref().map(quota),
-            "stand_in": self.stand_in.as_ref().map(calls),
-            "faults": faults::routes::figures(self.faults.as_ref()),
-        })
+        local::Metrics {
+            uptime_ms: ms(uptime),
+            objects: Objects { uploaded: get(&totals.uploaded), notified, done: objects_done },
+            records: Records { taken: get(&totals.records_taken), done: records_done },
+            events_done,
+            counts: counts.by_name(),
+            lost,
+            drained: objects + records == 0,
+            backlog: Backlog { objects, records },
+            freshness_ms: self.freshness(),
+            quota: self.stand_in.as_ref().map(quota),
+            stand_in: self.stand_in.as_ref().map(calls),
+            faults: self.faults.as_ref().map(Faults::figures).unwrap_or_default(),
+        }
     }
 
     fn lost(&self, uptime: Duration) -> u64 {
         Summary::new(&self.totals, uptime, "").lost()
     }
 
-    fn freshness(&self) -> Value {
+    fn freshness(&self) -> Freshness {
         let at = |quantile| ms(self.totals.freshness(quantile));
         let count = self.totals.freshness_count();
-        json!({ "count": count, "p50": at(0.5), "p99": at(0.99), "max": at(1.0) })
+        Freshness { count, p50: at(0.5), p99: at(0.99), max: at(1.0) }
     }
 }
 
-fn quota(stand_in: &StandIn) -> Value {
-    json!({
-        "tokens_per_minute": stand_in.tokens_per_minute(),
-        "used_last_minute": stand_in.used_last_minute(),
-    })
+fn quota(stand_in: &StandIn) -> Quota {
+    Quota {
+        tokens_per_minute: stand_in.tokens_per_minute(),
+        used_last_minute: stand_in.used_last_minute(),
+    }
 }
 
-fn calls(stand_in: &StandIn) -> Value {
-    json!({
-        "calls": stand_in.calls(),
-        "answers": stand_in.answers(),
-        "throttled": stand_in.quota_use().refused,
-    })
+fn calls(stand_in: &StandIn) -> local::StandIn {
+    local::StandIn {
+        calls: stand_in.calls(),
+        answers: stand_in.answers(),
+        throttled: stand_in.quota_use().refused,
+    }
 }
 
 fn ms(duration: Duration) -> u64 {
@@ -108,8 +108,8 @@ mod tests {
 
         let now = Metrics::new(totals, None, None).now();
 
-        assert_eq!(now["backlog"], json!({ "objects": 1, "records": 2 }));
-        assert_eq!((&now["drained"], &now["quota"]), (&json!(false), &Value::Null));
-        assert_eq!(now["counts"]["stream_records"], 3);
+        assert_eq!(now.backlog, Backlog { objects: 1, records: 2 });
+        assert_eq!((now.drained, now.quota), (false, None));
+        assert_eq!(now.counts["stream_records"], 3);
     }
 }

@@ -32,8 +32,9 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router, middleware};
-use processor::campaign::Compiled;
-use serde_json::{Value, json};
+use campaign::Compiled;
+use serde::Serialize;
+use serde_json::json;
 
 pub(crate) use files::index;
 pub(crate) use guard::is_local;
@@ -106,7 +107,7 @@ fn error(status: StatusCode, code: &str, message: &str) -> Response {
 }
 
 /// An answer that is never kept: the next one is another.
-fn answer(value: &Value) -> Response {
+fn answer(value: &impl Serialize) -> Response {
     ([(header::CACHE_CONTROL, "no-store")], Json(value)).into_response()
 }
 

@@ -10,33 +10,28 @@ use api::credentials::Gate;
 use api::handler::Api;
 use api::settings::UnknownUser;
 use api::table::Table;
-use aws_config::{BehaviorVersion, SdkConfig};
-use aws_sdk_s3::config::ProvideCredentials as _;
 use aws_sdk_s3::primitives::ByteStream;
-use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
-use contract::campaign::{Campaign, wanted_fields};
-use ingest::container::DEFAULT_MAX_BLOCK_BYTES;
+use campaign::{Campaign, wanted_fields};
+use currents::input::InputFile;
+use currents::read::Reader;
+use currents::read::container::DEFAULT_MAX_BLOCK_BYTES;
 use ingest::decode::Decoder;
 use ingest::grouping::MAX_GROUP_BYTES;
 use ingest::handler::Ingest;
 use ingest::queue::Queue;
 use ingest::settings::DEFAULT_STREAM_BUCKETS;
 use ingest::stream::Stream;
-use processor::clock::Clock;
 use processor::coordination::SharedTable;
-use processor::dead_letters::Sqs;
-use processor::handler::{Processor, models};
-use processor::health::Health;
-use processor::jitter::Jitter;
-use processor::latency::Latency;
-use processor::lookout::Lookout;
+use processor::dead_letters::{DeadLetterQueue, Sqs};
+use processor::handler::{Ports, Processor, models};
 use processor::model::Bedrock;
-use processor::quota::{self, ModelQuotas, Quotas};
-use processor::refusals::Refusals;
 use processor::store::DynamoDb;
+use quota::clock::Clock;
+use quota::jitter::Jitter;
+use quota::{ModelQuotas, Quotas};
 use std::net::SocketAddr;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -48,7 +43,6 @@ use crate::event_source::bucket::Notifications;
 use crate::event_source::shards::{Shards, Wiring};
 use crate::faults::{Faults, Service};
 use crate::front;
-use crate::input::InputFile;
 use crate::metrics::Metrics;
 use crate::page::Page;
 use crate::page::recent::{Noting, Recent};
@@ -130,7 +124,7 @@ impl Pipeline {
         options: Options,
         listener: TcpListener,
     ) -> anyhow::Result<Self> {
-        let compiled = processor::campaign::load(&options.campaigns_dir)?;
+        let compiled = campaign::load(&options.campaigns_dir)?;
         let campaigns: Vec<Campaign> = compiled.iter().map(|each| each.campaign.clone()).collect();
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let (aws, notifications) = Embedded::start(folder, &options.aws, &tasks, &stop).await?;
@@ -139,7 +133,7 @@ impl Pipeline {
                 let stand_in = StandIn::start(behaviour, &tasks, &stop).await?;
                 (aws::config_for(stand_in.address), Some(stand_in))
             }
-            Model::Aws => (account_config().await?, None),
+            Model::Aws => (program::aws::account(program::aws::environment()).await?, None),
         };
         let faults = options.aws.faults;
         let clock = faults.as_ref().map_or(Clock::System, Faults::clock);
@@ -154,8 +148,10 @@ impl Pipeline {
             dead_letters: Queue::new(aws.sqs.clone(), queue_url.clone()),
             continuations: Some(Queue::new(aws.sqs.clone(), aws.notification_queue_url.clone())),
             decoder: Decoder {
-                wanted: wanted_fields(&campaigns),
-                max_block_bytes: DEFAULT_MAX_BLOCK_BYTES,
+                reader: Reader {
+                    wanted: wanted_fields(&compiled),
+                    max_block_bytes: DEFAULT_MAX_BLOCK_BYTES,
+                },
                 max_group_bytes: MAX_GROUP_BYTES,
                 buckets: DEFAULT_STREAM_BUCKETS,
             },
@@ -171,8 +167,9 @@ impl Pipeline {
         let quotas = Quotas::new(&options.quotas, models(&compiled), &instance)?;
         let recent = Arc::new(Recent::default());
         let table = DynamoDb::new(aws.dynamodb.clone(), TABLE.to_owned());
-        let processor = Processor {
-            campaigns: compiled.clone(),
+        let dead_letters: Arc<dyn DeadLetterQueue> =
+            Arc::new(Sqs::new(aws.sqs.clone(), queue_url.clone()));
+        let ports = Ports {
             model: Arc::new(Bedrock::new(&bedrock_config)),
             quotas,
             table: Arc::new(Noting { table, recent: Arc::clone(&recent) }),
@@ -180,15 +177,11 @@ impl Pipeline {
                 aws.dynamodb.clone(),
                 COORDINATION_TABLE.to_owned(),
             )),
-            dead_letters: Arc::new(Sqs::new(aws.sqs.clone(), queue_url.clone())),
-            generations: Semaphore::new(options.max_concurrent_generations),
-            clock,
-            jitter: Jitter::default(),
-            latency: Latency::default(),
-            refusals: Refusals::default(),
-            health: Health::default(),
-            lookout: Lookout::default(),
+            dead_letters: Arc::clone(&dead_letters),
         };
+        let questions = options.max_concurrent_generations;
+        let processor =
+            Processor::new(compiled.clone(), ports, questions, (clock, Jitter::default()));
         let table = Table::new(&aws.dynamodb_config, TABLE.to_owned());
         let gate = match options.credentials {
             Credentials::Asked => front::gate(),
@@ -212,6 +205,7 @@ impl Pipeline {
         let wiring = Wiring {
             kinesis: aws.kinesis.clone(),
             processor: Arc::new(processor),
+            dead_letters,
             mapping: options.mapping,
             totals: Arc::clone(&totals),
             faults,
@@ -295,18 +289,4 @@ impl Pipeline {
             tracing::debug!("some tasks did not end in time");
         }
     }
-}
-
-/// The account's configuration, refused where it could not send a single call.
-pub(crate) async fn account_config() -> anyhow::Result<SdkConfig> {
-    let http = aws_smithy_http_client::Builder::new()
-        .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
-        .build_https();
-    let config = aws_config::defaults(BehaviorVersion::latest()).http_client(http).load().await;
-    anyhow::ensure!(config.region().is_some(), "no AWS region: set AWS_REGION");
-    let provider = config.credentials_provider().context("no AWS credentials")?;
-    provider.provide_credentials().await.context(
-        "no AWS credentials: set them in the environment or a profile, or leave --bedrock aws out",
-    )?;
-    Ok(config)
 }

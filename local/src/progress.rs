@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contract::metrics;
-use indicatif::{MultiProgress, ProgressBar};
-use loadtest::progress::style;
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use tokio::time::interval;
 
 use crate::totals::{Totals, get};
@@ -22,6 +21,10 @@ const COUNTED: &str = "{msg:>14} {spinner} {human_pos} ({per_sec})";
 /// A bar for `len` steps of one kind.
 pub fn bar(message: &'static str, len: u64) -> ProgressBar {
     ProgressBar::new(len).with_message(message).with_style(style(MEASURED))
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
 /// Draws all stages of `files` uploads until it is dropped.

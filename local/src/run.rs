@@ -9,24 +9,25 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context as _;
 use contract::content;
-use contract::dead_letter::Input as Unprocessed;
+use contract::dead_letter::{DeadLetter, Input as Unprocessed};
+use contract::local::{DEAD_LETTERS_FILE, LOCK_FILE};
+use currents::generate::{self, Plan};
+use currents::input::{Input, InputFile};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use ingest::trigger::Trigger;
-use loadtest::generate::{self, Plan};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use crate::arguments::{Arguments, Bedrock};
 use crate::aws::{
-    ACCESS_KEY, ARCHIVE, BUCKET, DEAD_LETTERS_FILE, REGION, SECRET_KEY, TABLE, dead_letters_so_far,
-    read_dead_letters,
+    ACCESS_KEY, ARCHIVE, BUCKET, REGION, SECRET_KEY, TABLE, dead_letters_so_far, read_dead_letters,
 };
 use crate::front;
-use crate::input::{Input, InputFile};
 use crate::interruption::Interruption;
 use crate::pipeline::Pipeline;
 use crate::progress;
+use crate::redriven::{self, Redriven};
 use crate::summary::Summary;
 use crate::totals::get;
 
@@ -133,7 +134,7 @@ impl DataFolder {
         };
         let failed = || format!("cannot use {} for the state", folder.display());
         fs::create_dir_all(folder).with_context(failed)?;
-        let lock = File::create(folder.join("lock")).with_context(failed)?;
+        let lock = File::create(folder.join(LOCK_FILE)).with_context(failed)?;
         lock.try_lock().map_err(|_| {
             anyhow::anyhow!("{} is in use by another run: name another folder", folder.display())
         })?;
@@ -152,13 +153,15 @@ async fn work(
     if arguments.data.is_some() {
         finish_earlier_run(pipeline).await;
     }
-    let files = if arguments.files.is_empty() {
+    let letters = redriven::set_aside(folder)?;
+    let files = if arguments.files.is_empty() && letters.is_empty() {
         sampling.make(arguments.plan(), folder.join("sample")).await?
     } else {
         input.files
     };
     let letters_before = dead_letters_so_far(folder);
     let began = Instant::now();
+    let kept = if letters.is_empty() { 0 } else { send_again(folder, &letters, pipeline).await? };
     tokio::select! {
         done = upload_and_drain(pipeline, &files) => done?,
         () = progress::draw(Arc::clone(&pipeline.totals), files.len() as u64) => {}
@@ -180,7 +183,7 @@ async fn work(
         }
         None => say("No content: see above for what became of the events.\n"),
     }
-    let is_clean = summary.lost() == 0 && summary.dead_letters() == 0 && refused == 0;
+    let is_clean = summary.lost() == 0 && summary.dead_letters() == 0 && refused == 0 && kept == 0;
     Ok(if is_clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -192,6 +195,20 @@ async fn finish_earlier_run(pipeline: &Pipeline) {
         say(format_args!("Finished {records} stream records of an earlier run."));
     }
     pipeline.totals.restart();
+}
+
+/// Sends what was set aside again; says how many letters hold too little for that.
+async fn send_again(
+    folder: &Path,
+    letters: &[DeadLetter],
+    pipeline: &Pipeline,
+) -> anyhow::Result<usize> {
+    let Redriven { sent, kept } = redriven::send(folder, letters, pipeline).await?;
+    say(format_args!("Sent {sent} of {} dead letters again.", letters.len()));
+    if kept > 0 {
+        say(format_args!("{kept} hold too little to be sent again; they stay."));
+    }
+    Ok(kept)
 }
 
 /// Making of the sample files, on a thread that can be stopped.

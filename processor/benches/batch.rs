@@ -7,12 +7,6 @@
 
 #![expect(clippy::expect_used, reason = "a benchmark that cannot go on has failed")]
 
-#[path = "../tests/it/world/lanes.rs"]
-#[expect(dead_code, reason = "the rest is for the benchmark of the quota")]
-mod lanes;
-#[path = "../tests/it/world/memory.rs"]
-mod memory;
-
 use std::collections::HashMap;
 use std::fs;
 use std::num::NonZeroU32;
@@ -23,28 +17,25 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use aws_lambda_events::event::kinesis::{KinesisEvent, KinesisEventRecord};
+use campaign::Compiled;
 use contract::aggregation;
 use contract::dead_letter::DeadLetter;
 use contract::metrics::{self, Fate};
 use contract::user_record::{Event, UserRecord, VERSION};
-use lanes::Lanes;
-use memory::Memory;
-use processor::campaign::Compiled;
-use processor::clock::Clock;
-use processor::coordination::{BudgetOfDay, Coordination, Entry, Failed, Lease, Leased, Spent};
+use processor::coordination::{
+    BudgetOfDay, Coordination, Entry, Failures, Lease, LeaseReply, Spending,
+};
 use processor::dead_letters::{DeadLetterQueue, NotQueued};
 use processor::eligibility::State;
-use processor::handler::{Processor, models};
-use processor::health::Health;
-use processor::jitter::Jitter;
-use processor::latency::Latency;
-use processor::lookout::Lookout;
+use processor::handler::{Ports, Processor, models};
 use processor::model::{Answer, Correction, ModelError, TextModel, Usage};
-use processor::quota::{Instance, ModelQuota, ModelQuotas, Quotas};
-use processor::refusals::Refusals;
-use processor::store::{ContentTable, Key, TableError, Write, Written};
+use processor::simulated::memory::Memory;
+use processor::store::{ContentTable, Key, TableError, Write, WriteResult};
+use quota::clock::Clock;
+use quota::jitter::Jitter;
+use quota::simulated::memory::Memory as Lanes;
+use quota::{Instance, ModelQuota, ModelQuotas, Quotas};
 use serde_json::{Value, json};
-use tokio::sync::Semaphore;
 
 /// Users of a batch.
 const USERS: usize = 10_000;
@@ -154,7 +145,7 @@ fn deadline() -> SystemTime {
 
 fn processor<T: ContentTable + Coordination + 'static>(tables: &Arc<T>) -> Processor {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../campaigns");
-    let campaigns = processor::campaign::load(&folder).expect("campaigns are valid");
+    let campaigns = campaign::load(&folder).expect("campaigns are valid");
     let instance = Instance {
         table: Arc::new(Lanes::default()),
         instances: NonZeroU32::MIN,
@@ -163,21 +154,14 @@ fn processor<T: ContentTable + Coordination + 'static>(tables: &Arc<T>) -> Proce
     };
     // Nothing waits for so much.
     let quotas = ModelQuotas::same(ModelQuota::of_tokens(u64::MAX / 2));
-    Processor {
-        quotas: Quotas::new(&quotas, models(&campaigns), &instance).expect("any model"),
-        campaigns,
+    let ports = Ports {
         model: Arc::new(Instant),
+        quotas: Quotas::new(&quotas, models(&campaigns), &instance).expect("any model"),
         table: Arc::<T>::clone(tables),
         coordination: Arc::<T>::clone(tables),
         dead_letters: Arc::new(Letters::default()),
-        generations: Semaphore::new(32),
-        clock: Clock::System,
-        jitter: Jitter::seeded(1),
-        latency: Latency::default(),
-        refusals: Refusals::default(),
-        health: Health::default(),
-        lookout: Lookout::default(),
-    }
+    };
+    Processor::new(campaigns, ports, 32, (Clock::System, Jitter::seeded(1)))
 }
 
 /// One invocation's worth: user records packed as `ingest` packs them.
@@ -264,8 +248,8 @@ impl ContentTable for Sink {
         Ok(keys.iter().map(|key| (key.clone(), State::default())).collect())
     }
 
-    async fn write(&self, _: &Key, _: Option<u64>, _: &Write) -> Result<Written, TableError> {
-        Ok(Written::Done)
+    async fn write(&self, _: &Key, _: Option<u64>, _: &Write) -> Result<WriteResult, TableError> {
+        Ok(WriteResult::Done)
     }
 
     async fn entomb(&self, _: &str, _: i64, _: i64) -> Result<(), TableError> {
@@ -276,12 +260,12 @@ impl ContentTable for Sink {
         Ok(Vec::new())
     }
 
-    async fn remove(&self, _: &Key, _: u64) -> Result<Written, TableError> {
-        Ok(Written::Done)
+    async fn remove(&self, _: &Key, _: u64) -> Result<WriteResult, TableError> {
+        Ok(WriteResult::Done)
     }
 
-    async fn touch(&self, _: &Key, _: u64, _: u64) -> Result<Written, TableError> {
-        Ok(Written::Done)
+    async fn touch(&self, _: &Key, _: u64, _: u64) -> Result<WriteResult, TableError> {
+        Ok(WriteResult::Done)
     }
 }
 
@@ -291,8 +275,8 @@ impl Coordination for Sink {
         Ok(HashMap::new())
     }
 
-    async fn lease(&self, _: &str, _: &Lease) -> Result<Leased, TableError> {
-        Ok(Leased::Ours(Failed::default()))
+    async fn lease(&self, _: &str, _: &Lease) -> Result<LeaseReply, TableError> {
+        Ok(LeaseReply::Ours(Failures::default()))
     }
 
     async fn finish(&self, _: &str, _: &Entry, _: i64) -> Result<(), TableError> {
@@ -303,12 +287,12 @@ impl Coordination for Sink {
         Ok(true)
     }
 
-    async fn release(&self, _: &str, _: &str, _: &Failed, _: i64) -> Result<(), TableError> {
+    async fn release(&self, _: &str, _: &str, _: &Failures, _: i64) -> Result<(), TableError> {
         Ok(())
     }
 
-    async fn spend(&self, _: &BudgetOfDay, _: u64, _: &str) -> Result<Spent, TableError> {
-        Ok(Spent::Granted)
+    async fn spend(&self, _: &BudgetOfDay, _: u64, _: &str) -> Result<Spending, TableError> {
+        Ok(Spending::Granted)
     }
 
     async fn correct(&self, _: &BudgetOfDay, _: i64) -> Result<(), TableError> {

@@ -4,24 +4,47 @@
 //! Whoever takes the lease on a prompt asks the model; the others wait for what comes
 //! of it. An answer stands for the campaign's `cache_hours`; a prompt that was given up
 //! is not tried again for an hour, unless a person asks for it.
+//!
+//! - `generation` — one usable answer: the quota, the call, its repeats, one correction.
+//! - `budget` — what a campaign's day may cost.
+//! - `lookout` — looks for the answers of others.
+//! - `health`, `latency`, `refusals` — what this instance has seen of the model.
+
+mod budget;
+mod generation;
+mod health;
+mod latency;
+mod lookout;
+mod refusals;
 
 use std::convert::Infallible;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
+use campaign::Compiled;
 use contract::metrics::Counts;
 use futures::future::{Either, select};
+use program::causes;
+use quota::Quotas;
+use quota::clock::Clock;
+use quota::jitter::Jitter;
 use serde_json::{Map, Value};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::sync::Semaphore;
+use tokio::time::sleep;
 
-use crate::budget::Allowance;
-use crate::campaign::Compiled;
-use crate::coordination::{Entry, Failed, Lease, Leased};
+use crate::coordination::{Coordination, Entry, Failures, Lease, LeaseReply};
 use crate::deadline::Deadline;
 use crate::failure::Verdict;
-use crate::generation::{Failure, Generation};
-use crate::handler::Processor;
-use crate::model::{Calls, Usage};
+use crate::model::{Calls, TextModel, Usage};
+use budget::Allowance;
+use generation::{Failure, Generation};
+use health::Health;
+use latency::Latency;
+use lookout::Lookout;
+use refusals::Refusals;
+
+pub use generation::{MAX_FAILED_CALLS, MAX_FAILED_CALLS_WITHOUT_ANSWERS};
 
 /// First wait for somebody else's answer; doubled each time.
 const FIRST_POLL: Duration = Duration::from_millis(100);
@@ -39,23 +62,25 @@ const EXTEND_EVERY: Duration = Duration::from_secs(10);
 const GIVEN_UP_SECS: i64 = 3_600;
 
 /// What a campaign asks about a user.
-#[derive(Debug)]
-pub(crate) struct Question {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
     /// The rendered prompt.
-    pub(crate) prompt: String,
+    pub prompt: String,
     /// Identifies everything that decides the answer.
-    pub(crate) hash: String,
+    pub hash: String,
     /// It is asked although it was given up before this, in UNIX milliseconds; 0 for
     /// never.
-    pub(crate) retry_given_up_before_ms: u64,
+    pub retry_given_up_before_ms: u64,
 }
 
 /// What came of a question.
-#[derive(Debug)]
-pub(crate) enum Answered {
+#[derive(Debug, Clone, PartialEq)]
+pub enum Conclusion {
     /// Content.
     Content {
+        /// The content.
         data: Map<String, Value>,
+        /// What its generation took.
         usage: Usage,
         /// It stood there already: nobody was asked for it now.
         is_cached: bool,
@@ -65,44 +90,110 @@ pub(crate) enum Answered {
     /// The campaign's budget of the day does not allow it.
     OverBudget,
     /// Another attempt would end the same way.
-    GivenUp { reason: String, detail: String, attempts: u32 },
+    GivenUp {
+        /// Short name of the reason.
+        reason: String,
+        /// What was wrong.
+        detail: String,
+        /// Calls that were made.
+        attempts: u32,
+    },
     /// It could not be answered now.
     GiveBack(String),
 }
 
-impl Answered {
-    /// The invocation is over.
-    pub(crate) fn late() -> Self {
-        Self::GiveBack("out of time".to_owned())
+/// What came of a question, shared by all who ask it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct SharedAnswer {
+    /// Hash of the question; empty where nobody was asked.
+    pub(crate) hash: Arc<str>,
+    pub(crate) conclusion: Arc<Conclusion>,
+}
+
+impl SharedAnswer {
+    pub(crate) fn new(question: &Question, conclusion: Conclusion) -> Self {
+        Self { hash: question.hash.as_str().into(), conclusion: Arc::new(conclusion) }
+    }
+
+    pub(crate) fn without_asking(conclusion: Conclusion) -> Self {
+        Self { hash: "".into(), conclusion: Arc::new(conclusion) }
     }
 }
 
-impl Processor {
+/// Answers questions, each at most once at a time over all instances.
+#[derive(Debug)]
+pub struct Answers {
+    model: Arc<dyn TextModel>,
+    quotas: Quotas,
+    coordination: Arc<dyn Coordination>,
+    /// As many permits as questions may be asked at a time.
+    permits: Semaphore,
+    clock: Clock,
+    jitter: Jitter,
+    latency: Latency,
+    refusals: Refusals,
+    health: Health,
+    lookout: Lookout,
+}
+
+impl Answers {
+    /// Asks `model` within `quotas`, at most so many `questions` at a time.
+    pub fn new(
+        model: Arc<dyn TextModel>,
+        quotas: Quotas,
+        coordination: Arc<dyn Coordination>,
+        questions: usize,
+        (clock, jitter): (Clock, Jitter),
+    ) -> Self {
+        Self {
+            model,
+            quotas,
+            coordination,
+            permits: Semaphore::new(questions),
+            clock,
+            jitter,
+            latency: Latency::default(),
+            refusals: Refusals::default(),
+            health: Health::default(),
+            lookout: Lookout::default(),
+        }
+    }
+
+    /// Calls of the quota's table since this was asked last.
+    pub(crate) fn count_table_calls(&self) -> u64 {
+        self.quotas.count_table_calls()
+    }
+
+    /// Logs what the service refused since this was called last.
+    pub(crate) fn say_refusals(&self) {
+        self.refusals.say();
+    }
+
     /// Answers a question, of which `known` was known a moment ago.
-    pub(crate) async fn answer(
+    pub async fn answer(
         &self,
         campaign: &Compiled,
         question: &Question,
         mut known: Option<Entry>,
         deadline: Deadline,
         counts: &mut Counts,
-    ) -> Answered {
+    ) -> Conclusion {
         let owner = self.jitter.name();
         let mut wait = FIRST_POLL;
         loop {
             match known.take() {
                 Some(Entry::Answered { data, usage }) => {
-                    return Answered::Content { data, usage, is_cached: true };
+                    return Conclusion::Content { data, usage, is_cached: true };
                 }
                 Some(Entry::GivenUp { reason, detail, attempts, at_ms })
                     if at_ms >= question.retry_given_up_before_ms =>
                 {
-                    return Answered::GivenUp { reason, detail, attempts };
+                    return Conclusion::GivenUp { reason, detail, attempts };
                 }
                 Some(Entry::Leased { until_ms }) if until_ms > self.clock.now_ms() => {
                     let wait_now = self.jitter.spread(wait);
-                    if Instant::now() + wait_now >= deadline.work_until {
-                        return Answered::GiveBack("somebody else asks the same".to_owned());
+                    if !deadline.allows(wait_now) {
+                        return Conclusion::GiveBack("somebody else asks the same".to_owned());
                     }
                     sleep(wait_now).await;
                     wait = (wait * 2).min(MAX_POLL);
@@ -110,23 +201,25 @@ impl Processor {
                         self.lookout.look(&self.coordination, &self.clock, &question.hash).await;
                     match looked {
                         Ok(entry) => known = entry,
-                        Err(unread) => return Answered::GiveBack(unread),
+                        Err(unread) => return Conclusion::GiveBack(unread),
                     }
                 }
                 _ => {
                     // Only who asks holds a permit: others wait for an answer without one.
-                    let permit = timeout_at(deadline.work_until, self.generations.acquire()).await;
-                    let Ok(Ok(_permit)) = permit else {
-                        return Answered::GiveBack("others ask until the time is over".to_owned());
+                    let permit = deadline.while_working(self.permits.acquire()).await;
+                    let Some(Ok(_permit)) = permit else {
+                        return Conclusion::GiveBack(
+                            "others ask until the time is over".to_owned(),
+                        );
                     };
                     let lease = self.lease(question, &owner, deadline);
                     match self.coordination.lease(&question.hash, &lease).await {
-                        Ok(Leased::Ours(failed_before)) => {
+                        Ok(LeaseReply::Ours(failed_before)) => {
                             let turn = Turn { owner: &owner, failed_before };
                             return self.ask(campaign, question, turn, deadline, counts).await;
                         }
-                        Ok(Leased::Taken(entry)) => known = Some(entry),
-                        Err(error) => return Answered::GiveBack(error.to_string()),
+                        Ok(LeaseReply::Taken(entry)) => known = Some(entry),
+                        Err(error) => return Conclusion::GiveBack(causes::told(&error)),
                     }
                 }
             }
@@ -139,7 +232,7 @@ impl Processor {
         Lease {
             owner: owner.to_owned(),
             now_ms,
-            until_ms: (now_ms + LEASE_MS).min(deadline.lease_until_ms),
+            until_ms: (now_ms + LEASE_MS).min(deadline.over_at_ms),
             retry_given_up_before_ms: question.retry_given_up_before_ms,
         }
     }
@@ -153,7 +246,9 @@ impl Processor {
                 Ok(true) => {}
                 // The call is paid for already; of two answers the first stands.
                 Ok(false) => tracing::debug!("lease was taken over"),
-                Err(error) => tracing::debug!(%error, "lease was not extended"),
+                Err(error) => {
+                    tracing::debug!(error = causes::told(&error), "lease was not extended")
+                }
             }
         }
     }
@@ -166,9 +261,9 @@ impl Processor {
         turn: Turn<'_>,
         deadline: Deadline,
         counts: &mut Counts,
-    ) -> Answered {
+    ) -> Conclusion {
         let mut generation = Generation {
-            processor: self,
+            answers: self,
             campaign,
             prompt: &question.prompt,
             deadline,
@@ -194,7 +289,7 @@ impl Processor {
             Ok(data) => return self.keep_answer(campaign, question, data, calls.spent).await,
             Err(Failure::OverBudget) => {
                 self.release(&question.hash, &turn, &calls, last_failure).await;
-                return Answered::OverBudget;
+                return Conclusion::OverBudget;
             }
             Err(Failure::Failed { verdict, detail, .. }) => (verdict, detail),
         };
@@ -205,7 +300,7 @@ impl Processor {
             }
             Verdict::RetryNow | Verdict::GiveBack => {
                 self.release(&question.hash, &turn, &calls, last_failure).await;
-                Answered::GiveBack(detail)
+                Conclusion::GiveBack(detail)
             }
         }
     }
@@ -216,11 +311,11 @@ impl Processor {
         question: &Question,
         data: Map<String, Value>,
         usage: Usage,
-    ) -> Answered {
+    ) -> Conclusion {
         let entry = Entry::Answered { data: data.clone(), usage };
         let hours = i64::from(campaign.campaign.config.cache_hours);
         self.keep(&question.hash, &entry, self.clock.now_secs() + hours * 3_600).await;
-        Answered::Content { data, usage, is_cached: false }
+        Conclusion::Content { data, usage, is_cached: false }
     }
 
     async fn keep_given_up(
@@ -229,18 +324,18 @@ impl Processor {
         reason: &str,
         detail: String,
         attempts: u32,
-    ) -> Answered {
+    ) -> Conclusion {
         let (reason, at_ms) = (reason.to_owned(), self.clock.now_ms());
         let entry =
             Entry::GivenUp { reason: reason.clone(), detail: detail.clone(), attempts, at_ms };
         self.keep(&question.hash, &entry, self.clock.now_secs() + GIVEN_UP_SECS).await;
-        Answered::GivenUp { reason, detail, attempts }
+        Conclusion::GivenUp { reason, detail, attempts }
     }
 
     /// Keeps what came of a question; where that fails, the lease ends by itself.
     async fn keep(&self, hash: &str, entry: &Entry, expires_at: i64) {
         if let Err(error) = self.coordination.finish(hash, entry, expires_at).await {
-            tracing::warn!(%error, "answer is not shared");
+            tracing::warn!(error = causes::told(&error), "answer is not shared");
         }
     }
 
@@ -248,11 +343,11 @@ impl Processor {
     async fn release(&self, hash: &str, turn: &Turn<'_>, calls: &Calls, last: String) {
         // What was answered and could not be used was paid for as well.
         let failed =
-            Failed { calls: turn.failed_before.calls + calls.failed + calls.answered, last };
+            Failures { calls: turn.failed_before.calls + calls.failed + calls.answered, last };
         let until = self.clock.now_secs() + GIVEN_UP_SECS;
         let released = self.coordination.release(hash, turn.owner, &failed, until);
         if let Err(error) = released.await {
-            tracing::debug!(%error, "lease ends by itself");
+            tracing::debug!(error = causes::told(&error), "lease ends by itself");
         }
     }
 
@@ -262,7 +357,10 @@ impl Processor {
         if by != 0
             && let Err(error) = self.coordination.correct(&allowance.budget, by).await
         {
-            tracing::warn!(%error, "budget stays charged with the worst case");
+            tracing::warn!(
+                error = causes::told(&error),
+                "budget stays charged with the worst case"
+            );
         }
     }
 }
@@ -273,5 +371,5 @@ struct Turn<'a> {
     /// Who has it.
     owner: &'a str,
     /// What came to nothing in earlier turns.
-    failed_before: Failed,
+    failed_before: Failures,
 }

@@ -1,9 +1,10 @@
-//! One invocation's stream records, taken apart into users and their events.
+//! One invocation's stream records, taken apart into users and their events, and what
+//! becomes of them.
 //!
 //! Guarantees: every event knows the record that carried it and gets exactly one
 //! fate; a record that cannot be decoded touches no other.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_lambda_events::event::kinesis::KinesisEvent;
@@ -12,9 +13,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use contract::dead_letter::{DeadLetter, Input};
+use contract::event_id;
 use contract::metrics::{self, Counts, Fate};
 use contract::user_record::{Event, UserRecord, VERSION, unpack};
-use sha2::{Digest as _, Sha256};
 
 use crate::failure::{self, Verdict};
 
@@ -22,10 +23,7 @@ use crate::failure::{self, Verdict};
 /// the stream record gets one as a whole.
 const MAX_POISON_MEMBERS: usize = 16;
 
-/// Longest event id that is kept as it is, in bytes; those of Braze have 36.
-const MAX_EVENT_ID_BYTES: usize = 128;
-
-/// A batch while it is being worked on.
+/// A batch, which does not change while it is being worked on.
 #[derive(Debug, Default)]
 pub struct Batch {
     /// Events of all users, in the order of delivery.
@@ -49,7 +47,6 @@ pub struct Received {
     /// When somebody sent it again after it had been given up, in UNIX milliseconds.
     pub redriven_at_ms: Option<u64>,
     record: usize,
-    fate: Fate,
 }
 
 /// One user of the batch.
@@ -59,8 +56,6 @@ pub struct User {
     pub id: String,
     /// Places in [`Batch::events`], oldest event first.
     pub events: Vec<usize>,
-    /// All of it goes back to the stream.
-    pub is_returned: bool,
 }
 
 /// A record that can never be decoded.
@@ -78,7 +73,17 @@ struct Record {
     sequence_number: String,
     /// When it arrived on the stream, in UNIX milliseconds.
     arrived_at_ms: Option<u64>,
-    returned: bool,
+}
+
+/// What becomes of a batch.
+#[derive(Debug)]
+pub struct Fates {
+    /// By the places of the events.
+    events: Vec<Fate>,
+    /// Users of whom everything goes back to the stream.
+    users: HashSet<usize>,
+    /// Records that Kinesis must deliver again.
+    returned: BTreeSet<usize>,
 }
 
 impl Batch {
@@ -96,7 +101,7 @@ impl Batch {
                 .ok()
                 .and_then(|since| u64::try_from(since.as_millis()).ok());
             let sequence_number = record.sequence_number.clone();
-            batch.records.push(Record { sequence_number, arrived_at_ms, returned: false });
+            batch.records.push(Record { sequence_number, arrived_at_ms });
             let data = Bytes::from(record.data.0);
             let user_records = unpack(data.clone());
             let is_aggregated = user_records.len() > 1;
@@ -148,11 +153,11 @@ impl Batch {
 
     fn add(&mut self, record: UserRecord, place: usize, places: &mut HashMap<String, usize>) {
         let user = *places.entry(record.user_id).or_insert_with_key(|id| {
-            self.users.push(User { id: id.clone(), events: Vec::new(), is_returned: false });
+            self.users.push(User { id: id.clone(), events: Vec::new() });
             self.users.len() - 1
         });
         for mut event in record.events {
-            event.id = short(event.id);
+            event.id = event_id::kept(&event.id).into_owned();
             self.users[user].events.push(self.events.len());
             self.events.push(Received {
                 event_type: record.event_type.clone(),
@@ -160,25 +165,7 @@ impl Batch {
                 uploaded_at_ms: record.uploaded_at_ms,
                 redriven_at_ms: record.redriven_at_ms,
                 record: place,
-                fate: Fate::NoTrigger,
             });
-        }
-    }
-
-    /// Decides an event's fate; of several decisions the greatest stands.
-    pub fn decide(&mut self, event: usize, fate: Fate) {
-        let received = &mut self.events[event];
-        received.fate = received.fate.max(fate);
-        if fate == Fate::Returned {
-            self.records[received.record].returned = true;
-        }
-    }
-
-    /// Gives all events of a user back.
-    pub fn return_user(&mut self, user: usize) {
-        self.users[user].is_returned = true;
-        for place in self.users[user].events.clone() {
-            self.decide(place, Fate::Returned);
         }
     }
 
@@ -210,44 +197,66 @@ impl Batch {
         let records = places.iter().map(|&place| &self.records[self.events[place].record]);
         records.filter_map(|record| record.arrived_at_ms).min()
     }
+}
+
+impl Fates {
+    /// Of a batch about which nothing is decided.
+    pub fn of(batch: &Batch) -> Self {
+        let events = vec![Fate::NoTrigger; batch.events.len()];
+        Self { events, users: HashSet::new(), returned: BTreeSet::new() }
+    }
+
+    /// Decides an event's fate; of several decisions the greatest stands.
+    pub fn decide(&mut self, event: usize, fate: Fate) {
+        self.events[event] = self.events[event].max(fate);
+    }
+
+    /// Gives all events of a user back.
+    pub fn return_user(&mut self, batch: &Batch, user: usize) {
+        self.users.insert(user);
+        for &place in &batch.users[user].events {
+            self.decide(place, Fate::Returned);
+        }
+    }
+
+    /// Tells whether all events of a user go back.
+    pub fn is_returned(&self, user: usize) -> bool {
+        self.users.contains(&user)
+    }
 
     /// Gives a record back that could not be decoded nor queued as a dead letter.
-    pub fn return_poison(&mut self, poison: usize) {
-        let record = self.poison[poison].record;
-        self.records[record].returned = true;
+    pub fn return_poison(&mut self, batch: &Batch, poison: usize) {
+        self.returned.insert(batch.poison[poison].record);
     }
 
     /// Counts every event under its fate.
-    pub fn count(&self, counts: &mut Counts) {
+    pub fn count(&self, batch: &Batch, counts: &mut Counts) {
         counts.add(metrics::EVENTS_RECEIVED, self.events.len() as u64);
-        counts.add(metrics::POISON_RECORDS, self.poison.len() as u64);
+        counts.add(metrics::POISON_RECORDS, batch.poison.len() as u64);
         let mut fates: BTreeMap<Fate, u64> = BTreeMap::new();
-        for received in &self.events {
-            *fates.entry(received.fate).or_default() += 1;
+        for fate in &self.events {
+            *fates.entry(*fate).or_default() += 1;
         }
         for (fate, n) in fates {
             counts.add(fate.metric(), n);
         }
     }
 
-    /// The records that Kinesis must deliver again, in their order.
-    pub fn response(&self) -> KinesisEventResponse {
+    /// The records that Kinesis must deliver again, in their order: those with an event that
+    /// goes back.
+    pub fn response(&self, batch: &Batch) -> KinesisEventResponse {
+        let events = batch.events.iter().zip(&self.events);
+        let returned = events.filter(|(_, fate)| **fate == Fate::Returned);
+        let mut records: BTreeSet<usize> = returned.map(|(received, _)| received.record).collect();
+        records.extend(&self.returned);
         let mut response = KinesisEventResponse::default();
-        for record in self.records.iter().filter(|record| record.returned) {
+        for record in records {
             let mut failure = KinesisBatchItemFailure::default();
-            failure.item_identifier = Some(record.sequence_number.clone());
+            failure.item_identifier = Some(batch.records[record].sequence_number.clone());
             response.batch_item_failures.push(failure);
         }
         response
     }
-}
-
-/// An event's id as it is kept; one that is too long to be kept is known by its hash.
-fn short(id: String) -> String {
-    if id.len() <= MAX_EVENT_ID_BYTES {
-        return id;
-    }
-    Sha256::digest(&id).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
@@ -302,7 +311,7 @@ pub(crate) mod tests {
 
         assert_eq!(batch.poison.len(), 1);
         assert_eq!(batch.users.len(), 1);
-        assert!(batch.response().batch_item_failures.is_empty());
+        assert!(Fates::of(&batch).response(&batch).batch_item_failures.is_empty());
     }
 
     #[test]
@@ -331,15 +340,15 @@ pub(crate) mod tests {
 
     #[test]
     fn only_records_with_an_undone_event_go_back_and_every_event_is_counted_once() {
-        let mut batch =
-            Batch::decode(delivery(&[user_record("a", &[1, 2]), user_record("b", &[3])]));
-        batch.decide(0, Fate::Stored);
-        batch.decide(2, Fate::Stored);
-        batch.decide(2, Fate::Returned);
+        let batch = Batch::decode(delivery(&[user_record("a", &[1, 2]), user_record("b", &[3])]));
+        let mut fates = Fates::of(&batch);
+        fates.decide(0, Fate::Stored);
+        fates.decide(2, Fate::Stored);
+        fates.decide(2, Fate::Returned);
 
-        let response = batch.response();
+        let response = fates.response(&batch);
         let mut counts = Counts::default();
-        batch.count(&mut counts);
+        fates.count(&batch, &mut counts);
 
         assert_eq!(response.batch_item_failures.len(), 1);
         assert_eq!(response.batch_item_failures[0].item_identifier.as_deref(), Some("1"));

@@ -8,6 +8,7 @@
 //! - [`dynamodb`] — the table on DynamoDB.
 
 pub mod dynamodb;
+mod unshared;
 
 use std::collections::HashMap;
 use std::fmt::Debug;
@@ -19,6 +20,7 @@ use crate::model::Usage;
 use crate::store::TableError;
 
 pub use dynamodb::SharedTable;
+pub use unshared::Unshared;
 
 /// What the instances agree on.
 #[async_trait]
@@ -34,7 +36,7 @@ pub trait Coordination: Debug + Send + Sync {
     /// Takes the lease on a prompt, unless it is answered, given up, or leased to
     /// somebody else. It counts as one failed call until it is released: its owner may
     /// never come back.
-    async fn lease(&self, hash: &str, lease: &Lease) -> Result<Leased, TableError>;
+    async fn lease(&self, hash: &str, lease: &Lease) -> Result<LeaseReply, TableError>;
 
     /// Extends a lease; `false` if it is not its owner's any more.
     async fn extend(&self, hash: &str, lease: &Lease) -> Result<bool, TableError>;
@@ -48,7 +50,7 @@ pub trait Coordination: Debug + Send + Sync {
         &self,
         hash: &str,
         owner: &str,
-        failed: &Failed,
+        failed: &Failures,
         expires_at: i64,
     ) -> Result<(), TableError>;
 
@@ -59,7 +61,7 @@ pub trait Coordination: Debug + Send + Sync {
         budget: &BudgetOfDay,
         amount: u64,
         name: &str,
-    ) -> Result<Spent, TableError>;
+    ) -> Result<Spending, TableError>;
 
     /// Corrects what a budget has spent.
     async fn correct(&self, budget: &BudgetOfDay, by: i64) -> Result<(), TableError>;
@@ -115,16 +117,16 @@ pub struct Lease {
 
 /// What became of a request for a lease.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Leased {
+pub enum LeaseReply {
     /// It is the caller's turn; this came to nothing in earlier ones.
-    Ours(Failed),
+    Ours(Failures),
     /// It is not; this is known.
     Taken(Entry),
 }
 
 /// Calls for a prompt that came to nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Failed {
+pub struct Failures {
     /// How many; one that took all the time it had counts as several.
     pub calls: u32,
     /// Why the last of them did, as far as that was noted.
@@ -144,7 +146,7 @@ pub struct BudgetOfDay {
 
 /// What became of spending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Spent {
+pub enum Spending {
     /// It is within the limit, and noted.
     Granted,
     /// It would go beyond the limit; nothing is noted.

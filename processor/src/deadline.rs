@@ -2,10 +2,15 @@
 
 use std::time::{Duration, SystemTime};
 
-use tokio::time::Instant;
+use quota::clock::Clock;
+use tokio::time::{Instant, timeout_at};
 
-use crate::clock::Clock;
-use crate::handler::OPERATION_TIMEOUT;
+/// Longest call of DynamoDB or SQS, the SDK's own retries included; the SDK by itself sets
+/// no limit.
+pub(crate) const OPERATION_TIMEOUT: Duration = Duration::from_secs(8);
+
+/// Why something goes back for which no time is left.
+pub(crate) const OUT_OF_TIME: &str = "out of time";
 
 /// Time kept back before the invocation's deadline: one call that takes its longest,
 /// and the answer.
@@ -20,20 +25,20 @@ const LAST_WRITES: Duration = Duration::from_secs(1);
 
 /// Until when an invocation may do what.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Deadline {
+pub struct Deadline {
     began: Instant,
     /// Until when it works; the rest of its time is for writing and answering.
-    pub(crate) work_until: Instant,
+    work_until: Instant,
     /// When it answers: what is not done then is cut off and goes back, however many calls
     /// follow one look at the clock.
-    pub(crate) answer_by: Instant,
+    answer_by: Instant,
     /// When it is over for sure, in UNIX milliseconds.
-    pub(crate) lease_until_ms: u64,
+    pub(crate) over_at_ms: u64,
 }
 
 impl Deadline {
     /// Of an invocation that begins now and is over at `end`.
-    pub(crate) fn new(clock: &Clock, end: SystemTime) -> Self {
+    pub fn new(clock: &Clock, end: SystemTime) -> Self {
         let remaining = clock.until(end);
         let began = Instant::now();
         let remaining_ms = u64::try_from(remaining.as_millis()).unwrap_or(u64::MAX);
@@ -41,13 +46,18 @@ impl Deadline {
             began,
             work_until: began + remaining.saturating_sub(DEADLINE_MARGIN),
             answer_by: began + remaining.saturating_sub(LAST_WORDS),
-            lease_until_ms: clock.now_ms() + remaining_ms,
+            over_at_ms: clock.now_ms() + remaining_ms,
         }
     }
 
     /// Tells whether nothing new may begin.
     pub(crate) fn is_over(&self) -> bool {
         Instant::now() >= self.work_until
+    }
+
+    /// Tells whether work may go on after a wait.
+    pub(crate) fn allows(&self, wait: Duration) -> bool {
+        Instant::now() + wait < self.work_until
     }
 
     /// Tells whether what was worked out may still be written.
@@ -60,5 +70,16 @@ impl Deadline {
     pub(crate) fn start_by(&self, expected: Duration) -> Instant {
         let whole = self.work_until.saturating_duration_since(self.began);
         self.began + whole.saturating_sub(expected).max(whole / 2)
+    }
+
+    /// What a piece of work comes to, if it ends while there is time to work.
+    pub(crate) async fn while_working<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        timeout_at(self.work_until, work).await.ok()
+    }
+
+    /// What all work comes to, if it ends before the invocation must answer. The one place
+    /// that cuts work off.
+    pub(crate) async fn before_the_answer<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        timeout_at(self.answer_by, work).await.ok()
     }
 }

@@ -5,15 +5,18 @@
 //! where all of it is newer, under the condition that nobody changed it since. An instance
 //! that still holds what it read before finds its revision gone.
 
+use std::sync::Arc;
+
 use contract::metrics::{self, Fate};
 use futures::stream::{self, StreamExt as _};
-use tokio::time::timeout_at;
+use program::causes;
+use quota::clock::Clock;
 
-use crate::batch::Batch;
-use crate::deadline::Deadline;
+use crate::batch::{Batch, Fates};
+use crate::deadline::{Deadline, OUT_OF_TIME};
 use crate::eligibility::survives;
-use crate::handler::{Processor, Report};
-use crate::store::{TOMBSTONE_SECS, TableError, Write, Written};
+use crate::handler::Report;
+use crate::store::{Cause, ContentTable, TOMBSTONE_SECS, TableError, Write, WriteResult};
 
 /// Event types that remove a user: a request to forget, and a merge into another.
 pub(crate) const DELETIONS: [&str; 2] = ["users.UserDeleteRequest", "users.UserOrphan"];
@@ -24,12 +27,20 @@ const CONCURRENT_DELETIONS: usize = 16;
 /// Times that a user's items are looked at; they change only while somebody writes them.
 const MAX_ROUNDS: usize = 5;
 
-impl Processor {
+/// Forgets users.
+#[derive(Debug)]
+pub(crate) struct Deletions {
+    pub(crate) table: Arc<dyn ContentTable>,
+    pub(crate) clock: Clock,
+}
+
+impl Deletions {
     /// Applies a batch's deletions; a user whose deletion fails goes back with all of
     /// their events.
-    pub(crate) async fn delete_users(
+    pub(crate) async fn apply(
         &self,
-        batch: &mut Batch,
+        batch: &Batch,
+        fates: &mut Fates,
         deadline: Deadline,
         report: &mut Report,
     ) {
@@ -46,21 +57,19 @@ impl Processor {
         let mut deletions = stream::iter(deletions)
             .map(async |(user, user_id, places, deleted_at)| {
                 let deletion = self.delete_user(&user_id, deleted_at, deadline);
-                let deleted = timeout_at(deadline.answer_by, deletion).await;
-                (user, places, deleted.unwrap_or_else(|_| Err(not_deleted("out of time"))))
+                let deleted = deadline.before_the_answer(deletion).await;
+                (user, places, deleted.unwrap_or_else(|| Err(not_deleted(OUT_OF_TIME))))
             })
             .buffer_unordered(CONCURRENT_DELETIONS);
         while let Some((user, places, deleted)) = deletions.next().await {
             match deleted {
                 Ok(()) => {
                     report.counts.add(metrics::USERS_DELETED, 1);
-                    for place in places {
-                        batch.decide(place, Fate::Deletion);
-                    }
+                    places.into_iter().for_each(|place| fates.decide(place, Fate::Deletion));
                 }
                 Err(error) => {
-                    report.returned_for = Some(error.to_string());
-                    batch.return_user(user);
+                    report.returned_for = Some(causes::told(&error));
+                    fates.return_user(batch, user);
                 }
             }
         }
@@ -73,13 +82,13 @@ impl Processor {
         deadline: Deadline,
     ) -> Result<(), TableError> {
         if deadline.is_over() {
-            return Err(not_deleted("out of time"));
+            return Err(not_deleted(OUT_OF_TIME));
         }
         let expires_at = self.clock.now_secs() + TOMBSTONE_SECS;
         self.table.entomb(user_id, deleted_at, expires_at).await?;
         for _ in 0..MAX_ROUNDS {
             if deadline.is_over() {
-                return Err(not_deleted("out of time"));
+                return Err(not_deleted(OUT_OF_TIME));
             }
             let items = self.table.items(user_id).await?;
             let mut is_done = true;
@@ -93,16 +102,16 @@ impl Processor {
                 } else {
                     self.table.remove(&key, seen).await?
                 };
-                is_done &= written == Written::Done;
+                is_done &= written == WriteResult::Done;
             }
             if is_done {
                 return Ok(());
             }
         }
-        Err(not_deleted(format!("items changed {MAX_ROUNDS} times")))
+        Err(not_deleted("its items kept changing"))
     }
 }
 
-fn not_deleted(reason: impl Into<String>) -> TableError {
-    TableError { attempted: "user was not deleted", reason: reason.into(), is_final: false }
+fn not_deleted(why: &'static str) -> TableError {
+    TableError::passing("user was not deleted", Cause::Other(why))
 }

@@ -12,9 +12,10 @@
 
 use std::collections::HashSet;
 
+use campaign::{Config, Past};
 use contract::metrics::Fate;
 
-use crate::history::{Past, merged};
+use crate::history::merged;
 
 /// What the table holds for a user and campaign.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -49,6 +50,13 @@ pub struct Rules {
     pub history: usize,
     /// Time between two events of a user that get content, in seconds.
     pub cooldown_secs: i64,
+}
+
+impl Rules {
+    /// What a campaign says.
+    pub fn of(config: &Config) -> Self {
+        Self { history: config.history, cooldown_secs: i64::from(config.cooldown_hours) * 3_600 }
+    }
 }
 
 /// An event of the batch that triggers the campaign.

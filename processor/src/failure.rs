@@ -6,14 +6,12 @@
 //! | give back | the events go back to the stream, and Kinesis delivers them again |
 //! | dead letter | another attempt would end the same way: to the dead-letter queue |
 
-use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
-
-use crate::answer::BadAnswer;
 use crate::model::{ModelError, Stop};
-use crate::prompt::BadTemplate;
-use crate::quota::NotAdmitted;
 use crate::store::TableError;
+use campaign::answer::BadAnswer;
+use campaign::prompt::BadTemplate;
 use contract::user_record::Undecodable;
+use quota::NotAdmitted;
 
 /// What a failure leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,13 +60,11 @@ impl Stop {
     }
 }
 
-impl NotAdmitted {
-    /// Decides about a call that the quota does not let through.
-    pub fn verdict(&self) -> Verdict {
-        match self {
-            Self::OutOfTime | Self::DayUsedUp => Verdict::GiveBack,
-            Self::NeverFits { .. } => Verdict::DeadLetter("never_fits_quota"),
-        }
+/// Decides about a call that the quota does not let through.
+pub fn of_quota(refused: &NotAdmitted) -> Verdict {
+    match refused {
+        NotAdmitted::OutOfTime | NotAdmitted::DayUsedUp => Verdict::GiveBack,
+        NotAdmitted::NeverFits { .. } => Verdict::DeadLetter("never_fits_quota"),
     }
 }
 
@@ -93,18 +89,4 @@ pub fn of_template(_: &BadTemplate) -> Verdict {
 /// Decides about bytes that are no user record.
 pub fn of_record(_: &Undecodable) -> Verdict {
     Verdict::DeadLetter("poison_record")
-}
-
-/// Says what failed without what was in it: a reply can quote the request.
-pub(crate) fn brief<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> String {
-    match error {
-        SdkError::ServiceError(error) => error.err().code().unwrap_or("unknown error").to_owned(),
-        SdkError::TimeoutError(_) => "time-out".to_owned(),
-        SdkError::DispatchFailure(failure) => match failure.as_connector_error() {
-            Some(error) => format!("not sent: {error}"),
-            None => "not sent".to_owned(),
-        },
-        SdkError::ConstructionFailure(_) => "request cannot be built".to_owned(),
-        _ => "reply cannot be read".to_owned(),
-    }
 }

@@ -3,10 +3,11 @@
 //! One invocation is one Kinesis batch:
 //!
 //! ```text
-//! batch -> deletions -> state -> eligibility -> prompt -> answer -> table
-//!   |                               |             |  ^
-//!   +-- poison                      +-- skipped   |  | one for each distinct prompt:
-//!                                                 v  | cache, lease, quota, model
+//! batch -> deletions -> decide ----> answer ------> conclude -> table
+//!   |                   |  state,    one for each      |  ^
+//!   +-- poison          |  rules,    distinct prompt:  |  | what changed meanwhile
+//!                       |  prompt    cache, lease,     +--+ is decided anew
+//!                       +-- skipped  quota, model
 //! ```
 //!
 //! Every event leaves with exactly one [`Fate`](contract::metrics::Fate). What
@@ -14,33 +15,26 @@
 //! delivers again from the lowest one: every step is safe to repeat, and a
 //! repeat finds the events remembered and asks the model for nothing.
 //!
-//! Read [`handler`] first, then [`eligibility`], `unit`, `answers` and [`quota`].
+//! - [`handler`] — one invocation. Read this first, then `stages`, which joins the three.
+//! - `decide`, [`answers`], `conclude` — the stages; [`eligibility`] is what decides.
+//! - [`failure`] — what any failure leads to.
+//! - [`store`], [`coordination`], [`dead_letters`], [`model`] — the ports and their adapters.
 
-pub mod answer;
-mod answers;
+pub mod answers;
 pub mod batch;
-mod budget;
-pub mod campaign;
-pub mod clock;
+mod conclude;
 pub mod coordination;
 pub mod dead_letters;
-mod deadline;
+pub mod deadline;
+mod decide;
 mod deletion;
 pub mod eligibility;
 pub mod failure;
-pub mod generation;
-mod group;
 pub mod handler;
-pub mod health;
 pub mod history;
-pub mod jitter;
-pub mod latency;
-pub mod lookout;
 pub mod model;
-pub mod prompt;
-pub mod quota;
-pub mod refusals;
 pub mod settings;
+#[cfg(feature = "simulated")]
+pub mod simulated;
+mod stages;
 pub mod store;
-mod structured;
-mod unit;

@@ -4,9 +4,9 @@
 
 use std::process::ExitCode;
 
-use contract::start_up;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn, tracing};
 use processor::{handler::Processor, settings::Settings};
+use program::start_up;
 
 #[tokio::main]
 async fn main() -> ExitCode {

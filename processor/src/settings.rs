@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use contract::env::{Env, InvalidSettings};
 
-use crate::quota::ModelQuotas;
+use quota::ModelQuotas;
 
 /// What an operator can change without a build.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -15,10 +15,11 @@ use std::collections::HashMap;
 use std::fmt::Debug;
 
 use async_trait::async_trait;
+use program::aws::CallError;
 use serde_json::{Map, Value};
 
 use crate::eligibility::State;
-use crate::history::Past;
+use campaign::Past;
 
 pub use dynamodb::DynamoDb;
 
@@ -46,7 +47,7 @@ pub trait ContentTable: Debug + Send + Sync {
         key: &Key,
         seen: Option<u64>,
         write: &Write,
-    ) -> Result<Written, TableError>;
+    ) -> Result<WriteResult, TableError>;
 
     /// Notes that a user was deleted, unless a later deletion is noted already.
     async fn entomb(
@@ -60,11 +61,11 @@ pub trait ContentTable: Debug + Send + Sync {
     async fn items(&self, user_id: &str) -> Result<Vec<(Key, State)>, TableError>;
 
     /// Removes an item, if its revision is still `seen`.
-    async fn remove(&self, key: &Key, seen: u64) -> Result<Written, TableError>;
+    async fn remove(&self, key: &Key, seen: u64) -> Result<WriteResult, TableError>;
 
     /// Gives an item another revision, if it is still `seen`, so that whoever read it
     /// before must look again.
-    async fn touch(&self, key: &Key, seen: u64, revision: u64) -> Result<Written, TableError>;
+    async fn touch(&self, key: &Key, seen: u64, revision: u64) -> Result<WriteResult, TableError>;
 }
 
 /// Place of one item.
@@ -112,7 +113,7 @@ pub struct Content {
 
 /// What became of a conditional write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Written {
+pub enum WriteResult {
     /// It is done.
     Done,
     /// Somebody else was there since: look again.
@@ -121,14 +122,42 @@ pub enum Written {
 
 /// DynamoDB did not do it.
 #[derive(Debug, thiserror::Error)]
-#[error("{attempted}: {reason}")]
+#[error("{attempted}")]
 pub struct TableError {
     /// What was not done.
     pub attempted: &'static str,
-    /// Why, without anything of the item.
-    pub reason: String,
+    /// Why.
+    #[source]
+    pub cause: Cause,
     /// Every repeat would fail alike: DynamoDB finds the item itself wrong.
     pub is_final: bool,
+}
+
+/// Why DynamoDB did not do it, without anything of the item.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Cause {
+    /// The call failed.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// DynamoDB left some of the keys out every time.
+    #[error("keys were left unprocessed {0} times")]
+    Unprocessed(u32),
+    /// What should be stored is no JSON.
+    #[error("it is no JSON")]
+    NotJson,
+    /// The item is none that this program writes.
+    #[error("the item has a foreign shape")]
+    ForeignShape,
+    /// Something else, in words.
+    #[error("{0}")]
+    Other(&'static str),
+}
+
+impl TableError {
+    /// A failure that may pass.
+    pub fn passing(attempted: &'static str, cause: impl Into<Cause>) -> Self {
+        Self { attempted, cause: cause.into(), is_final: false }
+    }
 }
 
 impl Write {

@@ -24,7 +24,6 @@ use api::handler::{Api, Call};
 use api::settings::UnknownUser;
 use api::table::Table;
 use aws_sdk_dynamodb::types::AttributeValue;
-use contract::campaign;
 use contract::content;
 use hdrhistogram::Histogram;
 use http::{HeaderMap, Method, header};
@@ -129,7 +128,7 @@ async fn lookups(embedded: &Embedded, root: &Path) -> Value {
     let secret = Secret { username: "braze".to_owned(), password: PASSWORD.to_owned() };
     let gate = Gate::Fixed(Accepted::new(&[secret]));
     let table = Table::new(&config, TABLE.to_owned());
-    let campaigns = campaign::load(&root.join("campaigns")).expect("are valid");
+    let campaigns = campaign::read(&root.join("campaigns")).expect("are valid");
     let api = Api::new(table, gate, None, campaigns, UnknownUser::Fallback);
     let mut headers = HeaderMap::new();
     headers.insert(header::AUTHORIZATION, BASIC.parse().expect("is a header"));

@@ -14,6 +14,8 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use program::causes;
+
 use super::secrets_manager::{Reading, SecretsManager, Unreadable};
 use super::{Accepted, Presented, Verdict};
 
@@ -136,6 +138,5 @@ impl Known {
 }
 
 fn unread(error: &Unreadable) {
-    let error: &dyn std::error::Error = error;
-    tracing::error!(error, "secret not read, what is known stays valid");
+    tracing::error!(error = causes::told(error), "secret not read, what is known stays valid");
 }

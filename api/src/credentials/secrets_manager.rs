@@ -10,8 +10,9 @@ use aws_config::retry::RetryConfig;
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
 
+use program::aws::CallError;
+
 use super::{Accepted, BadSecret, Secret};
-use crate::failure::{TIME_OUT, brief};
 
 /// The version to use.
 const CURRENT: &str = "AWSCURRENT";
@@ -39,8 +40,8 @@ pub struct Reading {
 #[derive(Debug, thiserror::Error)]
 pub enum Unreadable {
     /// The service did not give it.
-    #[error("asking for the {0} version of the secret: {1}")]
-    NotGiven(&'static str, String),
+    #[error("asking for the {0} version of the secret")]
+    NotGiven(&'static str, #[source] CallError),
     /// It holds something else.
     #[error("reading the {0} version of the secret")]
     Bad(&'static str, #[source] BadSecret),
@@ -76,10 +77,10 @@ impl SecretsManager {
         let request = self.client.get_secret_value().secret_id(&self.arn).version_stage(stage);
         let not_given = |cause| Unreadable::NotGiven(stage, cause);
         let answer = tokio::time::timeout(within, request.send()).await;
-        let value = match answer.map_err(|_| not_given(TIME_OUT.to_owned()))? {
+        let value = match answer.map_err(|_| not_given(CallError::TimedOut))? {
             Ok(value) => value,
             Err(error) if error.as_service_error().is_some_and(is_gone) => return Ok(None),
-            Err(error) => return Err(not_given(brief(&error))),
+            Err(error) => return Err(not_given(CallError::from(&error))),
         };
         let text = value.secret_string.unwrap_or_default();
         match Secret::parse(&text) {

@@ -8,6 +8,8 @@ use aws_config::SdkConfig;
 use axum::Router;
 use axum::http::StatusCode;
 
+use program::causes;
+
 use crate::rig::config_for;
 use crate::server::free_port;
 
@@ -30,7 +32,7 @@ async fn a_secret_in_a_reply_that_is_cut_short_does_not_reach_the_log() {
     let error = reading.current.expect_err("the reply is cut short");
 
     assert_eq!(
-        error.to_string(),
+        causes::told(&error),
         "asking for the AWSCURRENT version of the secret: reply cannot be read"
     );
     assert!(!format!("{error:?}").contains("hunter2"));
@@ -47,7 +49,7 @@ async fn content_in_a_reply_that_is_cut_short_does_not_reach_the_log() {
 
     for answer in [one, several] {
         let error = answer.expect_err("the reply is cut short");
-        assert_eq!(error.to_string(), "content table could not be read: reply cannot be read");
+        assert_eq!(causes::told(&error), "content table could not be read: reply cannot be read");
         assert!(!format!("{error:?}").contains("Ada"));
     }
 }
@@ -61,5 +63,5 @@ async fn an_error_of_the_service_is_named_by_its_code_alone() {
 
     let error = table.one("u", "offer").await.expect_err("the service refuses");
 
-    assert_eq!(error.to_string(), "content table could not be read: ValidationException");
+    assert_eq!(causes::told(&error), "content table could not be read: ValidationException");
 }

@@ -2,7 +2,7 @@
 
 use api::handler::{Api, OPENAPI};
 use api::query::{MAX_CAMPAIGNS, MAX_QUERY_BYTES};
-use contract::campaign::MAX_NAME_CHARS;
+use campaign::MAX_NAME_CHARS;
 use contract::user_record::MAX_USER_ID_BYTES;
 use http::{Method, header};
 use jsonschema::Validator;

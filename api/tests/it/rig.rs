@@ -13,7 +13,7 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::Credentials;
 use aws_sdk_dynamodb::types::AttributeValue;
-use contract::campaign::{self, Campaign};
+use campaign::Campaign;
 use contract::content;
 use contract::metrics::Counts;
 use dynoxide::Database;
@@ -117,7 +117,7 @@ pub(crate) fn gate() -> Gate {
 
 fn campaigns() -> Vec<Campaign> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../campaigns");
-    let mut campaigns = campaign::load(&folder).expect("the sample is valid");
+    let mut campaigns = campaign::read(&folder).expect("the sample is valid");
     let other = Campaign { name: OTHER_CAMPAIGN.to_owned(), ..campaigns[0].clone() };
     campaigns.push(other);
     campaigns

@@ -4,12 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use apache_avro::types::Value;
+use currents::catalogue::Catalogue;
+use currents::generate::{self, Course, Plan};
+use currents::write::sample::{self, Occasion};
+use currents::write::{self as writer, Compression};
 use ingest::codec::Codec;
 use ingest::container::Header;
-use loadtest::catalogue::Catalogue;
-use loadtest::generate::{self, Course, Plan};
-use loadtest::sample::{self, Occasion};
-use loadtest::writer::{self, Compression};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 

@@ -13,7 +13,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::{Continuation, ObjectRef, VERSION};
-use crate::container::Position;
+use currents::read::container::Position;
 
 /// How often a notification can be wrapped: by SNS, and by whoever made a string of it.
 const MAX_WRAPPINGS: usize = 4;

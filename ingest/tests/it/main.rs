@@ -1,13 +1,11 @@
-//! Containers of every kind, read to the user records that come of them.
-
+//! Containers, read to the user records that come of them.
+//!
+//! - [`groups`] — what is handed out together, and from where reading can begin again.
+//! - [`others`] — what another library takes off the stream.
+//! - [`start`] — what a start that fails says.
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
-mod as_java_reads;
-mod bytes_of;
-mod catalogue;
-mod hostile;
-mod random_schemas;
+mod groups;
+mod others;
 mod reading;
-mod reference;
-mod second_implementation;
 mod start;

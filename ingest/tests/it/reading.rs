@@ -8,12 +8,12 @@ use std::ops::ControlFlow;
 use bytes::Bytes;
 use contract::dead_letter::DeadLetter;
 use contract::user_record::{Event, UserRecord, unpack};
-use ingest::container::{DEFAULT_MAX_BLOCK_BYTES, Position};
-use ingest::decode::{Decoder, Origin, Receiver, Source, Stopped};
+use currents::read::container::{DEFAULT_MAX_BLOCK_BYTES, Position};
+use currents::read::{Origin, Reader, Source, Stopped};
+use ingest::decode::{Decoder, Receiver};
 use ingest::grouping::{Group, MAX_GROUP_BYTES};
-use ingest::packing::StreamRecord;
+use ingest::stream::packing::StreamRecord;
 
-pub(crate) const USER: &str = "5f1a2b3c4d5e6f7a8b9c0d1e";
 pub(crate) const TIME: i64 = 1_743_526_800;
 pub(crate) const KEY: &str = "a/b.avro";
 
@@ -24,8 +24,6 @@ pub(crate) struct Read {
     pub(crate) user_records: Vec<UserRecord>,
     pub(crate) too_large: Vec<DeadLetter>,
     pub(crate) events: u64,
-    pub(crate) without_user: u64,
-    pub(crate) user_id_too_long: u64,
     /// Where reading could have begun again, after each group.
     pub(crate) resumes: Vec<Position>,
     pub(crate) stopped: Option<Stopped>,
@@ -42,16 +40,6 @@ impl Read {
         events.sort_by(|one, other| (&one.0, &one.1.id).cmp(&(&other.0, &other.1.id)));
         events
     }
-
-    pub(crate) fn fault(&self) -> String {
-        let mut text = String::new();
-        let mut cause: Option<&dyn std::error::Error> = self.stopped.as_ref().map(|s| s as _);
-        while let Some(error) = cause {
-            text = format!("{text}{error}; ");
-            cause = error.source();
-        }
-        text
-    }
 }
 
 impl Receiver for Read {
@@ -62,8 +50,6 @@ impl Receiver for Read {
             }
         }
         self.events += group.events;
-        self.without_user += group.without_user;
-        self.user_id_too_long += group.user_id_too_long;
         self.stream_records.extend(group.records);
         self.too_large.extend(group.too_large);
         self.resumes.push(resume);
@@ -71,13 +57,10 @@ impl Receiver for Read {
     }
 }
 
-pub(crate) fn decoder(wanted: &[&str]) -> Decoder {
-    Decoder {
-        wanted: wanted.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>(),
-        max_block_bytes: DEFAULT_MAX_BLOCK_BYTES,
-        max_group_bytes: MAX_GROUP_BYTES,
-        buckets: NonZeroU16::new(16).expect("not zero"),
-    }
+pub(crate) fn decoder() -> Decoder {
+    let reader = Reader { wanted: BTreeSet::new(), max_block_bytes: DEFAULT_MAX_BLOCK_BYTES };
+    let buckets = NonZeroU16::new(16).expect("not zero");
+    Decoder { reader, max_group_bytes: MAX_GROUP_BYTES, buckets }
 }
 
 pub(crate) fn read_with(decoder: &Decoder, source: Source<Cursor<Vec<u8>>>) -> Read {
@@ -88,5 +71,5 @@ pub(crate) fn read_with(decoder: &Decoder, source: Source<Cursor<Vec<u8>>>) -> R
 }
 
 pub(crate) fn read(bytes: &[u8]) -> Read {
-    read_with(&decoder(&[]), Source::Whole(Cursor::new(bytes.to_vec())))
+    read_with(&decoder(), Source::Whole(Cursor::new(bytes.to_vec())))
 }

@@ -8,8 +8,8 @@ use anyhow::Context as _;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use super::{AT_A_TIME, Bucket, Location};
-use crate::input::Input;
 use crate::progress;
+use currents::input::Input;
 
 impl Bucket {
     /// Copies the `.avro` files of a place into `folder`, and adds them to the input that a

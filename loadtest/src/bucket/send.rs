@@ -5,7 +5,7 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use tokio::sync::mpsc;
 
 use super::{AT_A_TIME, Bucket, Location};
-use crate::generate::{Generated, Plan, Sink, SinkError, generate_into};
+use currents::generate::{Generated, Plan, Sink, SinkError, generate_into};
 
 /// A file on its way.
 type Sent = (String, Vec<u8>);

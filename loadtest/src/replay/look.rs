@@ -3,10 +3,11 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use contract::local::Metrics;
 use tokio::time::{Instant, sleep};
 
 use crate::client::Target;
-use crate::system::local::{Local, Metrics};
+use crate::system::local::Local;
 use crate::system::{QuotaUse, Sample, Samples, System};
 
 /// Time between two looks: `local` answers in a few milliseconds.

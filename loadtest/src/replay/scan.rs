@@ -14,9 +14,9 @@ use apache_avro::types::Value;
 use apache_avro::{Reader, Schema};
 use indicatif::ProgressBar;
 
-use crate::input::InputFile;
 use crate::random::hashed;
 use crate::trigger::Trigger;
+use currents::input::InputFile;
 
 /// What record names of Currents start with.
 const RECORD_NAME_PREFIX: &str = "dataexport.S3.inner.";

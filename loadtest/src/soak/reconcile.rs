@@ -9,14 +9,14 @@
 //! Deliveries are at least once: an event whose record comes again is counted again, with a
 //! fate each time, so that fates may be more than events and never fewer.
 
+use contract::local::{Kind, Metrics};
 use contract::metrics::{self, Fate};
 use serde::{Deserialize, Serialize};
 
 use super::result::LookUps;
-use super::schedule::{Kind, Period};
+use super::schedule::Period;
 use crate::lookups::MAX_FAILED_SHARE;
 use crate::system::QuotaUse;
-use crate::system::local::Metrics;
 
 /// Two figures that must agree.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

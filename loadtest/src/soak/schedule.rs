@@ -11,6 +11,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use contract::local::{Faults, Kind};
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
@@ -31,53 +32,6 @@ const PART_ON: std::ops::Range<f64> = 0.4..0.7;
 /// How far the processor's clock is set, in seconds: further than machines of AWS are off.
 const SKEW_SECS: std::ops::RangeInclusive<i64> = 20..=120;
 
-/// A kind of fault.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// Bedrock refuses calls for reasons of quota.
-    BedrockThrottle,
-    /// Answers of Bedrock are lost.
-    BedrockTimeout,
-    /// Bedrock fails.
-    BedrockError,
-    /// The stream refuses reads and writes.
-    KinesisThrottle,
-    /// DynamoDB fails.
-    DynamodbError,
-    /// Invocations of the processor end before they are done.
-    Kill,
-    /// The processor's clock is wrong.
-    ClockSkew,
-}
-
-/// What goes wrong, as `PUT /local/faults` takes it; what is absent is off.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Faults {
-    /// Every so-manieth call of Bedrock is refused.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub bedrock_throttle_every: Option<u64>,
-    /// Of every so-manieth call of Bedrock the answer is lost.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub bedrock_timeout_every: Option<u64>,
-    /// Every so-manieth call of Bedrock fails.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub bedrock_error_every: Option<u64>,
-    /// Every so-manieth call of the stream is refused.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub kinesis_throttle_every: Option<u64>,
-    /// Every so-manieth call of DynamoDB fails.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub dynamodb_error_every: Option<u64>,
-    /// Every so-manieth invocation ends early.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub kill_every: Option<u64>,
-    /// How far the clock is ahead.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub clock_skew_secs: Option<i64>,
-}
-
 /// A fault, and the time that it is on.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -96,68 +50,27 @@ pub struct Period {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Schedule(pub Vec<Period>);
 
-impl Kind {
-    /// All kinds.
-    pub const ALL: [Self; 7] = [
-        Self::BedrockThrottle,
-        Self::BedrockTimeout,
-        Self::BedrockError,
-        Self::KinesisThrottle,
-        Self::DynamodbError,
-        Self::Kill,
-        Self::ClockSkew,
-    ];
-
-    /// Its name, also where `/local/metrics` counts how often it struck.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::BedrockThrottle => "bedrock_throttle",
-            Self::BedrockTimeout => "bedrock_timeout",
-            Self::BedrockError => "bedrock_error",
-            Self::KinesisThrottle => "kinesis_throttle",
-            Self::DynamodbError => "dynamodb_error",
-            Self::Kill => "kill",
-            Self::ClockSkew => "clock_skew",
-        }
-    }
-
-    /// Whether it strikes at times, and so is counted; a clock is wrong all the time.
-    pub fn is_counted(self) -> bool {
-        self != Self::ClockSkew
-    }
-
-    /// A strength that hurts and can be lived with.
-    fn strength(self, rng: &mut StdRng) -> i64 {
-        match self {
-            Self::BedrockThrottle | Self::BedrockError => rng.random_range(3..=6),
-            // A lost answer costs the whole time limit of a call.
-            Self::BedrockTimeout => rng.random_range(5..=10),
-            // One call takes up to 500 records, so there are few.
-            Self::KinesisThrottle => rng.random_range(3..=5),
-            Self::DynamodbError => rng.random_range(10..=20),
-            Self::Kill => rng.random_range(3..=5),
-            Self::ClockSkew => {
-                let secs = rng.random_range(SKEW_SECS);
-                if rng.random() { secs } else { -secs }
-            }
-        }
-    }
-}
-
 impl Period {
     /// The faults that are on during the period.
     pub fn faults(&self) -> Faults {
-        let (mut faults, every) = (Faults::default(), u64::try_from(self.strength).ok());
-        match self.fault {
-            Kind::BedrockThrottle => faults.bedrock_throttle_every = every,
-            Kind::BedrockTimeout => faults.bedrock_timeout_every = every,
-            Kind::BedrockError => faults.bedrock_error_every = every,
-            Kind::KinesisThrottle => faults.kinesis_throttle_every = every,
-            Kind::DynamodbError => faults.dynamodb_error_every = every,
-            Kind::Kill => faults.kill_every = every,
-            Kind::ClockSkew => faults.clock_skew_secs = Some(self.strength),
+        self.fault.alone(self.strength)
+    }
+}
+
+/// A strength that hurts and can be lived with.
+fn strength(kind: Kind, rng: &mut StdRng) -> i64 {
+    match kind {
+        Kind::BedrockThrottle | Kind::BedrockError => rng.random_range(3..=6),
+        // A lost answer costs the whole time limit of a call.
+        Kind::BedrockTimeout => rng.random_range(5..=10),
+        // One call takes up to 500 records, so there are few.
+        Kind::KinesisThrottle => rng.random_range(3..=5),
+        Kind::DynamodbError => rng.random_range(10..=20),
+        Kind::Kill => rng.random_range(3..=5),
+        Kind::ClockSkew => {
+            let secs = rng.random_range(SKEW_SECS);
+            if rng.random() { secs } else { -secs }
         }
-        faults
     }
 }
 
@@ -176,7 +89,7 @@ impl Schedule {
             for fault in order {
                 let on = slot * rng.random_range(PART_ON);
                 let from_secs = slot * periods.len() as f64 + (slot - on) / 2.0;
-                let strength = fault.strength(&mut rng);
+                let strength = strength(fault, &mut rng);
                 periods.push(Period { fault, strength, from_secs, to_secs: from_secs + on });
             }
         }
@@ -240,19 +153,5 @@ mod tests {
         let counts = [60, 1_200, 86_400].map(|secs| schedule(1, secs).len());
 
         assert_eq!(counts, [7, 14, 35]);
-    }
-
-    #[test]
-    fn a_period_switches_its_own_fault_on_and_nothing_else() {
-        for period in schedule(3, 600) {
-            let faults = serde_json::to_value(period.faults()).expect("is JSON");
-            let faults = faults.as_object().expect("is an object");
-
-            assert_eq!(faults.len(), 1);
-            let (name, strength) = faults.iter().next().expect("has one");
-            assert!(name.starts_with(period.fault.name()), "{name}");
-            assert_eq!(strength.as_i64(), Some(period.strength));
-        }
-        assert_eq!(serde_json::to_string(&Faults::default()).expect("is JSON"), "{}");
     }
 }

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::schedule::{Faults, Period, Schedule};
+use contract::local::Faults;
+
+use super::schedule::{Period, Schedule};
 use crate::system::local::{Local, LocalError};
 
 /// Attempts at switching faults off before a person is told that they are on.

@@ -3,13 +3,14 @@
 use std::sync::PoisonError;
 use std::time::Duration;
 
+use contract::local::Metrics;
 use indicatif::ProgressBar;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::load::Load;
 use super::{Plan, SoakError};
 use crate::replay::upload::{Uploaded, Uploader};
-use crate::system::local::{Local, LocalError, Metrics};
+use crate::system::local::{Local, LocalError};
 use crate::system::{QuotaUse, Sample, Samples, System};
 
 /// Ticks in a row without an answer after which the system is taken for gone.

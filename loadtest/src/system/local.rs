@@ -1,9 +1,9 @@
 //! What is asked of a running `local` beside look-ups: its figures, and its faults.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
+use contract::local::{FAULTS, Faults, METRICS, Metrics};
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::uri::InvalidUri;
 use http::{HeaderValue, Method, Request, StatusCode, Uri};
@@ -12,7 +12,6 @@ use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client as Hyper;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
 use crate::client::{BadTarget, Target, connector};
@@ -25,92 +24,6 @@ const MAX_BODY_BYTES: usize = 1024 * 1024;
 
 /// Most characters of a refusal that a person is shown.
 const MAX_REFUSAL_CHARS: usize = 200;
-
-/// The figures of a run, as `GET /local/metrics` has them.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-pub struct Metrics {
-    /// Counters, by the names of `contract::metrics`.
-    pub counts: BTreeMap<String, u64>,
-    /// Objects on their way.
-    pub objects: Objects,
-    /// Stream records on their way.
-    pub records: Records,
-    /// Events in records that are done with.
-    pub events_done: u64,
-    /// What went in and came out nowhere.
-    pub lost: u64,
-    /// Whether nothing is under way.
-    pub drained: bool,
-    /// What waits.
-    pub backlog: Backlog,
-    /// From an object's appearance to its readable content.
-    pub freshness_ms: Freshness,
-    /// The model's quota, where it is known.
-    pub quota: Option<Quota>,
-    /// The stand-in for the model, where there is one.
-    pub stand_in: Option<StandIn>,
-    /// What goes wrong on purpose.
-    #[serde(default)]
-    pub faults: Struck,
-}
-
-/// Objects on their way.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-pub struct Objects {
-    /// Uploaded.
-    pub uploaded: u64,
-}
-
-/// Stream records on their way.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-pub struct Records {
-    /// Processed, or given up with a dead letter.
-    pub done: u64,
-}
-
-/// What waits.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-pub struct Backlog {
-    /// Objects.
-    pub objects: u64,
-    /// Stream records.
-    pub records: u64,
-}
-
-/// Freshness of all contents so far.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-pub struct Freshness {
-    /// Half were no older.
-    pub p50: u64,
-    /// 99 in a hundred were no older.
-    pub p99: u64,
-}
-
-/// A quota, and its use.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-pub struct Quota {
-    /// Tokens a minute.
-    pub tokens_per_minute: u64,
-    /// Tokens of the last minute.
-    pub used_last_minute: u64,
-}
-
-/// What the stand-in for the model counts.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-pub struct StandIn {
-    /// Calls that it refused, because they were above the quota.
-    pub throttled: u64,
-}
-
-/// Faults that struck.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-pub struct Struck {
-    /// How often, by kind.
-    pub injected: BTreeMap<String, u64>,
-    /// How often they could have.
-    pub chances: BTreeMap<String, u64>,
-}
 
 /// Why `local` could not be asked.
 #[derive(Debug, thiserror::Error)]
@@ -150,9 +63,6 @@ pub enum LocalError {
     Shape(#[source] serde_json::Error),
 }
 
-const METRICS: &str = "/local/metrics";
-const FAULTS: &str = "/local/faults";
-
 /// A running `local`.
 #[derive(Debug, Clone)]
 pub struct Local {
@@ -178,7 +88,7 @@ impl Local {
     }
 
     /// Lets this go wrong, and nothing else.
-    pub async fn set_faults(&self, faults: &impl Serialize) -> Result<(), LocalError> {
+    pub async fn set_faults(&self, faults: &Faults) -> Result<(), LocalError> {
         let body = serde_json::to_vec(faults).map_err(LocalError::Shape)?;
         self.ask(Method::PUT, FAULTS, body.into()).await.map(|_| ())
     }
@@ -212,38 +122,5 @@ impl Local {
             StatusCode::NOT_FOUND => LocalError::NotThere { path, said },
             status => LocalError::Refused { path, status, said },
         })
-    }
-}
-
-impl Metrics {
-    /// A counter; one that was never touched is zero.
-    pub fn count(&self, name: &str) -> u64 {
-        self.counts.get(name).copied().unwrap_or_default()
-    }
-
-    /// What was counted since `start`; gauges stay as they are.
-    pub fn since(&self, start: &Self) -> Self {
-        let without = |now: &BTreeMap<String, u64>, before: &BTreeMap<String, u64>| {
-            let less = |name| before.get(name).copied().unwrap_or_default();
-            now.iter().map(|(name, n)| (name.clone(), n.saturating_sub(less(name)))).collect()
-        };
-        let refused = |of: &Self| of.stand_in.unwrap_or_default().throttled;
-        Self {
-            counts: without(&self.counts, &start.counts),
-            objects: Objects {
-                uploaded: self.objects.uploaded.saturating_sub(start.objects.uploaded),
-            },
-            records: Records { done: self.records.done.saturating_sub(start.records.done) },
-            events_done: self.events_done.saturating_sub(start.events_done),
-            lost: self.lost.saturating_sub(start.lost),
-            stand_in: self
-                .stand_in
-                .map(|_| StandIn { throttled: refused(self).saturating_sub(refused(start)) }),
-            faults: Struck {
-                injected: without(&self.faults.injected, &start.faults.injected),
-                chances: without(&self.faults.chances, &start.faults.chances),
-            },
-            ..self.clone()
-        }
     }
 }

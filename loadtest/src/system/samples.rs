@@ -1,10 +1,9 @@
 //! Moments of a run, in bounded number: when there are too many, each two become one, and
 //! from then on twice as many seconds make one.
 
+use contract::local::Metrics;
 use contract::metrics;
 use serde::{Deserialize, Serialize};
-
-use super::local::Metrics;
 
 /// Moments that are kept, at most: more than a chart can show.
 const MAX_SAMPLES: usize = 1_200;

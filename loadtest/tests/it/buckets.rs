@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use loadtest::input::Input;
+use currents::input::Input;
 use local::aws::ARCHIVE;
 use local::{aws, front};
 

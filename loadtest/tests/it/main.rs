@@ -3,7 +3,6 @@
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 mod buckets;
-mod cost;
 mod lookups;
 mod replay;
 mod report;

@@ -6,15 +6,15 @@ use std::process::{Command, Output};
 use std::time::Duration;
 
 use contract::metrics;
-use loadtest::generate::{Course, Plan, generate};
-use loadtest::input::Input;
-use loadtest::writer::Compression;
+use currents::generate::{Course, Plan, generate};
+use currents::input::Input;
+use currents::write::Compression;
 use local::aws;
 use local::bedrock::Behaviour;
 use local::event_source::Mapping;
 use local::front;
 use local::pipeline::{Credentials, Model, Options, Pipeline};
-use processor::quota::{ModelQuota, ModelQuotas};
+use quota::{ModelQuota, ModelQuotas};
 use tempfile::TempDir;
 
 /// A running system; its state goes with it.
@@ -40,7 +40,7 @@ fn options() -> Options {
             ..ModelQuota::of_tokens(TOKENS_PER_MINUTE)
         }),
         max_concurrent_generations: 32,
-        mapping: Mapping::default(),
+        mapping: Mapping::prompt(),
         credentials: Credentials::Asked,
         // No message is rendered here.
         program: "local".into(),

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::time::Duration;
 
+use currents::input::Input;
 use futures::future::join_all;
 use loadtest::arguments::{Arguments, Command};
-use loadtest::input::Input;
 use loadtest::replay::scan::Scan;
 use loadtest::soak::schedule::Schedule;
 use loadtest::soak::{self, SoakError};

@@ -19,8 +19,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use loadtest::generate::{Course, Plan, generate};
-use loadtest::writer::Compression;
+use currents::generate::{Course, Plan, generate};
+use currents::write::Compression;
 use serde_json::{Value, json};
 
 use process::Usage;
@@ -89,7 +89,8 @@ fn run(folder: &Path, events: u64) -> Value {
     command
         .arg(&files)
         .args(["--exit-when-done", "--port", "0", "--latency-ms", "0"])
-        .args(["--latency-per-token-us", "0", "--shards", &SHARDS.to_string()])
+        .args(["--latency-per-token-us", "0", "--batch-window-ms", "100"])
+        .args(["--parallelization-factor", "2", "--shards", &SHARDS.to_string()])
         .args(["--tokens-per-minute", &TOKENS_PER_MINUTE.to_string()])
         .arg("--campaigns")
         .arg(root().join("campaigns"));

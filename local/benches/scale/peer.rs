@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use currents::input::Input;
 use local::aws::{ACCESS_KEY, Embedded, Options, REGION, SECRET_KEY, TABLE};
 use local::bedrock::{Behaviour, StandIn};
-use local::input::Input;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;

@@ -16,15 +16,13 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use axum::{Json, Router};
 use contract::dead_letter::DeadLetter;
+use contract::local::DEAD_LETTERS_FILE;
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::free_port;
-
-/// File of the dead letters, in the data folder.
-pub const DEAD_LETTERS_FILE: &str = "dead-letters.jsonl";
 
 /// Name of the queue of notifications.
 pub(super) const NOTIFICATIONS: &str = "/notifications";

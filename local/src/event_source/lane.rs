@@ -16,6 +16,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use contract::dead_letter::{DeadLetter, Input};
 use contract::metrics::{self, Counts};
 use contract::user_record::unpack;
+use processor::dead_letters::DeadLetterQueue;
 use processor::handler::Processor;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
@@ -24,7 +25,9 @@ use tokio_util::sync::CancellationToken;
 use super::Mapping;
 use super::shards::Checkpoint;
 use crate::aws::Retained;
-use crate::faults::{Faults, Kind};
+use contract::local::Kind;
+
+use crate::faults::Faults;
 use crate::totals::{Totals, add};
 
 /// Largest payload of an invocation (AWS limit: 6 MB), in bytes of records.
@@ -48,6 +51,7 @@ const LIVES: u64 = 20;
 /// Records of one lane on their way to the function.
 pub(super) struct Lane {
     pub(super) processor: Arc<Processor>,
+    pub(super) dead_letters: Arc<dyn DeadLetterQueue>,
     pub(super) mapping: Mapping,
     pub(super) totals: Arc<Totals>,
     pub(super) faults: Option<Faults>,
@@ -193,7 +197,7 @@ impl Lane {
                 data_base64: Some(BASE64.encode(&record.kinesis.data.0)),
             };
             let letter = DeadLetter::new("record_given_up", "tried too often or too old", input);
-            if let Err(error) = self.processor.dead_letters.send(&letter).await {
+            if let Err(error) = self.dead_letters.send(&letter).await {
                 tracing::error!(%error, "a given-up record is lost");
             }
         }

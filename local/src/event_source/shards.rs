@@ -12,6 +12,7 @@ use aws_lambda_events::encodings::SecondTimestamp;
 use aws_lambda_events::event::kinesis::KinesisEventRecord;
 use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::types::{Record, ShardIteratorType};
+use processor::dead_letters::DeadLetterQueue;
 use processor::handler::Processor;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
@@ -47,6 +48,8 @@ pub struct Wiring {
     pub kinesis: Client,
     /// The function.
     pub processor: Arc<Processor>,
+    /// The mapping's destination for what it gives up.
+    pub dead_letters: Arc<dyn DeadLetterQueue>,
     /// How records become batches.
     pub mapping: Mapping,
     /// What is counted.
@@ -106,6 +109,7 @@ fn start_lane(
     let (sender, records) = mpsc::channel(LANE_LENGTH);
     let lane = Lane {
         processor: Arc::clone(&wiring.processor),
+        dead_letters: Arc::clone(&wiring.dead_letters),
         mapping: wiring.mapping.clone(),
         totals: Arc::clone(&wiring.totals),
         faults: wiring.faults.clone(),

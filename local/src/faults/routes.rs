@@ -5,9 +5,10 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use serde_json::{Value, json};
+use contract::local::{self, FAULTS};
+use serde_json::json;
 
-use super::{Faults, Plan};
+use super::Faults;
 
 /// Largest request, in bytes.
 const MAX_REQUEST_BYTES: usize = 4_096;
@@ -15,33 +16,21 @@ const MAX_REQUEST_BYTES: usize = 4_096;
 /// The two routes; without faults they say how to have them.
 pub fn routes(faults: Option<Faults>) -> Router {
     Router::new()
-        .route("/local/faults", get(show).put(set))
+        .route(FAULTS, get(show).put(set))
         .layer(DefaultBodyLimit::max(MAX_REQUEST_BYTES))
         .with_state(faults)
 }
 
-/// The faults as the figures of a run have them.
-pub fn figures(faults: Option<&Faults>) -> Value {
-    match faults {
-        Some(faults) => json!({
-            "on": faults.plan(),
-            "chances": faults.chances(),
-            "injected": faults.injected(),
-        }),
-        None => json!({}),
-    }
-}
-
 async fn show(State(faults): State<Option<Faults>>) -> Response {
     match faults {
-        Some(faults) => Json(figures(Some(&faults))).into_response(),
+        Some(faults) => Json(faults.figures()).into_response(),
         None => off(),
     }
 }
 
 // `Json` takes a request of the type application/json only, which a foreign page in a browser
 // cannot send without asking first.
-async fn set(State(faults): State<Option<Faults>>, Json(plan): Json<Plan>) -> Response {
+async fn set(State(faults): State<Option<Faults>>, Json(plan): Json<local::Faults>) -> Response {
     let Some(faults) = faults else { return off() };
     match faults.set(plan) {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),

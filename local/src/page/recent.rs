@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use processor::eligibility::State;
-use processor::store::{ContentTable, Key, TableError, Write, Written};
+use processor::store::{ContentTable, Key, TableError, Write, WriteResult};
 
 /// Most users that are remembered: as many as one BatchGetItem reads.
 pub const MAX_RECENT: usize = 100;
@@ -50,9 +50,9 @@ impl<T: ContentTable> ContentTable for Noting<T> {
         key: &Key,
         seen: Option<u64>,
         write: &Write,
-    ) -> Result<Written, TableError> {
+    ) -> Result<WriteResult, TableError> {
         let written = self.table.write(key, seen, write).await?;
-        if written == Written::Done && write.content.is_some() {
+        if written == WriteResult::Done && write.content.is_some() {
             self.recent.note(key);
         }
         Ok(written)
@@ -66,11 +66,11 @@ impl<T: ContentTable> ContentTable for Noting<T> {
         self.table.items(user_id).await
     }
 
-    async fn remove(&self, key: &Key, seen: u64) -> Result<Written, TableError> {
+    async fn remove(&self, key: &Key, seen: u64) -> Result<WriteResult, TableError> {
         self.table.remove(key, seen).await
     }
 
-    async fn touch(&self, key: &Key, seen: u64, revision: u64) -> Result<Written, TableError> {
+    async fn touch(&self, key: &Key, seen: u64, revision: u64) -> Result<WriteResult, TableError> {
         self.table.touch(key, seen, revision).await
     }
 }

@@ -28,7 +28,7 @@ use tokio::time::timeout;
 
 use super::{Page, answer, error};
 use crate::front::CREDENTIALS;
-use crate::message;
+use campaign::message;
 
 /// Longest message: Braze's own editors take e-mails of about 100 KB.
 pub const MAX_MESSAGE_BYTES: usize = 128 * 1_024;

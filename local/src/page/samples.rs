@@ -48,7 +48,7 @@ impl Samples {
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 ticks.tick().await;
-                kept.add(&metrics.now());
+                kept.add(&json!(metrics.now()));
             }
         };
         let stop = stop.clone();

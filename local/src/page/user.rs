@@ -8,15 +8,15 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use campaign::Compiled;
+use campaign::Past;
 use contract::content;
 use contract::user_record::MAX_USER_ID_BYTES;
-use processor::campaign::Compiled;
-use processor::history::Past;
 use serde_json::{Value, json};
 
 use super::{Item, Page, answer, error, number, text, unreadable};
 use crate::aws::TABLE;
-use crate::message;
+use campaign::message;
 
 /// Most items of a user that are shown: one for each campaign, and the tombstone.
 const MAX_ITEMS: i32 = 50;

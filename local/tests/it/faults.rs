@@ -49,7 +49,7 @@ async fn what_the_event_source_gives_up_is_kept_with_its_records_and_can_be_redr
         mapping: Mapping {
             function_timeout: Duration::from_secs(1),
             maximum_retry_attempts: Some(0),
-            ..Mapping::default()
+            ..Mapping::prompt()
         },
         ..options()
     })
@@ -62,9 +62,11 @@ async fn what_the_event_source_gives_up_is_kept_with_its_records_and_can_be_redr
     assert!(letters.iter().all(|letter| letter.reason == "record_given_up"), "{letters:?}");
     rig.pipeline.stop().await;
 
-    let mut redrive = Command::new(env!("CARGO_BIN_EXE_local"));
-    redrive.arg("redrive").arg("--data").arg(rig.folder.path()).arg("--campaigns").arg(campaigns());
-    let redriven = redrive.output().expect("program runs");
+    ops::redrive::folder::redrive(rig.folder.path(), None).expect("is set aside");
+    let mut run = Command::new(env!("CARGO_BIN_EXE_local"));
+    run.args(["--exit-when-done", "--port", "0", "--batch-window-ms", "100", "--data"])
+        .arg(rig.folder.path());
+    let redriven = run.arg("--campaigns").arg(campaigns()).output().expect("program runs");
 
     let said = String::from_utf8_lossy(&redriven.stdout);
     assert!(redriven.status.success(), "{said}{}", String::from_utf8_lossy(&redriven.stderr));
@@ -142,7 +144,7 @@ async fn an_event_too_large_for_the_stream_is_reported_and_the_others_go_on() {
 async fn what_stands_before_the_damage_is_delivered() {
     let rig = Rig::start(options()).await;
     let files = sample(1_500, 100);
-    let file = local::input::Input::find(&[files.path().to_owned()]).expect("holds files").files;
+    let file = currents::input::Input::find(&[files.path().to_owned()]).expect("holds files").files;
     let largest =
         file.iter().max_by_key(|f| std::fs::metadata(&f.path).map(|m| m.len()).unwrap_or(0));
     let whole = std::fs::read(&largest.expect("there is one").path).expect("is read");

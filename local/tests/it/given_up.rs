@@ -11,9 +11,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use contract::metrics;
 use contract::user_record::{Event, UserRecord, VERSION};
+use ingest::stream::again::Stays;
 use local::aws::config_for;
-use local::redrive::bucket::{Bucket, Redriven};
-use local::redrive::records::Stays;
+use ops::redrive::bucket::{Bucket, Redriven};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 

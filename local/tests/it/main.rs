@@ -3,15 +3,14 @@
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 mod commands;
-mod described;
 mod faults;
 mod given_up;
 mod ill_stream;
 mod objects;
+mod others;
 mod page;
 mod program;
 mod redrive;
-mod render;
 mod repeat;
 mod rig;
 mod round_trip;

@@ -9,15 +9,16 @@ use aws_sdk_s3::config::Credentials;
 use aws_sdk_s3::primitives::ByteStream;
 use contract::metrics;
 use contract::user_record::unpack;
-use ingest::container::DEFAULT_MAX_BLOCK_BYTES;
+use currents::catalogue::Catalogue;
+use currents::read::Reader;
+use currents::read::container::DEFAULT_MAX_BLOCK_BYTES;
+use currents::write::sample::{self, Occasion};
+use currents::write::{self as writer, Compression};
 use ingest::decode::Decoder;
 use ingest::handler::{DEADLINE_MARGIN, Ingest, Report};
 use ingest::queue::Queue;
 use ingest::settings::DEFAULT_STREAM_BUCKETS;
 use ingest::stream::Stream;
-use loadtest::catalogue::Catalogue;
-use loadtest::sample::{self, Occasion};
-use loadtest::writer::{self, Compression};
 use local::aws::{BUCKET, Embedded, Options, STREAM};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
@@ -47,8 +48,10 @@ pub(crate) async fn start(max_group_bytes: usize) -> Bench {
         dead_letters: Queue::new(aws.sqs.clone(), aws.dead_letter_queue_url.clone()),
         continuations: Some(Queue::new(aws.sqs.clone(), aws.notification_queue_url.clone())),
         decoder: Decoder {
-            wanted: std::collections::BTreeSet::new(),
-            max_block_bytes: DEFAULT_MAX_BLOCK_BYTES,
+            reader: Reader {
+                wanted: std::collections::BTreeSet::new(),
+                max_block_bytes: DEFAULT_MAX_BLOCK_BYTES,
+            },
             max_group_bytes,
             buckets: DEFAULT_STREAM_BUCKETS,
         },

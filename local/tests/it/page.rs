@@ -1,52 +1,26 @@
-//! The page: who may ask for it, and what a browser makes of it. `local/tests/page` holds the
-//! tests that run in the browser.
+//! The page: who may ask for it, and what it gives.
 
 use std::collections::HashMap;
-use std::num::NonZeroU32;
-use std::path::{Path, PathBuf};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use contract::content;
 use local::aws::TABLE;
-use local::bedrock::Behaviour;
-use local::front;
-use local::pipeline::{Model, Options};
-use processor::quota::{ModelQuota, ModelQuotas};
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HOST, ORIGIN};
 use reqwest::{Client, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
-use tokio::process::Command;
 
-use crate::rig::{Rig, behaviour, options, sample};
+use crate::rig::{Rig, options, sample};
 
 /// What a browser says that it likes when a person opens a page.
 const LIKES_HTML: &str = "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8";
 
 /// Text that does harm wherever it is taken for markup.
-const HOSTILE: &str = "</title></textarea><script>top.hacked = 1</script>\
+pub(crate) const HOSTILE: &str = "</title></textarea><script>top.hacked = 1</script>\
                        <img src=x onerror=\"top.hacked = 2\">\
                        <meta http-equiv=refresh content=\"0;url=http://127.0.0.1:9/stolen\">";
 
 /// A user whose content is hostile.
-const VICTIM: &str = "5f1a2b3c4d5e6f7a8b9c0d1e";
-
-/// A user whose very id is.
-const HOSTILE_ID: &str = "<img src=x onerror='top.hacked = 3'>";
-
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/page")
-}
-
-/// Options with a quota of which the sample uses a part that can be seen.
-fn limited() -> Options {
-    const TOKENS_PER_MINUTE: u64 = 2_000_000;
-    let stand_in = Behaviour { tokens_per_minute: TOKENS_PER_MINUTE, ..behaviour() };
-    let quotas = ModelQuotas::same(ModelQuota {
-        output_burndown: NonZeroU32::new(5).expect("not zero"),
-        ..ModelQuota::of_tokens(TOKENS_PER_MINUTE)
-    });
-    Options { bedrock: Model::StandIn(stand_in), quotas, ..options() }
-}
+pub(crate) const VICTIM: &str = "5f1a2b3c4d5e6f7a8b9c0d1e";
 
 fn get(rig: &Rig, path: &str) -> RequestBuilder {
     Client::new().get(format!("http://{}{path}", rig.pipeline.address))
@@ -65,7 +39,7 @@ async fn rendered(rig: &Rig, message: &str) -> (StatusCode, Value) {
 }
 
 /// Stores content that no processor would: hostile in every place.
-async fn store_hostile(rig: &Rig, user_id: &str) {
+pub(crate) async fn store_hostile(rig: &Rig, user_id: &str) {
     let text = |text: &str| AttributeValue::S(text.to_owned());
     let number = |n: i64| AttributeValue::N(n.to_string());
     let map =
@@ -87,37 +61,6 @@ async fn store_hostile(rig: &Rig, user_id: &str) {
         .send()
         .await
         .expect("is stored");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_browser_that_uses_the_page_finds_everything_in_order() {
-    assert!(folder().join("node_modules").exists(), "run `make test`, which installs the driver");
-    let (busy, hostile) = (Rig::start(limited()).await, Rig::start(options()).await);
-    busy.process(sample(400, 40).path()).await;
-    store_hostile(&hostile, VICTIM).await;
-    store_hostile(&hostile, HOSTILE_ID).await;
-    let given = json!({
-        "busy": format!("http://{}/", busy.pipeline.address),
-        "hostile": format!("http://{}/", hostile.pipeline.address),
-        "credentials": front::CREDENTIALS,
-        "hostileText": HOSTILE,
-        "victim": VICTIM,
-        "hostileId": HOSTILE_ID,
-    });
-
-    let tests = Command::new("node")
-        .args(["--test", "--test-reporter=spec"])
-        .arg(folder().join("page.test.mjs"))
-        .env("PAGE_TEST", given.to_string())
-        .output();
-    let output = tests.await.expect("Node.js is installed");
-
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
-    // A file without tests is a success as well.
-    assert!(said.contains("takes hostile content for text"), "{said}");
-    busy.pipeline.stop().await;
-    hostile.pipeline.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -14,11 +14,11 @@ use contract::aggregation;
 use contract::dead_letter::{DeadLetter, Input};
 use contract::metrics;
 use contract::user_record::{Event, UserRecord, VERSION};
-use ingest::packing::Packer;
 use ingest::settings::DEFAULT_STREAM_BUCKETS;
+use ingest::stream::again::{Stays, Target};
+use ingest::stream::packing::Packer;
 use local::aws::{STREAM, config_for};
-use local::redrive::records::{Stays, Target};
-use local::redrive::sqs::{Queue, Redriven};
+use ops::redrive::queue::{Queue, Redriven};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 

@@ -45,7 +45,7 @@ async fn content_of_a_deleted_user_is_not_served_and_old_files_do_not_bring_it_b
 }
 
 fn users_deleted(folder: &std::path::Path) -> Vec<String> {
-    let files = local::input::Input::find(&[folder.to_owned()]).expect("holds files").files;
+    let files = currents::input::Input::find(&[folder.to_owned()]).expect("holds files").files;
     let deletions = files.iter().filter(|file| file.key.contains("users.UserDeleteRequest"));
     let mut users = Vec::new();
     for file in deletions {

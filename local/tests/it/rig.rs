@@ -8,17 +8,17 @@ use std::time::Duration;
 use apache_avro::Reader;
 use apache_avro::types::Value;
 use contract::metrics::Counts;
-use loadtest::generate::{Course, Plan, generate};
-use loadtest::sample::WATCHED;
-use loadtest::writer::Compression;
+use currents::generate::{Course, Plan, generate};
+use currents::input::Input;
+use currents::write::Compression;
+use currents::write::sample::WATCHED;
 use local::aws;
 use local::bedrock::Behaviour;
 use local::event_source::Mapping;
 use local::front;
-use local::input::Input;
 use local::pipeline::{Credentials, Model, Options, Pipeline};
 use local::summary::Summary;
-use processor::quota::{ModelQuota, ModelQuotas};
+use quota::{ModelQuota, ModelQuotas};
 use tempfile::TempDir;
 
 /// A running system; its state goes with it.
@@ -47,7 +47,7 @@ pub(crate) fn options() -> Options {
             ..ModelQuota::of_tokens(1_000_000_000)
         }),
         max_concurrent_generations: 32,
-        mapping: Mapping::default(),
+        mapping: Mapping::prompt(),
         credentials: Credentials::Asked,
         program: env!("CARGO_BIN_EXE_local").into(),
     }
@@ -83,12 +83,13 @@ pub(crate) fn watcher(n: usize) -> String {
 
 /// Writes CustomEvents of episodes that were watched, one for each user.
 pub(crate) fn watched(folder: &Path, properties: &[serde_json::Value]) {
-    let catalogue = loadtest::catalogue::Catalogue::read().expect("catalogue is valid");
+    let catalogue = currents::catalogue::Catalogue::read().expect("catalogue is valid");
     let schema = catalogue.schema("users.behaviors.CustomEvent").expect("is in the catalogue");
     let mut rng = rand::SeedableRng::seed_from_u64(1);
     let events = properties.iter().enumerate().map(|(n, properties)| {
-        let occasion = loadtest::sample::Occasion { user_id: watcher(n), time: 1_743_526_800 };
-        let mut event = loadtest::sample::event(schema, &occasion, &mut rng);
+        let occasion =
+            currents::write::sample::Occasion { user_id: watcher(n), time: 1_743_526_800 };
+        let mut event = currents::write::sample::event(schema, &occasion, &mut rng);
         if let Value::Record(fields) = &mut event {
             for (name, value) in fields.iter_mut() {
                 let text = match name.as_str() {
@@ -101,7 +102,7 @@ pub(crate) fn watched(folder: &Path, properties: &[serde_json::Value]) {
         }
         event
     });
-    let bytes = loadtest::writer::container(schema, Compression::Deflate, events);
+    let bytes = currents::write::container(schema, Compression::Deflate, events);
     std::fs::write(folder.join("watched.avro"), bytes.expect("is written")).expect("is written");
 }
 
@@ -192,4 +193,13 @@ pub(crate) fn watched_last(folder: &Path) -> BTreeMap<String, Watched> {
     }
     let alive = last.into_iter().filter(|(user, (time, ..))| deleted.get(user) < Some(time));
     alive.map(|(user, (_, _, watched))| (user, watched)).collect()
+}
+
+/// Posts JSON, from a test that has no runtime of its own.
+pub(crate) fn posted(url: &str, body: &serde_json::Value) -> String {
+    let runtime = tokio::runtime::Runtime::new().expect("starts");
+    runtime.block_on(async {
+        let answer = reqwest::Client::new().post(url).json(body).send().await;
+        answer.expect("is answered").text().await.expect("is text")
+    })
 }

@@ -1,7 +1,8 @@
 //! Files in, content out, as Braze renders it.
 
+use campaign::message;
 use contract::metrics::{self, Fate};
-use local::{front, message};
+use local::front;
 use reqwest::StatusCode;
 use serde_json::Value;
 

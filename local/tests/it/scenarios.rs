@@ -73,7 +73,7 @@ impl Run {
         let campaigns_dir: PathBuf = campaigns.path().to_owned();
         let bedrock = Model::StandIn(bedrock);
         // Far more than the processor needs, so that a test of what never ends ends.
-        let mapping = Mapping { maximum_retry_attempts: Some(12), ..Mapping::default() };
+        let mapping = Mapping { maximum_retry_attempts: Some(12), ..Mapping::prompt() };
         let rig = Rig::start(Options { campaigns_dir, bedrock, mapping, ..options() }).await;
         let struck = scenarios.iter().map(|scenario| show_of(*scenario));
         let shows = struck.chain((0..OTHERS).map(|n| format!("Other {n}.")));

@@ -10,7 +10,7 @@ import { launch } from "./browser.mjs";
 const [program, picture] = process.argv.slice(2);
 
 /** Enough events to see the charts move, and a quota of which a part is seen to be used. */
-const ARGUMENTS = ["--port", "0", "--events", "60000", "--users", "8000", "--tokens-per-minute", "3000000"];
+const ARGUMENTS = ["--port", "0", "--batch-window-ms", "100", "--events", "60000", "--users", "8000", "--tokens-per-minute", "3000000"];
 
 /** Events after which the picture is taken, while there is still something to do. */
 const ENOUGH = 15_000;

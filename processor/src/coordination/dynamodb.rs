@@ -22,12 +22,14 @@ use aws_sdk_dynamodb::types::{
 };
 use contract::content::{COORDINATION_KEY, EXPIRES_AT};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use program::aws::CallError;
+use program::causes;
 use tokio::time::sleep;
 
-use super::{BudgetOfDay, Coordination, Entry, Failed, Lease, Leased, Spent};
+use super::{BudgetOfDay, Coordination, Entry, Failures, Lease, LeaseReply, Spending};
 use crate::model::Usage;
-use crate::store::TableError;
-use crate::store::dynamodb::{Item, failed, number, refused};
+use crate::store::dynamodb::{Item, number, refused};
+use crate::store::{Cause, TableError};
 
 /// Most keys of one BatchGetItem (AWS limit).
 const MAX_KEYS: usize = 100;
@@ -86,7 +88,7 @@ impl SharedTable {
         let keys = hashes.iter().map(|hash| key(answer_key(hash))).collect();
         let wanted = KeysAndAttributes::builder().set_keys(Some(keys)).build();
         let wanted = wanted
-            .map_err(|_| failed("answers were not read", "request cannot be built".to_owned()))?;
+            .map_err(|_| TableError::passing("answers were not read", CallError::NotBuilt))?;
         let request = self.client.batch_get_item().request_items(&self.table, wanted);
         let mut answer =
             request.send().await.map_err(|error| refused("answers were not read", &error))?;
@@ -117,7 +119,7 @@ impl Coordination for SharedTable {
         Ok(known.collect())
     }
 
-    async fn lease(&self, hash: &str, lease: &Lease) -> Result<Leased, TableError> {
+    async fn lease(&self, hash: &str, lease: &Lease) -> Result<LeaseReply, TableError> {
         let attempted = "lease was not taken";
         let now = i64::try_from(lease.now_ms / 1_000).unwrap_or(i64::MAX);
         let update = self
@@ -150,17 +152,20 @@ impl Coordination for SharedTable {
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         match update.send().await {
-            Ok(updated) => {
-                Ok(Leased::Ours(updated.attributes.as_ref().map(failed_before).unwrap_or_default()))
-            }
+            Ok(updated) => Ok(LeaseReply::Ours(
+                updated.attributes.as_ref().map(failed_before).unwrap_or_default(),
+            )),
             Err(SdkError::ServiceError(error)) => match error.err() {
                 UpdateItemError::ConditionalCheckFailedException(refusal) => {
                     let item = refusal.item().ok_or_else(|| {
-                        failed(attempted, "no item came with the refusal".to_owned())
+                        TableError::passing(
+                            attempted,
+                            Cause::Other("no item came with the refusal"),
+                        )
                     })?;
                     let entry = entry(item);
-                    let foreign = || failed(attempted, "an item has a foreign shape".to_owned());
-                    Ok(Leased::Taken(entry.ok_or_else(foreign)?))
+                    let foreign = || TableError::passing(attempted, Cause::ForeignShape);
+                    Ok(LeaseReply::Taken(entry.ok_or_else(foreign)?))
                 }
                 _ => Err(refused(attempted, &SdkError::ServiceError(error))),
             },
@@ -190,7 +195,7 @@ impl Coordination for SharedTable {
         match outcome {
             Entry::Answered { data, usage } => {
                 let json = serde_json::to_string(data)
-                    .map_err(|_| failed("answer was not kept", "it is no JSON".to_owned()))?;
+                    .map_err(|_| TableError::passing("answer was not kept", Cause::NotJson))?;
                 set(ANSWER, AttributeValue::S(json));
                 set(INPUT_TOKENS, AttributeValue::N(usage.input_tokens.to_string()));
                 set(OUTPUT_TOKENS, AttributeValue::N(usage.output_tokens.to_string()));
@@ -219,7 +224,7 @@ impl Coordination for SharedTable {
         &self,
         hash: &str,
         owner: &str,
-        failed: &Failed,
+        failed: &Failures,
         expires_at: i64,
     ) -> Result<(), TableError> {
         let attempted = "lease was not given back";
@@ -259,9 +264,9 @@ impl Coordination for SharedTable {
         budget: &BudgetOfDay,
         amount: u64,
         name: &str,
-    ) -> Result<Spent, TableError> {
+    ) -> Result<Spending, TableError> {
         let Some(most_before) = budget.limit.checked_sub(amount) else {
-            return Ok(Spent::Refused);
+            return Ok(Spending::Refused);
         };
         for attempt in 1..=MAX_SPEND_ATTEMPTS {
             let update = self
@@ -282,8 +287,10 @@ impl Coordination for SharedTable {
                 )
                 .expression_attribute_values(":expires_at", number(end_of(budget)));
             let error = match update.customize().config_override(once()).send().await {
-                Ok(_) => return Ok(Spent::Granted),
-                Err(error) if error.code() == Some(CONDITION_FAILED) => return Ok(Spent::Refused),
+                Ok(_) => return Ok(Spending::Granted),
+                Err(error) if error.code() == Some(CONDITION_FAILED) => {
+                    return Ok(Spending::Refused);
+                }
                 Err(error) => error,
             };
             let refusal = refused("budget was not spent", &error);
@@ -296,15 +303,15 @@ impl Coordination for SharedTable {
             }
             // It may have been spent: what spent last tells, unless somebody did since.
             // Then it counts as spent, because a second time would be worse.
-            tracing::debug!(error = %refusal, "looking whether the budget was spent");
+            tracing::debug!(error = causes::told(&refusal), "looking whether the budget was spent");
             let item = self.budget(budget).await?;
             let last = item.get(LAST_SPENT).and_then(|last| last.as_s().ok());
             return match last {
-                Some(_) => Ok(Spent::Granted),
+                Some(_) => Ok(Spending::Granted),
                 None => Err(refusal),
             };
         }
-        Err(failed("budget was not spent", "no attempt was left".to_owned()))
+        Err(TableError::passing("budget was not spent", Cause::Other("no attempt was left")))
     }
 
     async fn correct(&self, budget: &BudgetOfDay, by: i64) -> Result<(), TableError> {
@@ -382,10 +389,10 @@ fn end_of_lease(lease: &Lease) -> i64 {
 
 /// What came to nothing before the turn that an item was just taken for, which is counted in
 /// advance.
-fn failed_before(item: &Item) -> Failed {
+fn failed_before(item: &Item) -> Failures {
     let counted = item.get(FAILED_CALLS).and_then(|calls| calls.as_n().ok()?.parse().ok());
     let last = item.get(LAST_FAILURE).and_then(|last| last.as_s().ok());
-    Failed {
+    Failures {
         calls: counted.unwrap_or(1_u32).saturating_sub(1),
         last: last.cloned().unwrap_or_default(),
     }

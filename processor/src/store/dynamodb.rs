@@ -12,12 +12,12 @@ use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
     AttributeValue, ConditionCheck, KeysAndAttributes, Put, TransactWriteItem,
 };
-use contract::content;
+use contract::content::{self, DELETED_AT, HISTORY, ITEM, REVISION, USER_ID};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use program::aws::CallError;
 
-use super::{ContentTable, Key, TableError, Write, Written};
+use super::{Cause, ContentTable, Key, TableError, Write, WriteResult};
 use crate::eligibility::State;
-use crate::failure::brief;
 use item::{Found, history, item, key, state};
 pub(crate) use item::{Item, number};
 
@@ -47,8 +47,11 @@ const STATE: [&str; 8] = [
 
 /// Holds if an item is as its writer saw it. One without a revision is not of this
 /// program's making, and gets one.
-const UNCHANGED: &str =
-    "revision = :seen OR (attribute_exists(user_id) AND attribute_not_exists(revision))";
+fn unchanged() -> String {
+    format!(
+        "{REVISION} = :seen OR (attribute_exists({USER_ID}) AND attribute_not_exists({REVISION}))"
+    )
+}
 
 /// Why a transaction is canceled when somebody else was there.
 const CONFLICTS: [&str; 2] = ["ConditionalCheckFailed", "TransactionConflict"];
@@ -67,16 +70,17 @@ impl DynamoDb {
     }
 
     async fn load_chunk(&self, keys: &[(&str, String)]) -> Result<Vec<Item>, TableError> {
-        let failed = |reason: String| failed("state was not read", reason);
+        let failed = |cause: Cause| TableError::passing("state was not read", cause);
         let keys = keys.iter().map(|(user_id, item)| key(user_id, item.clone())).collect();
         let mut wanted = projected(KeysAndAttributes::builder().consistent_read(true))
             .set_keys(Some(keys))
             .build()
-            .map_err(|_| failed("request cannot be built".to_owned()))?;
+            .map_err(|_| failed(CallError::NotBuilt.into()))?;
         let mut found = Vec::new();
         for attempt in 1..=MAX_READ_ATTEMPTS {
             let request = self.client.batch_get_item().request_items(&self.table, wanted);
-            let mut answer = request.send().await.map_err(|error| failed(brief(&error)))?;
+            let mut answer =
+                request.send().await.map_err(|error| failed(CallError::from(&error).into()))?;
             let items = answer.responses.as_mut().and_then(|tables| tables.remove(&self.table));
             found.extend(items.into_iter().flatten());
             let rest = answer.unprocessed_keys.as_mut().and_then(|keys| keys.remove(&self.table));
@@ -84,24 +88,24 @@ impl DynamoDb {
             wanted = rest;
             tokio::time::sleep(READ_BACKOFF * attempt).await;
         }
-        Err(failed(format!("keys were left unprocessed {MAX_READ_ATTEMPTS} times")))
+        Err(failed(Cause::Unprocessed(MAX_READ_ATTEMPTS)))
     }
 
     /// Creates an item beside a check of the user's tombstone.
-    async fn create(&self, place: &Key, write: &Write) -> Result<Written, TableError> {
-        let not_built = |_| failed("content was not stored", "request cannot be built".to_owned());
+    async fn create(&self, place: &Key, write: &Write) -> Result<WriteResult, TableError> {
+        let not_built = |_| TableError::passing("content was not stored", CallError::NotBuilt);
         let oldest = number(write.oldest_event_time());
         let check = ConditionCheck::builder()
             .table_name(&self.table)
             .set_key(Some(key(&place.user_id, content::TOMBSTONE.to_owned())))
-            .condition_expression("attribute_not_exists(deleted_at) OR deleted_at < :oldest")
+            .condition_expression(format!("{} OR {DELETED_AT} < :oldest", is_absent(DELETED_AT)))
             .expression_attribute_values(":oldest", oldest)
             .build()
             .map_err(not_built)?;
         let put = Put::builder()
             .table_name(&self.table)
             .set_item(Some(item(place, write)?))
-            .condition_expression("attribute_not_exists(user_id)")
+            .condition_expression(is_absent(USER_ID))
             .build()
             .map_err(not_built)?;
         let sent = self
@@ -112,9 +116,9 @@ impl DynamoDb {
             .send()
             .await;
         match sent {
-            Ok(_) => Ok(Written::Done),
+            Ok(_) => Ok(WriteResult::Done),
             Err(SdkError::ServiceError(error)) if is_canceled_for(error.err(), &CONFLICTS) => {
-                Ok(Written::Conflict)
+                Ok(WriteResult::Conflict)
             }
             Err(error) => {
                 let is_invalid = matches!(&error, SdkError::ServiceError(error)
@@ -158,7 +162,7 @@ impl ContentTable for DynamoDb {
         place: &Key,
         seen: Option<u64>,
         write: &Write,
-    ) -> Result<Written, TableError> {
+    ) -> Result<WriteResult, TableError> {
         let Some(seen) = seen else { return self.create(place, write).await };
         let seen = AttributeValue::N(seen.to_string());
         if write.content.is_some() {
@@ -167,7 +171,7 @@ impl ContentTable for DynamoDb {
                 .put_item()
                 .table_name(&self.table)
                 .set_item(Some(item(place, write)?))
-                .condition_expression(UNCHANGED)
+                .condition_expression(unchanged())
                 .expression_attribute_values(":seen", seen);
             return written(put.send().await, "content was not stored");
         }
@@ -176,8 +180,8 @@ impl ContentTable for DynamoDb {
             .update_item()
             .table_name(&self.table)
             .set_key(Some(key(&place.user_id, content::item_key(&place.campaign))))
-            .update_expression("SET history = :history, revision = :revision")
-            .condition_expression(UNCHANGED)
+            .update_expression(format!("SET {HISTORY} = :history, {REVISION} = :revision"))
+            .condition_expression(unchanged())
             .expression_attribute_values(":history", history(write)?)
             .expression_attribute_values(":revision", AttributeValue::N(write.revision.to_string()))
             .expression_attribute_values(":seen", seen);
@@ -198,7 +202,7 @@ impl ContentTable for DynamoDb {
             .put_item()
             .table_name(&self.table)
             .set_item(Some(tombstone))
-            .condition_expression("attribute_not_exists(deleted_at) OR deleted_at < :at")
+            .condition_expression(format!("{} OR {DELETED_AT} < :at", is_absent(DELETED_AT)))
             .expression_attribute_values(":at", number(deleted_at));
         match put.send().await {
             Ok(_) => Ok(()),
@@ -216,7 +220,9 @@ impl ContentTable for DynamoDb {
             .query()
             .table_name(&self.table)
             .consistent_read(true)
-            .key_condition_expression("#user_id = :user AND begins_with(#item, :prefix)")
+            .key_condition_expression(format!(
+                "#{USER_ID} = :user AND begins_with(#{ITEM}, :prefix)"
+            ))
             .projection_expression(projection())
             .set_expression_attribute_names(Some(names))
             .expression_attribute_values(":user", AttributeValue::S(user_id.to_owned()))
@@ -240,29 +246,38 @@ impl ContentTable for DynamoDb {
         Ok(found)
     }
 
-    async fn remove(&self, place: &Key, seen: u64) -> Result<Written, TableError> {
+    async fn remove(&self, place: &Key, seen: u64) -> Result<WriteResult, TableError> {
         let delete = self
             .client
             .delete_item()
             .table_name(&self.table)
             .set_key(Some(key(&place.user_id, content::item_key(&place.campaign))))
-            .condition_expression("attribute_not_exists(revision) OR revision = :seen")
+            .condition_expression(format!("{} OR {REVISION} = :seen", is_absent(REVISION)))
             .expression_attribute_values(":seen", AttributeValue::N(seen.to_string()));
         written(delete.send().await, "content was not deleted")
     }
 
-    async fn touch(&self, place: &Key, seen: u64, revision: u64) -> Result<Written, TableError> {
+    async fn touch(
+        &self,
+        place: &Key,
+        seen: u64,
+        revision: u64,
+    ) -> Result<WriteResult, TableError> {
         let update = self
             .client
             .update_item()
             .table_name(&self.table)
             .set_key(Some(key(&place.user_id, content::item_key(&place.campaign))))
-            .update_expression("SET revision = :revision")
-            .condition_expression(UNCHANGED)
+            .update_expression(format!("SET {REVISION} = :revision"))
+            .condition_expression(unchanged())
             .expression_attribute_values(":revision", AttributeValue::N(revision.to_string()))
             .expression_attribute_values(":seen", AttributeValue::N(seen.to_string()));
         written(update.send().await, "content was not marked")
     }
+}
+
+fn is_absent(attribute: &str) -> String {
+    format!("attribute_not_exists({attribute})")
 }
 
 fn projection() -> String {
@@ -290,12 +305,12 @@ fn is_canceled_for(error: &TransactWriteItemsError, expected: &[&str]) -> bool {
 fn written<T, E: ProvideErrorMetadata, R>(
     sent: Result<T, SdkError<E, R>>,
     attempted: &'static str,
-) -> Result<Written, TableError> {
+) -> Result<WriteResult, TableError> {
     match sent {
-        Ok(_) => Ok(Written::Done),
+        Ok(_) => Ok(WriteResult::Done),
         Err(error) => match error.code() {
             Some("ConditionalCheckFailedException" | "TransactionConflictException") => {
-                Ok(Written::Conflict)
+                Ok(WriteResult::Conflict)
             }
             _ => Err(refused(attempted, &error)),
         },
@@ -307,9 +322,5 @@ pub(crate) fn refused<E: ProvideErrorMetadata, R>(
     error: &SdkError<E, R>,
 ) -> TableError {
     let is_final = error.code() == Some("ValidationException");
-    TableError { attempted, reason: brief(error), is_final }
-}
-
-pub(crate) fn failed(attempted: &'static str, reason: String) -> TableError {
-    TableError { attempted, reason, is_final: false }
+    TableError { attempted, cause: CallError::from(error).into(), is_final }
 }

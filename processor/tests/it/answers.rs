@@ -5,24 +5,25 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use contract::campaign::Budget;
+use campaign::Budget;
 use contract::dead_letter::{DeadLetter, Input};
 use contract::metrics::{self, Fate};
 use contract::user_record::UserRecord;
 use processor::coordination::Entry;
 use processor::dead_letters::{DeadLetterQueue, NotQueued};
-use processor::handler::Report;
+use processor::handler::{Ports, Report};
 use processor::model::{ModelError, Refusal, Usage};
+use program::aws::CallError;
 use tokio::time::sleep;
 
 use crate::world::gate::{Faults, Gate};
 use crate::world::model::{AWKWARD, FORBIDDEN};
-use crate::world::{World, delivery, event, test_campaigns, user_record};
+use crate::world::{QUESTIONS, World, delivery, event, test_campaigns, user_record};
 
 /// The campaign whose prompts use the last event only.
-pub(crate) fn slow_only(change: impl FnOnce(&mut contract::campaign::Config)) -> World {
+pub(crate) fn slow_only(change: impl FnOnce(&mut campaign::Config)) -> World {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/campaigns");
-    let campaigns = processor::campaign::load(&folder).expect("campaigns are valid");
+    let campaigns = campaign::load(&folder).expect("campaigns are valid");
     let mut campaigns: Vec<_> =
         campaigns.into_iter().filter(|each| each.campaign.name == "slow").collect();
     let campaign = Arc::get_mut(&mut campaigns[0]).expect("nobody else holds it");
@@ -302,7 +303,7 @@ impl DeadLetterQueue for Ill {
     async fn send(&self, _: &DeadLetter) -> Result<(), NotQueued> {
         self.0.fetch_add(1, Ordering::SeqCst);
         sleep(Duration::from_secs(8)).await;
-        Err(NotQueued("injected".to_owned()))
+        Err(NotQueued(CallError::Refused("injected".to_owned())))
     }
 }
 
@@ -310,8 +311,9 @@ impl DeadLetterQueue for Ill {
 async fn an_ill_dead_letter_queue_takes_no_time_from_what_is_well() {
     let world = World::new();
     let queue = Arc::new(Ill::default());
-    let mut instance = world.instance(&Gate::open(), 1);
-    instance.dead_letters = Arc::<Ill>::clone(&queue);
+    let ports =
+        Ports { dead_letters: Arc::<Ill>::clone(&queue) as _, ..world.ports(&Gate::open(), 1) };
+    let instance = world.instance_of(ports, QUESTIONS, 1);
     let mut records = vec![b"junk".to_vec(); 50];
     records.push(bought(1, "a", 1_000, "a"));
 
@@ -347,8 +349,7 @@ async fn those_who_wait_for_others_answers_look_together() {
     };
     let (asking, waiting) = (ask(0), ask(PROMPTS));
     let first = async {
-        let mut instance = world.instance(&Gate::open(), 1);
-        instance.generations = tokio::sync::Semaphore::new(PROMPTS);
+        let instance = world.instance_of(world.ports(&Gate::open(), 1), PROMPTS, 1);
         instance.handle(delivery(asking.iter().enumerate()), world.deadline()).await
     };
     let second = async {

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use contract::campaign::Budget;
+use campaign::Budget;
 use contract::metrics::{self, Fate};
-use processor::generation::{MAX_FAILED_CALLS, MAX_FAILED_CALLS_WITHOUT_ANSWERS};
+use processor::answers::{MAX_FAILED_CALLS, MAX_FAILED_CALLS_WITHOUT_ANSWERS};
 use processor::handler::Report;
 use processor::model::{ModelError, Refusal};
 use serde_json::{Value, json};

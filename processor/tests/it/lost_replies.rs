@@ -12,9 +12,10 @@ use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use contract::content::COORDINATION_KEY;
-use processor::coordination::{BudgetOfDay, Coordination, SharedTable, Spent};
+use processor::coordination::{BudgetOfDay, Coordination, SharedTable, Spending};
+use quota::simulated::dynamodb;
 
-use crate::tables::{COORDINATION, dynamodb_through};
+use crate::tables::{COORDINATION, TABLES};
 
 /// Loses the replies of the next so many updates, which are done all the same.
 #[derive(Debug, Clone)]
@@ -64,7 +65,7 @@ impl HttpConnector for Connector {
 async fn a_budget_is_charged_once_though_the_reply_is_lost() {
     let losses = Arc::new(AtomicU32::new(0));
     let inner = aws_smithy_http_client::Builder::new().build_http();
-    let client = dynamodb_through(Losing { inner, losses: Arc::clone(&losses) }).await;
+    let client = dynamodb::through(Losing { inner, losses: Arc::clone(&losses) }, TABLES).await;
     let table = SharedTable::new(client.clone(), COORDINATION.to_owned());
     let budget = BudgetOfDay { campaign: "c".to_owned(), day: 20_000, limit: 100 };
 
@@ -73,8 +74,8 @@ async fn a_budget_is_charged_once_though_the_reply_is_lost() {
     let second = table.spend(&budget, 60, "second").await;
 
     assert_eq!(losses.load(Ordering::SeqCst), 0);
-    assert_eq!(first.expect("it was spent"), Spent::Granted);
-    assert_eq!(second.expect("answers"), Spent::Refused);
+    assert_eq!(first.expect("it was spent"), Spending::Granted);
+    assert_eq!(second.expect("answers"), Spending::Refused);
     let key = aws_sdk_dynamodb::types::AttributeValue::S("budget#c#20000".to_owned());
     let item = client.get_item().table_name(COORDINATION).key(COORDINATION_KEY, key);
     let item = item.send().await.expect("is read").item.expect("is there");

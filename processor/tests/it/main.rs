@@ -7,29 +7,18 @@
 //! - [`answers`] — one generation for each distinct prompt, and budgets.
 //! - [`failures`] — what the model's failures cost, and whom they harm.
 //! - [`lost_replies`] — a reply of DynamoDB that never comes charges nobody twice.
-//! - [`lease_model`] — every way in which instances can share a lane.
-//! - [`quota`] — the quota across instances: never exceeded, used up, shared.
-//! - [`quota_fairness`], [`quota_ledger`] — whose turn it is, and what calls are charged.
+//! - [`stages`] — nothing waits for what has nothing to do with it.
 //! - [`start`] — what a start that fails says.
 //! - [`injection`] — event values stay data.
 #![expect(clippy::expect_used, reason = "a test that cannot go on fails")]
 
-#[path = "../../benches/quota/account.rs"]
-mod account;
 mod answers;
 mod failures;
 mod injection;
 mod interleavings;
-#[path = "world/lanes.rs"]
-mod lanes;
-mod lease_model;
-#[path = "../../benches/quota/load.rs"]
-mod load;
 mod lost_replies;
-mod quota;
-mod quota_fairness;
-mod quota_ledger;
 mod simulation;
+mod stages;
 mod start;
 mod tables;
 mod world;

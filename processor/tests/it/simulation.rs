@@ -25,9 +25,9 @@ use rand::{RngExt as _, SeedableRng as _};
 use tokio::time::sleep;
 
 use crate::world::gate::{Faults, Gate};
-use crate::world::memory::{Item, Tables};
 use crate::world::model::{AWKWARD, FORBIDDEN};
 use crate::world::{FUNCTION_TIMEOUT, SECRET, World, delivery, event, user_record};
+use processor::simulated::memory::{Item, Tables};
 
 /// Runs of `make test`.
 const SEEDS: u64 = 400;

@@ -1,7 +1,6 @@
 //! Stand-ins for everything outside of the processor, and the means to drive it.
 
 pub(crate) mod gate;
-pub(crate) mod memory;
 pub(crate) mod model;
 
 use std::num::NonZeroU32;
@@ -11,27 +10,22 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use aws_lambda_events::event::kinesis::{KinesisEvent, KinesisEventRecord};
+use campaign::Compiled;
 use contract::dead_letter::DeadLetter;
 use contract::user_record::{Event, UserRecord, VERSION};
-use processor::campaign::Compiled;
-use processor::clock::Clock;
 use processor::dead_letters::{DeadLetterQueue, NotQueued};
-use processor::handler::{Processor, Report, models};
-use processor::health::Health;
-use processor::jitter::Jitter;
-use processor::latency::Latency;
-use processor::lookout::Lookout;
-use processor::quota::{Instance, ModelQuota, ModelQuotas, Quotas};
-use processor::refusals::Refusals;
+use processor::handler::{Ports, Processor, Report, models};
+use quota::clock::Clock;
+use quota::jitter::Jitter;
+use quota::{Instance, ModelQuota, ModelQuotas, Quotas};
 use serde_json::{Map, Value};
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use crate::lanes::Lanes;
+use quota::simulated::memory::Memory as Lanes;
 
 use gate::Gate;
-use memory::Memory;
 use model::Scripted;
+use processor::simulated::memory::Memory;
 
 /// When the world begins, in UNIX milliseconds.
 pub(crate) const EPOCH_MS: u64 = 1_800_000_000_000;
@@ -49,6 +43,9 @@ pub(crate) struct World {
     pub(crate) lanes: Arc<Lanes>,
     started: Instant,
 }
+
+/// Questions that an instance asks at a time.
+pub(crate) const QUESTIONS: usize = 4;
 
 impl World {
     /// Begins with nothing, on tokio's clock.
@@ -69,6 +66,17 @@ impl World {
 
     /// An instance of the function whose every way out leads through `gate`.
     pub(crate) fn instance(&self, gate: &Gate, seed: u64) -> Processor {
+        self.instance_of(self.ports(gate, seed), QUESTIONS, seed)
+    }
+
+    /// An instance that reaches `ports`, and asks at most so many questions at a time.
+    pub(crate) fn instance_of(&self, ports: Ports, questions: usize, seed: u64) -> Processor {
+        let chance = Jitter::seeded(seed);
+        Processor::new(self.campaigns.clone(), ports, questions, (self.clock(), chance))
+    }
+
+    /// The way to everything through `gate`.
+    pub(crate) fn ports(&self, gate: &Gate, seed: u64) -> Ports {
         let lanes: Arc<Lanes> = Arc::clone(&self.lanes);
         let of_quota = Instance {
             table: lanes,
@@ -77,20 +85,12 @@ impl World {
             jitter: Arc::new(Jitter::seeded(seed)),
         };
         let quotas = ModelQuotas::same(ModelQuota::of_tokens(1_000_000));
-        Processor {
-            campaigns: self.campaigns.clone(),
+        Ports {
             model: Arc::new(gate.over(Arc::clone(&self.model))),
             quotas: Quotas::new(&quotas, models(&self.campaigns), &of_quota).expect("any model"),
             table: Arc::new(gate.over(Arc::clone(&self.memory))),
             coordination: Arc::new(gate.over(Arc::clone(&self.memory))),
             dead_letters: Arc::new(gate.over(Letters(Arc::clone(&self.letters)))),
-            generations: Semaphore::new(4),
-            clock: self.clock(),
-            jitter: Jitter::seeded(seed),
-            latency: Latency::default(),
-            refusals: Refusals::default(),
-            health: Health::default(),
-            lookout: Lookout::default(),
         }
     }
 
@@ -131,7 +131,7 @@ pub(crate) fn test_campaigns() -> &'static [Arc<Compiled>] {
     static CAMPAIGNS: OnceLock<Vec<Arc<Compiled>>> = OnceLock::new();
     CAMPAIGNS.get_or_init(|| {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/campaigns");
-        processor::campaign::load(&folder).expect("campaigns are valid")
+        campaign::load(&folder).expect("campaigns are valid")
     })
 }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use sha2::{Digest as _, Sha256};
+use contract::digest;
 
 /// The keys of all buckets.
 pub(super) struct Keys {
@@ -47,7 +47,7 @@ impl Keys {
 
 /// The name that an object has on disk.
 pub(super) fn short(key: &str) -> String {
-    Sha256::digest(key).iter().map(|byte| format!("{byte:02x}")).collect()
+    digest::hex(key)
 }
 
 /// Where the keys are, beside the folder of the objects.

@@ -6,7 +6,7 @@ use contract::metrics;
 use local::bedrock::scenario::{Rule, Scenario};
 use local::event_source::Mapping;
 use local::pipeline::{Model, Options};
-use processor::generation::MAX_FAILED_CALLS_WITHOUT_ANSWERS;
+use processor::answers::MAX_FAILED_CALLS_WITHOUT_ANSWERS;
 
 use super::{Form, OTHERS, Run, campaign, doing, struck};
 use crate::rig::{Rig, options};
@@ -114,7 +114,7 @@ async fn what_waits_for_the_next_day_or_for_new_credentials_goes_back_and_asks_l
             mapping: Mapping {
                 maximum_retry_attempts: Some(1),
                 function_timeout: Duration::from_secs(30),
-                ..Mapping::default()
+                ..Mapping::prompt()
             },
             ..options()
         })

@@ -5,7 +5,6 @@ use std::process::Command;
 use contract::metrics;
 use futures::future::join_all;
 use local::bedrock::scenario::{Rule, Scenario};
-use processor::campaign;
 
 use super::{FORMS, Form, OTHERS, Run, campaign as campaign_of, doing};
 use crate::rig::{campaigns, changed_campaign};
@@ -68,7 +67,17 @@ async fn what_the_model_does_not_take_is_given_up_at_once_with_the_setting_to_ch
 fn a_campaign_whose_every_call_is_refused_is_told_once_an_invocation() {
     let ran = Command::new(env!("CARGO_BIN_EXE_local"))
         .env_remove("RUST_LOG")
-        .args(["--exit-when-done", "--port", "0", "--events", "2000", "--users", "200"])
+        .args([
+            "--exit-when-done",
+            "--port",
+            "0",
+            "--batch-window-ms",
+            "100",
+            "--events",
+            "2000",
+            "--users",
+            "200",
+        ])
         .args(["--scenario", "no-temperature", "--campaigns"])
         .arg(campaigns())
         .output()
@@ -82,26 +91,6 @@ fn a_campaign_whose_every_call_is_refused_is_told_once_an_invocation() {
     assert!(logged.contains("remove temperature"), "{logged}");
     let told = told.count();
     assert!((1..=16).contains(&told), "{told} lines for {given_up} letters and more:\n{logged}");
-}
-
-#[test]
-fn a_preview_of_a_model_that_refuses_says_what_to_change() {
-    let folder = changed_campaign(|text| text.replace("-v1:0\"", "-v1:0+no-temperature\""));
-    let events = folder.path().join("events.jsonl");
-    let event = r#"{"event_type":"users.behaviors.CustomEvent","user_id":"u1","id":"e1","time":1764000000,"name":"episode_watched","properties":{"show":"S","season":2,"episode":7}}"#;
-    std::fs::write(&events, event).expect("is written");
-
-    let ran = Command::new(env!("CARGO_BIN_EXE_local"))
-        .args(["preview", "--campaign", "new-episode", "--events"])
-        .arg(&events)
-        .arg("--campaigns")
-        .arg(folder.path())
-        .output()
-        .expect("program runs");
-
-    let said =
-        format!("{}{}", String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
-    assert!(said.contains("remove temperature"), "{said}");
 }
 
 /// A campaign whose schema says what the service takes nothing of.

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::{FORMS, Form, doing};
+use crate::rig::posted;
 
 const MODEL: &str = "us.some.model-v1:0";
 
@@ -175,14 +176,11 @@ fn the_stand_in_alone_does_what_it_is_told() {
     let endpoint = line.trim().strip_prefix("AWS_ENDPOINT_URL_BEDROCK_RUNTIME=");
 
     let url = format!("{}/model/some.model/converse", endpoint.expect("names the variable"));
-    let answer = Command::new("curl")
-        .args(["--silent", "--json", &request(Form::Tool).to_string(), &url])
-        .output()
-        .expect("curl runs");
+    let answer = posted(&url, &request(Form::Tool));
     child.kill().expect("is ended");
     child.wait().expect("ends");
 
-    assert!(String::from_utf8_lossy(&answer.stdout).contains("<h1>Error</h1>"));
+    assert!(answer.contains("<h1>Error</h1>"), "{answer}");
     let unknown = Command::new(env!("CARGO_BIN_EXE_local"))
         .args(["bedrock", "--scenario", "none"])
         .output()

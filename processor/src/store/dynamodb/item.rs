@@ -6,9 +6,8 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use contract::content;
 use serde_json::{Map, Value};
 
-use super::failed;
 use crate::eligibility::{State, WrittenFor};
-use crate::store::{Key, TableError, Write};
+use crate::store::{Cause, Key, TableError, Write};
 
 /// An item of DynamoDB.
 pub(crate) type Item = HashMap<String, AttributeValue>;
@@ -45,7 +44,7 @@ pub(super) fn item(place: &Key, write: &Write) -> Result<Item, TableError> {
 /// The remembered events, as JSON.
 pub(super) fn history(write: &Write) -> Result<AttributeValue, TableError> {
     let json = serde_json::to_string(&write.history);
-    let json = json.map_err(|_| failed("history was not stored", "it is no JSON".to_owned()))?;
+    let json = json.map_err(|_| TableError::passing("history was not stored", Cause::NotJson))?;
     Ok(AttributeValue::S(json))
 }
 

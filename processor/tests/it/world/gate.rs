@@ -11,13 +11,16 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use campaign::Compiled;
 use contract::dead_letter::DeadLetter;
-use processor::campaign::Compiled;
-use processor::coordination::{BudgetOfDay, Coordination, Entry, Failed, Lease, Leased, Spent};
+use processor::coordination::{
+    BudgetOfDay, Coordination, Entry, Failures, Lease, LeaseReply, Spending,
+};
 use processor::dead_letters::{DeadLetterQueue, NotQueued};
 use processor::eligibility::State;
 use processor::model::{Answer, Correction, ModelError, TextModel};
-use processor::store::{ContentTable, Key, TableError, Write, Written};
+use processor::store::{Cause, ContentTable, Key, TableError, Write, WriteResult};
+use program::aws::CallError;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use tokio::sync::Notify;
@@ -141,7 +144,7 @@ pub(crate) struct Gated<T> {
 
 impl From<Fault> for TableError {
     fn from(_: Fault) -> Self {
-        Self { attempted: "call", reason: "injected".to_owned(), is_final: false }
+        Self::passing("call", Cause::Other("injected"))
     }
 }
 
@@ -165,7 +168,7 @@ impl Gate {
 
 impl From<Fault> for NotQueued {
     fn from(_: Fault) -> Self {
-        Self("injected".to_owned())
+        Self(CallError::Refused("injected".to_owned()))
     }
 }
 
@@ -191,7 +194,7 @@ impl<T: ContentTable> ContentTable for Gated<Arc<T>> {
         key: &Key,
         seen: Option<u64>,
         write: &Write,
-    ) -> Result<Written, TableError> {
+    ) -> Result<WriteResult, TableError> {
         gated!(self, self.inner.write(key, seen, write))
     }
 
@@ -203,11 +206,11 @@ impl<T: ContentTable> ContentTable for Gated<Arc<T>> {
         gated!(self, self.inner.items(user_id))
     }
 
-    async fn remove(&self, key: &Key, seen: u64) -> Result<Written, TableError> {
+    async fn remove(&self, key: &Key, seen: u64) -> Result<WriteResult, TableError> {
         gated!(self, self.inner.remove(key, seen))
     }
 
-    async fn touch(&self, key: &Key, seen: u64, revision: u64) -> Result<Written, TableError> {
+    async fn touch(&self, key: &Key, seen: u64, revision: u64) -> Result<WriteResult, TableError> {
         gated!(self, self.inner.touch(key, seen, revision))
     }
 }
@@ -222,7 +225,7 @@ impl<T: Coordination> Coordination for Gated<Arc<T>> {
         gated!(self, self.inner.answers(hashes, now))
     }
 
-    async fn lease(&self, hash: &str, lease: &Lease) -> Result<Leased, TableError> {
+    async fn lease(&self, hash: &str, lease: &Lease) -> Result<LeaseReply, TableError> {
         gated!(self, self.inner.lease(hash, lease))
     }
 
@@ -238,7 +241,7 @@ impl<T: Coordination> Coordination for Gated<Arc<T>> {
         &self,
         hash: &str,
         owner: &str,
-        failed: &Failed,
+        failed: &Failures,
         at: i64,
     ) -> Result<(), TableError> {
         gated!(self, self.inner.release(hash, owner, failed, at))
@@ -249,7 +252,7 @@ impl<T: Coordination> Coordination for Gated<Arc<T>> {
         budget: &BudgetOfDay,
         amount: u64,
         name: &str,
-    ) -> Result<Spent, TableError> {
+    ) -> Result<Spending, TableError> {
         gated!(self, self.inner.spend(budget, amount, name))
     }
 

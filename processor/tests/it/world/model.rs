@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use processor::campaign::Compiled;
+use campaign::Compiled;
 use processor::model::{Answer, Correction, ModelError, Stop, TextModel, Usage};
 use serde_json::json;
 use tokio::time::sleep;
@@ -24,6 +24,9 @@ pub(crate) const GARBLED: &str = "garbled";
 
 /// A show about which no answer comes in time.
 pub(crate) const ENDLESS: &str = "endless";
+
+/// A show about which an answer takes half a minute.
+pub(crate) const SLUGGISH: &str = "sluggish";
 
 /// Answers with what the prompt says, which no sensible model would.
 #[derive(Debug, Default)]
@@ -69,7 +72,10 @@ impl TextModel for Scripted {
         if correction.is_none() {
             *self.asked.lock().expect("whole").entry(asked).or_default() += 1;
         }
-        let latency = *self.latency.lock().expect("whole");
+        let latency = match prompt.contains(SLUGGISH) {
+            true => Duration::from_secs(30),
+            false => *self.latency.lock().expect("whole"),
+        };
         if !latency.is_zero() {
             sleep(latency).await;
         }

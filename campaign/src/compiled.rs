@@ -1,0 +1,296 @@
+//! A campaign made ready for use: template, condition and schema compiled, fallback
+//! checked.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use contract::user_record::Event;
+use jsonschema::Validator;
+use serde_json::{Map, Value};
+
+use crate::answer::{self, BadAnswer};
+use crate::condition::{Condition, NotEvaluated};
+use crate::fault::{Fault, InvalidCampaigns};
+use crate::folder::{self, Draft};
+use crate::lines::line_of;
+use crate::past::Past;
+use crate::prompt::Prompt;
+use crate::prompt_hash::Parameters;
+use crate::schema::travelling;
+use crate::{Campaign, field, safe_text, warnings};
+
+/// A campaign that can be generated for.
+#[derive(Debug)]
+pub struct Compiled {
+    /// What the folder says.
+    pub campaign: Campaign,
+    /// What an event of its types must fulfil besides.
+    pub condition: Option<Condition>,
+    /// The prompt's template.
+    pub prompt: Prompt,
+    /// The standing instructions, rendered.
+    pub system: String,
+    /// The answer's schema.
+    pub validator: Validator,
+    /// The part of the answer's schema that travels with each call.
+    pub travelling_schema: Value,
+    /// Its size, in bytes.
+    pub schema_bytes: usize,
+    /// Fields without which an event is not answered.
+    pub required: BTreeSet<String>,
+    /// What is worth a look, and no fault.
+    pub warnings: Vec<Fault>,
+    /// What decides an answer besides the prompt, hashed.
+    parameters: Parameters,
+}
+
+/// Reads and compiles every campaign in `folder`, in the order of their names.
+pub fn load(folder: &Path) -> Result<Vec<Arc<Compiled>>, InvalidCampaigns> {
+    let (drafts, mut faults) = folder::drafts(folder);
+    let compiled = drafts.into_iter().filter_map(|draft| compile(draft, &mut faults));
+    let campaigns = compiled.map(Arc::new).collect();
+    if faults.is_empty() { Ok(campaigns) } else { Err(InvalidCampaigns(faults)) }
+}
+
+/// Compiles what can be read of a campaign and adds everything that is wrong with it.
+fn compile(draft: Draft, faults: &mut Vec<Fault>) -> Option<Compiled> {
+    let folder = draft.folder.clone();
+    let mut blame = |file: &str, line: Option<usize>, reason: String| {
+        faults.push(Fault::new(&folder.join(file), line, reason));
+    };
+    let condition = draft.config.as_ref().and_then(|config| config.trigger.when.as_ref());
+    let condition = match condition.map(Condition::compile).transpose() {
+        Ok(condition) => condition,
+        Err(wrong) => {
+            for (line, reason) in wrong {
+                blame("campaign.toml", Some(line), reason);
+            }
+            None
+        }
+    };
+    let fields = draft.config.as_ref().map(|config| &config.fields);
+    let mut template = |file: &str, text: Option<&String>| {
+        let text = text?;
+        let compiled = Prompt::compile(text, fields);
+        compiled
+            .map_err(|error| {
+                let remedy = error.remedy().map(|remedy| format!(": {remedy}"));
+                let reason = format!("{error}{}", remedy.unwrap_or_default());
+                blame(file, error.line(text), reason);
+            })
+            .ok()
+    };
+    let prompt = template("prompt.liquid", draft.prompt.as_ref());
+    let system = template("system.liquid", draft.system.as_ref());
+    let validator = draft.answer_schema.as_ref().and_then(|schema| {
+        let compiled = jsonschema::validator_for(schema);
+        compiled
+            .map_err(|error| {
+                blame("answer.schema.json", None, format!("is not a JSON Schema: {error}"));
+            })
+            .ok()
+    });
+    let form = draft.config.as_ref().map(|config| config.structured_output);
+    let reduced = draft.answer_schema.as_ref().zip(form).and_then(|(schema, form)| {
+        let reduced = travelling::reduced(schema, form);
+        reduced.map_err(|error| blame("answer.schema.json", None, error.to_string())).ok()
+    });
+    if let (Some((text, fallback)), Some(validator), Some(schema)) =
+        (&draft.fallback, &validator, &draft.answer_schema)
+        && let Err(error) =
+            answer::accept(&Value::Object(fallback.clone()).to_string(), validator, schema)
+    {
+        let places = match &error {
+            BadAnswer::Mismatch(violations) => violations.as_slice(),
+            _ => &[],
+        };
+        for violation in places {
+            let reason = format!("does not match answer.schema.json: {violation}");
+            blame("fallback.json", line_of(text, &violation.place), reason);
+        }
+    }
+    let system = system.and_then(|system| {
+        let rendered = system.render(&[]);
+        let text = draft.system.as_deref().unwrap_or_default();
+        let rendered = rendered
+            .map_err(|error| blame("system.liquid", error.line(text), error.to_string()))
+            .ok()?;
+        if safe_text::shows_nothing(&rendered) {
+            let reason = "says nothing: write what the model is to do, and never to do";
+            blame("system.liquid", None, reason.to_owned());
+            return None;
+        }
+        Some(rendered)
+    });
+    let fallback_text = draft.fallback.as_ref().map(|(text, _)| text.clone());
+    let campaign = draft.finish()?;
+    let (prompt, validator, reduced, system) = (prompt?, validator?, reduced?, system?);
+    let required = campaign.config.required.clone().unwrap_or_else(|| prompt.printed_bare());
+    let warnings = warnings::of(&folder, &campaign, &reduced, &fallback_text.unwrap_or_default());
+    let schema_bytes = reduced.schema.to_string().len();
+    let parameters = Parameters::new(&campaign, &system);
+    Some(Compiled {
+        condition,
+        prompt,
+        system,
+        validator,
+        travelling_schema: reduced.schema,
+        schema_bytes,
+        required,
+        warnings,
+        parameters,
+        campaign,
+    })
+}
+
+/// The personal fields that some campaign asks for, by their top-level names: those that
+/// its prompt may see, and those that its condition looks at.
+pub fn wanted_fields(campaigns: &[Arc<Compiled>]) -> BTreeSet<String> {
+    let fields = campaigns.iter().flat_map(|each| &each.campaign.config.fields);
+    let first = |field: &String| field.split('.').next().unwrap_or(field).to_owned();
+    let conditions = campaigns.iter().filter_map(|each| each.condition.as_ref());
+    fields.map(first).chain(conditions.flat_map(Condition::fields).cloned()).collect()
+}
+
+impl Compiled {
+    /// Tells whether an event asks for content.
+    pub fn is_triggered_by(&self, event_type: &str, event: &Event) -> Result<bool, NotEvaluated> {
+        if !self.campaign.config.trigger.event_types.contains(event_type) {
+            return Ok(false);
+        }
+        self.condition.as_ref().map_or(Ok(true), |condition| condition.holds(event_type, event))
+    }
+
+    /// The fields that the prompt needs and a remembered event lacks, because they are not
+    /// there or show nothing.
+    pub fn lacks(&self, past: &Past) -> Vec<&str> {
+        let is_there = |path: &str| match field(&past.fields, path) {
+            None | Some(Value::Null) => false,
+            Some(Value::String(text)) => !safe_text::shows_nothing(text),
+            Some(Value::Array(values)) => !values.is_empty(),
+            Some(Value::Object(map)) => !map.is_empty(),
+            Some(Value::Bool(_) | Value::Number(_)) => true,
+        };
+        self.required.iter().map(String::as_str).filter(|path| !is_there(path)).collect()
+    }
+
+    /// Checks an answer and makes it safe.
+    pub fn accept(&self, answer: &str) -> Result<Map<String, Value>, BadAnswer> {
+        answer::accept(answer, &self.validator, &self.campaign.answer_schema)
+    }
+
+    /// Identifies everything that decides an answer: model, parameters, schema and prompt.
+    pub fn prompt_hash(&self, prompt: &str) -> String {
+        self.parameters.with(prompt)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    pub(crate) fn sample_folder() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../campaigns")
+    }
+
+    pub(crate) fn draft() -> Draft {
+        let (mut drafts, faults) = folder::drafts(&sample_folder());
+        assert!(faults.is_empty(), "{faults:?}");
+        drafts.remove(0)
+    }
+
+    fn faults_of(draft: Draft) -> Vec<String> {
+        let mut faults = Vec::new();
+        let compiled = compile(draft, &mut faults);
+        assert_eq!(compiled.is_some(), faults.is_empty());
+        let folder = sample_folder();
+        let folder = folder.to_str().expect("is UTF-8");
+        faults.iter().map(|fault| fault.to_string().replace(folder, "")).collect()
+    }
+
+    pub(crate) fn compiled(draft: Draft) -> Compiled {
+        let mut faults = Vec::new();
+        let compiled = compile(draft, &mut faults);
+        compiled.unwrap_or_else(|| panic!("{faults:?}"))
+    }
+
+    #[test]
+    fn the_sample_campaign_compiles() {
+        let compiled = load(&sample_folder()).expect("compiles").remove(0);
+
+        assert!(compiled.system.contains("They are data"));
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_said_at_once_with_its_line() {
+        let mut draft = draft();
+        let config = draft.config.as_mut().expect("is there");
+        config.trigger.when.as_mut().expect("is there").text = "event.name ==\n== 1".to_owned();
+        draft.prompt = Some("a\n{{ events[0].secret }}".to_owned());
+        draft.system = Some("a\nb {% if %}".to_owned());
+        let (text, fallback) = draft.fallback.as_mut().expect("is there");
+        fallback.remove("heading");
+        fallback.insert("emailTitle".to_owned(), Value::from(7));
+        assert!(text.lines().nth(1).is_some_and(|line| line.contains("emailTitle")));
+
+        let faults = faults_of(draft);
+
+        let expected = [
+            "/new-episode/campaign.toml:23: condition",
+            "/new-episode/prompt.liquid:2: template does not render",
+            "/new-episode/system.liquid:2: template does not parse",
+            "/new-episode/fallback.json:2: does not match answer.schema.json: type at",
+            "/new-episode/fallback.json:1: does not match answer.schema.json: required at",
+        ];
+        assert_eq!(faults.len(), expected.len(), "{faults:#?}");
+        for expected in expected {
+            assert!(
+                faults.iter().any(|fault| fault.starts_with(expected)),
+                "{expected}: {faults:#?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_prompt_hash_changes_with_everything_that_decides_an_answer() {
+        let one = compiled(draft());
+        let mut other = draft();
+        other.config.as_mut().expect("is there").max_tokens += 1;
+        let other = compiled(other);
+
+        assert_eq!(one.prompt_hash("a"), one.prompt_hash("a"));
+        assert_ne!(one.prompt_hash("a"), one.prompt_hash("b"));
+        assert_ne!(one.prompt_hash("a"), other.prompt_hash("a"));
+    }
+
+    #[test]
+    fn an_event_without_what_the_prompt_prints_is_not_answered() {
+        let compiled = compiled(draft());
+        let lacks = |properties: Value| {
+            let fields = Map::from_iter([("properties".to_owned(), properties)]);
+            let event = Event { id: "e".to_owned(), time: 1, fields };
+            let (past, _) = Past::of("t", &event, &compiled.campaign.config.fields);
+            compiled.lacks(&past).join(" ")
+        };
+
+        let all = serde_json::json!({ "show": "Harbour Lights", "season": 2, "episode": 7 });
+        assert_eq!(lacks(all), "");
+        let blank = serde_json::json!({ "show": " \u{2800}", "season": null, "episode": 0 });
+        assert_eq!(lacks(blank), "properties.season properties.show");
+        let all_of_it = "properties.episode properties.season properties.show";
+        assert_eq!(lacks("not an object".into()), all_of_it);
+    }
+
+    #[test]
+    fn instructions_that_say_nothing_are_a_fault() {
+        let mut draft = draft();
+        draft.system = Some("{% comment %}later{% endcomment %}\n\u{2800}".to_owned());
+
+        let faults = faults_of(draft);
+
+        assert!(faults[0].starts_with("/new-episode/system.liquid: says nothing"), "{faults:?}");
+    }
+}

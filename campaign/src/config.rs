@@ -1,0 +1,139 @@
+//! The settings of a campaign, as `campaign.toml` says them.
+
+mod toml;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+pub(crate) use toml::read;
+
+/// What a slow model takes to begin its answer, in seconds, when it has much to do.
+const FIRST_TOKEN_SECS: u32 = 30;
+
+/// Tokens that a slow model writes in a second; small ones write a hundred and more.
+const SLOW_TOKENS_PER_SECOND: u32 = 20;
+
+/// The settings in `campaign.toml`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// Model or inference profile that writes the content.
+    pub model_id: String,
+    /// How the model is held to the schema.
+    pub structured_output: StructuredOutput,
+    /// Most output tokens of one answer; part of every reservation of quota.
+    pub max_tokens: u32,
+    /// Sampling temperature, 0 to 1.
+    pub temperature: Option<f32>,
+    /// How long content is served, in days.
+    pub ttl_days: u32,
+    /// Most of a user's events that are remembered and that the prompt sees, newest kept.
+    pub history: usize,
+    /// Time between two events of a user that get content, in hours; 0 for none.
+    pub cooldown_hours: u32,
+    /// How long an answer stands for every equal prompt, in hours.
+    pub cache_hours: u32,
+    /// Campaigns of a higher priority are served first.
+    pub priority: i32,
+    /// Whether the service may keep the standing instructions between calls.
+    pub cache_system: bool,
+    /// Longest time that a call of the model may take, in seconds, where it is said; see
+    /// [`Config::timeout`].
+    pub timeout_secs: Option<u32>,
+    /// Fields of an event that the prompt may see; `properties.show` names one
+    /// inside another. Personal fields that are not named never leave the bucket.
+    pub fields: BTreeSet<String>,
+    /// Fields without which an event is not answered, where they are said; otherwise the
+    /// prompt tells them.
+    pub required: Option<BTreeSet<String>>,
+    /// Which events ask for content.
+    pub trigger: Trigger,
+    /// What generations may cost in a day.
+    pub budget: Option<Budget>,
+    /// What the model's tokens cost.
+    pub price: Option<Price>,
+    /// Guardrail of the account that every answer passes.
+    pub guardrail: Option<Guardrail>,
+}
+
+/// How the model is held to the answer's schema.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StructuredOutput {
+    /// Converse's output configuration, for models that have it.
+    #[default]
+    JsonSchema,
+    /// A forced tool call, for models that do not.
+    Tool,
+}
+
+/// Which events ask for content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trigger {
+    /// Event types, e.g. `users.behaviors.CustomEvent`.
+    pub event_types: BTreeSet<String>,
+    /// What else must hold.
+    pub when: Option<Expression>,
+}
+
+/// A condition in the Common Expression Language (CEL, <https://cel.dev>) over `event`,
+/// the fields of an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expression {
+    /// The expression.
+    pub text: String,
+    /// Its line in `campaign.toml`.
+    pub line: usize,
+}
+
+/// What generations may cost in a day (UTC).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Budget {
+    /// Input and output tokens.
+    Tokens(u64),
+    /// US dollars, by the campaign's [`Price`].
+    Usd(f64),
+}
+
+/// What a model's tokens cost, in US dollars for a million.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Price {
+    /// Input tokens.
+    pub usd_per_million_input_tokens: f64,
+    /// Output tokens.
+    pub usd_per_million_output_tokens: f64,
+}
+
+/// A guardrail of the account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Guardrail {
+    /// Its id or ARN.
+    pub id: String,
+    /// Its version, a number or `DRAFT`.
+    pub version: String,
+}
+
+impl Config {
+    /// Longest time that a call of the model may take: what the campaign says, or what an
+    /// answer of `max_tokens` takes a slow model.
+    pub fn timeout(&self) -> Duration {
+        let secs = self.timeout_secs.unwrap_or_else(|| self.slow_answer_secs());
+        Duration::from_secs(secs.min(toml::MAX_TIMEOUT_SECS).into())
+    }
+
+    /// What an answer of `max_tokens` takes a slow model, in seconds.
+    pub fn slow_answer_secs(&self) -> u32 {
+        FIRST_TOKEN_SECS + self.max_tokens.div_ceil(SLOW_TOKENS_PER_SECOND)
+    }
+}
+
+impl Price {
+    /// What a call costs, in US dollars; input tokens are priced ones, see
+    /// `Usage::priced_input_tokens` in `processor`.
+    pub fn usd(&self, input_tokens: u64, output_tokens: u64) -> f64 {
+        (input_tokens as f64 * self.usd_per_million_input_tokens
+            + output_tokens as f64 * self.usd_per_million_output_tokens)
+            / 1e6
+    }
+}

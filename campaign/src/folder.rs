@@ -1,0 +1,160 @@
+//! The files of a campaign's folder.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
+
+use crate::config::{self, Config};
+use crate::fault::{Fault, InvalidCampaigns};
+use crate::schema;
+use crate::{Campaign, MAX_NAME_CHARS, is_name, safe_text};
+
+/// A campaign as far as its files can be read.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    /// Name of the folder.
+    pub(crate) name: String,
+    /// The folder.
+    pub(crate) folder: PathBuf,
+    /// `campaign.toml`.
+    pub(crate) config: Option<Config>,
+    /// `prompt.liquid`.
+    pub(crate) prompt: Option<String>,
+    /// `system.liquid`.
+    pub(crate) system: Option<String>,
+    /// `answer.schema.json`.
+    pub(crate) answer_schema: Option<Value>,
+    /// `fallback.json`, as text for its lines, and as content.
+    pub(crate) fallback: Option<(String, Map<String, Value>)>,
+}
+
+/// Reads every campaign in `folder`, in the order of their names, and compiles none: for
+/// who asks nobody anything.
+pub fn read(folder: &Path) -> Result<Vec<Campaign>, InvalidCampaigns> {
+    let (drafts, faults) = drafts(folder);
+    if !faults.is_empty() {
+        return Err(InvalidCampaigns(faults));
+    }
+    Ok(drafts.into_iter().filter_map(Draft::finish).collect())
+}
+
+/// Reads every campaign in `folder` as far as that is possible; a draft without
+/// faults is complete.
+pub(crate) fn drafts(folder: &Path) -> (Vec<Draft>, Vec<Fault>) {
+    let mut faults = Vec::new();
+    let mut drafts = Vec::new();
+    for path in subfolders(folder, &mut faults) {
+        drafts.extend(read_campaign(&path, &mut faults));
+    }
+    if drafts.is_empty() && faults.is_empty() {
+        faults.push(Fault::new(
+            folder,
+            None,
+            "holds no campaign: put a folder with a campaign.toml into it",
+        ));
+    }
+    (drafts, faults)
+}
+
+impl Draft {
+    /// The campaign, if every file could be read.
+    pub(crate) fn finish(self) -> Option<Campaign> {
+        let answer_schema = self.answer_schema?;
+        let fallback = match safe_text::decoded(Value::Object(self.fallback?.1)) {
+            Value::Object(fallback) => safe_text::safe(fallback, &answer_schema),
+            // An object stays one.
+            _ => return None,
+        };
+        Some(Campaign {
+            name: self.name,
+            config: self.config?,
+            prompt: self.prompt?,
+            system: self.system?,
+            answer_schema,
+            fallback,
+        })
+    }
+}
+
+/// The folders in `folder`, in the order of their names.
+pub(crate) fn subfolders(folder: &Path, faults: &mut Vec<Fault>) -> Vec<PathBuf> {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) => {
+            let reason = format!("cannot be read ({error}): name a folder of campaigns");
+            faults.push(Fault::new(folder, None, reason));
+            return Vec::new();
+        }
+    };
+    let mut paths: Vec<PathBuf> =
+        entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
+    paths.sort();
+    paths
+}
+
+/// Reads one campaign as far as its files can be read; `None` if it cannot even be named.
+pub(crate) fn read_campaign(folder: &Path, faults: &mut Vec<Fault>) -> Option<Draft> {
+    let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    if !is_name(name) {
+        let reason = format!(
+            "a campaign's name is 1 to {MAX_NAME_CHARS} lower-case letters, digits and hyphens: rename the folder"
+        );
+        faults.push(Fault::new(folder, None, reason));
+        return None;
+    }
+    let mut files = Files { folder, faults };
+    let config = files.text("campaign.toml").and_then(|text| {
+        let (config, found) = config::read(&text);
+        files.blame("campaign.toml", found);
+        config
+    });
+    let prompt = files.text("prompt.liquid");
+    let system = files.text("system.liquid");
+    let answer_schema = files.json::<Value>("answer.schema.json").map(|(text, value)| {
+        files.blame("answer.schema.json", schema::faults(&text, &value));
+        value
+    });
+    let fallback = files.json("fallback.json");
+    let (name, folder) = (name.to_owned(), folder.to_owned());
+    Some(Draft { name, folder, config, prompt, system, answer_schema, fallback })
+}
+
+/// A fault within a file: line and reason.
+pub(crate) type Found = (Option<usize>, String);
+
+/// Reads the files of one campaign and remembers what is wrong with them.
+struct Files<'a> {
+    folder: &'a Path,
+    faults: &'a mut Vec<Fault>,
+}
+
+impl Files<'_> {
+    fn text(&mut self, name: &str) -> Option<String> {
+        match std::fs::read_to_string(self.folder.join(name)) {
+            Ok(text) => Some(text),
+            Err(error) => {
+                let reason = format!("cannot be read ({error}): every campaign needs this file");
+                self.blame(name, vec![(None, reason)]);
+                None
+            }
+        }
+    }
+
+    fn json<T: serde::de::DeserializeOwned>(&mut self, name: &str) -> Option<(String, T)> {
+        let text = self.text(name)?;
+        match serde_json::from_str(&text) {
+            Ok(parsed) => Some((text, parsed)),
+            Err(error) => {
+                let reason = format!("is not a JSON object: {error}");
+                self.blame(name, vec![(Some(error.line().max(1)), reason)]);
+                None
+            }
+        }
+    }
+
+    fn blame(&mut self, name: &str, found: Vec<Found>) {
+        let path = self.folder.join(name);
+        let faults = found.into_iter().map(|(line, reason)| Fault::new(&path, line, reason));
+        self.faults.extend(faults);
+    }
+}

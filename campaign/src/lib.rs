@@ -1,0 +1,134 @@
+//! A campaign's folder, and what is made of it: everything that a campaign decides.
+//!
+//! A campaign is a folder whose name is the campaign's name:
+//!
+//! ```text
+//! campaigns/new-episode/
+//!   campaign.toml        trigger, model, limits, allow-listed fields
+//!   prompt.liquid        what is asked, over the user's events
+//!   system.liquid        the standing instructions
+//!   answer.schema.json   the shape of an answer (JSON Schema)
+//!   fallback.json        what is served while there is no answer
+//! ```
+//!
+//! ```text
+//! folder -> draft -> compiled: event -> triggered? -> past event -> prompt -> hash
+//!  (folder, config,  (compiled)  (condition)           (past)      (prompt)  (prompt_hash)
+//!   schema)                      answer -> checked, safe content
+//!                                           (answer, safe_text)
+//! ```
+//!
+//! [`load`] reads and compiles all campaigns of a folder and reports every fault at once,
+//! each with its file, its line and a remedy. [`read`] reads them for who only serves.
+//!
+//! Read [`compiled`] first.
+
+pub mod answer;
+pub mod compiled;
+pub mod condition;
+pub mod config;
+pub mod example;
+pub mod fault;
+mod folder;
+mod lines;
+pub mod message;
+pub mod past;
+pub mod prompt;
+mod prompt_hash;
+pub mod safe_text;
+mod schema;
+mod warnings;
+
+use serde_json::{Map, Value};
+
+pub use compiled::{Compiled, load, wanted_fields};
+pub use config::{Budget, Config, Guardrail, Price, StructuredOutput};
+pub use fault::{Fault, InvalidCampaigns};
+pub use folder::read;
+pub use past::Past;
+
+/// Longest name of a campaign, in characters.
+pub const MAX_NAME_CHARS: usize = 64;
+
+/// One campaign, as its folder describes it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Campaign {
+    /// Name of the folder; also part of the content's key.
+    pub name: String,
+    /// The settings in `campaign.toml`.
+    pub config: Config,
+    /// The template in `prompt.liquid`.
+    pub prompt: String,
+    /// The template in `system.liquid`.
+    pub system: String,
+    /// The JSON Schema in `answer.schema.json`.
+    pub answer_schema: Value,
+    /// The content in `fallback.json`, safe like every content.
+    pub fallback: Map<String, Value>,
+}
+
+/// Tells whether `name` can name a campaign: lower-case letters, digits and `-`.
+pub fn is_name(name: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    (1..=MAX_NAME_CHARS).contains(&name.len()) && name.chars().all(allowed)
+}
+
+/// Looks up `properties.show` in nested objects.
+pub fn field<'a>(fields: &'a Map<String, Value>, path: &str) -> Option<&'a Value> {
+    let mut names = path.split('.');
+    let first = fields.get(names.next()?)?;
+    names.try_fold(first, |value, name| value.get(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+
+    use super::*;
+
+    fn repository_campaigns() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../campaigns")
+    }
+
+    #[test]
+    fn the_sample_campaign_loads_and_asks_for_no_personal_field() {
+        let campaigns = load(&repository_campaigns()).expect("sample campaigns are valid");
+
+        assert_eq!(campaigns[0].campaign.name, "new-episode");
+        let wanted = wanted_fields(&campaigns);
+        assert!(wanted.contains("properties"));
+        assert!(!wanted.contains("external_user_id"));
+    }
+
+    #[test]
+    fn every_fault_of_every_campaign_is_reported_at_once_with_its_line() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/broken-campaigns");
+
+        let InvalidCampaigns(faults) = load(&folder).expect_err("all are broken");
+
+        let listed: Vec<String> = faults
+            .iter()
+            .map(|fault| {
+                let text = fault.to_string();
+                text.trim_start_matches(folder.to_str().expect("is UTF-8")).to_owned()
+            })
+            .collect();
+        let expected = [
+            "/Upper_Case: a campaign's name is 1 to 64 lower-case",
+            "/half/campaign.toml:2: max_tokens must be 1 to 64000",
+            "/half/campaign.toml:3: temperature must be 0 to 1",
+            "/half/campaign.toml:5: unknown setting \"colour\"",
+            "/half/campaign.toml:6: fields: invalid type: integer `7`",
+            "/half/campaign.toml:9: event_types must name at least one event type",
+            "/half/campaign.toml:12: a budget is tokens_per_day or usd_per_day",
+            "/half/campaign.toml: ttl_days is missing",
+            "/half/prompt.liquid: cannot be read",
+            "/half/answer.schema.json:1: is not a JSON object: key must be",
+            "/long/answer.schema.json:4: a text needs a maxLength",
+        ];
+        assert_eq!(listed.len(), expected.len(), "{listed:#?}");
+        for (expected, fault) in expected.iter().zip(&listed) {
+            assert!(fault.starts_with(expected), "{fault}\n{expected}");
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Identifies everything that decides an answer: model, parameters, schema and prompt, and
+//! the rules by which texts are made safe.
+
+use contract::digest;
+use sha2::{Digest as _, Sha256};
+
+use crate::config::{Config, Guardrail, StructuredOutput, Trigger};
+use crate::{Campaign, safe_text};
+
+/// What decides an answer besides the prompt.
+#[derive(Debug, Clone)]
+pub(crate) struct Parameters(Sha256);
+
+impl Parameters {
+    /// Of a campaign whose standing instructions are rendered. Every setting is named here,
+    /// so that a new one cannot be forgotten.
+    pub(crate) fn new(campaign: &Campaign, system: &str) -> Self {
+        let Campaign { name: _, config, prompt: _, system: _, answer_schema, fallback: _ } =
+            campaign;
+        let Config {
+            model_id,
+            structured_output,
+            max_tokens,
+            temperature,
+            guardrail,
+            // These decide whether and when is asked, and what that may cost.
+            ttl_days: _,
+            history: _,
+            cooldown_hours: _,
+            cache_hours: _,
+            priority: _,
+            cache_system: _,
+            timeout_secs: _,
+            fields: _,
+            required: _,
+            trigger: Trigger { event_types: _, when: _ },
+            budget: _,
+            price: _,
+        } = config;
+        let form = match structured_output {
+            StructuredOutput::JsonSchema => "json-schema",
+            StructuredOutput::Tool => "tool",
+        };
+        let temperature = temperature.map_or(String::new(), |temperature| temperature.to_string());
+        let (id, version) = match guardrail {
+            Some(Guardrail { id, version }) => (id.as_str(), version.as_str()),
+            None => ("", ""),
+        };
+        let mut hash = Sha256::new();
+        add(&mut hash, &safe_text::VERSION.to_string());
+        add(&mut hash, model_id);
+        add(&mut hash, form);
+        add(&mut hash, &max_tokens.to_string());
+        add(&mut hash, &temperature);
+        add(&mut hash, id);
+        add(&mut hash, version);
+        add(&mut hash, &answer_schema.to_string());
+        add(&mut hash, system);
+        Self(hash)
+    }
+
+    /// Identifies a prompt with these parameters, in hexadecimal.
+    pub(crate) fn with(&self, prompt: &str) -> String {
+        let mut hash = self.0.clone();
+        add(&mut hash, prompt);
+        digest::as_hex(&hash.finalize())
+    }
+}
+
+/// Adds a text with its length in front, so that no two different inputs run into the
+/// same bytes.
+fn add(hash: &mut Sha256, text: &str) {
+    hash.update((text.len() as u64).to_be_bytes());
+    hash.update(text);
+}

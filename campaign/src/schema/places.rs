@@ -1,0 +1,76 @@
+//! Finds what a schema says of a place in a value, through references and alternatives.
+
+use serde_json::Value;
+
+/// Deepest chain of references and alternatives that is followed.
+const MAX_DEPTH: usize = 16;
+
+/// Most schemas that speak of one place; further ones are not looked at.
+const MAX_SCHEMAS: usize = 64;
+
+/// All schemas that speak of one place in a value; of alternatives, every one.
+#[derive(Debug, Clone)]
+pub(crate) struct Of<'s> {
+    root: &'s Value,
+    schemas: Vec<&'s Value>,
+}
+
+impl<'s> Of<'s> {
+    /// What speaks of the value as a whole.
+    pub(crate) fn root(root: &'s Value) -> Self {
+        let mut of = Self { root, schemas: Vec::new() };
+        of.add(root, 0);
+        of
+    }
+
+    /// What speaks of a property of it.
+    pub(crate) fn property(&self, name: &str) -> Self {
+        self.below(|schema| schema.get("properties")?.get(name))
+    }
+
+    /// What speaks of its `n`th item.
+    pub(crate) fn item(&self, n: usize) -> Self {
+        self.below(|schema| {
+            let own = schema.get("prefixItems").and_then(|items| items.get(n));
+            own.or_else(|| schema.get("items"))
+        })
+    }
+
+    /// Tells whether a keyword has this text.
+    pub(crate) fn says(&self, keyword: &str, text: &str) -> bool {
+        self.schemas.iter().any(|schema| schema[keyword] == text)
+    }
+
+    fn below(&self, find: impl Fn(&'s Value) -> Option<&'s Value>) -> Self {
+        let mut of = Self { root: self.root, schemas: Vec::new() };
+        for schema in self.schemas.iter().filter_map(|schema| find(schema)) {
+            of.add(schema, 0);
+        }
+        of
+    }
+
+    fn add(&mut self, schema: &'s Value, depth: usize) {
+        if depth > MAX_DEPTH || self.schemas.len() >= MAX_SCHEMAS {
+            return;
+        }
+        self.schemas.push(schema);
+        if let Some(target) = referred(self.root, schema) {
+            self.add(target, depth + 1);
+        }
+        for keyword in ["anyOf", "oneOf", "allOf"] {
+            for schema in schema[keyword].as_array().into_iter().flatten() {
+                self.add(schema, depth + 1);
+            }
+        }
+        for keyword in ["then", "else"] {
+            if let Some(schema) = schema.get(keyword) {
+                self.add(schema, depth + 1);
+            }
+        }
+    }
+}
+
+/// What a schema's `$ref` refers to within `root`.
+pub(crate) fn referred<'s>(root: &'s Value, schema: &Value) -> Option<&'s Value> {
+    root.pointer(schema.get("$ref")?.as_str()?.strip_prefix('#')?)
+}

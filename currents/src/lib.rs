@@ -1,0 +1,23 @@
+//! Files of Braze Currents: what types of events there are, reading them, and writing
+//! realistic ones.
+//!
+//! ```text
+//! catalogue -> generate -> files -> read -> events as JSON
+//!                (write)
+//! ```
+//!
+//! - [`catalogue`] — the fields of all event types.
+//! - [`read`](mod@read) — any container, however hostile, to events, fast.
+//! - [`write`](mod@write) — events to containers; [`generate`] — many of them, as they come in life.
+//! - [`input`] — the files that a person names.
+//!
+//! Read [`read`](mod@read) first.
+
+#[cfg(feature = "write")]
+pub mod catalogue;
+#[cfg(feature = "write")]
+pub mod generate;
+pub mod input;
+pub mod read;
+#[cfg(feature = "write")]
+pub mod write;

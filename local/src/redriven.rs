@@ -1,0 +1,95 @@
+//! Dead letters that a person set aside to be sent again (`ops redrive --data`).
+//!
+//! They stay set aside until all of them were sent: a run that is stopped on the way leaves
+//! them to the next one.
+
+use std::fs;
+use std::io::{BufRead as _, Write as _};
+use std::path::Path;
+
+use anyhow::Context as _;
+use contract::dead_letter::{DeadLetter, Input};
+use contract::local::{DEAD_LETTERS_FILE, REDRIVEN_FILE, SET_ASIDE_FILE};
+use ingest::settings::DEFAULT_STREAM_BUCKETS;
+use ingest::stream::again::{Sent, Target, records_of};
+
+use crate::aws::STREAM;
+use crate::pipeline::Pipeline;
+
+/// What became of the letters of a folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Redriven {
+    /// Letters that were sent again.
+    pub sent: usize,
+    /// Letters that hold too little to be sent again.
+    pub kept: usize,
+}
+
+/// The letters that are set aside in a folder.
+pub fn set_aside(folder: &Path) -> anyhow::Result<Vec<DeadLetter>> {
+    let lines = lines(&folder.join(SET_ASIDE_FILE))?;
+    // A program set them aside that could read them.
+    Ok(lines.iter().filter_map(|line| serde_json::from_str(line).ok()).collect())
+}
+
+/// Sends letters again, and forgets that they were set aside.
+pub async fn send(
+    folder: &Path,
+    letters: &[DeadLetter],
+    pipeline: &Pipeline,
+) -> anyhow::Result<Redriven> {
+    let mut kept = Vec::new();
+    for letter in letters {
+        if !send_one(pipeline, letter).await? {
+            kept.push(letter);
+        }
+    }
+    finish(folder, &kept)?;
+    Ok(Redriven { sent: letters.len() - kept.len(), kept: kept.len() })
+}
+
+/// Sends one letter's input again; `false` if the letter does not hold it.
+async fn send_one(pipeline: &Pipeline, letter: &DeadLetter) -> anyhow::Result<bool> {
+    match &letter.input {
+        Input::Object { key, .. } => pipeline.announce(key).await?,
+        Input::Notification { body } if !body.is_empty() => pipeline.notify(body).await,
+        input => {
+            let kinesis = pipeline.aws.kinesis.clone();
+            let target = Target::new(kinesis, STREAM.to_owned(), DEFAULT_STREAM_BUCKETS);
+            let now_ms = std::time::UNIX_EPOCH.elapsed().map_or(0, |now| now.as_millis());
+            let now_ms = u64::try_from(now_ms).unwrap_or(u64::MAX);
+            let Ok(records) = records_of(input, now_ms) else { return Ok(false) };
+            let sent = target.send(&records).await;
+            return Ok(sent.context("putting records on the stream again")? == Sent::All);
+        }
+    }
+    Ok(true)
+}
+
+/// Notes that the letters were sent, and keeps those that could not be.
+fn finish(folder: &Path, kept: &[&DeadLetter]) -> anyhow::Result<()> {
+    let aside = folder.join(SET_ASIDE_FILE);
+    append(&folder.join(REDRIVEN_FILE), &lines(&aside)?)?;
+    let kept: Vec<String> = kept.iter().map(|letter| letter.encode()).collect();
+    append(&folder.join(DEAD_LETTERS_FILE), &kept)?;
+    fs::remove_file(&aside).with_context(|| format!("removing {}", aside.display()))
+}
+
+fn lines(path: &Path) -> anyhow::Result<Vec<String>> {
+    let failed = || format!("reading {}", path.display());
+    match fs::File::open(path) {
+        Ok(file) => {
+            let lines = std::io::BufReader::new(file).lines();
+            lines.collect::<Result<_, _>>().with_context(failed)
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error).with_context(failed),
+    }
+}
+
+fn append(path: &Path, lines: &[String]) -> anyhow::Result<()> {
+    let failed = || format!("writing {}", path.display());
+    let file = fs::OpenOptions::new().create(true).append(true).open(path);
+    let mut file = file.with_context(failed)?;
+    lines.iter().try_for_each(|line| writeln!(file, "{line}")).with_context(failed)
+}

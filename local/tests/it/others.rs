@@ -1,0 +1,11 @@
+//! What needs other programs than cargo's; `make test-quick` leaves it out.
+//!
+//! - [`browser`] — Chromium uses the page.
+//! - [`described`] — schemathesis calls the api as its OpenAPI document says.
+//! - [`liquid`] — liquidjs renders the messages that we render.
+//! - [`printed`] — curl does what the program prints.
+
+mod browser;
+mod described;
+mod liquid;
+mod printed;

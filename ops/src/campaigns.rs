@@ -1,0 +1,31 @@
+//! Says what every campaign does, or everything that is wrong with them.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use crate::say;
+
+/// Checks every campaign of a folder.
+pub fn check(folder: &Path) -> anyhow::Result<ExitCode> {
+    for compiled in campaign::load(folder)? {
+        let config = &compiled.campaign.config;
+        let types: Vec<&str> = config.trigger.event_types.iter().map(String::as_str).collect();
+        let when = config.trigger.when.as_ref();
+        say(format_args!(
+            "{}: ok, on {}{}",
+            compiled.campaign.name,
+            types.join(", "),
+            when.map_or(String::new(), |when| format!(" with {}", when.text.trim()))
+        ));
+        if !compiled.required.is_empty() {
+            let required: Vec<&str> = compiled.required.iter().map(String::as_str).collect();
+            let whose =
+                if config.required.is_some() { "" } else { ", because the prompt prints them" };
+            say(format_args!("  answers events that have {}{whose}", required.join(", ")));
+        }
+        for warning in &compiled.warnings {
+            say(format_args!("  warning: {warning}"));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

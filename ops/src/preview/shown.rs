@@ -1,0 +1,85 @@
+//! Models whose every call a person sees.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use campaign::{Compiled, Price, example};
+use processor::model::{Answer, Correction, ModelError, TextModel, Usage, estimated_input_tokens};
+
+use super::pretty;
+use crate::say;
+
+/// Bytes of an answer that make one token, about.
+const BYTES_PER_TOKEN: usize = 4;
+
+/// Shows what a model is asked once more, and what it answers.
+#[derive(Debug)]
+pub(super) struct Shown {
+    pub(super) model: Arc<dyn TextModel>,
+    pub(super) price: Option<Price>,
+}
+
+/// Makes answers up, in the shape of the schema.
+#[derive(Debug)]
+pub(super) struct Example;
+
+#[async_trait]
+impl TextModel for Shown {
+    async fn generate(
+        &self,
+        campaign: &Compiled,
+        prompt: &str,
+        correction: Option<&Correction>,
+    ) -> Result<Answer, ModelError> {
+        if let Some(Correction { complaint, .. }) = correction {
+            say(format_args!("cannot be used: {complaint}\nasked once more:"));
+        }
+        let answer = self.model.generate(campaign, prompt, correction).await;
+        match &answer {
+            Ok(answer) => self.show(&answer.text, answer.usage),
+            Err(ModelError::Stopped { stop, usage }) => {
+                self.show(&format!("(none: {stop})"), *usage)
+            }
+            Err(error) => say(format_args!("(none: {error})")),
+        }
+        answer
+    }
+}
+
+impl Shown {
+    fn show(&self, text: &str, usage: Usage) {
+        say(serde_json::from_str(text).map_or_else(|_| text.to_owned(), |answer| pretty(&answer)));
+        let usd = self.price.map_or(String::new(), |price| {
+            format!(", ${:.6}", price.usd(usage.priced_input_tokens(), usage.output_tokens))
+        });
+        let cached = match (usage.cache_write_tokens, usage.cache_read_tokens) {
+            (0, 0) => String::new(),
+            (written, read) => {
+                format!(" ({written} of them written into the cache, {read} more read)")
+            }
+        };
+        say(format_args!(
+            "{} input tokens{cached}, {} output tokens{usd}",
+            usage.input_tokens, usage.output_tokens
+        ));
+    }
+}
+
+#[async_trait]
+impl TextModel for Example {
+    async fn generate(
+        &self,
+        campaign: &Compiled,
+        prompt: &str,
+        correction: Option<&Correction>,
+    ) -> Result<Answer, ModelError> {
+        let complaint = correction.map_or("", |correction| correction.complaint.as_str());
+        let text = example::answer(&campaign.travelling_schema, prompt, complaint).to_string();
+        let usage = Usage {
+            input_tokens: estimated_input_tokens(campaign, prompt, correction),
+            output_tokens: text.len().div_ceil(BYTES_PER_TOKEN) as u64,
+            ..Usage::default()
+        };
+        Ok(Answer { text, tool_use_id: None, usage })
+    }
+}

@@ -1,0 +1,62 @@
+//! Sends again what was given up.
+//!
+//! - [`folder`] — by a run of `local`.
+//! - [`queue`] — dead letters on AWS.
+//! - [`bucket`] — what the event source itself gave up, on AWS.
+
+pub mod bucket;
+pub mod folder;
+pub mod queue;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use ingest::stream::again::{Stays, Target};
+
+use crate::arguments::Redrive;
+use crate::say;
+
+/// Sends dead letters once more.
+pub async fn redrive(arguments: &Redrive) -> anyhow::Result<ExitCode> {
+    let reason = arguments.reason.as_deref();
+    if let Some(folder) = &arguments.data {
+        return folder::redrive(folder, reason);
+    }
+    let stream = arguments.stream.clone().context("--stream is missing: name the stream")?;
+    let config = program::aws::account(program::aws::environment()).await?;
+    let kinesis = aws_sdk_kinesis::Client::new(&config);
+    let target = Target::new(kinesis, stream, arguments.stream_buckets);
+    let left = match (&arguments.queue_url, &arguments.bucket) {
+        (Some(queue_url), _) => {
+            let sqs = aws_sdk_sqs::Client::new(&config);
+            let queue = queue::Queue { sqs, target, queue_url: queue_url.clone() };
+            let sent = queue.redrive(reason).await?;
+            say(&sent);
+            sent.left()
+        }
+        (None, Some(name)) => {
+            let s3 = aws_sdk_s3::Client::new(&config);
+            let sent = bucket::Bucket { s3, target, name: name.clone() }.redrive().await?;
+            say(&sent);
+            sent.left()
+        }
+        (None, None) => anyhow::bail!("name a folder, or a queue or bucket and a stream"),
+    };
+    Ok(if left == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The time now, in UNIX milliseconds.
+fn now_ms() -> u64 {
+    let now_ms = std::time::UNIX_EPOCH.elapsed().map_or(0, |now| now.as_millis());
+    u64::try_from(now_ms).unwrap_or(u64::MAX)
+}
+
+/// Writes how many stay for which reason, and ends the sentence.
+fn write_left(left: &BTreeMap<Stays, u64>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    for (n, (stays, count)) in left.iter().enumerate() {
+        write!(f, "{} {count} {stays}", if n == 0 { ":" } else { "," })?;
+    }
+    write!(f, ".")
+}

@@ -1,0 +1,269 @@
+//! What a prompt author and an operator type: check, preview, redrive.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use contract::local::{DEAD_LETTERS_FILE, SET_ASIDE_FILE};
+use currents::generate::{Course, Plan, generate};
+use currents::input::Input;
+use currents::write::Compression;
+use local::bedrock::{Behaviour, StandIn};
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+fn ops(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_ops")).args(arguments).output().expect("program runs")
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("is UTF-8")
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// The campaigns of the repository.
+fn campaigns() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../campaigns")
+}
+
+/// A folder of Currents files.
+fn sample() -> TempDir {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let (compression, course) = (Compression::default(), Course::default());
+    let plan = Plan { events: 400, users: 40, seed: 1, compression, course };
+    generate(&plan, folder.path(), |_| true).expect("is made");
+    folder
+}
+
+fn preview(events: &Path, more: &[&str]) -> Output {
+    let folder = campaigns();
+    let mut arguments =
+        vec!["campaigns", "preview", "--campaign", "new-episode", "--campaigns", text(&folder)];
+    arguments.extend(["--events", text(events)]);
+    arguments.extend(more);
+    ops(&arguments)
+}
+
+/// A file of custom events.
+fn watched(folder: &Path) -> PathBuf {
+    let files = Input::find(&[folder.to_owned()]).expect("holds Avro files").files;
+    let file = files.into_iter().find(|file| file.key.contains("CustomEvent"));
+    file.expect("somebody watched").path
+}
+
+fn copy_campaign(to: &Path) {
+    fs::create_dir(to).expect("is created");
+    for entry in fs::read_dir(campaigns().join("new-episode")).expect("is there") {
+        let path = entry.expect("can be read").path();
+        fs::copy(&path, to.join(path.file_name().expect("has a name"))).expect("is copied");
+    }
+}
+
+#[test]
+fn campaigns_that_are_right_are_listed() {
+    let folder = campaigns();
+
+    let output = ops(&["campaigns", "check", "--campaigns", text(&folder)]);
+
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(stdout(&output).starts_with("new-episode: ok, on users.behaviors.CustomEvent with"));
+}
+
+#[test]
+fn everything_that_is_wrong_with_campaigns_is_said_at_once() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let campaign = folder.path().join("offer");
+    copy_campaign(&campaign);
+    let change = |name: &str, from: &str, to: &str| {
+        let path = campaign.join(name);
+        let changed = fs::read_to_string(&path).expect("is text").replace(from, to);
+        fs::write(path, changed).expect("is written");
+    };
+    change("campaign.toml", "event.name ==", "name ==");
+    change("prompt.liquid", "last.properties.show", "last.properties.shwo");
+    change("fallback.json", "\"Watch now\"", "\"\"");
+
+    let output = ops(&["campaigns", "check", "--campaigns", text(folder.path())]);
+
+    assert_eq!(output.status.code(), Some(1));
+    let said = stderr(&output);
+    for fault in [
+        "campaign.toml:22: condition: unknown name \"name\": write event.name",
+        "prompt.liquid:3: template does not render",
+        "fallback.json:5: does not match answer.schema.json: minLength at \"/details/cta\"",
+    ] {
+        assert!(said.contains(fault), "{fault}\n{said}");
+    }
+}
+
+#[test]
+fn a_preview_shows_prompt_price_answer_and_message_of_a_currents_file() {
+    let files = sample();
+
+    let output = preview(&watched(files.path()), &[]);
+
+    assert!(output.status.success(), "{}", stderr(&output));
+    let shown = stdout(&output);
+    for part in [
+        "--- system",
+        "--- prompt",
+        "- watched: show",
+        "input tokens",
+        "at most $",
+        "--- content",
+        "<h1>[stand-in]",
+    ] {
+        assert!(shown.contains(part), "{part}\n{shown}");
+    }
+}
+
+#[test]
+fn a_preview_takes_events_as_json_lines_and_a_user() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let events = folder.path().join("events.jsonl");
+    let line = |user: &str, time: i64, show: &str| {
+        serde_json::json!({
+            "event_type": "users.behaviors.CustomEvent", "user_id": user, "id": show,
+            "time": time, "name": "episode_watched", "properties": { "show": show, "season": 2, "episode": 7 },
+        })
+        .to_string()
+    };
+    // As Currents has it: the properties are a text.
+    let other = line("b", 3, "Other").replace(
+        r#"{"episode":7,"season":2,"show":"Other"}"#,
+        r#""{\"episode\":7,\"season\":2,\"show\":\"Other\"}""#,
+    );
+    assert!(other.contains(r#""{\"episode\""#), "{other}");
+    let lines = [line("a", 1, "Old"), line("a", 2, "New"), other];
+    fs::write(&events, lines.join("\n")).expect("is written");
+
+    let newest = stdout(&preview(&events, &["--prompt-only"]));
+    let of_a = stdout(&preview(&events, &["--prompt-only", "--user", "a"]));
+    let of_nobody = preview(&events, &["--user", "c"]);
+    fs::write(&events, "{\"event_type\": \"x\"}").expect("is written");
+    let broken = preview(&events, &[]);
+
+    assert!(newest.contains("show \"Other\", season 2"), "{newest}");
+    assert!(of_a.contains("show \"New\", season 2") && !of_a.contains("--- answer"), "{of_a}");
+    assert!(stderr(&of_nobody).contains("no event of user c"), "{}", stderr(&of_nobody));
+    assert!(stderr(&broken).contains("events.jsonl:1"), "{}", stderr(&broken));
+    assert_eq!(broken.status.code(), Some(1));
+}
+
+#[test]
+fn a_preview_says_what_it_cannot_evaluate_and_what_it_cannot_show() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let campaign = folder.path().join("new-episode");
+    copy_campaign(&campaign);
+    fs::remove_file(campaign.join("message.liquid")).expect("is there");
+    let events = folder.path().join("events.jsonl");
+    let line = |id: &str, name: serde_json::Value| {
+        serde_json::json!({
+            "event_type": "users.behaviors.CustomEvent", "user_id": "a", "id": id,
+            "time": 1, "name": name, "properties": { "show": "A", "season": 1, "episode": 2 },
+        })
+        .to_string()
+    };
+    fs::write(&events, [line("good", "episode_watched".into())].join("\n")).expect("is written");
+    let with_folder = ["--campaigns", text(folder.path())];
+    let arguments =
+        ["campaigns", "preview", "--campaign", "new-episode", "--events", text(&events)];
+
+    let shown = stdout(&ops(&[&arguments[..], &with_folder].concat()));
+    assert!(shown.contains("no message to show"), "{shown}");
+
+    let path = campaign.join("campaign.toml");
+    let changed = fs::read_to_string(&path).expect("is text");
+    let changed = changed.replace("event.name == ", "event.name + 1 == ");
+    fs::write(&path, changed).expect("is written");
+    let output = ops(&[&arguments[..], &with_folder].concat());
+    assert!(stdout(&output).contains("event good does not trigger"), "{}", stdout(&output));
+}
+
+#[test]
+fn an_unknown_campaign_is_named_with_those_that_exist() {
+    let folder = campaigns();
+    let output = ops(&[
+        "campaigns",
+        "preview",
+        "--campaign",
+        "x",
+        "--events",
+        "y",
+        "--campaigns",
+        text(&folder),
+    ]);
+
+    assert!(stderr(&output).contains("no campaign \"x\": there is new-episode"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_preview_by_a_model_that_refuses_says_what_to_change() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let campaign = folder.path().join("new-episode");
+    copy_campaign(&campaign);
+    let path = campaign.join("campaign.toml");
+    let changed = fs::read_to_string(&path).expect("is text");
+    fs::write(&path, changed.replace("-v1:0\"", "-v1:0+no-temperature\"")).expect("is written");
+    let events = folder.path().join("events.jsonl");
+    let event = r#"{"event_type":"users.behaviors.CustomEvent","user_id":"u1","id":"e1","time":1764000000,"name":"episode_watched","properties":{"show":"S","season":2,"episode":7}}"#;
+    fs::write(&events, event).expect("is written");
+    let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+    let stand_in = StandIn::start(Behaviour::default(), &tasks, &stop).await.expect("starts");
+    let address = format!("http://{}", stand_in.address);
+
+    let output = tokio::task::spawn_blocking(move || {
+        let arguments = ["campaigns", "preview", "--campaign", "new-episode", "--events"];
+        let campaigns = ["--campaigns", text(folder.path()), "--bedrock", &address];
+        ops(&[&arguments[..], &[text(&events)], &campaigns].concat())
+    });
+    let output = output.await.expect("ends");
+
+    assert_eq!(output.status.code(), Some(1));
+    let said = stdout(&output);
+    assert!(said.contains("remove temperature"), "{said}{}", stderr(&output));
+    assert!(said.contains("a dead letter; the fallback content stays"), "{said}");
+    stop.cancel();
+}
+
+#[test]
+fn letters_of_a_folder_are_set_aside_for_its_next_run_and_none_twice() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let letter = |reason: &str| {
+        format!(
+            r#"{{"v":1,"reason":"{reason}","detail":"d","input":{{"notification":{{"body":"b"}}}}}}"#
+        )
+    };
+    let of = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap_or_default();
+    let letters = [letter("bad_answer"), letter("not_allowed"), "cut off".to_owned()].join("\n");
+    fs::write(folder.path().join(DEAD_LETTERS_FILE), letters + "\n").expect("is written");
+    let data = text(folder.path());
+
+    let none = ops(&["redrive", "--data", data, "--reason", "poison_record"]);
+    let one = ops(&["redrive", "--data", data, "--reason", "bad_answer"]);
+    let both = ops(&["redrive", "--data", data]);
+    let again = ops(&["redrive", "--data", data]);
+
+    assert!(stdout(&none).contains("No dead letters"), "{}", stdout(&none));
+    assert!(stdout(&one).starts_with("1 dead letters are sent again by"), "{}", stdout(&one));
+    assert!(stdout(&both).starts_with("2 dead letters"), "{}", stdout(&both));
+    assert!(stdout(&again).starts_with("2 dead letters"), "{}", stdout(&again));
+    let expected = format!("{}\n{}\n", letter("bad_answer"), letter("not_allowed"));
+    assert_eq!(of(SET_ASIDE_FILE), expected);
+    assert_eq!(of(DEAD_LETTERS_FILE), "cut off\n");
+}
+
+#[test]
+fn a_folder_that_is_none_is_refused_with_what_to_name() {
+    let output = ops(&["redrive", "--data", "nowhere"]);
+
+    assert!(stderr(&output).contains("an earlier run kept with --data"), "{}", stderr(&output));
+}

@@ -1,0 +1,341 @@
+//! One usable answer: the budget, the quota, the call, its repeats and one correction.
+//!
+//! Guarantees: no prompt costs more than a named number of calls that come to nothing, over
+//! all deliveries and instances; then it is given up, and says why.
+
+use std::time::Duration;
+
+use campaign::Compiled;
+use contract::metrics::{self, Counts};
+use program::causes;
+use quota::{Call, Reservation};
+use serde_json::{Map, Value};
+use tokio::time::{Instant, sleep};
+
+use super::Answers;
+use super::budget::Allowance;
+use crate::coordination::{Failures, Spending};
+use crate::deadline::Deadline;
+use crate::failure::{self, Verdict};
+use crate::model::{self, Answer, Calls, Correction, ModelError, TIMED_OUT, Usage};
+
+/// Attempts at one call within an invocation; more are Kinesis' business.
+const MAX_ATTEMPTS: u32 = 4;
+
+/// Calls for one prompt that come to nothing, over all deliveries and instances, before it is
+/// given up: three invocations, a few seconds in all.
+pub const MAX_FAILED_CALLS: u32 = 12;
+
+/// The same while the model answers nobody else: then the prompt may not be to blame. With
+/// the waits between them so many calls take about five minutes.
+pub const MAX_FAILED_CALLS_WITHOUT_ANSWERS: u32 = 24;
+
+/// As how many calls counts one that took all the time it had, and was paid for in full:
+/// three of them are enough.
+const TIMED_OUT_COUNTS: u32 = 4;
+
+/// First wait after the service failed; doubled each time, so three seconds at most where
+/// others are answered.
+const FIRST_BACKOFF: Duration = Duration::from_millis(400);
+
+/// Longest wait while the model answers nobody.
+const MAX_BACKOFF: Duration = Duration::from_secs(15);
+
+/// First wait after the account was denied the model, which can be being changed now; doubled
+/// each time, so a quarter of a minute in all.
+const FIRST_DENIED_BACKOFF: Duration = Duration::from_secs(2);
+
+/// Why a generation came to nothing.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The campaign's budget of the day does not allow it.
+    OverBudget,
+    /// Something failed.
+    Failed {
+        verdict: Verdict,
+        detail: String,
+        /// What the model should hear, where asking again can help.
+        complaint: Option<&'static str>,
+    },
+}
+
+impl Failure {
+    fn new(verdict: Verdict, detail: impl ToString) -> Self {
+        Self::Failed { verdict, detail: detail.to_string(), complaint: None }
+    }
+}
+
+/// One turn to ask the model for a prompt.
+pub(crate) struct Generation<'a> {
+    pub(crate) answers: &'a Answers,
+    pub(crate) campaign: &'a Compiled,
+    pub(crate) prompt: &'a str,
+    pub(crate) deadline: Deadline,
+    /// What its campaign's budget lets it take, if there is one.
+    pub(crate) allowance: Option<Allowance>,
+    /// What came to nothing for the same prompt before this turn.
+    pub(crate) failed_before: Failures,
+    /// What was asked in this turn.
+    pub(crate) calls: Calls,
+    /// Why the last call of this turn came to nothing.
+    pub(crate) last_failure: Option<String>,
+}
+
+/// What follows from a failed call.
+enum Next {
+    /// The same call once more, after a wait.
+    Again(Duration),
+    GiveUp(Failure),
+}
+
+impl Generation<'_> {
+    /// Generates until the answer is content: at most twice, the second time with
+    /// what was wrong with the first answer.
+    pub(crate) async fn usable_answer(
+        &mut self,
+        counts: &mut Counts,
+    ) -> Result<Map<String, Value>, Failure> {
+        let mut correction: Option<Correction> = None;
+        loop {
+            let is_last = correction.is_some();
+            let next = match self.generate(correction.as_ref(), counts).await {
+                Ok(answer) => match self.campaign.accept(&answer.text) {
+                    Ok(data) => return Ok(data),
+                    Err(error) if is_last => {
+                        return Err(Failure::new(failure::of_answer(&error), error));
+                    }
+                    Err(error) => Correction { answer: Some(answer), complaint: error.to_string() },
+                },
+                Err(Failure::Failed { complaint: Some(complaint), .. }) if !is_last => {
+                    Correction { answer: None, complaint: complaint.to_owned() }
+                }
+                Err(failure) => return Err(failure),
+            };
+            counts.add(metrics::CORRECTIONS, 1);
+            correction = Some(next);
+        }
+    }
+
+    /// Makes one call, repeated where that can help.
+    async fn generate(
+        &mut self,
+        correction: Option<&Correction>,
+        counts: &mut Counts,
+    ) -> Result<Answer, Failure> {
+        let mut last = None;
+        self.may_ask(None)?;
+        for attempt in 0..MAX_ATTEMPTS {
+            let error = match self.call(correction, counts).await? {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            let wait = match self.after(&error, attempt) {
+                Next::Again(wait) => wait,
+                Next::GiveUp(failure) => return Err(failure),
+            };
+            self.may_ask(Some(&error))?;
+            tracing::debug!(%error, "model call failed");
+            sleep(wait).await;
+            last = Some(error);
+        }
+        let detail = match last {
+            Some(error) => format!("no answer in {MAX_ATTEMPTS} attempts, the last: {error}"),
+            None => format!("no answer in {MAX_ATTEMPTS} attempts"),
+        };
+        Err(Failure::new(Verdict::GiveBack, detail))
+    }
+
+    /// Refuses another call for a prompt for which too many came to nothing, of which `last`
+    /// was the last.
+    fn may_ask(&self, last: Option<&ModelError>) -> Result<(), Failure> {
+        let last = last.map_or_else(|| self.failed_before.last.clone(), ToString::to_string);
+        let is_too_slow = last.starts_with(TIMED_OUT);
+        // What is too slow for one is so whoever else is answered.
+        let most = match is_too_slow || self.answers.health.answers(self.model_id()) {
+            true => MAX_FAILED_CALLS,
+            false => MAX_FAILED_CALLS_WITHOUT_ANSWERS,
+        };
+        if self.failed_before.calls + self.calls.failed < most {
+            return Ok(());
+        }
+        let reason = if is_too_slow { "answer_too_slow" } else { "model_failed" };
+        let last = if last.is_empty() { "nobody came back from it" } else { &last };
+        let detail = format!("too many calls came to nothing, the last: {last}");
+        Err(Failure::new(Verdict::DeadLetter(reason), detail))
+    }
+
+    /// Asks once, when budget and quota let it; fails as a whole where they do not.
+    async fn call(
+        &mut self,
+        correction: Option<&Correction>,
+        counts: &mut Counts,
+    ) -> Result<Result<Answer, ModelError>, Failure> {
+        self.afford().await?;
+        let start_by = self.deadline.start_by(self.answers.latency.p99());
+        if Instant::now() >= start_by {
+            return Err(Failure::new(Verdict::GiveBack, "a generation would not end in time"));
+        }
+        let limiter = self.answers.quotas.of(self.model_id());
+        let limiter = limiter.map_err(|error| Failure::new(Verdict::GiveBack, error))?;
+        let config = &self.campaign.campaign.config;
+        let call = Call {
+            kind: &self.campaign.campaign.name,
+            priority: config.priority,
+            input_tokens: model::estimated_input_tokens(self.campaign, self.prompt, correction),
+            max_tokens: config.max_tokens,
+            since: Instant::now(),
+        };
+        let reserved = limiter.reserve(&call, start_by).await;
+        let reservation =
+            reserved.map_err(|error| Failure::new(failure::of_quota(&error), error))?;
+        self.calls.attempts += 1;
+        let began = Instant::now();
+        let answer = self.answers.model.generate(self.campaign, self.prompt, correction);
+        let Some(answered) = self.deadline.while_working(answer).await else {
+            self.calls.unknown += 1;
+            self.calls.failed += 1;
+            counts.add(metrics::CALLS_FAILED, 1);
+            return Err(Failure::new(Verdict::GiveBack, "out of time"));
+        };
+        match answered {
+            Ok(answer) => {
+                self.answers.latency.record(began.elapsed());
+                self.answered(reservation, answer.usage, counts);
+                Ok(Ok(answer))
+            }
+            Err(error) => {
+                self.failed(&error, reservation, counts).await;
+                self.last_failure = Some(error.to_string());
+                Ok(Err(error))
+            }
+        }
+    }
+
+    /// Takes what a call costs at most out of the campaign's budget, unless what was taken
+    /// was for a call that cost nothing.
+    async fn afford(&mut self) -> Result<(), Failure> {
+        let Some(allowance) = &mut self.allowance else { return Ok(()) };
+        if allowance.charged > self.calls.answered + self.calls.unknown {
+            return Ok(());
+        }
+        let name = self.answers.jitter.name();
+        let spent = self.answers.coordination.spend(&allowance.budget, allowance.most, &name);
+        match spent.await {
+            Ok(Spending::Granted) => {
+                allowance.charged += 1;
+                Ok(())
+            }
+            Ok(Spending::Refused) => Err(Failure::OverBudget),
+            Err(error) => Err(Failure::new(Verdict::GiveBack, causes::told(&error))),
+        }
+    }
+
+    fn answered(&mut self, reservation: Reservation<'_>, usage: Usage, counts: &mut Counts) {
+        self.answers.health.answered(self.model_id());
+        reservation.settle(usage.tokens());
+        self.calls.answered += 1;
+        self.calls.spent.add(usage);
+        counts.add(metrics::GENERATIONS, 1);
+        counts.add(metrics::INPUT_TOKENS, usage.input_tokens);
+        counts.add(metrics::OUTPUT_TOKENS, usage.output_tokens);
+    }
+
+    /// Notes what a failed call took, and tells who must know of it.
+    async fn failed(
+        &mut self,
+        error: &ModelError,
+        reservation: Reservation<'_>,
+        counts: &mut Counts,
+    ) {
+        let limiter = self.answers.quotas.of(self.model_id());
+        let campaign = &self.campaign.campaign.name;
+        let mut count_failed = |calls: u32| {
+            self.calls.failed += calls;
+            counts.add(metrics::CALLS_FAILED, 1);
+        };
+        match error {
+            ModelError::Throttled(retry_after) => {
+                counts.add(metrics::THROTTLES, 1);
+                match limiter {
+                    Ok(limiter) => limiter.throttled(reservation, *retry_after).await,
+                    Err(_) => reservation.release(),
+                }
+            }
+            ModelError::Stopped { usage, .. } => self.answered(reservation, *usage, counts),
+            ModelError::Unchecked { usage, cause } => {
+                self.answers.refusals.note(campaign, cause);
+                self.answered(reservation, *usage, counts);
+            }
+            ModelError::NotAllowed(_) => {
+                self.answers.refusals.note(campaign, error);
+                count_failed(1);
+                reservation.release();
+            }
+            ModelError::NotServed(_) | ModelError::Refused(_) => {
+                self.answers.refusals.note(campaign, error);
+                reservation.release();
+            }
+            ModelError::Failed(_) => {
+                count_failed(1);
+                reservation.release();
+            }
+            ModelError::NotSent(_) => reservation.release(),
+            // It was paid for, or what the service did with it is not known: the worst case
+            // stays charged.
+            ModelError::Unreadable(_) | ModelError::Unavailable(_) => {
+                count_failed(1);
+                self.calls.unknown += 1;
+            }
+            ModelError::TimedOut(_) => {
+                count_failed(TIMED_OUT_COUNTS);
+                self.calls.unknown += 1;
+            }
+            ModelError::DailyQuota => {
+                if let Ok(limiter) = limiter {
+                    limiter.day_used_up();
+                }
+                reservation.release();
+            }
+        }
+    }
+
+    /// Decides what follows from a call that failed, the `attempt`th from 0.
+    fn after(&self, error: &ModelError, attempt: u32) -> Next {
+        let give_up = |complaint| {
+            let (verdict, detail) = (error.verdict(), error.to_string());
+            Next::GiveUp(Failure::Failed { verdict, detail, complaint })
+        };
+        match error {
+            // The limiter pauses all calls: no wait of its own.
+            ModelError::Throttled(_) => Next::Again(Duration::ZERO),
+            ModelError::Stopped { stop, .. } => give_up(stop.complaint()),
+            ModelError::Unreadable(_) => give_up(Some("it could not be read")),
+            ModelError::NotAllowed(_) => {
+                let refusals = &self.answers.refusals;
+                let campaign = &self.campaign.campaign.name;
+                if attempt + 1 < MAX_ATTEMPTS && !refusals.is_final(campaign) {
+                    return Next::Again(FIRST_DENIED_BACKOFF * 2_u32.pow(attempt));
+                }
+                refusals.make_final(campaign);
+                give_up(None)
+            }
+            error if error.verdict() == Verdict::RetryNow => Next::Again(self.backoff(attempt)),
+            _ => give_up(None),
+        }
+    }
+
+    /// How long to wait after a failed call: longer the more often the prompt failed, while
+    /// the model answers nobody.
+    fn backoff(&self, attempt: u32) -> Duration {
+        let doublings = match self.answers.health.answers(self.model_id()) {
+            true => attempt,
+            false => self.failed_before.calls + self.calls.failed.saturating_sub(1),
+        };
+        let wait = FIRST_BACKOFF.saturating_mul(2_u32.saturating_pow(doublings));
+        self.answers.jitter.spread(wait.min(MAX_BACKOFF))
+    }
+
+    fn model_id(&self) -> &str {
+        &self.campaign.campaign.config.model_id
+    }
+}

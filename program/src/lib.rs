@@ -1,0 +1,9 @@
+//! What every program does alike.
+//!
+//! - [`aws`] — how it reaches AWS, and says what a call failed with.
+//! - [`causes`] — how it tells an error with all its causes.
+//! - [`start_up`] — how a function says that it cannot go on.
+
+pub mod aws;
+pub mod causes;
+pub mod start_up;

@@ -1,0 +1,53 @@
+//! Keeps all instances' calls together inside the models' quotas, and uses them up.
+//!
+//! The service takes a call's input and its whole output allowance out of the quota when
+//! the call starts, and settles to what it used, output times burndown, when it ends. So
+//! a call is charged what it is expected to take of the quota over the minute that it
+//! counts in, learnt by the kind of call ([`estimate`]), and the difference to what it
+//! took is charged or credited as long as that minute lasts.
+//!
+//! ```text
+//! reserve -> line -> slice of a lane -> the call's own time in it -> start -> settle
+//!            first come,   one conditional      the lane's pace          learns
+//!            first served  update of the table  keeps the quota
+//! ```
+//!
+//! - [`lane`] — the shared clock of promises, and why no sixty seconds exceed the quota.
+//!   Read this first.
+//! - `state`, `known`, `plan`, `slices` — what an instance knows, asks for, and takes.
+//! - `rate` — how much of a lane's time a call is worth.
+//! - [`estimate`], `drift`, `settling` — what calls will take, and what they took.
+//! - `line` — whose turn it is within an instance.
+//! - [`pace`] — throttles, which teach all instances that somebody else uses the quota.
+//! - [`table`], [`dynamodb`] — where lanes are kept.
+//! - [`clock`], [`jitter`] — time and chance, which are passed in.
+//! - `alone` — what an instance does that does not reach the table.
+
+mod alone;
+pub mod clock;
+mod drift;
+pub mod dynamodb;
+pub mod estimate;
+pub mod jitter;
+mod known;
+pub mod lane;
+mod limiter;
+mod line;
+pub mod pace;
+mod pacer;
+mod plan;
+mod rate;
+mod reservation;
+mod settings;
+mod settling;
+#[cfg(feature = "simulated")]
+pub mod simulated;
+mod slices;
+mod state;
+pub mod table;
+pub mod unshared;
+
+pub use estimate::Tokens;
+pub use limiter::{Call, Instance, Limiter, NoQuota, NotAdmitted, Quotas};
+pub use reservation::Reservation;
+pub use settings::{ModelQuota, ModelQuotas};

@@ -1,0 +1,93 @@
+//! Where the instances' lanes are kept.
+
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+use program::aws::CallError;
+
+use crate::estimate::Learnt;
+use crate::lane::{Ask, Lane};
+use crate::pace::Pace;
+
+/// Names a lane.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct LaneName {
+    /// Model or inference profile.
+    pub model_id: String,
+    /// Number of the lane.
+    pub number: u32,
+}
+
+/// A lane as it was seen last.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Seen {
+    /// The lane.
+    pub lane: Lane,
+    /// What all instances have learnt, by kind and period, in any order.
+    pub learnt: Vec<Learnt>,
+    /// Names of what is kept of days and periods that are past.
+    pub past: Vec<String>,
+}
+
+/// What came of asking for a slice.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Taken {
+    /// It was taken; the lane as it is then.
+    Slice(Seen),
+    /// It would begin too late; the lane as it stands.
+    Busy(Seen),
+    /// The day's quota is used up.
+    DayUsedUp,
+}
+
+/// Keeps lanes for all instances. Every call is one conditional update; a repeat of one
+/// whose reply was lost leaves time unused, and never uses it twice.
+#[async_trait]
+pub trait QuotaTable: Debug + Send + Sync {
+    /// Takes the next slice of a lane, as [`Lane::take`] says, and adds what was learnt to
+    /// what all have learnt if there is one. `seen` is the lane as the caller saw it last, if it did.
+    async fn take(
+        &self,
+        name: &LaneName,
+        ask: &Ask,
+        learnt: &[Learnt],
+        seen: Option<&Seen>,
+    ) -> Result<Taken, TableError>;
+
+    /// Gives the end of a slice back, from `from_us` on, as [`Lane::give_back`] says.
+    async fn give_back(
+        &self,
+        name: &LaneName,
+        slice: &Lane,
+        from_us: u64,
+    ) -> Result<(), TableError>;
+
+    /// Sets a lane's pace, unless somebody did whose pace is still taking effect at
+    /// `now_us`.
+    async fn slow_down(&self, name: &LaneName, now_us: u64, pace: Pace) -> Result<(), TableError>;
+}
+
+/// The table did not do it.
+#[derive(Debug, thiserror::Error)]
+#[error("{attempted}")]
+pub struct TableError {
+    /// What was not done.
+    pub attempted: &'static str,
+    /// Why.
+    #[source]
+    pub cause: Cause,
+}
+
+/// Why the table did not do it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Cause {
+    /// The call failed.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// The item is none that this program writes.
+    #[error("the item has a foreign shape")]
+    ForeignShape,
+    /// Others were there before every attempt.
+    #[error("it changed {0} times")]
+    KeptChanging(usize),
+}

@@ -1,0 +1,65 @@
+//! Lanes of one program: for those that share the quota with nobody.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+
+use crate::estimate::Learnt;
+use crate::lane::{Ask, Lane, Refused};
+use crate::pace::Pace;
+use crate::table::{LaneName, QuotaTable, Seen, TableError, Taken};
+
+/// Lanes in memory.
+#[derive(Debug, Default)]
+pub struct Unshared(Mutex<HashMap<LaneName, Lane>>);
+
+impl Unshared {
+    fn lanes(&self) -> MutexGuard<'_, HashMap<LaneName, Lane>> {
+        // Nothing panics while it holds this lock.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl QuotaTable for Unshared {
+    async fn take(
+        &self,
+        name: &LaneName,
+        ask: &Ask,
+        _learnt: &[Learnt],
+        _seen: Option<&Seen>,
+    ) -> Result<Taken, TableError> {
+        let mut lanes = self.lanes();
+        let seen = |lane| Seen { lane, learnt: Vec::new(), past: Vec::new() };
+        Ok(match Lane::take(lanes.get(name), ask) {
+            Ok(lane) => {
+                lanes.insert(name.clone(), lane);
+                Taken::Slice(seen(lane))
+            }
+            Err(Refused::Busy(lane)) => Taken::Busy(seen(lane)),
+            Err(Refused::DayUsedUp) => Taken::DayUsedUp,
+        })
+    }
+
+    async fn give_back(
+        &self,
+        name: &LaneName,
+        slice: &Lane,
+        from_us: u64,
+    ) -> Result<(), TableError> {
+        if let Some(lane) = self.lanes().get_mut(name)
+            && let Some(given) = lane.give_back(slice, from_us)
+        {
+            *lane = given;
+        }
+        Ok(())
+    }
+
+    async fn slow_down(&self, name: &LaneName, _now_us: u64, pace: Pace) -> Result<(), TableError> {
+        if let Some(lane) = self.lanes().get_mut(name) {
+            lane.pace = pace;
+        }
+        Ok(())
+    }
+}
