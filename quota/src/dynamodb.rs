@@ -24,10 +24,10 @@ use aws_sdk_dynamodb::types::{
 use contract::content::{COORDINATION_KEY, EXPIRES_AT};
 use program::aws::CallError;
 
-use crate::estimate::{Learnt, period};
-use crate::lane::{Ask, Lane, Refused, never_busy_us};
+use crate::estimate::{Lesson, period};
+use crate::lane::{Ask, Lane, Refusal, never_busy_us};
 use crate::pace::Pace;
-use crate::table::{Cause, LaneName, QuotaTable, Seen, TableError, Taken};
+use crate::table::{Cause, LaneItem, LaneName, QuotaTable, Reply, TableError};
 
 /// Updates of one slice: one that fits, after one that did not, and one more because the
 /// lane changed in between.
@@ -123,7 +123,7 @@ impl Lanes {
     fn counted(
         slice: UpdateItemFluentBuilder,
         ask: &Ask,
-        learnt: &[Learnt],
+        learnt: &[Lesson],
         past: &[String],
     ) -> UpdateItemFluentBuilder {
         let set = slice.get_update_expression().clone().unwrap_or_default();
@@ -162,15 +162,15 @@ impl QuotaTable for Lanes {
         &self,
         name: &LaneName,
         ask: &Ask,
-        learnt: &[Learnt],
-        seen: Option<&Seen>,
-    ) -> Result<Taken, TableError> {
+        learnt: &[Lesson],
+        seen: Option<&LaneItem>,
+    ) -> Result<Reply, TableError> {
         let mut is_busy = seen.is_some_and(|seen| seen.lane.busy_until_us >= ask.now_us);
         let past = seen.map_or(&[] as &[String], |seen| &seen.past);
         for _ in 0..MAX_UPDATES {
             let slice = self.slice(name, ask, is_busy);
             let item = match send(Self::counted(slice, ask, learnt, past), TAKE).await? {
-                Updated::Done(item) => return self::seen(&item, ask).map(Taken::Slice),
+                Updated::Done(item) => return self::seen(&item, ask).map(Reply::Slice),
                 Updated::Not(Some(item)) if !item.contains_key(BUSY_UNTIL) => None,
                 Updated::Not(item) => item,
             };
@@ -178,8 +178,8 @@ impl QuotaTable for Lanes {
             let lane = seen.as_ref().map(|seen| seen.lane);
             // The same rule, to know which part of the condition did not hold.
             match (Lane::take(lane.as_ref(), ask), seen) {
-                (Err(Refused::Busy(_)), Some(seen)) => return Ok(Taken::Busy(seen)),
-                (Err(_), _) => return Ok(Taken::DayUsedUp),
+                (Err(Refusal::Busy(_)), Some(seen)) => return Ok(Reply::Busy(seen)),
+                (Err(_), _) => return Ok(Reply::DayUsedUp),
                 (Ok(_), _) => is_busy = lane.is_some_and(|lane| lane.busy_until_us >= ask.now_us),
             }
         }
@@ -241,13 +241,13 @@ fn failed(attempted: &'static str, error: &SdkError<UpdateItemError>) -> TableEr
     TableError { attempted, cause: CallError::from(error).into() }
 }
 
-fn seen(item: &Item, ask: &Ask) -> Result<Seen, TableError> {
+fn seen(item: &Item, ask: &Ask) -> Result<LaneItem, TableError> {
     let lane = lane(item, ask.day)?;
     let (learnt, mut past) = learnt::read(item, period(ask.now_us));
     // Clocks differ around midnight, so yesterday stays.
     past.extend(item.keys().filter(|name| is_past_day(name, ask.day)).cloned());
     past.sort();
-    Ok(Seen { lane, learnt, past })
+    Ok(LaneItem { lane, learnt, past })
 }
 
 fn is_past_day(name: &str, today: u64) -> bool {

@@ -47,7 +47,7 @@ pub struct Sums {
 
 /// What was learnt of a kind in a period.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Learnt {
+pub struct Lesson {
     /// Its kind.
     pub kind: String,
     /// Number of the period since 1970.

@@ -25,7 +25,7 @@
 //! **Faults.** A slice that is taken twice, or by an instance that dies, only passes
 //! unused. What is given back is given back once, however often the update is repeated.
 //!
-//! All this is searched exhaustively for a few instances (`tests/it/lease_model.rs`); the
+//! All this is searched exhaustively for a few instances (`tests/it/lane_model.rs`); the
 //! bound is reached but for [`LATE`].
 
 use std::time::Duration;
@@ -37,6 +37,9 @@ pub const WINDOW: Duration = Duration::from_secs(60);
 
 /// How late a call may start; later its time is over, and it takes another.
 pub const LATE: Duration = Duration::from_millis(250);
+
+/// Microseconds of a day.
+pub(crate) const DAY_US: u64 = 24 * 3_600 * 1_000_000;
 
 /// A lane, as all instances see it. Times in microseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -78,7 +81,7 @@ pub struct Ask {
 
 /// Why there is no slice.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Refused {
+pub enum Refusal {
     /// It would begin too late; the lane as it stands.
     Busy(Lane),
     /// The day's quota is used up.
@@ -88,10 +91,10 @@ pub enum Refused {
 impl Lane {
     /// Takes a slice of a lane, of which nothing may be known: the slice ends where the
     /// lane is then busy until.
-    pub fn take(before: Option<&Self>, ask: &Ask) -> Result<Self, Refused> {
+    pub fn take(before: Option<&Self>, ask: &Ask) -> Result<Self, Refusal> {
         let day_tokens = before.map_or(0, |lane| lane.day_tokens) + ask.tokens;
         if ask.tokens_per_day.is_some_and(|limit| day_tokens > limit) {
-            return Err(Refused::DayUsedUp);
+            return Err(Refusal::DayUsedUp);
         }
         // A lane that nobody has used yet has been idle for a window.
         let busy_until_us = before.map_or(never_busy_us(ask.now_us), |lane| lane.busy_until_us);
@@ -113,7 +116,7 @@ impl Lane {
                 let busy_until_us = busy_until_us + ask.length_us;
                 Ok(Self { busy_until_us, slices, day_tokens, ..*lane })
             }
-            Some(lane) => Err(Refused::Busy(*lane)),
+            Some(lane) => Err(Refusal::Busy(*lane)),
             None => unreachable!("a lane that was never used is idle"),
         }
     }
@@ -186,7 +189,7 @@ mod tests {
         assert_eq!(first.busy_until_us, now + 20 * SECOND);
         assert_eq!(second.busy_until_us, now + 40 * SECOND);
         let third = Lane::take(Some(&second), &ask(now, SECOND));
-        assert_eq!(third, Err(Refused::Busy(second)));
+        assert_eq!(third, Err(Refusal::Busy(second)));
     }
 
     #[test]
@@ -195,7 +198,7 @@ mod tests {
         ask.tokens_per_day = Some(15);
         let first = Lane::take(None, &ask).expect("free");
 
-        assert_eq!(Lane::take(Some(&first), &ask), Err(Refused::DayUsedUp));
+        assert_eq!(Lane::take(Some(&first), &ask), Err(Refusal::DayUsedUp));
     }
 
     #[test]

@@ -14,22 +14,22 @@
 //!
 //! - [`lane`] — the shared clock of promises, and why no sixty seconds exceed the quota.
 //!   Read this first.
-//! - `state`, `known`, `plan`, `slices` — what an instance knows, asks for, and takes.
+//! - `scheduler`, `state`, `plan` — takes slices: what an instance knows, and asks for.
+//! - `forecast`, [`estimate`], `drift` — what calls will take; `settling` — what they took.
 //! - `rate` — how much of a lane's time a call is worth.
-//! - [`estimate`], `drift`, `settling` — what calls will take, and what they took.
 //! - `line` — whose turn it is within an instance.
 //! - [`pace`] — throttles, which teach all instances that somebody else uses the quota.
 //! - [`table`], [`dynamodb`] — where lanes are kept.
 //! - [`clock`], [`jitter`] — time and chance, which are passed in.
-//! - `alone` — what an instance does that does not reach the table.
+//! - `fallback` — the share of an instance that does not reach the table.
 
-mod alone;
 pub mod clock;
 mod drift;
 pub mod dynamodb;
 pub mod estimate;
+mod fallback;
+mod forecast;
 pub mod jitter;
-mod known;
 pub mod lane;
 mod limiter;
 mod line;
@@ -38,14 +38,15 @@ mod pacer;
 mod plan;
 mod rate;
 mod reservation;
+mod scheduler;
 mod settings;
 mod settling;
 #[cfg(feature = "simulated")]
 pub mod simulated;
-mod slices;
 mod state;
 pub mod table;
 pub mod unshared;
+mod views;
 
 pub use estimate::Tokens;
 pub use limiter::{Call, Instance, Limiter, NoQuota, NotAdmitted, Quotas};

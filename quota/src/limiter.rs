@@ -3,23 +3,21 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::num::{NonZeroU32, NonZeroU64};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::clock::Clock;
 use crate::jitter::Jitter;
 use crate::lane::{self, micros};
 use crate::line::{Place, Turn, Waiting};
 use crate::pacer::Pacer;
-use crate::rate;
 use crate::reservation::Reservation;
+use crate::scheduler::{FUTILE_WAIT, Scheduler};
 use crate::settings::{ModelQuota, ModelQuotas};
-use crate::slices::TABLE_TIMEOUT;
-use crate::state::State;
-use crate::table::{LaneName, QuotaTable};
+use crate::table::QuotaTable;
 
 /// Shortest wait for more calls, where any is worth while.
 const COLLECT: Duration = Duration::from_millis(5);
@@ -36,16 +34,6 @@ const TRIED_POLL: Duration = Duration::from_millis(50);
 /// How long after the last call of a slice an instance was idle: others may have been as
 /// well, and come back in the same moment.
 const IDLE: Duration = Duration::from_secs(1);
-
-/// How long a call is held back that cannot start in time, before it is told so: whoever
-/// tries again at once would only cost reads.
-pub(crate) const FUTILE_WAIT: Duration = Duration::from_secs(5);
-
-/// Longest sleep until a time of day, before the clock is looked at again.
-const CLOCK_POLL: Duration = Duration::from_secs(1);
-
-/// How long nothing is asked after the service said that the day's quota is used up.
-const DAY_PAUSE: Duration = Duration::from_secs(300);
 
 /// The quotas of all models.
 #[derive(Debug)]
@@ -74,15 +62,10 @@ pub struct NoQuota(pub String);
 /// Tokens and requests of one model, as this instance uses them.
 #[derive(Debug)]
 pub struct Limiter {
-    model_id: String,
-    pub(crate) quota: ModelQuota,
-    pub(crate) lanes: u32,
-    pub(crate) instance: Instance,
-    state: Mutex<State>,
+    pub(crate) scheduler: Scheduler,
     /// Held by the call that takes slices for all that wait.
     leader: tokio::sync::Mutex<()>,
     pacer: Pacer,
-    pub(crate) slices: AtomicU64,
 }
 
 /// A call that is to be made.
@@ -140,25 +123,20 @@ impl Quotas {
 
     /// Calls of the table since this was asked last.
     pub fn count_table_calls(&self) -> u64 {
-        self.limiters.values().map(|limiter| limiter.slices.swap(0, Ordering::Relaxed)).sum()
+        self.limiters
+            .values()
+            .map(|limiter| limiter.scheduler.table_calls.swap(0, Ordering::Relaxed))
+            .sum()
     }
 }
 
 impl Limiter {
     /// Starts with nothing known.
     pub fn new(model_id: &str, quota: ModelQuota, instance: Instance) -> Self {
-        let lanes = rate::lanes(&quota);
-        let pacer = Pacer::new(instance.instances, lanes);
-        Self {
-            model_id: model_id.to_owned(),
-            lanes,
-            quota,
-            instance,
-            state: Mutex::default(),
-            leader: tokio::sync::Mutex::default(),
-            pacer,
-            slices: AtomicU64::default(),
-        }
+        let instances = instance.instances;
+        let scheduler = Scheduler::new(model_id, quota, instance);
+        let pacer = Pacer::new(instances, scheduler.lanes);
+        Self { scheduler, leader: tokio::sync::Mutex::default(), pacer }
     }
 
     /// Waits until a call may start, and charges it.
@@ -167,18 +145,18 @@ impl Limiter {
         call: &Call<'_>,
         deadline: Instant,
     ) -> Result<Reservation<'_>, NotAdmitted> {
-        let (now, now_us) = (Instant::now(), self.now_us());
+        let (now, now_us) = (Instant::now(), self.scheduler.now_us());
         let deadline_us = now_us + micros(deadline.saturating_duration_since(now));
         let came_us = now_us.saturating_sub(micros(now.saturating_duration_since(call.since)));
         // The service takes no more when a call starts; it may settle to more.
         let wanted = call.input_tokens + u64::from(call.max_tokens);
-        let tokens_per_minute = self.quota.tokens_per_minute;
+        let tokens_per_minute = self.scheduler.quota.tokens_per_minute;
         if wanted > tokens_per_minute.get() {
             return Err(NotAdmitted::NeverFits { wanted, tokens_per_minute });
         }
         let turn = self.turn(call, came_us, deadline_us);
         let turn = timeout_at(deadline, turn).await.unwrap_or(Err(NotAdmitted::OutOfTime))?;
-        Ok(Reservation::new(self, call, turn, self.now_us()))
+        Ok(Reservation::new(&self.scheduler, call, turn))
     }
 
     /// Waits for the call's turn. One of the calls that wait takes slices for all.
@@ -188,16 +166,17 @@ impl Limiter {
         came_us: u64,
         deadline_us: u64,
     ) -> Result<Turn, NotAdmitted> {
+        let scheduler = &self.scheduler;
         loop {
-            let closed_until_us = self.state().closed_until_us;
-            if closed_until_us > self.now_us() {
+            let closed_until_us = scheduler.state().closed_until_us;
+            if closed_until_us > scheduler.now_us() {
                 sleep(FUTILE_WAIT).await;
                 return Err(NotAdmitted::DayUsedUp);
             }
             let (waiting, told) =
                 Waiting::new(call.kind, call.input_tokens, call.max_tokens, deadline_us);
-            let place = self.state().line.add(came_us, call.priority, waiting);
-            let in_line = InLine { limiter: self, place };
+            let place = scheduler.state().line.add(came_us, call.priority, waiting);
+            let in_line = InLine { scheduler, place };
             let turn = tokio::select! {
                 // In order, so that a run can be repeated.
                 biased;
@@ -205,12 +184,12 @@ impl Limiter {
                 never = self.lead() => match never {},
             };
             drop(in_line);
-            self.sleep_until(turn.earliest_us).await;
+            scheduler.sleep_until(turn.earliest_us).await;
             let (paused_until_us, closed_until_us) = {
-                let state = self.state();
+                let state = scheduler.state();
                 (state.paused_until_us, state.closed_until_us)
             };
-            let now_us = self.now_us();
+            let now_us = scheduler.now_us();
             if now_us < closed_until_us {
                 return Err(NotAdmitted::DayUsedUp);
             }
@@ -219,46 +198,49 @@ impl Limiter {
                 return Ok(turn);
             }
             // Its time has passed: it takes its place in the line again.
-            self.sleep_until(paused_until_us).await;
+            scheduler.sleep_until(paused_until_us).await;
         }
     }
 
     /// Takes slices as long as calls wait, once nobody else does.
     async fn lead(&self) -> Infallible {
+        let scheduler = &self.scheduler;
         let _leader = self.leader.lock().await;
         loop {
             let (booked_until_us, paused_until_us) = {
-                let state = self.state();
+                let state = scheduler.state();
                 (state.booked_until_us, state.paused_until_us)
             };
-            self.sleep_until(booked_until_us.saturating_sub(micros(AHEAD)).max(paused_until_us))
+            scheduler
+                .sleep_until(booked_until_us.saturating_sub(micros(AHEAD)).max(paused_until_us))
                 .await;
-            while self.state().are_all_tried(self.now_us()) {
+            while scheduler.are_all_tried() {
                 sleep(TRIED_POLL).await;
             }
             self.collect().await;
-            if booked_until_us + micros(IDLE) < self.now_us()
-                && let Some(spread) = Pacer::spread(self.instance.instances, self.lanes)
+            if booked_until_us + micros(IDLE) < scheduler.now_us()
+                && let Some(spread) = Pacer::spread(scheduler.instance.instances, scheduler.lanes)
             {
-                sleep(self.instance.jitter.part_of(spread)).await;
+                sleep(scheduler.instance.jitter.part_of(spread)).await;
             }
             self.pacer.wait().await;
-            self.take_slice().await;
+            scheduler.take_slice().await;
         }
     }
 
     /// Lets calls gather that take a slice together: as long as half of the time that the
     /// lanes are promised ahead, which nobody could start in anyway.
     async fn collect(&self) {
-        let began_us = self.now_us();
-        self.state().choose_lane(self.lanes, &self.instance.jitter);
+        let scheduler = &self.scheduler;
+        let began_us = scheduler.now_us();
+        scheduler.state().choose_lane(scheduler.lanes, &scheduler.instance.jitter);
         loop {
             let (until_us, waiting) = {
-                let state = self.state();
+                let state = scheduler.state();
                 let ahead_us = state.ahead_us(began_us);
                 (began_us + ahead_us / 2, state.line.len())
             };
-            let left_us = until_us.saturating_sub(self.now_us());
+            let left_us = until_us.saturating_sub(scheduler.now_us());
             if left_us == 0 || waiting >= ENOUGH_CALLS {
                 // Those of the same moment come along.
                 return tokio::task::yield_now().await;
@@ -271,66 +253,33 @@ impl Limiter {
     /// pause, at least for `retry_after`, and all instances hear of it.
     pub async fn throttled(&self, reservation: Reservation<'_>, retry_after: Option<Duration>) {
         let lane = reservation.forget();
-        let now_us = self.now_us();
-        let slower = self.state().throttled(lane, now_us, retry_after);
+        let now_us = self.scheduler.now_us();
+        let slower = self.scheduler.state().throttled(lane, now_us, retry_after);
         if let (Some(number), Some(pace)) = (lane, slower) {
-            self.slices.fetch_add(1, Ordering::Relaxed);
-            let name = self.lane(number);
-            let slowed = self.instance.table.slow_down(&name, now_us, pace);
-            let slowed = timeout(TABLE_TIMEOUT, slowed).await;
-            if !matches!(slowed, Ok(Ok(()))) {
-                tracing::debug!(?slowed, "other instances do not hear of a throttle");
-            }
+            self.scheduler.slow_down(number, now_us, pace).await;
         }
     }
 
     /// The service said that the day's quota is used up: nothing is asked for a while.
     pub fn day_used_up(&self) {
-        let mut state = self.state();
-        state.closed_until_us = self.now_us() + micros(DAY_PAUSE);
-        for place in state.line.places() {
-            state.line.tell(place, Err(NotAdmitted::DayUsedUp));
-        }
+        let now_us = self.scheduler.now_us();
+        self.scheduler.state().close(now_us);
     }
 
     /// Calls of the table so far, or since [`Quotas::count_table_calls`].
     pub fn table_calls(&self) -> u64 {
-        self.slices.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn lane(&self, number: u32) -> LaneName {
-        LaneName { model_id: self.model_id.clone(), number }
-    }
-
-    pub(crate) fn now_us(&self) -> u64 {
-        self.instance.clock.now_us()
-    }
-
-    /// Sleeps until the clock shows a time, even if the clock is set meanwhile.
-    pub(crate) async fn sleep_until(&self, then_us: u64) {
-        loop {
-            let left = Duration::from_micros(then_us.saturating_sub(self.now_us()));
-            if left.is_zero() {
-                return;
-            }
-            sleep(left.min(CLOCK_POLL)).await;
-        }
-    }
-
-    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing panics while it holds this lock, so what it guards is whole.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.scheduler.table_calls.load(Ordering::Relaxed)
     }
 }
 
 /// Takes a call out of the line when it is dropped.
 struct InLine<'a> {
-    limiter: &'a Limiter,
+    scheduler: &'a Scheduler,
     place: Place,
 }
 
 impl Drop for InLine<'_> {
     fn drop(&mut self) {
-        self.limiter.state().line.leave(self.place);
+        self.scheduler.state().line.leave(self.place);
     }
 }

@@ -92,11 +92,6 @@ impl Line {
         self.waiting.keys().copied().collect()
     }
 
-    /// The call at a place.
-    pub(crate) fn get(&self, place: Place) -> Option<&Waiting> {
-        self.waiting.get(&place)
-    }
-
     /// Number of calls.
     pub(crate) fn len(&self) -> usize {
         self.waiting.len()

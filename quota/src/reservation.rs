@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use crate::estimate::{Price, Sums, Tokens};
-use crate::limiter::{Call, Limiter};
+use crate::limiter::Call;
 use crate::line::Turn;
+use crate::scheduler::Scheduler;
 
 /// Tokens taken for a call that has not ended.
 ///
@@ -13,7 +14,7 @@ use crate::line::Turn;
 #[derive(Debug)]
 #[must_use = "settle the reservation when the call ends"]
 pub struct Reservation<'a> {
-    limiter: &'a Limiter,
+    scheduler: &'a Scheduler,
     kind: String,
     input_tokens: u64,
     turn: Turn,
@@ -24,32 +25,33 @@ pub struct Reservation<'a> {
 }
 
 impl<'a> Reservation<'a> {
-    pub(crate) fn new(limiter: &'a Limiter, call: &Call<'_>, turn: Turn, started_us: u64) -> Self {
+    pub(crate) fn new(scheduler: &'a Scheduler, call: &Call<'_>, turn: Turn) -> Self {
+        let started_us = scheduler.now_us();
         let (kind, input_tokens) = (call.kind.to_owned(), call.input_tokens);
-        let number = limiter.state().drifts.start();
-        Self { limiter, kind, input_tokens, turn, started_us, number, is_open: true }
+        let number = scheduler.state().forecast.drifts.start();
+        Self { scheduler, kind, input_tokens, turn, started_us, number, is_open: true }
     }
 
     /// Ends the call with what the service counted, be it less or more than charged.
     pub fn settle(mut self, tokens: Tokens) {
         self.is_open = false;
-        let burndown = self.limiter.quota.output_burndown.get();
+        let burndown = self.scheduler.quota.output_burndown.get();
         let settled = (tokens.input + tokens.output * u64::from(burndown)) as f64;
-        let took_us = self.limiter.now_us().saturating_sub(self.started_us);
+        let took_us = self.scheduler.now_us().saturating_sub(self.started_us);
         let took = Duration::from_micros(took_us);
         let charged = self.turn.price.charged;
         let reserved = self.turn.price.reserved.min(self.turn.price.worst);
         let took_tokens = Price::new(reserved, settled, took, settled).charged;
-        let mut state = self.limiter.state();
-        let known = state.known(&self.kind, self.started_us);
+        let mut state = self.scheduler.state();
+        let known = state.forecast.known(&state.views, &self.kind, self.started_us);
         let learnt = Sums::of_call(&known, self.input_tokens, tokens, burndown, took);
-        state.learn(&self.kind, &learnt);
+        state.forecast.learn(&self.kind, &learnt);
         state.next_pause = None;
         // Nobody gets back what a call was charged because little was known: its time has
         // passed.
         let usual = known.usual(self.input_tokens, burndown).unwrap_or(settled);
-        state.drifts.took(self.number, &self.kind, settled / usual.max(1.0) - 1.0);
-        let drift = state.drifts.of(&self.kind, self.turn.price.spread);
+        state.forecast.drifts.took(self.number, &self.kind, settled / usual.max(1.0) - 1.0);
+        let drift = state.forecast.drifts.of(&self.kind, self.turn.price.spread);
         let chance = settled - usual * (1.0 + drift);
         state.differences.add(self.started_us, took_tokens - charged - chance, chance);
         state.day_more += settled - charged;
@@ -63,8 +65,8 @@ impl<'a> Reservation<'a> {
     /// What was charged is not charged any more, and its time passed unused.
     pub(crate) fn forget(mut self) -> Option<u32> {
         self.is_open = false;
-        let mut state = self.limiter.state();
-        state.drifts.lost(self.number);
+        let mut state = self.scheduler.state();
+        state.forecast.drifts.lost(self.number);
         state.day_more -= self.turn.price.charged;
         drop(state);
         self.turn.lane
@@ -75,10 +77,10 @@ impl Drop for Reservation<'_> {
     fn drop(&mut self) {
         if self.is_open {
             let more = self.turn.price.worst - self.turn.price.charged;
-            let mut state = self.limiter.state();
+            let mut state = self.scheduler.state();
             state.differences.add(self.started_us, more, 0.0);
             state.day_more += more;
-            state.drifts.lost(self.number);
+            state.forecast.drifts.lost(self.number);
         }
     }
 }

@@ -1,19 +1,18 @@
 //! What an instance knows and has promised.
 
-use std::collections::HashMap;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
-use crate::alone::Alone;
-use crate::drift::Drifts;
-use crate::estimate::{Learnt, Sums};
+use crate::NotAdmitted;
+use crate::fallback::Fallback;
+use crate::forecast::Forecast;
 use crate::jitter::Jitter;
 use crate::lane::micros;
 use crate::line::Line;
 use crate::pace::Pace;
-use crate::rate::Largest;
 use crate::settling::Differences;
-use crate::slices::MAX_AHEAD;
-use crate::table::Seen;
+use crate::table::LaneItem;
+use crate::views::Views;
 
 /// How long a throttle counts at least for all that follow.
 const THROTTLE_COUNTS: Duration = Duration::from_secs(1);
@@ -27,24 +26,18 @@ const MAX_ASKED_PAUSE: Duration = Duration::from_secs(300);
 /// Longest pause of our own: a minute later the quota is there again.
 const MAX_PAUSE: Duration = Duration::from_secs(60);
 
+/// How long nothing is asked after the service said that the day's quota is used up.
+const DAY_PAUSE: Duration = Duration::from_secs(300);
+
 /// What an instance knows and has promised.
 #[derive(Debug, Default)]
 pub(crate) struct State {
     pub(crate) line: Line,
+    pub(crate) forecast: Forecast,
     pub(crate) differences: Differences,
     /// What calls took more of the day's quota than the lanes counted, or less.
     pub(crate) day_more: f64,
-    /// What was learnt here that the lanes do not know yet, by kind.
-    pub(crate) own: HashMap<String, Sums>,
-    /// What of it is on its way.
-    pub(crate) sent: Vec<Learnt>,
-    /// until when kinds wait for their first calls, of which nothing is known.
-    pub(crate) tried_until_us: HashMap<String, u64>,
-    pub(crate) drifts: Drifts,
-    /// What the latest calls of each kind were charged, and can be settled to, and when.
-    pub(crate) latest: HashMap<String, (Largest, u64)>,
-    /// Lanes as they were seen last.
-    pub(crate) lanes: HashMap<u32, View>,
+    pub(crate) views: Views,
     /// The lane to ask next.
     pub(crate) lane: u32,
     /// When the last call starts that has its time.
@@ -58,14 +51,7 @@ pub(crate) struct State {
     /// Until when nothing is asked, because the lanes are promised for long.
     pub(crate) busy_until_us: u64,
     pub(crate) failures: u32,
-    pub(crate) alone: Option<Alone>,
-}
-
-/// A lane as it was seen last.
-#[derive(Debug, Clone)]
-pub(crate) struct View {
-    pub(crate) seen: Seen,
-    pub(crate) at_us: u64,
+    pub(crate) fallback: Option<Fallback>,
 }
 
 impl State {
@@ -87,8 +73,8 @@ impl State {
                 self.paused_until_us.max(now_us + micros(asked.min(MAX_ASKED_PAUSE)));
         }
         let lane = match lane {
-            Some(number) => &mut self.lanes.get_mut(&number)?.seen.lane,
-            None => &mut self.alone.as_mut()?.lane,
+            Some(number) => self.views.lane_mut(number)?,
+            None => &mut self.fallback.as_mut()?.lane,
         };
         let effective_us = lane.busy_until_us.max(now_us + micros(THROTTLE_COUNTS));
         lane.pace = lane.pace.slowed(now_us, effective_us)?;
@@ -98,15 +84,14 @@ impl State {
     /// How far ahead the lanes are promised, as far as is known; nothing where the calls
     /// that wait have no time to lose.
     pub(crate) fn ahead_us(&self, now_us: u64) -> u64 {
-        let begins_us = self.lanes.get(&self.lane).map(|view| {
-            let lane = &view.seen.lane;
-            lane.earliest_us(lane.busy_until_us, lane.busy_until_us, 1.0)
-        });
+        let lane = self.views.lane(self.lane);
+        let begins_us =
+            lane.map(|lane| lane.earliest_us(lane.busy_until_us, lane.busy_until_us, 1.0));
         let begins_us = begins_us.unwrap_or_default().max(self.next_begins_us);
         let ahead_us = begins_us.saturating_sub(now_us);
         let mut deadlines = self.line.iter().map(|(_, waiting)| waiting.deadline_us);
         let is_urgent = deadlines.any(|deadline_us| deadline_us < now_us + 2 * ahead_us);
-        if is_urgent || self.alone.is_some() { 0 } else { ahead_us }
+        if is_urgent || self.fallback.is_some() { 0 } else { ahead_us }
     }
 
     /// Chooses the lane to ask next: of two that chance names, the one that was promised
@@ -115,35 +100,42 @@ impl State {
     pub(crate) fn choose_lane(&mut self, lanes: u32, jitter: &Jitter) {
         if lanes > 1 {
             let two = [jitter.below(lanes), jitter.below(lanes)];
-            self.lane = two.into_iter().min_by_key(|number| self.promised_us(*number)).unwrap_or(0);
+            let freer = two.into_iter().min_by_key(|number| self.views.promised_us(*number));
+            self.lane = freer.unwrap_or(0);
         }
     }
 
-    /// How far ahead a lane was promised when it was seen.
-    pub(crate) fn promised_us(&self, lane: u32) -> u64 {
-        let view = self.lanes.get(&lane);
-        view.map_or(0, |view| view.seen.lane.busy_until_us.saturating_sub(view.at_us))
-    }
-
     /// A lane answered.
-    pub(crate) fn saw(&mut self, number: u32, seen: Seen, now_us: u64) {
-        self.sent.clear();
+    pub(crate) fn saw(&mut self, number: u32, item: LaneItem, now_us: u64) {
         self.failures = 0;
-        self.lanes.insert(number, View { seen, at_us: now_us });
+        self.views.see(number, item, now_us);
     }
 
-    /// A lane is promised for long; says whether another seems free.
-    pub(crate) fn is_another_free(
-        &mut self,
-        number: u32,
-        seen: Seen,
-        lanes: u32,
-        now_us: u64,
-    ) -> bool {
-        self.keep_news();
-        self.saw(number, seen, now_us);
-        let best = (0..lanes).min_by_key(|number| self.promised_us(*number));
-        self.lane = best.unwrap_or(0);
-        self.promised_us(self.lane) <= micros(MAX_AHEAD)
+    /// The day's quota is used up: nothing is asked for a while.
+    pub(crate) fn close(&mut self, now_us: u64) {
+        self.closed_until_us = now_us + micros(DAY_PAUSE);
+        for place in self.line.places() {
+            self.line.tell(place, Err(NotAdmitted::DayUsedUp));
+        }
+    }
+
+    /// The table does not answer: the instance keeps to its share.
+    pub(crate) fn fall_back(&mut self, instances: NonZeroU32, now_us: u64) {
+        let fallback = || Fallback::new(&self.views, instances, now_us);
+        self.fallback.get_or_insert_with(fallback).put_off(now_us);
+    }
+
+    /// The table answers again: the shared lane begins, or has begun.
+    pub(crate) fn came_back(&mut self, number: u32, item: LaneItem, now_us: u64) {
+        if let Some(fallback) = &mut self.fallback {
+            fallback.ends_us = Some(item.lane.resumed_at_us);
+        }
+        self.saw(number, item, now_us);
+        self.end_fallback(now_us);
+    }
+
+    /// Ends the time on its own, if the shared lanes have begun.
+    pub(crate) fn end_fallback(&mut self, now_us: u64) {
+        self.fallback = self.fallback.filter(|fallback| !fallback.has_ended(now_us));
     }
 }

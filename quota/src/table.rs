@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use async_trait::async_trait;
 use program::aws::CallError;
 
-use crate::estimate::Learnt;
+use crate::estimate::Lesson;
 use crate::lane::{Ask, Lane};
 use crate::pace::Pace;
 
@@ -18,24 +18,24 @@ pub struct LaneName {
     pub number: u32,
 }
 
-/// A lane as it was seen last.
+/// A lane as the table has it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Seen {
+pub struct LaneItem {
     /// The lane.
     pub lane: Lane,
     /// What all instances have learnt, by kind and period, in any order.
-    pub learnt: Vec<Learnt>,
+    pub learnt: Vec<Lesson>,
     /// Names of what is kept of days and periods that are past.
     pub past: Vec<String>,
 }
 
 /// What came of asking for a slice.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Taken {
+pub enum Reply {
     /// It was taken; the lane as it is then.
-    Slice(Seen),
+    Slice(LaneItem),
     /// It would begin too late; the lane as it stands.
-    Busy(Seen),
+    Busy(LaneItem),
     /// The day's quota is used up.
     DayUsedUp,
 }
@@ -50,9 +50,9 @@ pub trait QuotaTable: Debug + Send + Sync {
         &self,
         name: &LaneName,
         ask: &Ask,
-        learnt: &[Learnt],
-        seen: Option<&Seen>,
-    ) -> Result<Taken, TableError>;
+        learnt: &[Lesson],
+        seen: Option<&LaneItem>,
+    ) -> Result<Reply, TableError>;
 
     /// Gives the end of a slice back, from `from_us` on, as [`Lane::give_back`] says.
     async fn give_back(

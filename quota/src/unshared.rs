@@ -5,10 +5,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use crate::estimate::Learnt;
-use crate::lane::{Ask, Lane, Refused};
+use crate::estimate::Lesson;
+use crate::lane::{Ask, Lane, Refusal};
 use crate::pace::Pace;
-use crate::table::{LaneName, QuotaTable, Seen, TableError, Taken};
+use crate::table::{LaneItem, LaneName, QuotaTable, Reply, TableError};
 
 /// Lanes in memory.
 #[derive(Debug, Default)]
@@ -27,18 +27,18 @@ impl QuotaTable for Unshared {
         &self,
         name: &LaneName,
         ask: &Ask,
-        _learnt: &[Learnt],
-        _seen: Option<&Seen>,
-    ) -> Result<Taken, TableError> {
+        _learnt: &[Lesson],
+        _seen: Option<&LaneItem>,
+    ) -> Result<Reply, TableError> {
         let mut lanes = self.lanes();
-        let seen = |lane| Seen { lane, learnt: Vec::new(), past: Vec::new() };
+        let seen = |lane| LaneItem { lane, learnt: Vec::new(), past: Vec::new() };
         Ok(match Lane::take(lanes.get(name), ask) {
             Ok(lane) => {
                 lanes.insert(name.clone(), lane);
-                Taken::Slice(seen(lane))
+                Reply::Slice(seen(lane))
             }
-            Err(Refused::Busy(lane)) => Taken::Busy(seen(lane)),
-            Err(Refused::DayUsedUp) => Taken::DayUsedUp,
+            Err(Refusal::Busy(lane)) => Reply::Busy(seen(lane)),
+            Err(Refusal::DayUsedUp) => Reply::DayUsedUp,
         })
     }
 

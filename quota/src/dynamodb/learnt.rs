@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::dynamodb::Item;
-use crate::estimate::{Learnt, Sums};
+use crate::estimate::{Lesson, Sums};
 
 const PREFIX: &str = "learnt#";
 
@@ -26,8 +26,8 @@ const SUMS: [(&str, Place); 6] = [
 ];
 
 /// What is to be added to which attribute.
-pub(super) fn attributes(learnt: &[Learnt]) -> impl Iterator<Item = (String, AttributeValue)> + '_ {
-    learnt.iter().flat_map(|Learnt { kind, period, sums }| {
+pub(super) fn attributes(learnt: &[Lesson]) -> impl Iterator<Item = (String, AttributeValue)> + '_ {
+    learnt.iter().flat_map(|Lesson { kind, period, sums }| {
         SUMS.iter().map(move |(name, sum)| {
             let value = format!("{:.0}", sum(&mut sums.clone()));
             (format!("{PREFIX}{period}#{kind}#{name}"), AttributeValue::N(value))
@@ -36,7 +36,7 @@ pub(super) fn attributes(learnt: &[Learnt]) -> impl Iterator<Item = (String, Att
 }
 
 /// What an item holds of this period and the one before, and the names of what is past.
-pub(super) fn read(item: &Item, period: u64) -> (Vec<Learnt>, Vec<String>) {
+pub(super) fn read(item: &Item, period: u64) -> (Vec<Lesson>, Vec<String>) {
     let mut learnt: BTreeMap<(u64, &str), Sums> = BTreeMap::new();
     let mut past = Vec::new();
     for (name, value) in item {
@@ -53,7 +53,7 @@ pub(super) fn read(item: &Item, period: u64) -> (Vec<Learnt>, Vec<String>) {
     }
     let learnt = learnt.into_iter().map(|((period, kind), sums)| {
         let kind = kind.to_owned();
-        Learnt { kind, period, sums }
+        Lesson { kind, period, sums }
     });
     (learnt.collect(), past)
 }
@@ -69,9 +69,9 @@ fn parse(name: &str) -> Option<(u64, &str, &str)> {
 mod tests {
     use super::*;
 
-    fn learnt(period: u64, calls: f64) -> Learnt {
+    fn learnt(period: u64, calls: f64) -> Lesson {
         let sums = Sums { calls, output: 150.0, squares: 1e15, ..Sums::default() };
-        Learnt { kind: "new#episode".to_owned(), period, sums }
+        Lesson { kind: "new#episode".to_owned(), period, sums }
     }
 
     #[test]

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use crate::estimate::{Learnt, period};
-use crate::lane::{Ask, Lane, Refused};
+use crate::estimate::{Lesson, period};
+use crate::lane::{Ask, Lane, Refusal};
 use crate::pace::Pace;
-use crate::table::{LaneName, QuotaTable, Seen, TableError, Taken};
+use crate::table::{LaneItem, LaneName, QuotaTable, Reply, TableError};
 use async_trait::async_trait;
 use program::aws::CallError;
 use tokio::time::{Instant, sleep};
@@ -26,7 +26,7 @@ pub struct Memory {
 #[derive(Debug, Default)]
 struct Item {
     lane: Option<Lane>,
-    learnt: Vec<Learnt>,
+    learnt: Vec<Lesson>,
     day: u64,
     /// The second that is counted, and its updates; the most of any second.
     second: u64,
@@ -79,9 +79,9 @@ impl Memory {
 }
 
 impl Item {
-    fn learn(&mut self, learnt: &[Learnt]) {
+    fn learn(&mut self, learnt: &[Lesson]) {
         for new in learnt {
-            let of = |old: &&mut Learnt| (&old.kind, old.period) == (&new.kind, new.period);
+            let of = |old: &&mut Lesson| (&old.kind, old.period) == (&new.kind, new.period);
             match self.learnt.iter_mut().find(of) {
                 Some(old) => old.sums.add(&new.sums),
                 None => self.learnt.push(new.clone()),
@@ -108,9 +108,9 @@ impl QuotaTable for Memory {
         &self,
         name: &LaneName,
         ask: &Ask,
-        learnt: &[Learnt],
-        _seen: Option<&Seen>,
-    ) -> Result<Taken, TableError> {
+        learnt: &[Lesson],
+        _seen: Option<&LaneItem>,
+    ) -> Result<Reply, TableError> {
         self.update(name, |item| {
             if item.day != ask.day {
                 item.day = ask.day;
@@ -119,16 +119,19 @@ impl QuotaTable for Memory {
                 }
             }
             item.learnt.retain(|learnt| learnt.period + 1 >= period(ask.now_us));
-            let seen =
-                |lane, item: &Item| Seen { lane, learnt: item.learnt.clone(), past: Vec::new() };
+            let seen = |lane, item: &Item| LaneItem {
+                lane,
+                learnt: item.learnt.clone(),
+                past: Vec::new(),
+            };
             match Lane::take(item.lane.as_ref(), ask) {
                 Ok(lane) => {
                     item.lane = Some(lane);
                     item.learn(learnt);
-                    Taken::Slice(seen(lane, item))
+                    Reply::Slice(seen(lane, item))
                 }
-                Err(Refused::Busy(lane)) => Taken::Busy(seen(lane, item)),
-                Err(Refused::DayUsedUp) => Taken::DayUsedUp,
+                Err(Refusal::Busy(lane)) => Reply::Busy(seen(lane, item)),
+                Err(Refusal::DayUsedUp) => Reply::DayUsedUp,
             }
         })
         .await

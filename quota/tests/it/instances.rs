@@ -10,7 +10,7 @@ use quota::Tokens;
 use quota::clock::Clock;
 use quota::jitter::Jitter;
 use quota::lane::Ask;
-use quota::table::{LaneName, QuotaTable as _, Taken};
+use quota::table::{LaneName, QuotaTable as _, Reply};
 use quota::{Call, Instance, Limiter, ModelQuota, NotAdmitted};
 use tokio::time::{Instant, sleep};
 
@@ -82,6 +82,32 @@ fn any_number_of_instances_uses_the_quota_up_and_none_of_the_windows_exceeds_it(
             assert!(lanes.busiest_second() < 500, "{name}: {}", lanes.busiest_second());
         });
     }
+}
+
+#[test]
+fn a_lanes_item_is_updated_no_more_often_than_it_takes_however_small_the_slices() {
+    in_virtual_time(async {
+        let lanes = Arc::new(Lanes::default());
+        let clock = load::clock();
+        // So much quota that nobody waits for it, and every call takes a slice of its own.
+        let quota = ModelQuota::of_tokens(40_000_000);
+        let one_after_the_other = (0..300).map(|_| {
+            let limiter = limiter(&lanes, quota, 300, clock);
+            async move {
+                let ends = Instant::now() + Duration::from_secs(10);
+                while Instant::now() < ends {
+                    let reservation = limiter.reserve(&call(10), ends + LONG).await;
+                    sleep(Duration::from_millis(20)).await;
+                    reservation.expect("fits").settle(Tokens { input: 10, output: 0 });
+                }
+            }
+        });
+        futures::future::join_all(one_after_the_other).await;
+
+        // Its 300, and at the beginning a second's more.
+        let busiest = lanes.busiest_second();
+        assert!((200..=600).contains(&busiest), "{busiest}");
+    });
 }
 
 #[test]
@@ -396,7 +422,7 @@ fn a_throttle_slows_all_instances_down() {
             resumes_us: None,
         };
         let taken = lanes.take(&name, &ask, &[], None).await.expect("answers");
-        let Taken::Slice(seen) = taken else { panic!("is free") };
+        let Reply::Slice(seen) = taken else { panic!("is free") };
         assert_eq!(seen.lane.pace.part, 0.9);
         assert_eq!(seen.lane.pace.ceiling, 1.0);
     });

@@ -3,12 +3,12 @@
 
 use contract::content;
 use quota::dynamodb::Lanes;
-use quota::estimate::{Learnt, Sums, period};
+use quota::estimate::{Lesson, Sums, period};
 use quota::lane::{Ask, Lane};
 use quota::pace::Pace;
 use quota::simulated::dynamodb;
 use quota::simulated::memory::Memory;
-use quota::table::{LaneName, QuotaTable, Seen, Taken};
+use quota::table::{LaneItem, LaneName, QuotaTable, Reply};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
@@ -28,7 +28,7 @@ async fn the_lanes_in_memory_answer_as_dynamodb_does() {
     let memory = Memory::default();
     let mut rng = StdRng::seed_from_u64(3);
     let mut now_us = 1_800_000_000_000_000_u64;
-    let mut seen: [Option<Seen>; 2] = [None, None];
+    let mut seen: [Option<LaneItem>; 2] = [None, None];
     let (mut taken, mut refused, mut resumed, mut forgotten) = (0, 0, 0, 0);
     for _ in 0..CALLS {
         now_us += rng.random_range(0..4_000_000);
@@ -62,7 +62,7 @@ async fn the_lanes_in_memory_answer_as_dynamodb_does() {
                 let theirs = real.take(&name, &ask, &learnt, before).await.expect("answers");
                 assert_eq!(bare(theirs.clone()), bare(ours), "{ask:?}");
                 match theirs {
-                    Taken::Slice(lane) => {
+                    Reply::Slice(lane) => {
                         taken += 1;
                         resumed += u64::from(lane.lane.resumed_at_us == now_us);
                         forgotten += usize::from(before.is_some_and(|before| {
@@ -73,7 +73,7 @@ async fn the_lanes_in_memory_answer_as_dynamodb_does() {
                             seen[number as usize] = Some(lane);
                         }
                     }
-                    Taken::Busy(_) | Taken::DayUsedUp => refused += 1,
+                    Reply::Busy(_) | Reply::DayUsedUp => refused += 1,
                 }
             }
         }
@@ -82,7 +82,7 @@ async fn the_lanes_in_memory_answer_as_dynamodb_does() {
     assert!(forgotten > 0, "what is past is removed");
 }
 
-fn learnt(rng: &mut StdRng, now_us: u64) -> Vec<Learnt> {
+fn learnt(rng: &mut StdRng, now_us: u64) -> Vec<Lesson> {
     let kinds = ["one", "other"].into_iter().filter(|_| rng.random_bool(0.3));
     let kinds: Vec<&str> = kinds.collect();
     let learnt = kinds.into_iter().map(|kind| {
@@ -95,15 +95,15 @@ fn learnt(rng: &mut StdRng, now_us: u64) -> Vec<Learnt> {
             took_ms: sum(),
             squares: sum() * 1e12,
         };
-        Learnt { kind: kind.to_owned(), period: period(now_us), sums }
+        Lesson { kind: kind.to_owned(), period: period(now_us), sums }
     });
     learnt.collect()
 }
 
 /// As both tables answer: the one in memory forgets what is past at once, and neither
 /// keeps an order.
-fn bare(mut taken: Taken) -> Taken {
-    if let Taken::Slice(seen) | Taken::Busy(seen) = &mut taken {
+fn bare(mut taken: Reply) -> Reply {
+    if let Reply::Slice(seen) | Reply::Busy(seen) = &mut taken {
         seen.past.clear();
         seen.learnt.sort_by_key(|learnt| (learnt.kind.clone(), learnt.period));
     }
@@ -142,7 +142,7 @@ async fn time_is_given_back_once_however_often_the_update_is_sent() {
 
 async fn take(table: &dyn QuotaTable, name: &LaneName, ask: &Ask) -> Lane {
     match table.take(name, ask, &[], None).await.expect("answers") {
-        Taken::Slice(seen) => seen.lane,
+        Reply::Slice(seen) => seen.lane,
         other => panic!("is free: {other:?}"),
     }
 }

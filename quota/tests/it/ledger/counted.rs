@@ -4,10 +4,10 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use quota::estimate::Learnt;
-use quota::lane::{Ask, LATE, Lane, Refused, WINDOW};
+use quota::estimate::Lesson;
+use quota::lane::{Ask, LATE, Lane, Refusal, WINDOW};
 use quota::pace::Pace;
-use quota::table::{LaneName, QuotaTable, Seen, TableError, Taken};
+use quota::table::{LaneItem, LaneName, QuotaTable, Reply, TableError};
 use tokio::time::sleep;
 
 /// Time of an answer.
@@ -25,7 +25,7 @@ pub(super) struct Counted {
 #[derive(Debug)]
 pub(super) struct Kept {
     lane: Option<Lane>,
-    learnt: Vec<Learnt>,
+    learnt: Vec<Lesson>,
     /// What was taken and not given back, in tokens.
     pub(super) taken: f64,
 }
@@ -53,9 +53,9 @@ impl QuotaTable for Counted {
         &self,
         _: &LaneName,
         ask: &Ask,
-        learnt: &[Learnt],
-        _: Option<&Seen>,
-    ) -> Result<Taken, TableError> {
+        learnt: &[Lesson],
+        _: Option<&LaneItem>,
+    ) -> Result<Reply, TableError> {
         sleep(LATENCY / 2).await;
         let (taken, learnt) = {
             let mut kept = self.kept();
@@ -68,11 +68,11 @@ impl QuotaTable for Counted {
             (taken, kept.learnt.clone())
         };
         sleep(LATENCY / 2).await;
-        let seen = |lane| Seen { lane, learnt, past: Vec::new() };
+        let seen = |lane| LaneItem { lane, learnt, past: Vec::new() };
         Ok(match taken {
-            Ok(lane) => Taken::Slice(seen(lane)),
-            Err(Refused::Busy(lane)) => Taken::Busy(seen(lane)),
-            Err(Refused::DayUsedUp) => Taken::DayUsedUp,
+            Ok(lane) => Reply::Slice(seen(lane)),
+            Err(Refusal::Busy(lane)) => Reply::Busy(seen(lane)),
+            Err(Refusal::DayUsedUp) => Reply::DayUsedUp,
         })
     }
 
