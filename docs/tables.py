@@ -1,5 +1,6 @@
 """Writes the tables of docs/measurements.md, and that of README.md, from what `make bench`
-wrote to target/bench.
+wrote to target/bench; and that of failures in docs/architecture.md, from what the code decides
+(target/failures.md).
 
 Each table stands between `<!-- FILE:NAME -->` and `<!-- /FILE -->`, where FILE.json is what
 it is made of; what is between them is replaced. Where there is no such file, it stays.
@@ -160,7 +161,17 @@ def replaced(match):
     return f"{match[1]}{TABLES[match[2], match[3]](json.loads(path.read_text()))}\n{match[4]}"
 
 
+def failures():
+    made, path = ROOT / "target/failures.md", ROOT / "docs/architecture.md"
+    if not made.exists():
+        return
+    start, end = "<!-- failures -->\n", "<!-- /failures -->"
+    head, rest = path.read_text().split(start)
+    path.write_text(f"{head}{start}\n{made.read_text()}\n{end}{rest.split(end)[1]}")
+
+
 def main():
+    failures()
     between = re.compile(r"(<!-- (\w+):(\w+) -->\n).*?(<!-- /\2 -->)", re.DOTALL)
     for path in (ROOT / name for name in DOCUMENTS):
         text = path.read_text()

@@ -157,7 +157,7 @@ impl Unit {
             Err(error) => {
                 let reason = match failure::of_template(&error) {
                     Verdict::DeadLetter(reason) => reason,
-                    Verdict::RetryNow | Verdict::GiveBack => "prompt_does_not_render",
+                    Verdict::RetryNow | Verdict::GiveBack => failure::NOT_RENDERED,
                 };
                 let (reason, detail) = (reason.to_owned(), error.to_string());
                 let conclusion = Conclusion::GivenUp { reason, detail, attempts: 0 };

@@ -8,10 +8,16 @@
 
 use crate::model::{ModelError, Stop};
 use crate::store::TableError;
+pub mod table;
+
 use campaign::answer::BadAnswer;
 use campaign::prompt::BadTemplate;
 use contract::user_record::Undecodable;
 use quota::NotAdmitted;
+
+const BAD_ANSWER: &str = "bad_answer";
+pub(crate) const NOT_RENDERED: &str = "prompt_does_not_render";
+pub(crate) const POISON: &str = "poison_record";
 
 /// What a failure leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,15 +84,15 @@ impl TableError {
 
 /// Decides about an answer that stays unusable.
 pub fn of_answer(_: &BadAnswer) -> Verdict {
-    Verdict::DeadLetter("bad_answer")
+    Verdict::DeadLetter(BAD_ANSWER)
 }
 
 /// Decides about a template that some event upsets.
 pub fn of_template(_: &BadTemplate) -> Verdict {
-    Verdict::DeadLetter("prompt_does_not_render")
+    Verdict::DeadLetter(NOT_RENDERED)
 }
 
 /// Decides about bytes that are no user record.
 pub fn of_record(_: &Undecodable) -> Verdict {
-    Verdict::DeadLetter("poison_record")
+    Verdict::DeadLetter(POISON)
 }
