@@ -113,7 +113,7 @@ pub(super) async fn serve(
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES));
     let stop = stop.clone().cancelled_owned();
     tasks.spawn(async move {
-        if let Err(error) = ferrokinesis::serve_plain_http(listener, router, stop).await {
+        if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stop).await {
             tracing::error!(%error, "embedded Kinesis stopped");
         }
     });
