@@ -1,6 +1,5 @@
 # Every command of the project. `make` alone lists them.
 
-
 .DEFAULT_GOAL := help
 
 # Every x86 processor of Lambda has AVX2; the checksums of stream records use it.
@@ -31,11 +30,11 @@ help: ## list the commands
 
 .PHONY: run
 run: ## run the whole system on this machine; ARGS="--help" lists what it takes
-	cargo run --release --locked --bin local -- $(ARGS)
+	cargo run --profile local --locked --bin local -- $(ARGS)
 
 .PHONY: ops
 ops: ## look after campaigns, dead letters and cost; ARGS="--help" lists what it takes
-	cargo run --release --locked --bin ops -- $(ARGS)
+	cargo run --profile local --locked --bin ops -- $(ARGS)
 
 .PHONY: test
 test: test-infra test-rust test-deployment ## run every test that needs no AWS account
@@ -81,8 +80,8 @@ bench-api: target/python/ready ## measure the api alone; writes target/bench/api
 
 .PHONY: screenshot
 screenshot: local/tests/page/node_modules browser ## take the picture of README anew
-	cargo build --release --locked --bin local
-	node local/tests/page/screenshot.mjs target/release/local docs/page.png
+	cargo build --profile local --locked --bin local
+	node local/tests/page/screenshot.mjs target/local/local docs/page.png
 
 .PHONY: bench-scale
 bench-scale: target/python/ready ## measure whole runs beside one Python function; writes target/bench/scale.json; EVENTS="N..."
@@ -145,15 +144,15 @@ destroy: infra/node_modules ## remove STAGE=dev from AWS; buckets and their key 
 
 .PHONY: emulator
 emulator: target/ministack/ready ## run an emulated AWS to deploy to until Ctrl-C; PORT=n for another than 4566
-	cargo build --release --locked --bin local
+	cargo build --profile local --locked --bin local
 	@# Functions inherit the environment, and so find the stand-in for Bedrock.
-	target/release/local bedrock --port $(BEDROCK_PORT) & trap "kill $$!" EXIT; \
+	target/local/local bedrock --port $(BEDROCK_PORT) & trap "kill $$!" EXIT; \
 		AWS_ENDPOINT_URL=http://127.0.0.1:$(PORT) GATEWAY_PORT=$(PORT) BIND_HOST=127.0.0.1 \
 		AWS_ENDPOINT_URL_BEDROCK_RUNTIME=http://127.0.0.1:$(BEDROCK_PORT) target/ministack/bin/ministack
 
 .PHONY: generate
 generate: ## write sample Currents files; ARGS="--events N --users M --seed S --codec C --out DIR"
-	cargo run --release --locked --bin loadtest -- generate $(ARGS)
+	cargo run --profile local --locked --bin loadtest -- generate $(ARGS)
 
 .PHONY: cost
 cost: ## tell what a month costs; ARGS="--events N --users N --look-ups N", a day each; --help lists more
@@ -161,19 +160,19 @@ cost: ## tell what a month costs; ARGS="--events N --users N --look-ups N", a da
 
 .PHONY: replay
 replay: ## upload Currents files at a schedule and follow users to their content; ARGS="DIR --rate N"
-	cargo run --release --locked --bin loadtest -- replay $(ARGS)
+	cargo run --profile local --locked --bin loadtest -- replay $(ARGS)
 
 .PHONY: soak
 soak: ## put a mixed load on a running `make run ARGS="--faults --s3-port N"` under faults; ARGS="DIR --rate N"
-	cargo run --release --locked --bin loadtest -- soak $(ARGS)
+	cargo run --profile local --locked --bin loadtest -- soak $(ARGS)
 
 .PHONY: lookups
 lookups: ## find the highest rate of look-ups that the api keeps; ARGS="--url URL --users FILE"
-	cargo run --release --locked --bin loadtest -- lookups $(ARGS)
+	cargo run --profile local --locked --bin loadtest -- lookups $(ARGS)
 
 .PHONY: report
 report: ## draw one measurement or compare two; ARGS="A.json B.json --out report.html"
-	cargo run --release --locked --bin loadtest -- report $(ARGS)
+	cargo run --profile local --locked --bin loadtest -- report $(ARGS)
 
 .PHONY: clean
 clean: ## remove everything that was built or installed

@@ -11,7 +11,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::AttributeValue;
 use moka::sync::Cache as Moka;
 
-use crate::table::Stored;
+use crate::table::StoredContent;
 
 /// Most bytes of content that are kept: small beside the memory of any function.
 const MAX_BYTES: u64 = 32 * 1024 * 1024;
@@ -28,7 +28,7 @@ pub struct Cache {
 
 #[derive(Debug, Clone)]
 struct Entry {
-    stored: Arc<Stored>,
+    stored: Arc<StoredContent>,
     /// When it was read, in UNIX seconds.
     read_at: i64,
 }
@@ -49,7 +49,7 @@ impl Cache {
 
     /// What was read of this user and campaign, unless it is too old at `now` (UNIX seconds),
     /// or does not stand any more.
-    pub fn get(&self, user_id: &str, campaign: &str, now: i64) -> Option<Arc<Stored>> {
+    pub fn get(&self, user_id: &str, campaign: &str, now: i64) -> Option<Arc<StoredContent>> {
         let entry = self.entries.get(&key(user_id, campaign))?;
         // By the clock on the wall: the cache's own stands still with the function.
         let age = now - entry.read_at;
@@ -58,7 +58,7 @@ impl Cache {
     }
 
     /// Keeps what was read at `now`, if it stands.
-    pub fn put(&self, user_id: &str, campaign: &str, stored: &Arc<Stored>, now: i64) {
+    pub fn put(&self, user_id: &str, campaign: &str, stored: &Arc<StoredContent>, now: i64) {
         if !stored.stands(now) {
             return;
         }
@@ -87,8 +87,8 @@ fn size_of(value: &AttributeValue) -> usize {
 mod tests {
     use super::*;
 
-    fn stored() -> Arc<Stored> {
-        Arc::new(Stored { data: AttributeValue::S("text".to_owned()), expires_at: 1_000 })
+    fn stored() -> Arc<StoredContent> {
+        Arc::new(StoredContent { data: AttributeValue::S("text".to_owned()), expires_at: 1_000 })
     }
 
     #[test]

@@ -20,7 +20,7 @@ use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq as _};
 
-use managed::Managed;
+use managed::ManagedSecrets;
 
 /// Decides about callers.
 #[derive(Debug)]
@@ -28,9 +28,9 @@ pub enum Gate {
     /// Everybody may; only the program `local` has a switch for it.
     Open,
     /// Who knows one of these.
-    Fixed(Accepted),
+    Fixed(ValidSecrets),
     /// Who knows what AWS Secrets Manager holds.
-    Managed(Managed),
+    Managed(ManagedSecrets),
 }
 
 /// What is known of a caller.
@@ -50,9 +50,9 @@ impl Gate {
         let granted = match self {
             Self::Open => true,
             Self::Fixed(accepted) => {
-                Presented::of(headers).is_some_and(|presented| accepted.accepts(&presented))
+                CallCredentials::of(headers).is_some_and(|presented| accepted.accepts(&presented))
             }
-            Self::Managed(managed) => match Presented::of(headers) {
+            Self::Managed(managed) => match CallCredentials::of(headers) {
                 Some(presented) => return managed.judge(&presented, now).await,
                 None => false,
             },
@@ -104,7 +104,7 @@ impl Secret {
 
 /// The secrets that are valid, as hashes.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Accepted(Vec<Hashed>);
+pub struct ValidSecrets(Vec<Hashed>);
 
 #[derive(Clone, PartialEq, Eq)]
 struct Hashed {
@@ -114,7 +114,7 @@ struct Hashed {
     token: [u8; 32],
 }
 
-impl Accepted {
+impl ValidSecrets {
     /// Accepts any of `secrets`.
     pub fn new(secrets: &[Secret]) -> Self {
         let hashed = secrets.iter().map(|Secret { username, password }| Hashed {
@@ -125,16 +125,16 @@ impl Accepted {
     }
 
     /// Compares with all of them, whichever fits.
-    pub fn accepts(&self, presented: &Presented) -> bool {
+    pub fn accepts(&self, presented: &CallCredentials) -> bool {
         let fits = self.0.iter().map(|hashed| match presented {
-            Presented::Basic(hash) => hashed.basic.ct_eq(hash),
-            Presented::Token(hash) => hashed.token.ct_eq(hash),
+            CallCredentials::Basic(hash) => hashed.basic.ct_eq(hash),
+            CallCredentials::Token(hash) => hashed.token.ct_eq(hash),
         });
         fits.fold(Choice::from(0), |any, fit| any | fit).into()
     }
 }
 
-impl fmt::Debug for Accepted {
+impl fmt::Debug for ValidSecrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} secrets", self.0.len())
     }
@@ -142,14 +142,14 @@ impl fmt::Debug for Accepted {
 
 /// Credentials of a call, as hashes.
 #[derive(Clone, Copy)]
-pub enum Presented {
+pub enum CallCredentials {
     /// Of `username:password`.
     Basic([u8; 32]),
     /// Of a bearer token.
     Token([u8; 32]),
 }
 
-impl Presented {
+impl CallCredentials {
     /// Reads the `Authorization` header, unless there is none, or more than one.
     pub fn of(headers: &HeaderMap) -> Option<Self> {
         let mut values = headers.get_all(header::AUTHORIZATION).iter();
@@ -179,10 +179,10 @@ mod tests {
     }
 
     fn accepts(value: &str) -> bool {
-        let accepted = Accepted::new(&[secret("new"), secret("old")]);
+        let accepted = ValidSecrets::new(&[secret("new"), secret("old")]);
         let mut headers = HeaderMap::new();
         headers.insert(header::AUTHORIZATION, value.parse().expect("is a header"));
-        Presented::of(&headers).is_some_and(|presented| accepted.accepts(&presented))
+        CallCredentials::of(&headers).is_some_and(|presented| accepted.accepts(&presented))
     }
 
     fn basic(credentials: &str) -> String {
@@ -226,7 +226,7 @@ mod tests {
         headers.append(header::AUTHORIZATION, "Bearer new".parse().expect("is a header"));
         headers.append(header::AUTHORIZATION, "Bearer new".parse().expect("is a header"));
 
-        assert!(Presented::of(&headers).is_none());
+        assert!(CallCredentials::of(&headers).is_none());
     }
 
     #[test]
@@ -242,6 +242,6 @@ mod tests {
             assert_eq!(bad(&text), Some(BadSecret::Unsendable), "{password}");
         }
         assert!(Secret::parse(r#"{"username":"a","password":"b c","more":1}"#).is_ok());
-        assert_eq!(format!("{:?}", Accepted::new(&[secret("new")])), "1 secrets");
+        assert_eq!(format!("{:?}", ValidSecrets::new(&[secret("new")])), "1 secrets");
     }
 }

@@ -16,7 +16,7 @@ use crate::content::{Content, Data};
 use crate::credentials::{Gate, Verdict};
 use crate::query::Query;
 use crate::settings::UnknownUser;
-use crate::table::{Stored, Table, Unreadable};
+use crate::table::{StoredContent, Table, Unreadable};
 
 /// What the api offers, for those who call it; tests hold it against the handlers.
 pub const OPENAPI: &str = include_str!("../openapi.json");
@@ -68,7 +68,7 @@ pub struct Call<'a> {
 
 /// What became of one campaign in a look-up.
 enum Found {
-    Stored(Arc<Stored>),
+    Stored(Arc<StoredContent>),
     Nothing,
     /// Whether there is anything could not be told.
     Unknown,
@@ -217,7 +217,7 @@ impl Api {
         &self,
         user_id: &str,
         campaign: &str,
-        read: Result<Option<Stored>, Unreadable>,
+        read: Result<Option<StoredContent>, Unreadable>,
         now: i64,
         counts: &mut Counts,
     ) -> Found {

@@ -4,7 +4,7 @@ use campaign::InvalidCampaigns;
 
 use crate::cache::Cache;
 use crate::credentials::Gate;
-use crate::credentials::managed::Managed;
+use crate::credentials::managed::ManagedSecrets;
 use crate::credentials::secrets_manager::SecretsManager;
 use crate::handler::Api;
 use crate::settings::Settings;
@@ -16,7 +16,7 @@ pub async fn api(settings: &Settings) -> Result<Api, InvalidCampaigns> {
     let config = program::aws::environment().load().await;
     let table = Table::new(&config, settings.content_table.clone());
     let secrets = SecretsManager::new(&config, settings.credentials_secret_arn.clone());
-    let gate = Gate::Managed(Managed::new(secrets));
+    let gate = Gate::Managed(ManagedSecrets::new(secrets));
     let cache = Cache::new(settings.cache_secs);
     let api = Api::new(table, gate, cache, campaigns, settings.unknown_user);
     api.warm().await;

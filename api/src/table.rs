@@ -48,7 +48,7 @@ pub struct Table {
 
 /// Content as it stands in the table.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Stored {
+pub struct StoredContent {
     /// The content itself.
     pub data: AttributeValue,
     /// When it ends, in UNIX seconds.
@@ -90,7 +90,11 @@ impl Table {
     }
 
     /// One campaign's content, if there is any.
-    pub async fn one(&self, user_id: &str, campaign: &str) -> Result<Option<Stored>, Unreadable> {
+    pub async fn one(
+        &self,
+        user_id: &str,
+        campaign: &str,
+    ) -> Result<Option<StoredContent>, Unreadable> {
         let answer = self.request(user_id, campaign).send().await;
         let answer = answer.map_err(|error| Unreadable::Failed(CallError::from(&error)))?;
         Ok(answer.item.and_then(stored))
@@ -101,7 +105,7 @@ impl Table {
         &self,
         user_id: &str,
         campaigns: &[&str],
-    ) -> Vec<Result<Option<Stored>, Unreadable>> {
+    ) -> Vec<Result<Option<StoredContent>, Unreadable>> {
         match self.batch(user_id, campaigns).await {
             Ok((mut items, is_whole)) => campaigns
                 .iter()
@@ -161,7 +165,7 @@ impl Table {
     }
 }
 
-impl Stored {
+impl StoredContent {
     /// Whether it is to be served at `now` (UNIX seconds): DynamoDB removes expired items up
     /// to days late.
     pub fn stands(&self, now: i64) -> bool {
@@ -170,10 +174,10 @@ impl Stored {
 }
 
 /// The content in an item, if it holds any.
-fn stored(mut item: HashMap<String, AttributeValue>) -> Option<Stored> {
+fn stored(mut item: HashMap<String, AttributeValue>) -> Option<StoredContent> {
     let expires_at: i64 = item.get(content::EXPIRES_AT)?.as_n().ok()?.parse().ok()?;
     let data = item.remove(content::DATA)?;
-    data.is_m().then_some(Stored { data, expires_at })
+    data.is_m().then_some(StoredContent { data, expires_at })
 }
 
 #[cfg(test)]

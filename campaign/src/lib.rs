@@ -41,7 +41,7 @@ mod warnings;
 
 use serde_json::{Map, Value};
 
-pub use compiled::{Compiled, load, wanted_fields};
+pub use compiled::{CompiledCampaign, load, wanted_fields};
 pub use config::{Budget, Config, Guardrail, Price, StructuredOutput};
 pub use fault::{Fault, InvalidCampaigns};
 pub use folder::read;

@@ -59,6 +59,12 @@ impl Past {
         (Self { id, time: event.time, event_type, fields }, cut)
     }
 
+    /// How large it is in memory, roughly, in bytes.
+    pub fn size_bytes(&self) -> usize {
+        let fields = self.fields.iter().map(|(name, value)| name.len() + size_of(value));
+        self.id.len() + self.event_type.len() + fields.sum::<usize>()
+    }
+
     /// Events are ordered by time, and by id within a second, so that two instances
     /// that see them in different orders agree.
     pub fn order(&self) -> (i64, &str) {

@@ -73,3 +73,44 @@ fn add(hash: &mut Sha256, text: &str) {
     hash.update((text.len() as u64).to_be_bytes());
     hash.update(text);
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::compiled::tests::{compiled, draft};
+
+    #[test]
+    fn everything_that_decides_an_answer_changes_the_hash() {
+        let hash = |change: fn(&mut Campaign), system: &str, prompt: &str| {
+            let mut campaign = compiled(draft()).campaign;
+            change(&mut campaign);
+            Parameters::new(&campaign, system).with(prompt)
+        };
+        let changes: [fn(&mut Campaign); 8] = [
+            |_| {},
+            |one| one.config.model_id.push('x'),
+            |one| one.config.structured_output = StructuredOutput::Tool,
+            |one| one.config.max_tokens += 1,
+            |one| one.config.temperature = Some(0.25),
+            |one| one.config.guardrail = guardrail_of("one", "1"),
+            |one| one.config.guardrail = guardrail_of("one", "2"),
+            |one| one.answer_schema["title"] = "another".into(),
+        ];
+
+        let mut hashes: BTreeSet<String> =
+            changes.iter().map(|change| hash(*change, "system", "prompt")).collect();
+        hashes.insert(hash(|_| {}, "another", "prompt"));
+        hashes.insert(hash(|_| {}, "system", "another"));
+
+        assert_eq!(hashes.len(), changes.len() + 2, "all of them differ");
+        assert_eq!(hash(|one| one.config.ttl_days += 1, "system", "prompt"), {
+            hash(|_| {}, "system", "prompt")
+        });
+    }
+
+    fn guardrail_of(id: &str, version: &str) -> Option<Guardrail> {
+        Some(Guardrail { id: id.to_owned(), version: version.to_owned() })
+    }
+}

@@ -8,7 +8,7 @@ use crate::Campaign;
 use crate::fault::Fault;
 use crate::lines::line_of;
 use crate::safe_text::{self, PLAIN};
-use crate::schema::travelling::Reduced;
+use crate::schema::travelling::TravellingSchema;
 
 /// Media types of texts that are known: of any other one nobody here knows what is safe in it.
 const MEDIA_TYPES: [&str; 2] = [PLAIN, "text/html"];
@@ -24,7 +24,7 @@ const BYTES_PER_TOKEN: usize = 4;
 pub(crate) fn of(
     folder: &Path,
     campaign: &Campaign,
-    reduced: &Reduced,
+    reduced: &TravellingSchema,
     fallback: &str,
 ) -> Vec<Fault> {
     let mut warnings = Vec::new();

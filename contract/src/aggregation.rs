@@ -80,7 +80,7 @@ impl Default for Aggregate {
 
 /// A packed stream record without its checksum.
 #[derive(Debug)]
-pub struct Unsealed(Vec<u8>);
+pub struct UnsealedRecord(Vec<u8>);
 
 impl Aggregate {
     /// Adds a member, whose data are the `length` bytes that `write` appends.
@@ -136,20 +136,20 @@ impl Aggregate {
     }
 
     /// Returns what was packed and begins again.
-    pub fn take(&mut self) -> Unsealed {
+    pub fn take(&mut self) -> UnsealedRecord {
         let mut next = Vec::with_capacity(self.bytes().min(MAX_AHEAD_BYTES));
         next.extend_from_slice(&MAGIC);
         self.members = 0;
         self.hash_keys = 0;
-        Unsealed(mem::replace(&mut self.bytes, next))
+        UnsealedRecord(mem::replace(&mut self.bytes, next))
     }
 }
 
 /// Puts the checksums at the end of stream records; many at once cost less.
-pub fn seal(records: Vec<Unsealed>) -> Vec<Vec<u8>> {
+pub fn seal(records: Vec<UnsealedRecord>) -> Vec<Vec<u8>> {
     let messages: Vec<&[u8]> = records.iter().map(|record| &record.0[MAGIC.len()..]).collect();
     let checksums = checksums(&messages);
-    let sealed = records.into_iter().zip(checksums).map(|(Unsealed(mut bytes), checksum)| {
+    let sealed = records.into_iter().zip(checksums).map(|(UnsealedRecord(mut bytes), checksum)| {
         bytes.extend_from_slice(&checksum);
         bytes
     });
@@ -265,7 +265,7 @@ mod tests {
             records: vec![Record { partition_key_index: 7, ..Record::default() }],
             ..AggregatedRecord::default()
         };
-        let unsealed = Unsealed([MAGIC.to_vec(), message.encode_to_vec()].concat());
+        let unsealed = UnsealedRecord([MAGIC.to_vec(), message.encode_to_vec()].concat());
         let sealed = seal(vec![unsealed]).remove(0);
 
         assert!(decode(&sealed.into()).is_err());

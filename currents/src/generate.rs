@@ -89,7 +89,7 @@ impl Default for Course {
 
 /// What was generated.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Generated {
+pub struct GeneratedFiles {
     /// Keys of the files, in the order they were finished.
     pub keys: Vec<String>,
     /// Bytes in them.
@@ -144,7 +144,7 @@ pub fn generate(
     plan: &Plan,
     folder: &Path,
     go_on: impl FnMut(u64) -> bool,
-) -> Result<Generated, GenerateError> {
+) -> Result<GeneratedFiles, GenerateError> {
     generate_into(plan, &mut Folder(folder), go_on)
 }
 
@@ -153,7 +153,7 @@ pub fn generate_into(
     plan: &Plan,
     sink: &mut dyn Sink,
     mut go_on: impl FnMut(u64) -> bool,
-) -> Result<Generated, GenerateError> {
+) -> Result<GeneratedFiles, GenerateError> {
     let course = &plan.course;
     if plan.events == 0 || plan.users == 0 || course.span_secs < 1 {
         return Err(GenerateError::Empty);

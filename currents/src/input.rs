@@ -4,7 +4,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-/// Prefix of all keys in the bucket, as in the Currents set-up of README.
+/// Prefix of all keys in the bucket, as docs/deployment.md sets Currents up.
 const PREFIX: &str = "currents-export";
 
 /// First bytes of every Avro object container file.

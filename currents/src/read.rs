@@ -76,7 +76,7 @@ pub struct Origin {
 /// One event, whose JSON ([`Event`](contract::user_record::Event)) is at the end of
 /// [`Taker::json`].
 #[derive(Debug, Clone, Copy)]
-pub struct Taken<'a> {
+pub struct Envelope<'a> {
     /// The Braze id; empty where the event names no user.
     pub user_id: &'a str,
     /// When it happened, in UNIX seconds.
@@ -108,7 +108,7 @@ pub trait Taker {
 
     /// Takes an event; reading could begin again at `resume`, which is not behind it. Breaks
     /// to end the reading.
-    fn take(&mut self, event: Taken<'_>, resume: Position) -> ControlFlow<()>;
+    fn take(&mut self, event: Envelope<'_>, resume: Position) -> ControlFlow<()>;
 
     /// Tells whether anybody still waits for events.
     fn is_waiting(&self) -> bool {
@@ -122,7 +122,7 @@ pub trait Taker {
 /// Reading ended before the end of the container.
 #[derive(Debug, thiserror::Error)]
 #[error("{error} at byte {} (block {})", at.offset_bytes, at.block)]
-pub struct Stopped {
+pub struct Interruption {
     /// Why.
     #[source]
     pub error: ReadError,
@@ -137,8 +137,8 @@ impl Reader {
         source: Source<R>,
         origin: &Origin,
         taker: &mut impl Taker,
-    ) -> Result<(), Stopped> {
-        let start = |error| Stopped { error, at: Position::default() };
+    ) -> Result<(), Interruption> {
+        let start = |error| Interruption { error, at: Position::default() };
         let read_header = |bytes: &mut R| Header::read(bytes, &self.wanted, &origin.key);
         let (header, bytes, from) = match source {
             Source::Whole(mut bytes) => {
@@ -159,7 +159,7 @@ impl Reader {
         if matches!(ended, Ok(ControlFlow::Continue(())) | Err(_)) {
             reading.taker.end(reading.at);
         }
-        ended.map(drop).map_err(|error| Stopped { error, at: reading.at })
+        ended.map(drop).map_err(|error| Interruption { error, at: reading.at })
     }
 }
 
@@ -219,7 +219,7 @@ impl<T: Taker> Reading<'_, T> {
             }
         };
         let (user_id, time, is_mended) = (head.user_id, head.time, head.is_mended);
-        let event = Taken { user_id, time, start, is_mended, too_large: None };
+        let event = Envelope { user_id, time, start, is_mended, too_large: None };
         if !head.is_too_large {
             return Ok(self.taker.take(event, self.at));
         }
@@ -229,6 +229,6 @@ impl<T: Taker> Reading<'_, T> {
             id => event_id::kept(id).into_owned(),
         };
         let too_large = Some(TooLarge { id: &id, size_bytes });
-        Ok(self.taker.take(Taken { too_large, ..event }, self.at))
+        Ok(self.taker.take(Envelope { too_large, ..event }, self.at))
     }
 }

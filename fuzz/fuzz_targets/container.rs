@@ -8,8 +8,9 @@ use std::num::NonZeroU16;
 use std::ops::ControlFlow;
 
 use contract::user_record::unpack;
-use ingest::container::Position;
-use ingest::decode::{Decoder, Origin, Receiver, Source};
+use currents::read::container::Position;
+use currents::read::{Origin, Reader, Source};
+use ingest::decode::{Decoder, Receiver};
 use ingest::grouping::Group;
 use libfuzzer_sys::fuzz_target;
 
@@ -37,8 +38,7 @@ impl Receiver for Checking {
 
 fuzz_target!(|bytes: &[u8]| {
     let decoder = Decoder {
-        wanted: BTreeSet::new(),
-        max_block_bytes: MAX_BLOCK_BYTES,
+        reader: Reader { wanted: BTreeSet::new(), max_block_bytes: MAX_BLOCK_BYTES },
         max_group_bytes: 64 * 1024,
         buckets: NonZeroU16::MIN,
     };

@@ -12,7 +12,7 @@ export interface AskedOfBedrock {
 
 /**
  * Reads the `campaign.toml` of each campaign in `folder`, as far as permissions depend on it;
- * `local campaigns check` says what else may be wrong with one.
+ * `ops campaigns check` says what else may be wrong with one.
  */
 export function askedOfBedrock(folder: string): AskedOfBedrock {
   const models = new Set<string>();

@@ -10,7 +10,7 @@ function kept(settings = DEV): string[] {
   return [...new Set(staying.map(({ Type }) => Type))].sort();
 }
 
-/** As README has it. */
+/** As docs/deployment.md has it. */
 const ALWAYS = [
   'AWS::ApiGateway::Account',
   'AWS::IAM::Role',

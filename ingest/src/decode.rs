@@ -8,7 +8,7 @@ use std::num::NonZeroU16;
 use std::ops::ControlFlow;
 
 use currents::read::container::Position;
-use currents::read::{Origin, Reader, Source, Stopped, Taken, Taker};
+use currents::read::{Envelope, Interruption, Origin, Reader, Source, Taker};
 
 use crate::grouping::{Group, Grouper};
 use crate::stream::packing::Packer;
@@ -42,7 +42,7 @@ impl Decoder {
         source: Source<R>,
         origin: &Origin,
         receiver: &mut impl Receiver,
-    ) -> Result<(), Stopped> {
+    ) -> Result<(), Interruption> {
         let packer = Packer::new(self.buckets);
         let grouper = Grouper::new(origin.uploaded_at_ms, self.max_group_bytes, packer);
         self.reader.read(source, origin, &mut Grouping { grouper, receiver })
@@ -63,7 +63,7 @@ impl<T: Receiver> Taker for Grouping<'_, T> {
         self.grouper.json()
     }
 
-    fn take(&mut self, event: Taken<'_>, resume: Position) -> ControlFlow<()> {
+    fn take(&mut self, event: Envelope<'_>, resume: Position) -> ControlFlow<()> {
         self.grouper.push(&event);
         if self.grouper.is_full() {
             return self.receiver.take(self.grouper.take(), resume);

@@ -10,7 +10,7 @@ use std::panic::{self, AssertUnwindSafe};
 use contract::dead_letter::{DeadLetter, Input};
 use contract::metrics::{self, Counts};
 use currents::read::container::{Position, ReadError};
-use currents::read::{Origin, Source, Stopped};
+use currents::read::{Interruption, Origin, Source};
 use tokio::sync::mpsc;
 use tokio::time::timeout_at;
 
@@ -18,7 +18,7 @@ use crate::deadline::Deadline;
 use crate::decode::{Decoder, Receiver};
 use crate::grouping::Group;
 use crate::handler::{Ingest, IngestError};
-use crate::object::{self, Fetched, OpenError, Opened};
+use crate::object::{self, ObjectBytes, OpenError, OpenObject};
 use crate::queue::NotQueued;
 use crate::stream::Put;
 use crate::trigger::{Continuation, ObjectRef};
@@ -69,11 +69,11 @@ impl Ingest {
         object: &mut ObjectRef,
         deadline: Deadline,
         counts: &mut Counts,
-    ) -> Result<Source<Fetched>, IngestError> {
+    ) -> Result<Source<ObjectBytes>, IngestError> {
         loop {
             let opened = timeout_at(deadline.work, object::open(&self.s3, object)).await;
             match opened.map_err(|_| IngestError::OutOfTime)? {
-                Ok(Opened { source, etag, modified_at_ms }) => {
+                Ok(OpenObject { source, etag, modified_at_ms }) => {
                     object.etag = etag.or(object.etag.take());
                     object.uploaded_at_ms = object.uploaded_at_ms.or(modified_at_ms);
                     return Ok(source);
@@ -92,7 +92,7 @@ impl Ingest {
     async fn deliver_opened(
         &self,
         object: &ObjectRef,
-        source: Source<Fetched>,
+        source: Source<ObjectBytes>,
         deadline: Deadline,
         counts: &mut Counts,
     ) -> Result<(), IngestError> {
@@ -124,7 +124,7 @@ impl Ingest {
                 counts.add(metrics::OBJECTS_READ, 1);
                 return Ok(());
             }
-            Ok(Ok(Err(Stopped { error: error @ ReadError::Transport(_), .. }))) => {
+            Ok(Ok(Err(Interruption { error: error @ ReadError::Transport(_), .. }))) => {
                 let error = IngestError::Read(error);
                 return self.leave(object, reached, error, deadline, counts).await;
             }
@@ -210,11 +210,11 @@ impl Ingest {
     }
 }
 
-type Ended = std::thread::Result<Result<(), Stopped>>;
+type Ended = std::thread::Result<Result<(), Interruption>>;
 
 fn decode_on_a_thread(
     decoder: Decoder,
-    source: Source<Fetched>,
+    source: Source<ObjectBytes>,
     object: &ObjectRef,
     groups: mpsc::Sender<Decoded>,
 ) -> tokio::task::JoinHandle<Ended> {
@@ -243,7 +243,7 @@ impl Receiver for Sending {
 }
 
 /// The fault with all its causes, for the dead letter.
-fn described(stopped: &Stopped) -> String {
+fn described(stopped: &Interruption) -> String {
     let mut text = stopped.to_string();
     let mut cause = std::error::Error::source(&stopped.error);
     while let Some(error) = cause {

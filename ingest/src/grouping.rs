@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use contract::dead_letter::{DeadLetter, Input};
 use contract::user_record::{self, is_user_id};
-use currents::read::{MAX_EVENT_BYTES, Taken, TooLarge};
+use currents::read::{Envelope, MAX_EVENT_BYTES, TooLarge};
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
@@ -124,7 +124,7 @@ impl Grouper {
     }
 
     /// Takes the event at the end of the buffer.
-    pub(crate) fn push(&mut self, event: &Taken<'_>) {
+    pub(crate) fn push(&mut self, event: &Envelope<'_>) {
         self.pending.events += 1;
         self.pending.mended += u64::from(event.is_mended);
         if let Some(too_large) = &event.too_large {
@@ -167,7 +167,7 @@ impl Grouper {
     }
 
     /// Takes an event that no stream record can hold, and what of it is in the buffer.
-    fn push_too_large(&mut self, event: &Taken<'_>, too_large: &TooLarge<'_>) {
+    fn push_too_large(&mut self, event: &Envelope<'_>, too_large: &TooLarge<'_>) {
         self.json.truncate(event.start);
         self.letters_bytes += LETTER_BYTES;
         let input = Input::Event {
@@ -252,7 +252,7 @@ mod tests {
             json!({ "id": format!("{user_id}-{time}"), "time": time, "fields": { "text": text } });
         let start = grouper.json.len();
         grouper.json.extend_from_slice(event.to_string().as_bytes());
-        grouper.push(&Taken { user_id, time, start, is_mended: false, too_large: None });
+        grouper.push(&Envelope { user_id, time, start, is_mended: false, too_large: None });
     }
 
     fn user_records(group: &Group) -> Vec<UserRecord> {
@@ -333,7 +333,13 @@ mod tests {
         let mut pushed = 0;
         while !grouper.is_full() {
             let too_large = Some(TooLarge { id: "e", size_bytes: 2_000_000 });
-            grouper.push(&Taken { user_id: "a", time: 0, start: 0, is_mended: false, too_large });
+            grouper.push(&Envelope {
+                user_id: "a",
+                time: 0,
+                start: 0,
+                is_mended: false,
+                too_large,
+            });
             pushed += 1;
         }
 

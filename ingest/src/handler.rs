@@ -18,7 +18,7 @@ use crate::object::OpenError;
 use crate::queue::{NotQueued, Queue};
 use crate::settings::Settings;
 use crate::stream::{PutError, Stream};
-use crate::trigger::{Continuation, Notification, ObjectRef, Refused, Trigger, UnknownTrigger};
+use crate::trigger::{Continuation, Notification, ObjectRef, RefusedPart, Trigger, UnknownTrigger};
 use currents::read::Reader;
 use currents::read::container::ReadError;
 
@@ -176,7 +176,7 @@ impl Ingest {
 
     async fn give_up_part(
         &self,
-        refused: &Refused,
+        refused: &RefusedPart,
         deadline: Deadline,
         counts: &mut Counts,
     ) -> Result<(), IngestError> {

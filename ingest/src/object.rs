@@ -38,9 +38,9 @@ pub enum OpenError {
 
 /// An object whose bytes come.
 #[derive(Debug)]
-pub struct Opened {
+pub struct OpenObject {
     /// The bytes.
-    pub source: Source<Fetched>,
+    pub source: Source<ObjectBytes>,
     /// What S3 calls this content of the object.
     pub etag: Option<String>,
     /// When it was put there, in UNIX milliseconds.
@@ -49,7 +49,7 @@ pub struct Opened {
 
 /// Opens an object, from its beginning or from where it is to be continued; what is continued
 /// is the content that was begun, or an error.
-pub async fn open(client: &Client, object: &ObjectRef) -> Result<Opened, OpenError> {
+pub async fn open(client: &Client, object: &ObjectRef) -> Result<OpenObject, OpenError> {
     if object.from.offset_bytes == 0 {
         let begun = fetch(client, object, 0, None).await?;
         return Ok(begun.open(Source::Whole));
@@ -65,15 +65,15 @@ pub async fn open(client: &Client, object: &ObjectRef) -> Result<Opened, OpenErr
 
 /// The answer to one request.
 struct Answer {
-    bytes: Fetched,
+    bytes: ObjectBytes,
     etag: Option<String>,
     modified_at_ms: Option<u64>,
 }
 
 impl Answer {
-    fn open(self, source: impl FnOnce(Fetched) -> Source<Fetched>) -> Opened {
+    fn open(self, source: impl FnOnce(ObjectBytes) -> Source<ObjectBytes>) -> OpenObject {
         let Self { bytes, etag, modified_at_ms } = self;
-        Opened { source: source(bytes), etag, modified_at_ms }
+        OpenObject { source: source(bytes), etag, modified_at_ms }
     }
 }
 
@@ -96,13 +96,13 @@ async fn fetch(
                 .last_modified
                 .and_then(|at| at.to_millis().ok()?.try_into().ok()),
             etag: answer.e_tag,
-            bytes: Fetched::start(answer.body),
+            bytes: ObjectBytes::start(answer.body),
         }),
         Err(error) if is_gone(&error) => Err(OpenError::Gone),
         Err(error) if error.code() == Some("PreconditionFailed") => Err(OpenError::Replaced),
         // Nothing follows the last block that was read: the end, and no fault.
         Err(error) if error.code() == Some("InvalidRange") => {
-            Ok(Answer { bytes: Fetched::empty(), etag: None, modified_at_ms: None })
+            Ok(Answer { bytes: ObjectBytes::empty(), etag: None, modified_at_ms: None })
         }
         Err(error) => {
             let code = match error.code() {
@@ -120,12 +120,12 @@ fn is_gone(error: &SdkError<GetObjectError>) -> bool {
 
 /// The bytes of an object, fetched ahead; reading blocks, so use it on a blocking thread.
 #[derive(Debug)]
-pub struct Fetched {
+pub struct ObjectBytes {
     pieces: mpsc::Receiver<io::Result<Bytes>>,
     piece: Bytes,
 }
 
-impl Fetched {
+impl ObjectBytes {
     fn start(mut body: ByteStream) -> Self {
         let (sender, pieces) = mpsc::channel(PIECES_AHEAD);
         // Ends with the body, or when nobody receives any more.
@@ -146,7 +146,7 @@ impl Fetched {
     }
 }
 
-impl Read for Fetched {
+impl Read for ObjectBytes {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while self.piece.is_empty() {
             match self.pieces.blocking_recv() {

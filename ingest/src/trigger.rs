@@ -12,7 +12,7 @@ mod tests;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use self::notification::{Notification, Refused};
+pub use self::notification::{Notification, RefusedPart};
 use currents::read::container::Position;
 
 /// Version of [`Continuation`] written by this build.

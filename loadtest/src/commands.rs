@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use crate::arguments::{Arguments, Command, Generate, Lookups, Output, Replay, Report, Soak};
 use crate::bucket::{Bucket, Place};
 use crate::lookups::{self, users::Users};
-use crate::measured::{Measured, Run};
+use crate::measured::{Measurement, Run};
 use crate::progress;
 use crate::replay::cost::Estimate;
 use crate::replay::scan::Scan;
@@ -196,8 +196,8 @@ async fn stopped() {
 }
 
 fn draw(arguments: &Report) -> anyhow::Result<ExitCode> {
-    let runs: Vec<Measured> =
-        arguments.files.iter().map(|path| Measured::read(path)).collect::<Result<_, _>>()?;
+    let runs: Vec<Measurement> =
+        arguments.files.iter().map(|path| Measurement::read(path)).collect::<Result<_, _>>()?;
     let out = &arguments.out;
     fs::write(out, report::page(&runs))
         .with_context(|| format!("cannot write {}", out.display()))?;
@@ -232,7 +232,7 @@ fn check(output: &Output) -> anyhow::Result<()> {
 /// Prints and writes what was measured.
 fn finish(output: &Output, clock: &Clock, run: Run) -> anyhow::Result<ExitCode> {
     let took = clock.instant.elapsed().as_secs_f64();
-    let measured = Measured::new(output.label.clone(), clock.date, took, run);
+    let measured = Measurement::new(output.label.clone(), clock.date, took, run);
     say(&measured);
     if let Some(path) = &output.json {
         measured.write(path)?;

@@ -22,7 +22,7 @@ const MAX_FILE_BYTES: u64 = 64 * 1024 * 1024;
 
 /// A measurement with its circumstances.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Measured {
+pub struct Measurement {
     /// [`FORMAT`].
     pub format: u32,
     /// Version of the program.
@@ -50,7 +50,7 @@ pub enum Run {
     Soak(Box<SoakResult>),
 }
 
-impl Measured {
+impl Measurement {
     /// Puts a run and its circumstances together.
     pub fn new(label: String, started_at: OffsetDateTime, took_secs: f64, run: Run) -> Self {
         Self {
@@ -97,7 +97,7 @@ impl Measured {
     }
 }
 
-impl fmt::Display for Measured {
+impl fmt::Display for Measurement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.run {
             Run::Lookups(result) => result.fmt(f),

@@ -38,7 +38,7 @@ use pace::{Pace, TooLong};
 use points::Points;
 use result::{Input, Point, ReplayResult, Upload};
 use scan::Scan;
-use upload::{Uploaded, Uploader};
+use upload::{UploadCount, Uploader};
 
 /// Candidates for each user that is followed: some have content already, some are deleted.
 pub const CANDIDATES_EACH: usize = 4;
@@ -197,7 +197,7 @@ pub(crate) fn input(scan: &Scan) -> Input {
     }
 }
 
-pub(crate) fn upload_result(uploaded: &Uploaded, took: Duration) -> Upload {
+pub(crate) fn upload_result(uploaded: &UploadCount, took: Duration) -> Upload {
     let secs = took.as_secs_f64();
     Upload {
         files: uploaded.files,

@@ -16,7 +16,7 @@ mod table;
 
 use std::fmt::Write as _;
 
-use crate::measured::{Measured, Run};
+use crate::measured::{Measurement, Run};
 
 use escape::Escaped;
 
@@ -34,7 +34,7 @@ struct Named<'a, T> {
 }
 
 /// The page of these measurements.
-pub fn page(runs: &[Measured]) -> String {
+pub fn page(runs: &[Measurement]) -> String {
     let names: Vec<String> = runs.iter().enumerate().map(|(n, run)| name(n, run)).collect();
     let mut lookups = Vec::new();
     let mut replays = Vec::new();
@@ -71,13 +71,13 @@ fn letter(n: usize) -> &'static str {
     if n == 0 { "A" } else { "B" }
 }
 
-fn name(n: usize, run: &Measured) -> String {
+fn name(n: usize, run: &Measurement) -> String {
     let letter = letter(n);
     if run.label.is_empty() { letter.to_owned() } else { format!("{letter}: {}", run.label) }
 }
 
 /// When and how the runs were made.
-fn circumstances(runs: &[Measured], names: &[String]) -> String {
+fn circumstances(runs: &[Measurement], names: &[String]) -> String {
     let mut rows = String::new();
     for (run, name) in runs.iter().zip(names) {
         let verdict = if run.is_good() { "all is well" } else { "not well" };

@@ -47,7 +47,7 @@ pub use reconcile::{Line, Rule};
 use result::SoakResult;
 use schedule::Schedule;
 use switch::Switch;
-use watch::{Seen, Watch};
+use watch::{Observation, Watch};
 
 /// Users of the files who are looked up: enough that the api cannot know them by heart.
 pub const USERS: usize = 20_000;
@@ -171,7 +171,7 @@ async fn soak(
     let work = async {
         let upload = async {
             uploader.run(&order, start, plan.uploads).await;
-            watch::Ended { after: start.elapsed() }
+            watch::Ending { after: start.elapsed() }
         };
         let calm = async { switch.follow(schedule).await.map_err(SoakError::from) };
         watch.until_done(upload, calm, &|| switch.on(), &bar).await
@@ -206,7 +206,7 @@ fn outcome(
     plan: &Plan,
     scan: &Scan,
     switch: Switch<'_>,
-    seen: Seen,
+    seen: Observation,
     upload: replay::result::Upload,
     look_ups: result::LookUps,
 ) -> SoakResult {

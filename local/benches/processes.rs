@@ -24,7 +24,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use contract::aggregation;
 use contract::user_record::{Event, UserRecord, VERSION};
-use local::aws::{COORDINATION_TABLE, Embedded, Options, TABLE};
+use local::aws::{COORDINATION_TABLE, EmbeddedAws, Options, TABLE};
 use local::bedrock::{Behaviour, QuotaUse, StandIn};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -63,7 +63,7 @@ async fn measure() -> Value {
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
     let options = Options { shards: 1, enforce_limits: false, kept: false, faults: None };
     let (aws, _notifications) =
-        Embedded::start(folder.path(), &options, &tasks, &stop).await.expect("starts");
+        EmbeddedAws::start(folder.path(), &options, &tasks, &stop).await.expect("starts");
     let behaviour = Behaviour {
         tokens_per_minute: TOKENS_PER_MINUTE,
         latency: Duration::from_millis(500),
@@ -192,7 +192,7 @@ fn batch(number: u64, now: Duration) -> Value {
 struct Processes(Vec<Child>);
 
 impl Processes {
-    fn start(aws: &Embedded, stand_in: &StandIn, lambda: SocketAddr) -> Self {
+    fn start(aws: &EmbeddedAws, stand_in: &StandIn, lambda: SocketAddr) -> Self {
         let program = program();
         // What they log is not looked at; what they die of is.
         let start = |_| {
@@ -228,7 +228,7 @@ fn program() -> PathBuf {
     folder.join("processor")
 }
 
-fn command(program: &Path, aws: &Embedded, stand_in: &StandIn, lambda: SocketAddr) -> Command {
+fn command(program: &Path, aws: &EmbeddedAws, stand_in: &StandIn, lambda: SocketAddr) -> Command {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let quotas = json!({ "*": { "tokens_per_minute": TOKENS_PER_MINUTE, "output_burndown": 5 } });
     let dynamodb = aws.dynamodb_config.endpoint_url().expect("has an address");

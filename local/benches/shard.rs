@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use ingest::packing::Packer;
 use ingest::stream::{Put, Stream};
-use local::aws::{Embedded, Options, STREAM};
+use local::aws::{EmbeddedAws, Options, STREAM};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -37,7 +37,7 @@ fn fill() -> Value {
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let options = Options { shards: 1, enforce_limits: true, kept: false, faults: None };
         let (aws, _notifications) =
-            Embedded::start(folder.path(), &options, &tasks, &stop).await.expect("starts");
+            EmbeddedAws::start(folder.path(), &options, &tasks, &stop).await.expect("starts");
         let mut packer = Packer::new(NonZeroU16::new(256).expect("not zero"));
         for user in 0..USER_RECORDS {
             let write = |out: &mut Vec<u8>| out.extend([b'x'; USER_RECORD_BYTES]);

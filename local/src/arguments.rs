@@ -19,8 +19,7 @@ use crate::pipeline::{Credentials, Model, Options};
 /// Quota of the stand-in, in tokens per minute: enough not to wait for in a demonstration.
 const STAND_IN_TOKENS_PER_MINUTE: NonZeroU64 = NonZeroU64::new(20_000_000).unwrap();
 
-/// Calls of the model at a time. AWS runs an instance for each of a shard's two lanes, eight for
-/// the default four shards, with 32 calls each; here is one process.
+/// Calls of the model at a time: 32 for each of eight instances; here is one process.
 const MAX_CONCURRENT_GENERATIONS: usize = 8 * 32;
 
 /// Runs the whole system on this machine: Currents files in, content out over HTTP.

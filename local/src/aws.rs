@@ -21,8 +21,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::faults::{Faults, Service};
-pub(crate) use kinesis::Retained;
-pub(crate) use s3::{Created, serve_on as serve_s3};
+pub(crate) use kinesis::StreamContents;
+pub(crate) use s3::{CreatedObject, serve_on as serve_s3};
 
 pub use queue::{dead_letters_so_far, read_dead_letters};
 
@@ -62,13 +62,13 @@ pub struct Options {
 
 /// Clients for the embedded AWS.
 #[derive(Debug, Clone)]
-pub struct Embedded {
+pub struct EmbeddedAws {
     /// Objects.
     pub s3: aws_sdk_s3::Client,
     /// The stream.
     pub kinesis: aws_sdk_kinesis::Client,
     /// What the stream holds.
-    pub(crate) retained: Retained,
+    pub(crate) retained: StreamContents,
     /// Configuration whose endpoint is the embedded DynamoDB.
     pub dynamodb_config: SdkConfig,
     /// The table.
@@ -81,7 +81,7 @@ pub struct Embedded {
     pub notification_queue_url: String,
 }
 
-impl Embedded {
+impl EmbeddedAws {
     /// Starts all servers with their state in `folder`; they stop with `stop`. Also
     /// returns the messages of the notification queue.
     pub async fn start(

@@ -80,7 +80,7 @@ struct Shared {
 
 /// What the account was billed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Billed {
+pub struct BilledUsage {
     /// Calls that were answered, whether somebody could read the answer or not.
     pub calls: u64,
     /// Their input and output tokens.
@@ -157,8 +157,8 @@ impl StandIn {
     }
 
     /// What the account was billed so far.
-    pub fn billed(&self) -> Billed {
-        Billed {
+    pub fn billed(&self) -> BilledUsage {
+        BilledUsage {
             calls: self.state.billed_calls.load(Ordering::SeqCst),
             tokens: self.state.billed_tokens.load(Ordering::SeqCst),
         }

@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use api::credentials::{Accepted, Gate, Secret};
+use api::credentials::{ValidSecrets, Gate, Secret};
 use api::handler::{Api, Call};
 use axum::Router;
 use axum::body::HttpBody as _;
@@ -42,7 +42,7 @@ pub const CREDENTIALS: &str = "braze:local";
 pub fn gate() -> Gate {
     let (username, password) = CREDENTIALS.split_once(':').unwrap_or_default();
     let secret = Secret { username: username.to_owned(), password: password.to_owned() };
-    Gate::Fixed(Accepted::new(&[secret]))
+    Gate::Fixed(ValidSecrets::new(&[secret]))
 }
 
 /// Serves the api and the page on `listener` until `stop`.

@@ -32,7 +32,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router, middleware};
-use campaign::Compiled;
+use campaign::CompiledCampaign;
 use serde::Serialize;
 use serde_json::json;
 
@@ -56,7 +56,7 @@ pub struct Page {
     /// The embedded tables.
     pub dynamodb: aws_sdk_dynamodb::Client,
     /// The campaigns of the run.
-    pub campaigns: Vec<Arc<Compiled>>,
+    pub campaigns: Vec<Arc<CompiledCampaign>>,
     /// Their folder.
     pub campaigns_dir: PathBuf,
     /// Who got content last.

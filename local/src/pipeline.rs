@@ -10,6 +10,7 @@ use api::credentials::Gate;
 use api::handler::Api;
 use api::settings::UnknownUser;
 use api::table::Table;
+use aws_sdk_s3::operation::head_object::HeadObjectError;
 use aws_sdk_s3::primitives::ByteStream;
 use campaign::{Campaign, wanted_fields};
 use currents::input::InputFile;
@@ -36,7 +37,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::aws::{self, BUCKET, COORDINATION_TABLE, Embedded, STREAM, TABLE};
+use crate::aws::{self, BUCKET, COORDINATION_TABLE, EmbeddedAws, STREAM, TABLE};
 use crate::bedrock::{Behaviour, StandIn};
 use crate::event_source::Mapping;
 use crate::event_source::bucket::Notifications;
@@ -103,7 +104,7 @@ pub enum Model {
 #[derive(Debug)]
 pub struct Pipeline {
     /// The embedded AWS.
-    pub aws: Embedded,
+    pub aws: EmbeddedAws,
     /// What has happened so far.
     pub totals: Arc<Totals>,
     /// Where the api listens.
@@ -127,7 +128,7 @@ impl Pipeline {
         let compiled = campaign::load(&options.campaigns_dir)?;
         let campaigns: Vec<Campaign> = compiled.iter().map(|each| each.campaign.clone()).collect();
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        let (aws, notifications) = Embedded::start(folder, &options.aws, &tasks, &stop).await?;
+        let (aws, notifications) = EmbeddedAws::start(folder, &options.aws, &tasks, &stop).await?;
         let (bedrock_config, stand_in) = match options.bedrock {
             Model::StandIn(behaviour) => {
                 let stand_in = StandIn::start(behaviour, &tasks, &stop).await?;
@@ -227,7 +228,7 @@ impl Pipeline {
         aws::serve_s3(listener, &self.folder, Some(sender), &self.tasks, &self.stop)?;
         let (totals, notifications) = (Arc::clone(&self.totals), self.notifications.clone());
         let announce = async move {
-            while let Some(aws::Created { key, bytes }) = created.recv().await {
+            while let Some(aws::CreatedObject { key, bytes }) = created.recv().await {
                 add(&totals.uploaded, 1);
                 add(&totals.notified, 1);
                 notifications.object_created(&key, bytes).await;
@@ -251,15 +252,19 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Announces an object once more that is in the bucket already.
-    pub async fn announce(&self, key: &str) -> anyhow::Result<()> {
-        let head = self.aws.s3.head_object().bucket(BUCKET).key(key).send().await;
-        let head = head.with_context(|| format!("looking for the object {key}"))?;
+    /// Announces an object once more; `false` if it is in the bucket no more.
+    pub async fn announce(&self, key: &str) -> anyhow::Result<bool> {
+        let head = match self.aws.s3.head_object().bucket(BUCKET).key(key).send().await {
+            Err(error) if error.as_service_error().is_some_and(HeadObjectError::is_not_found) => {
+                return Ok(false);
+            }
+            head => head.with_context(|| format!("looking for the object {key}"))?,
+        };
         let bytes = u64::try_from(head.content_length().unwrap_or_default()).unwrap_or_default();
         add(&self.totals.uploaded, 1);
         add(&self.totals.notified, 1);
         self.notifications.object_created(key, bytes).await;
-        Ok(())
+        Ok(true)
     }
 
     /// Delivers a notification as it is.

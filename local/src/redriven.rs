@@ -18,40 +18,44 @@ use crate::pipeline::Pipeline;
 
 /// What became of the letters of a folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Redriven {
+pub struct RedriveReport {
     /// Letters that were sent again.
     pub sent: usize,
-    /// Letters that hold too little to be sent again.
+    /// Letters whose input is not there to be sent again.
     pub kept: usize,
 }
 
-/// The letters that are set aside in a folder.
-pub fn set_aside(folder: &Path) -> anyhow::Result<Vec<DeadLetter>> {
-    let lines = lines(&folder.join(SET_ASIDE_FILE))?;
-    // A program set them aside that could read them.
-    Ok(lines.iter().filter_map(|line| serde_json::from_str(line).ok()).collect())
+/// The letters that are set aside in a folder, a line each.
+pub fn set_aside(folder: &Path) -> anyhow::Result<Vec<String>> {
+    lines(&folder.join(SET_ASIDE_FILE))
 }
 
 /// Sends letters again, and forgets that they were set aside.
 pub async fn send(
     folder: &Path,
-    letters: &[DeadLetter],
+    letters: &[String],
     pipeline: &Pipeline,
-) -> anyhow::Result<Redriven> {
-    let mut kept = Vec::new();
-    for letter in letters {
-        if !send_one(pipeline, letter).await? {
-            kept.push(letter);
-        }
+) -> anyhow::Result<RedriveReport> {
+    let (mut sent, mut kept) = (Vec::new(), Vec::new());
+    for line in letters {
+        let is_sent = match serde_json::from_str(line) {
+            Ok(letter) => send_one(pipeline, &letter).await?,
+            Err(_) => false,
+        };
+        if is_sent { sent.push(line.clone()) } else { kept.push(line.clone()) }
     }
-    finish(folder, &kept)?;
-    Ok(Redriven { sent: letters.len() - kept.len(), kept: kept.len() })
+    append(&folder.join(REDRIVEN_FILE), &sent)?;
+    append(&folder.join(DEAD_LETTERS_FILE), &kept)?;
+    let aside = folder.join(SET_ASIDE_FILE);
+    fs::remove_file(&aside).with_context(|| format!("removing {}", aside.display()))?;
+    Ok(RedriveReport { sent: sent.len(), kept: kept.len() })
 }
 
-/// Sends one letter's input again; `false` if the letter does not hold it.
+/// Sends one letter's input again; `false` if that is neither in the letter nor, any more,
+/// in the bucket.
 async fn send_one(pipeline: &Pipeline, letter: &DeadLetter) -> anyhow::Result<bool> {
     match &letter.input {
-        Input::Object { key, .. } => pipeline.announce(key).await?,
+        Input::Object { key, .. } => return pipeline.announce(key).await,
         Input::Notification { body } if !body.is_empty() => pipeline.notify(body).await,
         input => {
             let kinesis = pipeline.aws.kinesis.clone();
@@ -64,15 +68,6 @@ async fn send_one(pipeline: &Pipeline, letter: &DeadLetter) -> anyhow::Result<bo
         }
     }
     Ok(true)
-}
-
-/// Notes that the letters were sent, and keeps those that could not be.
-fn finish(folder: &Path, kept: &[&DeadLetter]) -> anyhow::Result<()> {
-    let aside = folder.join(SET_ASIDE_FILE);
-    append(&folder.join(REDRIVEN_FILE), &lines(&aside)?)?;
-    let kept: Vec<String> = kept.iter().map(|letter| letter.encode()).collect();
-    append(&folder.join(DEAD_LETTERS_FILE), &kept)?;
-    fs::remove_file(&aside).with_context(|| format!("removing {}", aside.display()))
 }
 
 fn lines(path: &Path) -> anyhow::Result<Vec<String>> {

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context as _;
 use contract::content;
-use contract::dead_letter::{DeadLetter, Input as Unprocessed};
+use contract::dead_letter::Input as Unprocessed;
 use contract::local::{DEAD_LETTERS_FILE, LOCK_FILE};
 use currents::generate::{self, Plan};
 use currents::input::{Input, InputFile};
@@ -27,7 +27,7 @@ use crate::front;
 use crate::interruption::Interruption;
 use crate::pipeline::Pipeline;
 use crate::progress;
-use crate::redriven::{self, Redriven};
+use crate::redriven::{self, RedriveReport};
 use crate::summary::Summary;
 use crate::totals::get;
 
@@ -197,16 +197,16 @@ async fn finish_earlier_run(pipeline: &Pipeline) {
     pipeline.totals.restart();
 }
 
-/// Sends what was set aside again; says how many letters hold too little for that.
+/// Sends what was set aside again; says how many of them could not be.
 async fn send_again(
     folder: &Path,
-    letters: &[DeadLetter],
+    letters: &[String],
     pipeline: &Pipeline,
 ) -> anyhow::Result<usize> {
-    let Redriven { sent, kept } = redriven::send(folder, letters, pipeline).await?;
+    let RedriveReport { sent, kept } = redriven::send(folder, letters, pipeline).await?;
     say(format_args!("Sent {sent} of {} dead letters again.", letters.len()));
     if kept > 0 {
-        say(format_args!("{kept} hold too little to be sent again; they stay."));
+        say(format_args!("{kept} stay: what they are about is neither in them nor in the bucket."));
     }
     Ok(kept)
 }

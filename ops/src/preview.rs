@@ -18,7 +18,7 @@ use anyhow::{Context as _, bail};
 use api::answer::Answer;
 use api::content::{Content, Data};
 use api::query::Format;
-use campaign::{Compiled, Past, message, safe_text, wanted_fields};
+use campaign::{CompiledCampaign, Past, message, safe_text, wanted_fields};
 use contract::metrics::Counts;
 use contract::user_record::UserRecord;
 use processor::answers::{Answers, Conclusion, Question};
@@ -34,7 +34,7 @@ use serde_json::{Map, Value};
 
 use crate::arguments::{Bedrock, Preview};
 use crate::say;
-use shown::{Example, Shown};
+use shown::{Example, ShowingModel};
 
 /// How long a preview may take: as long as an invocation of the processor.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -98,20 +98,20 @@ async fn model(bedrock: &Bedrock) -> anyhow::Result<Arc<dyn TextModel>> {
 
 /// Asks as production does, showing every call; `None` if no content comes of it.
 async fn ask(
-    campaign: &Arc<Compiled>,
+    campaign: &Arc<CompiledCampaign>,
     prompt: String,
     model: Arc<dyn TextModel>,
 ) -> anyhow::Result<Option<Map<String, Value>>> {
     let clock = Clock::System;
     let instance = Instance {
-        table: Arc::new(quota::unshared::Unshared::default()),
+        table: Arc::new(quota::unshared::UnsharedTable::default()),
         instances: NonZeroU32::MIN,
         clock,
         jitter: Arc::default(),
     };
     let quotas = ModelQuotas::same(ModelQuota::of_tokens(TOKENS_PER_MINUTE));
     let quotas = Quotas::new(&quotas, models(std::slice::from_ref(campaign)), &instance)?;
-    let model = Arc::new(Shown { model, price: campaign.campaign.config.price });
+    let model = Arc::new(ShowingModel { model, price: campaign.campaign.config.price });
     let coordination = Arc::new(Unshared);
     let answers = Answers::new(model, quotas, coordination, 1, (clock, Jitter::default()));
     let hash = campaign.prompt_hash(&prompt);
@@ -149,7 +149,13 @@ fn show_message(
     Ok(())
 }
 
-fn show_prompt(campaign: &Compiled, user_id: &str, trigger: &Past, events: usize, prompt: &str) {
+fn show_prompt(
+    campaign: &CompiledCampaign,
+    user_id: &str,
+    trigger: &Past,
+    events: usize,
+    prompt: &str,
+) {
     let config = &campaign.campaign.config;
     say(format_args!(
         "user {user_id}, event {} ({}) of second {}, {events} of at most {} events remembered",
@@ -184,7 +190,7 @@ pub(crate) fn pretty(value: &Value) -> String {
 
 /// The events of a user that trigger the campaign, oldest first.
 fn choose(
-    campaign: &Arc<Compiled>,
+    campaign: &Arc<CompiledCampaign>,
     events: &[UserRecord],
     arguments: &Preview,
 ) -> anyhow::Result<(String, Vec<Candidate>)> {

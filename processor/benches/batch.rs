@@ -17,14 +17,12 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use aws_lambda_events::event::kinesis::{KinesisEvent, KinesisEventRecord};
-use campaign::Compiled;
+use campaign::CompiledCampaign;
 use contract::aggregation;
 use contract::dead_letter::DeadLetter;
 use contract::metrics::{self, Fate};
 use contract::user_record::{Event, UserRecord, VERSION};
-use processor::coordination::{
-    BudgetOfDay, Coordination, Entry, Failures, Lease, LeaseReply, Spending,
-};
+use processor::coordination::{Coordination, Unshared};
 use processor::dead_letters::{DeadLetterQueue, NotQueued};
 use processor::eligibility::State;
 use processor::handler::{Ports, Processor, models};
@@ -74,7 +72,7 @@ async fn measure() -> Value {
     };
     for round in 0..BATCHES {
         let tables = Arc::new(Memory::default());
-        let processor = processor(&tables);
+        let processor = processor(tables.clone(), tables.clone());
         let run = async |events: &[KinesisEvent], fate: Fate, generations: Option<usize>| {
             let before = tables.tables().calls;
             let began = cpu();
@@ -120,7 +118,7 @@ fn peak_of(users: usize) -> f64 {
 fn peak(users: usize) -> f64 {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
     runtime.expect("starts").block_on(async {
-        let processor = processor(&Arc::new(Sink));
+        let processor = processor(Arc::new(Sink), Arc::new(Unshared));
         for event in batch(users, 0, |user| format!("Show {user}")) {
             let report = processor.handle(event, deadline()).await;
             assert_eq!(report.counts.get(Fate::Stored.metric()), users as u64);
@@ -143,7 +141,7 @@ fn deadline() -> SystemTime {
     SystemTime::now() + Duration::from_secs(300)
 }
 
-fn processor<T: ContentTable + Coordination + 'static>(tables: &Arc<T>) -> Processor {
+fn processor(table: Arc<dyn ContentTable>, coordination: Arc<dyn Coordination>) -> Processor {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../campaigns");
     let campaigns = campaign::load(&folder).expect("campaigns are valid");
     let instance = Instance {
@@ -157,8 +155,8 @@ fn processor<T: ContentTable + Coordination + 'static>(tables: &Arc<T>) -> Proce
     let ports = Ports {
         model: Arc::new(Instant),
         quotas: Quotas::new(&quotas, models(&campaigns), &instance).expect("any model"),
-        table: Arc::<T>::clone(tables),
-        coordination: Arc::<T>::clone(tables),
+        table,
+        coordination,
         dead_letters: Arc::new(Letters::default()),
     };
     Processor::new(campaigns, ports, 32, (Clock::System, Jitter::seeded(1)))
@@ -217,7 +215,7 @@ struct Instant;
 impl TextModel for Instant {
     async fn generate(
         &self,
-        _: &Compiled,
+        _: &CompiledCampaign,
         _: &str,
         _: Option<&Correction>,
     ) -> Result<Answer, ModelError> {
@@ -266,44 +264,5 @@ impl ContentTable for Sink {
 
     async fn touch(&self, _: &Key, _: u64, _: u64) -> Result<WriteResult, TableError> {
         Ok(WriteResult::Done)
-    }
-}
-
-#[async_trait]
-impl Coordination for Sink {
-    async fn answers(&self, _: &[String], _: i64) -> Result<HashMap<String, Entry>, TableError> {
-        Ok(HashMap::new())
-    }
-
-    async fn lease(&self, _: &str, _: &Lease) -> Result<LeaseReply, TableError> {
-        Ok(LeaseReply::Ours(Failures::default()))
-    }
-
-    async fn finish(&self, _: &str, _: &Entry, _: i64) -> Result<(), TableError> {
-        Ok(())
-    }
-
-    async fn extend(&self, _: &str, _: &Lease) -> Result<bool, TableError> {
-        Ok(true)
-    }
-
-    async fn release(&self, _: &str, _: &str, _: &Failures, _: i64) -> Result<(), TableError> {
-        Ok(())
-    }
-
-    async fn spend(&self, _: &BudgetOfDay, _: u64, _: &str) -> Result<Spending, TableError> {
-        Ok(Spending::Granted)
-    }
-
-    async fn correct(&self, _: &BudgetOfDay, _: i64) -> Result<(), TableError> {
-        Ok(())
-    }
-
-    async fn is_marked(&self, _: &str) -> Result<bool, TableError> {
-        Ok(false)
-    }
-
-    async fn mark(&self, _: &str, _: i64) -> Result<(), TableError> {
-        Ok(())
     }
 }

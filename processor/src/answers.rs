@@ -22,7 +22,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use campaign::Compiled;
+use backon::{BackoffBuilder as _, ExponentialBuilder};
+use campaign::CompiledCampaign;
 use contract::metrics::Counts;
 use futures::future::{Either, select};
 use program::causes;
@@ -46,11 +47,11 @@ use refusals::Refusals;
 
 pub use generation::{MAX_FAILED_CALLS, MAX_FAILED_CALLS_WITHOUT_ANSWERS};
 
-/// First wait for somebody else's answer; doubled each time.
-const FIRST_POLL: Duration = Duration::from_millis(100);
-
-/// Longest wait between two looks at somebody else's answer.
-const MAX_POLL: Duration = Duration::from_secs(1);
+/// Waits between two looks at somebody else's answer.
+const POLLS: ExponentialBuilder = ExponentialBuilder::new()
+    .with_min_delay(Duration::from_millis(100))
+    .with_max_delay(Duration::from_secs(1))
+    .without_max_times();
 
 /// How long a lease is, in milliseconds: so long does a crash keep others from asking.
 const LEASE_MS: u64 = 30_000;
@@ -172,14 +173,14 @@ impl Answers {
     /// Answers a question, of which `known` was known a moment ago.
     pub async fn answer(
         &self,
-        campaign: &Compiled,
+        campaign: &CompiledCampaign,
         question: &Question,
         mut known: Option<Entry>,
         deadline: Deadline,
         counts: &mut Counts,
     ) -> Conclusion {
         let owner = self.jitter.name();
-        let mut wait = FIRST_POLL;
+        let mut waits = POLLS.build();
         loop {
             match known.take() {
                 Some(Entry::Answered { data, usage }) => {
@@ -191,12 +192,11 @@ impl Answers {
                     return Conclusion::GivenUp { reason, detail, attempts };
                 }
                 Some(Entry::Leased { until_ms }) if until_ms > self.clock.now_ms() => {
-                    let wait_now = self.jitter.spread(wait);
-                    if !deadline.allows(wait_now) {
+                    let wait = self.jitter.spread(waits.next().unwrap_or(Duration::MAX));
+                    if !deadline.allows(wait) {
                         return Conclusion::GiveBack("somebody else asks the same".to_owned());
                     }
-                    sleep(wait_now).await;
-                    wait = (wait * 2).min(MAX_POLL);
+                    sleep(wait).await;
                     let looked =
                         self.lookout.look(&self.coordination, &self.clock, &question.hash).await;
                     match looked {
@@ -256,7 +256,7 @@ impl Answers {
     /// Asks the model, which is the caller's turn.
     async fn ask(
         &self,
-        campaign: &Compiled,
+        campaign: &CompiledCampaign,
         question: &Question,
         turn: Turn<'_>,
         deadline: Deadline,
@@ -307,7 +307,7 @@ impl Answers {
 
     async fn keep_answer(
         &self,
-        campaign: &Compiled,
+        campaign: &CompiledCampaign,
         question: &Question,
         data: Map<String, Value>,
         usage: Usage,

@@ -27,7 +27,7 @@ const MAX_POISON_MEMBERS: usize = 16;
 #[derive(Debug, Default)]
 pub struct Batch {
     /// Events of all users, in the order of delivery.
-    pub events: Vec<Received>,
+    pub events: Vec<Arrival>,
     /// Users in the order of their first event, each with the places of their events.
     pub users: Vec<User>,
     /// Records that can never be decoded.
@@ -35,9 +35,9 @@ pub struct Batch {
     records: Vec<Record>,
 }
 
-/// One event and what became of it.
+/// One event of the batch.
 #[derive(Debug)]
-pub struct Received {
+pub struct Arrival {
     /// Type of the event.
     pub event_type: String,
     /// The event.
@@ -159,7 +159,7 @@ impl Batch {
         for mut event in record.events {
             event.id = event_id::kept(&event.id).into_owned();
             self.users[user].events.push(self.events.len());
-            self.events.push(Received {
+            self.events.push(Arrival {
                 event_type: record.event_type.clone(),
                 event,
                 uploaded_at_ms: record.uploaded_at_ms,

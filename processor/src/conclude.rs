@@ -16,7 +16,7 @@ use crate::answers::{Conclusion, SharedAnswer};
 use crate::batch::Batch;
 use crate::dead_letters::{Letters, NO_LETTER};
 use crate::deadline::{Deadline, OUT_OF_TIME};
-use crate::decide::{Asked, Intent, Reader, Step, Unit};
+use crate::decide::{Inquiry, Intent, Reader, Step, Unit};
 use crate::eligibility::Candidate;
 use crate::failure::Verdict;
 use crate::store::{Content, DAY_SECS, Key, TableError, Write, WriteResult};
@@ -95,6 +95,12 @@ impl Draft {
         Self { unit, step, answer: None, is_first: false, counts, is_buried: false, rounds: 0 }
     }
 
+    /// What it holds in memory, roughly, in bytes.
+    pub(crate) fn size_bytes(&self) -> usize {
+        let events = self.unit.candidates.iter().map(|candidate| candidate.event.size_bytes());
+        events.sum::<usize>() + self.step.size_bytes()
+    }
+
     /// Nothing is to be done.
     pub(crate) fn unchanged(mut self) -> Outcome {
         let fates = std::mem::take(&mut self.step.fates);
@@ -113,8 +119,8 @@ impl Draft {
     /// The answer to what its step asks, if that is known.
     fn known_answer(&self) -> Option<&SharedAnswer> {
         match &self.step.intent {
-            Intent::Generate { asked: Asked::Nobody(answer), .. } => Some(answer),
-            Intent::Generate { asked: Asked::Question(question), .. } => {
+            Intent::Generate { asked: Inquiry::Nobody(answer), .. } => Some(answer),
+            Intent::Generate { asked: Inquiry::Question(question), .. } => {
                 self.answer.as_ref().filter(|answer| *answer.hash == *question.hash)
             }
             Intent::Nothing | Intent::Remember { .. } => None,
@@ -169,7 +175,8 @@ impl Writer {
                 Round::Returned(reason) => return End::Over(draft.returned(reason)),
                 Round::Changed(step) => draft.step = step,
             }
-            if draft.asks() {
+            // Nobody pays for an answer that no round is left for.
+            if draft.rounds < MAX_ROUNDS && draft.asks() {
                 return End::Asks(Box::new(draft));
             }
         }
@@ -182,7 +189,7 @@ impl Writer {
             Intent::Remember { history } => (history.clone(), None, None),
             Intent::Generate { trigger, history, .. } => {
                 let Some(answer) = draft.known_answer() else {
-                    return Round::Returned(OUT_OF_TIME.to_owned());
+                    return Round::Returned("its question has no answer".to_owned());
                 };
                 let fate = match &*answer.conclusion {
                     Conclusion::Content { .. } => Fate::Stored,

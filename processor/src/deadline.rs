@@ -77,8 +77,8 @@ impl Deadline {
         timeout_at(self.work_until, work).await.ok()
     }
 
-    /// What all work comes to, if it ends before the invocation must answer. The one place
-    /// that cuts work off.
+    /// What a piece of work comes to, if it ends before the invocation must answer. Whatever
+    /// is cut off then is cut off here.
     pub(crate) async fn before_the_answer<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         timeout_at(self.answer_by, work).await.ok()
     }

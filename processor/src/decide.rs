@@ -7,24 +7,36 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use campaign::{Compiled, Past, safe_text};
+use campaign::{CompiledCampaign, Past, safe_text};
 use contract::metrics::Fate;
 use program::causes;
 use quota::clock::Clock;
 
 use crate::answers::{Conclusion, Question, SharedAnswer};
+use crate::batch::{Arrival, Batch};
 use crate::coordination::{Coordination, Entry};
 use crate::deadline::Deadline;
 use crate::eligibility::{Action, Candidate, Decision, Rules, State, decide};
 use crate::failure::{self, Verdict};
 use crate::store::{ContentTable, Key, TableError};
 
+/// One user and campaign, before its turn: it holds no event.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    /// Its number in the invocation.
+    pub(crate) id: usize,
+    pub(crate) campaign: Arc<CompiledCampaign>,
+    pub(crate) key: Key,
+    /// Places of the events in the batch, oldest first.
+    pub(crate) places: Vec<usize>,
+}
+
 /// One user and campaign, with the events that trigger it.
 #[derive(Debug)]
 pub(crate) struct Unit {
     /// Its number in the invocation.
     pub(crate) id: usize,
-    pub(crate) campaign: Arc<Compiled>,
+    pub(crate) campaign: Arc<CompiledCampaign>,
     pub(crate) key: Key,
     /// Places of the events in the batch, oldest first.
     pub(crate) places: Vec<usize>,
@@ -48,12 +60,12 @@ pub(crate) enum Intent {
     /// The history is written.
     Remember { history: Vec<Past> },
     /// The history is written, with content for the event `trigger` if there is any.
-    Generate { trigger: usize, history: Vec<Past>, asked: Asked },
+    Generate { trigger: usize, history: Vec<Past>, asked: Inquiry },
 }
 
 /// Whether somebody must be asked for content.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Asked {
+pub(crate) enum Inquiry {
     /// This.
     Question(Question),
     /// Nobody: this is known without asking.
@@ -62,7 +74,7 @@ pub(crate) enum Asked {
 
 /// Units that were decided about, and what is known of what they ask.
 #[derive(Debug)]
-pub(crate) struct Decided {
+pub(crate) struct Decisions {
     pub(crate) steps: Vec<(Unit, Step)>,
     pub(crate) known: HashMap<String, Entry>,
 }
@@ -81,7 +93,7 @@ impl Reader {
         &self,
         units: Vec<Unit>,
         deadline: Deadline,
-    ) -> Result<Decided, (Vec<Unit>, TableError)> {
+    ) -> Result<Decisions, (Vec<Unit>, TableError)> {
         let keys: Vec<Key> = units.iter().map(|unit| unit.key.clone()).collect();
         let mut states = match self.table.load(&keys).await {
             Ok(states) => states,
@@ -93,7 +105,7 @@ impl Reader {
         });
         let steps: Vec<(Unit, Step)> = steps.collect();
         let known = self.known(&steps, deadline).await;
-        Ok(Decided { steps, known })
+        Ok(Decisions { steps, known })
     }
 
     /// Decides about one unit once more.
@@ -125,11 +137,41 @@ impl Reader {
     }
 }
 
+impl Turn {
+    /// Takes the events out of the batch.
+    pub(crate) fn unit(self, batch: &Batch) -> Unit {
+        let Self { id, campaign, key, places } = self;
+        let allowed = &campaign.campaign.config.fields;
+        let candidates = places.iter().map(|place| {
+            let Arrival { event_type, event, redriven_at_ms, .. } = &batch.events[*place];
+            let (event, _) = Past::of(event_type, event, allowed);
+            Candidate { event, redriven_at_ms: *redriven_at_ms }
+        });
+        let candidates = candidates.collect();
+        Unit { id, campaign, key, places, candidates }
+    }
+}
+
 impl Step {
+    /// What it holds in memory, roughly, in bytes.
+    pub(crate) fn size_bytes(&self) -> usize {
+        match &self.intent {
+            Intent::Nothing => 0,
+            Intent::Remember { history } => history.iter().map(Past::size_bytes).sum(),
+            Intent::Generate { history, asked, .. } => {
+                let prompt = match asked {
+                    Inquiry::Question(question) => question.prompt.len(),
+                    Inquiry::Nobody(_) => 0,
+                };
+                history.iter().map(Past::size_bytes).sum::<usize>() + prompt
+            }
+        }
+    }
+
     /// What is asked, if somebody must be.
     pub(crate) fn question(&self) -> Option<&Question> {
         match &self.intent {
-            Intent::Generate { asked: Asked::Question(question), .. } => Some(question),
+            Intent::Generate { asked: Inquiry::Question(question), .. } => Some(question),
             _ => None,
         }
     }
@@ -151,7 +193,7 @@ impl Unit {
         Step { seen: state.revision, fates, intent }
     }
 
-    fn asked(&self, trigger: usize, history: &[Past]) -> Asked {
+    fn asked(&self, trigger: usize, history: &[Past]) -> Inquiry {
         let prompt = match self.campaign.prompt.render(history) {
             Ok(prompt) => prompt,
             Err(error) => {
@@ -161,14 +203,14 @@ impl Unit {
                 };
                 let (reason, detail) = (reason.to_owned(), error.to_string());
                 let conclusion = Conclusion::GivenUp { reason, detail, attempts: 0 };
-                return Asked::Nobody(SharedAnswer::without_asking(conclusion));
+                return Inquiry::Nobody(SharedAnswer::without_asking(conclusion));
             }
         };
         if safe_text::shows_nothing(&prompt) {
-            return Asked::Nobody(SharedAnswer::without_asking(Conclusion::Blank));
+            return Inquiry::Nobody(SharedAnswer::without_asking(Conclusion::Blank));
         }
         let hash = self.campaign.prompt_hash(&prompt);
         let retry_given_up_before_ms = self.candidates[trigger].redriven_at_ms.unwrap_or_default();
-        Asked::Question(Question { prompt, hash, retry_given_up_before_ms })
+        Inquiry::Question(Question { prompt, hash, retry_given_up_before_ms })
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use aws_config::timeout::TimeoutConfig;
 use aws_lambda_events::event::kinesis::KinesisEvent;
 use aws_lambda_events::event::streams::KinesisEventResponse;
-use campaign::{Compiled, InvalidCampaigns, Past};
+use campaign::{CompiledCampaign, InvalidCampaigns, Past};
 use contract::metrics::{self, Counts, Fate};
 use quota::clock::Clock;
 use quota::jitter::Jitter;
@@ -18,9 +18,8 @@ use crate::conclude::{Outcome, Writer};
 use crate::coordination::{Coordination, SharedTable};
 use crate::dead_letters::{DeadLetterQueue, Letters, NO_LETTER, Sqs};
 use crate::deadline::{Deadline, OPERATION_TIMEOUT};
-use crate::decide::{Reader, Unit};
+use crate::decide::{Reader, Turn};
 use crate::deletion::Deletions;
-use crate::eligibility::Candidate;
 use crate::model::{Bedrock, TextModel};
 use crate::settings::Settings;
 use crate::stages::{Stages, Tools};
@@ -33,7 +32,7 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct Processor {
     /// Campaigns, in the order of their names.
-    campaigns: Vec<Arc<Compiled>>,
+    campaigns: Vec<Arc<CompiledCampaign>>,
     tools: Tools,
 }
 
@@ -64,7 +63,7 @@ pub enum NotReady {
 }
 
 /// The models that campaigns ask.
-pub fn models(campaigns: &[Arc<Compiled>]) -> impl Iterator<Item = &str> {
+pub fn models(campaigns: &[Arc<CompiledCampaign>]) -> impl Iterator<Item = &str> {
     campaigns.iter().map(|each| each.campaign.config.model_id.as_str())
 }
 
@@ -84,7 +83,7 @@ pub struct Report {
 impl Processor {
     /// Works for these campaigns; asks at most so many `questions` at a time.
     pub fn new(
-        campaigns: Vec<Arc<Compiled>>,
+        campaigns: Vec<Arc<CompiledCampaign>>,
         ports: Ports,
         questions: usize,
         (clock, jitter): (Clock, Jitter),
@@ -141,7 +140,7 @@ impl Processor {
         deletions.apply(&batch, &mut fates, deadline, &mut report).await;
         let units = self.units(&batch, &mut fates, &mut report.counts);
         let stages = Stages::new(self.tools.clone(), Arc::clone(&batch), units, deadline);
-        stages
+        let answering = stages
             .run(|(places, outcome)| {
                 let Outcome { unit: _, fates: decided, counts, freshness, returned_for } = outcome;
                 for (place, fate) in places.iter().zip(&decided) {
@@ -152,6 +151,7 @@ impl Processor {
                 report.returned_for = returned_for.or(report.returned_for.take());
             })
             .await;
+        report.counts.merge(&answering);
 
         self.bury_poison(&batch, &mut fates, deadline, &mut report).await;
         answers.say_refusals();
@@ -193,8 +193,8 @@ impl Processor {
 
     /// The users and campaigns that events of the batch trigger, those of the highest
     /// priority first; events that lack what the prompt needs are done with.
-    fn units(&self, batch: &Batch, fates: &mut Fates, counts: &mut Counts) -> Vec<Unit> {
-        let mut campaigns: Vec<&Arc<Compiled>> = self.campaigns.iter().collect();
+    fn units(&self, batch: &Batch, fates: &mut Fates, counts: &mut Counts) -> Vec<Turn> {
+        let mut campaigns: Vec<&Arc<CompiledCampaign>> = self.campaigns.iter().collect();
         campaigns.sort_by_key(|each| std::cmp::Reverse(each.campaign.config.priority));
         let mut units = Vec::new();
         for campaign in campaigns {
@@ -202,13 +202,10 @@ impl Processor {
                 if fates.is_returned(user) {
                     continue;
                 }
-                let (mut places, mut candidates) = (Vec::new(), Vec::new());
+                let mut places = Vec::new();
                 for &place in &each.events {
-                    match candidate(campaign, batch, place, counts) {
-                        Some(candidate) if campaign.lacks(&candidate.event).is_empty() => {
-                            candidates.push(candidate);
-                            places.push(place);
-                        }
+                    match past(campaign, batch, place, counts) {
+                        Some(event) if campaign.lacks(&event).is_empty() => places.push(place),
                         Some(_) => fates.decide(place, Fate::Incomplete),
                         None => {}
                     }
@@ -219,7 +216,7 @@ impl Processor {
                 let key =
                     Key { user_id: each.id.clone(), campaign: campaign.campaign.name.clone() };
                 let (id, campaign) = (units.len(), Arc::clone(campaign));
-                units.push(Unit { id, campaign, key, places, candidates });
+                units.push(Turn { id, campaign, key, places });
             }
         }
         units
@@ -227,12 +224,12 @@ impl Processor {
 }
 
 /// An event as a campaign remembers it, if it triggers the campaign.
-fn candidate(
-    campaign: &Compiled,
+fn past(
+    campaign: &CompiledCampaign,
     batch: &Batch,
     place: usize,
     counts: &mut Counts,
-) -> Option<Candidate> {
+) -> Option<Past> {
     let received = &batch.events[place];
     match campaign.is_triggered_by(&received.event_type, &received.event) {
         Ok(true) => {}
@@ -246,5 +243,5 @@ fn candidate(
     let allowed = &campaign.campaign.config.fields;
     let (event, cut) = Past::of(&received.event_type, &received.event, allowed);
     counts.add(metrics::VALUES_CUT, cut);
-    Some(Candidate { event, redriven_at_ms: received.redriven_at_ms })
+    Some(event)
 }

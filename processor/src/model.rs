@@ -8,7 +8,7 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use campaign::Compiled;
+use campaign::CompiledCampaign;
 use quota::Tokens;
 
 pub use bedrock::Bedrock;
@@ -232,7 +232,7 @@ pub trait TextModel: Debug + Send + Sync {
     /// Asks the campaign's model once, or once more with a correction.
     async fn generate(
         &self,
-        campaign: &Compiled,
+        campaign: &CompiledCampaign,
         prompt: &str,
         correction: Option<&Correction>,
     ) -> Result<Answer, ModelError>;
@@ -243,7 +243,7 @@ pub trait TextModel: Debug + Send + Sync {
 /// The schema counts as well: it travels with the request, and models that have
 /// no structured output read it as a tool.
 pub fn estimated_input_tokens(
-    campaign: &Compiled,
+    campaign: &CompiledCampaign,
     prompt: &str,
     correction: Option<&Correction>,
 ) -> u64 {

@@ -13,13 +13,14 @@
 //! another: a call of the model that ends is kept at once, however slow the writes are.
 //! There are no waves: as soon as some units are done, others are read.
 //!
-//! Guarantees: a bounded number of units is in memory and of writes under way; every unit
-//! comes to one outcome, also where time runs out.
+//! Guarantees: what is in memory beside the batch is bounded in bytes, and so is the number
+//! of writes under way; every unit comes to one outcome, and what answers took is counted,
+//! also where time runs out.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use campaign::Compiled;
+use campaign::CompiledCampaign;
 use contract::metrics::Counts;
 use program::causes;
 use tokio::task::{JoinError, JoinSet};
@@ -29,15 +30,23 @@ use crate::batch::Batch;
 use crate::conclude::{Draft, End, Outcome, Writer};
 use crate::coordination::Entry;
 use crate::deadline::{Deadline, OUT_OF_TIME};
-use crate::decide::{Decided, Intent, Reader, Unit};
+use crate::decide::{Decisions, Intent, Turn, Unit};
 use crate::store::TableError;
 
 /// Units that are read and decided about at once: five BatchGetItems, and the tombstones.
 const UNITS_OF_A_READ: usize = 500;
 
-/// Units that are under way: so much of a batch is in memory beside the batch itself, a
-/// history of 25 events of 8 KiB each at most. More are read when half of them are done.
-const MAX_UNITS: usize = 2 * UNITS_OF_A_READ;
+/// Reads at a time: a unit has a history of 25 events of 8 KiB each at most, so one read
+/// brings 100 MiB if all are as large as can be.
+const MAX_READS: usize = 2;
+
+/// Bytes of units under way at which no more are read. Not a number of units: those that
+/// wait for one slow answer must not keep all others waiting.
+const MAX_HELD_BYTES: usize = 64 * 1024 * 1024;
+
+/// Units ready to be written at which no more are read: what was decided long ago would
+/// only be decided anew.
+const MAX_READY: usize = UNITS_OF_A_READ;
 
 /// Writes of the content table at a time.
 const MAX_WRITES: usize = 64;
@@ -50,40 +59,49 @@ pub(crate) struct Tools {
 }
 
 /// What becomes of units that were read together.
-type Reading = Result<Decided, (Vec<Unit>, TableError)>;
+type Reading = Result<Decisions, (Vec<Unit>, TableError)>;
 
 /// The stages of one invocation, while they run.
 pub(crate) struct Stages {
     tools: Tools,
     batch: Arc<Batch>,
     deadline: Deadline,
-    /// Units that are not read yet, in the order of their turns.
-    waiting: VecDeque<Unit>,
+    /// Units that are not read yet.
+    waiting: VecDeque<Turn>,
     reads: JoinSet<Reading>,
-    questions: HashMap<Arc<str>, Asking>,
-    asked: JoinSet<Answered>,
+    questions: HashMap<Arc<str>, OpenQuestion>,
+    asked: JoinSet<(Arc<str>, Conclusion)>,
+    /// What answers took, also those that were cut off.
+    counts: Arc<Mutex<Counts>>,
     /// What is to be written as soon as a write ends.
     ready: VecDeque<Draft>,
     writes: JoinSet<End>,
-    /// Places of the events of all units that have come to nothing yet.
-    open: HashMap<usize, Vec<usize>>,
-    /// Units between their reading and their outcome.
-    under_way: usize,
+    /// Units that have come to nothing yet.
+    open: HashMap<usize, OpenUnit>,
+    /// What those hold that were read.
+    held_bytes: usize,
+}
+
+/// A unit that has come to nothing yet.
+struct OpenUnit {
+    /// Places of its events.
+    places: Vec<usize>,
+    /// What it holds, once it is read.
+    held_bytes: usize,
 }
 
 /// A question that is being asked.
-struct Asking {
+struct OpenQuestion {
     question: Question,
-    campaign: Arc<Compiled>,
+    campaign: Arc<CompiledCampaign>,
     /// Who waits for it.
     drafts: Vec<Draft>,
 }
 
-/// A question that was answered.
-struct Answered {
-    hash: Arc<str>,
-    conclusion: Conclusion,
-    counts: Counts,
+/// Counts what one answer takes, to the last also if it is cut off.
+struct Tally {
+    own: Counts,
+    all: Arc<Mutex<Counts>>,
 }
 
 /// An outcome, and the places of the events that it is about.
@@ -94,10 +112,11 @@ impl Stages {
     pub(crate) fn new(
         tools: Tools,
         batch: Arc<Batch>,
-        units: Vec<Unit>,
+        units: Vec<Turn>,
         deadline: Deadline,
     ) -> Self {
-        let open = units.iter().map(|unit| (unit.id, unit.places.clone())).collect();
+        let open = |unit: &Turn| OpenUnit { places: unit.places.clone(), held_bytes: 0 };
+        let open = units.iter().map(|unit| (unit.id, open(unit))).collect();
         Self {
             tools,
             batch,
@@ -106,26 +125,31 @@ impl Stages {
             reads: JoinSet::new(),
             questions: HashMap::new(),
             asked: JoinSet::new(),
+            counts: Arc::default(),
             ready: VecDeque::new(),
             writes: JoinSet::new(),
             open,
-            under_way: 0,
+            held_bytes: 0,
         }
     }
 
-    /// Brings every unit to its outcome, which `done` is told.
-    pub(crate) async fn run(mut self, mut done: impl FnMut(Done)) {
+    /// Brings every unit to its outcome, which `done` is told; says what answers took.
+    pub(crate) async fn run(mut self, mut done: impl FnMut(Done)) -> Counts {
         let deadline = self.deadline;
-        let whole = deadline.before_the_answer(self.work(&mut done)).await;
-        if whole.is_none() || !self.open.is_empty() {
-            // What is still under way is cut off with its tasks.
-            let mut open: Vec<(usize, Vec<usize>)> = self.open.drain().collect();
-            open.sort_unstable();
-            for (unit, places) in open {
-                let outcome = Outcome::returned(unit, places.len(), OUT_OF_TIME);
-                done((places, outcome));
-            }
+        deadline.before_the_answer(self.work(&mut done)).await;
+        // What is still under way is cut off.
+        self.writes.abort_all();
+        self.reads.abort_all();
+        self.asked.shutdown().await;
+        let open = self.open.drain().map(|(unit, open)| (unit, open.places));
+        let mut open: Vec<(usize, Vec<usize>)> = open.collect();
+        open.sort_unstable();
+        for (unit, places) in open {
+            let outcome = Outcome::returned(unit, places.len(), OUT_OF_TIME);
+            done((places, outcome));
         }
+        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.clone()
     }
 
     async fn work(&mut self, done: &mut impl FnMut(Done)) {
@@ -135,7 +159,10 @@ impl Stages {
             tokio::select! {
                 // In order, so that a run can be repeated.
                 biased;
-                Some(answered) = self.asked.join_next() => self.answered(joined(answered)),
+                Some(end) = self.asked.join_next() => {
+                    let (hash, conclusion) = joined(end);
+                    self.answered(&hash, conclusion);
+                }
                 Some(end) = self.writes.join_next() => match joined(end) {
                     End::Over(outcome) => self.over(outcome, done),
                     End::Asks(draft) => self.ask_all(vec![*draft], HashMap::new()),
@@ -148,24 +175,30 @@ impl Stages {
 
     /// Reads the next units, if there is room for them and time.
     fn read_more(&mut self) {
-        while self.under_way + UNITS_OF_A_READ <= MAX_UNITS
+        while self.reads.len() < MAX_READS
+            && self.held_bytes < MAX_HELD_BYTES
+            && self.ready.len() < MAX_READY
             && !self.waiting.is_empty()
             && !self.deadline.is_over()
         {
             let some = self.waiting.len().min(UNITS_OF_A_READ);
-            let units: Vec<Unit> = self.waiting.drain(..some).collect();
-            self.under_way += units.len();
+            let turns: Vec<Turn> = self.waiting.drain(..some).collect();
             let (reader, deadline) = (self.tools.writer.reader.clone(), self.deadline);
-            self.reads.spawn(async move { Reader::decide(&reader, units, deadline).await });
+            let batch = Arc::clone(&self.batch);
+            self.reads.spawn(async move {
+                let units = turns.into_iter().map(|turn| turn.unit(&batch)).collect();
+                reader.decide(units, deadline).await
+            });
         }
     }
 
     fn read(&mut self, reading: Reading, done: &mut impl FnMut(Done)) {
         match reading {
-            Ok(Decided { steps, known }) => {
+            Ok(Decisions { steps, known }) => {
                 let drafts = steps.into_iter().map(|(unit, step)| Draft::new(unit, step));
                 let (over, rest): (Vec<_>, Vec<_>) =
                     drafts.partition(|draft| draft.step.intent == Intent::Nothing);
+                rest.iter().for_each(|draft| self.hold(draft));
                 over.into_iter().for_each(|draft| self.over(draft.unchanged(), done));
                 self.ask_all(rest, known);
             }
@@ -191,7 +224,7 @@ impl Stages {
             let campaign = Arc::clone(&draft.unit.campaign);
             let asking = self.questions.entry(Arc::clone(&hash)).or_insert_with(|| {
                 new.push(hash);
-                Asking { question: question.clone(), campaign, drafts: Vec::new() }
+                OpenQuestion { question: question.clone(), campaign, drafts: Vec::new() }
             });
             asking.drafts.push(draft);
         }
@@ -207,23 +240,21 @@ impl Stages {
         asking.insist();
         let (question, campaign) = (asking.question.clone(), Arc::clone(&asking.campaign));
         let (answers, deadline) = (Arc::clone(&self.tools.answers), self.deadline);
+        let mut tally = Tally { own: Counts::default(), all: Arc::clone(&self.counts) };
         self.asked.spawn(async move {
-            let mut counts = Counts::default();
-            let conclusion =
-                answers.answer(&campaign, &question, known, deadline, &mut counts).await;
-            Answered { hash, conclusion, counts }
+            let counts = &mut tally.own;
+            let conclusion = answers.answer(&campaign, &question, known, deadline, counts).await;
+            (hash, conclusion)
         });
     }
 
     /// Whoever asked has an answer; who wants what was given up to be tried again asks anew.
-    fn answered(&mut self, answered: Answered) {
-        let Answered { hash, conclusion, counts } = answered;
-        let Some(Asking { question, drafts, .. }) = self.questions.remove(&hash) else { return };
+    fn answered(&mut self, hash: &str, conclusion: Conclusion) {
+        let Some(asked) = self.questions.remove(hash) else { return };
+        let OpenQuestion { question, drafts, .. } = asked;
         let answer = SharedAnswer::new(&question, conclusion);
         let is_given_up = matches!(*answer.conclusion, Conclusion::GivenUp { .. });
-        // What the answer took is counted with the first that it is for.
-        let mut counts = Some(counts);
-        let mut again = Vec::new();
+        let (mut again, mut is_first) = (Vec::new(), true);
         for mut draft in drafts {
             let wants_more = draft.step.question().is_some_and(|own| {
                 own.retry_given_up_before_ms > question.retry_given_up_before_ms
@@ -233,14 +264,8 @@ impl Stages {
                 continue;
             }
             draft.answer = Some(answer.clone());
-            if let Some(counts) = counts.take() {
-                draft.is_first = true;
-                draft.counts.merge(&counts);
-            }
+            draft.is_first = std::mem::take(&mut is_first);
             self.ready.push_back(draft);
-        }
-        if let (Some(counts), Some(draft)) = (counts, again.first_mut()) {
-            draft.counts.merge(&counts);
         }
         self.ask_all(again, HashMap::new());
     }
@@ -256,15 +281,29 @@ impl Stages {
         }
     }
 
+    /// A draft is in memory until its unit is over.
+    fn hold(&mut self, draft: &Draft) {
+        if let Some(open) = self.open.get_mut(&draft.unit.id) {
+            open.held_bytes = draft.size_bytes();
+            self.held_bytes += open.held_bytes;
+        }
+    }
+
     fn over(&mut self, outcome: Outcome, done: &mut impl FnMut(Done)) {
-        self.under_way -= 1;
-        if let Some(places) = self.open.remove(&outcome.unit) {
+        if let Some(OpenUnit { places, held_bytes }) = self.open.remove(&outcome.unit) {
+            self.held_bytes -= held_bytes;
             done((places, outcome));
         }
     }
 }
 
-impl Asking {
+impl Drop for Tally {
+    fn drop(&mut self) {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner).merge(&self.own);
+    }
+}
+
+impl OpenQuestion {
     /// Asks as the most insistent of those who ask: what was given up before any of them
     /// was sent again is tried again.
     fn insist(&mut self) {

@@ -141,7 +141,7 @@ pub enum Cause {
     Call(#[from] CallError),
     /// DynamoDB left some of the keys out every time.
     #[error("keys were left unprocessed {0} times")]
-    Unprocessed(u32),
+    Unprocessed(usize),
     /// What should be stored is no JSON.
     #[error("it is no JSON")]
     NotJson,

@@ -27,7 +27,7 @@ const MAX_UNKNOWN: Duration = Duration::from_secs(6);
 /// How long the rest waits at most.
 const UNKNOWN_WAIT: Duration = Duration::from_secs(2);
 
-/// Campaigns of which one update says what was learnt.
+/// Kinds of which one update says what was learnt.
 const MAX_NEWS: usize = 8;
 
 /// How long the size of calls of a kind counts: a window that held one, twice over.

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use program::causes;
 use tokio::time::{sleep, timeout};
 
 use crate::fallback::{Fallback, NoShare};
@@ -96,7 +97,7 @@ impl Scheduler {
                 self.state().forecast.keep_news();
                 self.state().close(now_us);
             }
-            Ok(Err(error)) => self.failed(&error.to_string(), now_us).await,
+            Ok(Err(error)) => self.failed(&causes::told(&error), now_us).await,
             Err(_) => self.failed("no answer", now_us).await,
         }
     }

@@ -12,9 +12,9 @@ use crate::table::{LaneItem, LaneName, QuotaTable, Reply, TableError};
 
 /// Lanes in memory.
 #[derive(Debug, Default)]
-pub struct Unshared(Mutex<HashMap<LaneName, Lane>>);
+pub struct UnsharedTable(Mutex<HashMap<LaneName, Lane>>);
 
-impl Unshared {
+impl UnsharedTable {
     fn lanes(&self) -> MutexGuard<'_, HashMap<LaneName, Lane>> {
         // Nothing panics while it holds this lock.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -22,7 +22,7 @@ impl Unshared {
 }
 
 #[async_trait]
-impl QuotaTable for Unshared {
+impl QuotaTable for UnsharedTable {
     async fn take(
         &self,
         name: &LaneName,

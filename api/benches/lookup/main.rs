@@ -19,7 +19,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use api::credentials::{Accepted, Gate, Secret};
+use api::credentials::{Gate, Secret, ValidSecrets};
 use api::handler::{Api, Call};
 use api::settings::UnknownUser;
 use api::table::Table;
@@ -126,7 +126,7 @@ async fn lookups(embedded: &Embedded, root: &Path) -> Value {
     let config = embedded.config().await;
     let client = aws_sdk_dynamodb::Client::new(&config);
     let secret = Secret { username: "braze".to_owned(), password: PASSWORD.to_owned() };
-    let gate = Gate::Fixed(Accepted::new(&[secret]));
+    let gate = Gate::Fixed(ValidSecrets::new(&[secret]));
     let table = Table::new(&config, TABLE.to_owned());
     let campaigns = campaign::read(&root.join("campaigns")).expect("are valid");
     let api = Api::new(table, gate, None, campaigns, UnknownUser::Fallback);

@@ -17,7 +17,7 @@ use std::time::Duration;
 use program::causes;
 
 use super::secrets_manager::{Reading, SecretsManager, Unreadable};
-use super::{Accepted, Presented, Verdict};
+use super::{CallCredentials, ValidSecrets, Verdict};
 
 /// Age at which secrets are read again: how long a secret that was taken back can stay valid.
 const REFRESH_SECS: i64 = 300;
@@ -41,23 +41,23 @@ const WARM_UP: Duration = Duration::from_millis(600);
 
 /// The secrets in Secrets Manager, as last read.
 #[derive(Debug)]
-pub struct Managed {
+pub struct ManagedSecrets {
     source: SecretsManager,
     known: Mutex<Known>,
 }
 
 #[derive(Debug, Default)]
 struct Known {
-    current: Option<Accepted>,
-    previous: Option<Accepted>,
+    current: Option<ValidSecrets>,
+    previous: Option<ValidSecrets>,
     /// When both were read, in UNIX seconds.
     read_at: i64,
     /// When they were last asked for, successfully or not.
     asked_at: i64,
 }
 
-impl Managed {
-    /// Knows nothing yet; see [`Managed::warm`].
+impl ManagedSecrets {
+    /// Knows nothing yet; see [`ManagedSecrets::warm`].
     pub fn new(source: SecretsManager) -> Self {
         Self { source, known: Mutex::default() }
     }
@@ -69,7 +69,7 @@ impl Managed {
     }
 
     /// Judges credentials; `now` is in UNIX seconds.
-    pub async fn judge(&self, presented: &Presented, now: i64) -> Verdict {
+    pub async fn judge(&self, presented: &CallCredentials, now: i64) -> Verdict {
         let first = self.known().compare(presented);
         if self.known().turn_to_read(first, now) {
             self.read(READ_LIMIT, now).await;
@@ -90,7 +90,7 @@ impl Managed {
 }
 
 impl Known {
-    fn compare(&self, presented: &Presented) -> Verdict {
+    fn compare(&self, presented: &CallCredentials) -> Verdict {
         let Some(current) = &self.current else { return Verdict::Unverifiable };
         // With both, whichever fits.
         let is_previous = self.previous.as_ref().is_some_and(|known| known.accepts(presented));

@@ -12,7 +12,7 @@ use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
 
 use program::aws::CallError;
 
-use super::{Accepted, BadSecret, Secret};
+use super::{BadSecret, Secret, ValidSecrets};
 
 /// The version to use.
 const CURRENT: &str = "AWSCURRENT";
@@ -31,9 +31,9 @@ pub struct SecretsManager {
 #[derive(Debug)]
 pub struct Reading {
     /// The version to use.
-    pub current: Result<Option<Accepted>, Unreadable>,
+    pub current: Result<Option<ValidSecrets>, Unreadable>,
     /// The version that was current before.
-    pub previous: Result<Option<Accepted>, Unreadable>,
+    pub previous: Result<Option<ValidSecrets>, Unreadable>,
 }
 
 /// The secret could not be read.
@@ -73,7 +73,7 @@ impl SecretsManager {
         &self,
         stage: &'static str,
         within: Duration,
-    ) -> Result<Option<Accepted>, Unreadable> {
+    ) -> Result<Option<ValidSecrets>, Unreadable> {
         let request = self.client.get_secret_value().secret_id(&self.arn).version_stage(stage);
         let not_given = |cause| Unreadable::NotGiven(stage, cause);
         let answer = tokio::time::timeout(within, request.send()).await;
@@ -84,7 +84,7 @@ impl SecretsManager {
         };
         let text = value.secret_string.unwrap_or_default();
         match Secret::parse(&text) {
-            Ok(secret) => Ok(Some(Accepted::new(&[secret]))),
+            Ok(secret) => Ok(Some(ValidSecrets::new(&[secret]))),
             Err(error) => Err(Unreadable::Bad(stage, error)),
         }
     }

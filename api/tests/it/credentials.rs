@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use api::credentials::managed::Managed;
+use api::credentials::managed::ManagedSecrets;
 use api::credentials::secrets_manager::SecretsManager;
 use api::credentials::{Gate, Verdict};
 use api::settings::UnknownUser;
@@ -45,12 +45,15 @@ impl Stand {
     }
 
     /// Starts it, and an api's gate in front of it.
-    async fn gate(&self) -> Managed {
+    async fn gate(&self) -> ManagedSecrets {
         let (listener, address) = free_port().await;
         let router = Router::new().fallback(answer).with_state(self.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
         let config = config_for(address).await;
-        Managed::new(SecretsManager::new(&config, "arn:aws:secretsmanager:secret".to_owned()))
+        ManagedSecrets::new(SecretsManager::new(
+            &config,
+            "arn:aws:secretsmanager:secret".to_owned(),
+        ))
     }
 
     /// The same, where the secret was read at the second 1,000.

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use api::cache::Cache;
-use api::credentials::{Accepted, Gate, Secret};
+use api::credentials::{Gate, Secret, ValidSecrets};
 use api::handler::{Api, Call};
 use api::settings::UnknownUser;
 use api::table::Table;
@@ -112,7 +112,7 @@ pub(crate) fn api_over(
 
 pub(crate) fn gate() -> Gate {
     let secret = Secret { username: "braze".to_owned(), password: "s3cret".to_owned() };
-    Gate::Fixed(Accepted::new(&[secret]))
+    Gate::Fixed(ValidSecrets::new(&[secret]))
 }
 
 fn campaigns() -> Vec<Campaign> {

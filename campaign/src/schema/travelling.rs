@@ -45,7 +45,7 @@ const MAX_SCHEMAS: usize = 1_000;
 
 /// What travels of a schema.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Reduced {
+pub(crate) struct TravellingSchema {
     pub(crate) schema: Value,
     /// What is only checked here: JSON pointers with their keywords.
     pub(crate) left_out: Vec<(String, String)>,
@@ -66,7 +66,10 @@ pub(crate) enum Irreducible {
 }
 
 /// Reduces a schema to what the service takes.
-pub(crate) fn reduced(schema: &Value, form: StructuredOutput) -> Result<Reduced, Irreducible> {
+pub(crate) fn reduced(
+    schema: &Value,
+    form: StructuredOutput,
+) -> Result<TravellingSchema, Irreducible> {
     let mut reducing = Reducing { root: schema, left_out: Vec::new(), schemas: 0 };
     let mut schema = reducing.schema(schema, "", 0)?;
     if form == StructuredOutput::Tool
@@ -74,7 +77,7 @@ pub(crate) fn reduced(schema: &Value, form: StructuredOutput) -> Result<Reduced,
     {
         map.retain(|name, _| TAKEN_BY_TOOLS.contains(&name.as_str()));
     }
-    Ok(Reduced { schema, left_out: reducing.left_out })
+    Ok(TravellingSchema { schema, left_out: reducing.left_out })
 }
 
 struct Reducing<'s> {
@@ -172,7 +175,7 @@ mod tests {
 
     use super::*;
 
-    fn travels(schema: Value) -> Reduced {
+    fn travels(schema: Value) -> TravellingSchema {
         reduced(&schema, StructuredOutput::JsonSchema).expect("can travel")
     }
 

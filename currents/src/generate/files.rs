@@ -4,7 +4,7 @@ use rand::RngExt as _;
 use rand::rngs::Xoshiro256PlusPlus;
 
 use super::damage::damage;
-use super::{GenerateError, Generated, Plan, Sink};
+use super::{GenerateError, GeneratedFiles, Plan, Sink};
 use crate::catalogue::{BadCatalogue, Catalogue, Version};
 use crate::write::encode::Shape;
 use crate::write::{Container, Packer, container_header, layout};
@@ -23,7 +23,7 @@ pub(super) struct Files<'a> {
     duplicates: f64,
     damaged: f64,
     other_versions: f64,
-    pub(super) generated: Generated,
+    pub(super) generated: GeneratedFiles,
 }
 
 /// The files of one event type.
@@ -72,7 +72,7 @@ impl<'a> Files<'a> {
             duplicates: plan.course.duplicates,
             damaged: plan.course.damaged,
             other_versions: plan.course.other_versions,
-            generated: Generated::default(),
+            generated: GeneratedFiles::default(),
         })
     }
 
@@ -117,7 +117,7 @@ impl<'a> Files<'a> {
     pub(super) fn finish(
         mut self,
         rng: &mut Xoshiro256PlusPlus,
-    ) -> Result<Generated, GenerateError> {
+    ) -> Result<GeneratedFiles, GenerateError> {
         for index in 0..self.rows.len() {
             self.close(index, rng)?;
         }

@@ -24,7 +24,7 @@ fn rough() -> Course {
     }
 }
 
-fn read_all(folder: &Path, generated: &Generated) -> Vec<(String, Vec<u8>)> {
+fn read_all(folder: &Path, generated: &GeneratedFiles) -> Vec<(String, Vec<u8>)> {
     let read = |key: &String| (key.clone(), fs::read(folder.join(key)).expect("is there"));
     generated.keys.iter().map(read).collect()
 }
@@ -33,7 +33,7 @@ fn read_all(folder: &Path, generated: &Generated) -> Vec<(String, Vec<u8>)> {
 type Events = Vec<(String, BTreeMap<String, Value>)>;
 
 /// All events that can be read, and how many files end with an error.
-fn events(folder: &Path, generated: &Generated) -> (Events, u64) {
+fn events(folder: &Path, generated: &GeneratedFiles) -> (Events, u64) {
     let (mut events, mut damaged) = (Vec::new(), 0);
     for key in &generated.keys {
         let Ok(reader) = Reader::new(File::open(folder.join(key)).expect("is there")) else {

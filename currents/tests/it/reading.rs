@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 
 use contract::user_record::Event;
 use currents::read::container::{DEFAULT_MAX_BLOCK_BYTES, Position};
-use currents::read::{Origin, Reader, Source, Stopped, Taken, Taker};
+use currents::read::{Envelope, Interruption, Origin, Reader, Source, Taker};
 
 pub(crate) const USER: &str = "5f1a2b3c4d5e6f7a8b9c0d1e";
 pub(crate) const TIME: i64 = 1_743_526_800;
@@ -26,7 +26,7 @@ pub(crate) struct Read {
     pub(crate) without_user: u64,
     /// Where reading could have begun again, after each event.
     pub(crate) resumes: Vec<Position>,
-    pub(crate) stopped: Option<Stopped>,
+    pub(crate) stopped: Option<Interruption>,
 }
 
 impl Read {
@@ -58,7 +58,7 @@ impl Taker for Read {
         &mut self.json
     }
 
-    fn take(&mut self, taken: Taken<'_>, resume: Position) -> ControlFlow<()> {
+    fn take(&mut self, taken: Envelope<'_>, resume: Position) -> ControlFlow<()> {
         self.events += 1;
         self.mended += u64::from(taken.is_mended);
         self.resumes.push(resume);

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use apache_avro::types::Value;
 use currents::catalogue::Catalogue;
 use currents::generate::{self, Course, Plan};
+use currents::read::codec::Codec;
+use currents::read::container::Header;
 use currents::write::sample::{self, Occasion};
 use currents::write::{self as writer, Compression};
-use ingest::codec::Codec;
-use ingest::container::Header;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 

@@ -16,9 +16,10 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use ingest::codec::Decompressor;
-use ingest::container::{DEFAULT_MAX_BLOCK_BYTES, Header, Position};
-use ingest::decode::{Decoder, Origin, Receiver, Source};
+use currents::read::codec::Decompressor;
+use currents::read::container::{DEFAULT_MAX_BLOCK_BYTES, Header, Position};
+use currents::read::{Origin, Reader, Source};
+use ingest::decode::{Decoder, Receiver};
 use ingest::grouping::{Group, MAX_GROUP_BYTES};
 use ingest::settings::DEFAULT_STREAM_BUCKETS;
 use serde_json::{Value, json};
@@ -166,8 +167,7 @@ impl Receiver for Counted {
 
 fn decoder() -> Decoder {
     Decoder {
-        wanted: BTreeSet::new(),
-        max_block_bytes: DEFAULT_MAX_BLOCK_BYTES,
+        reader: Reader { wanted: BTreeSet::new(), max_block_bytes: DEFAULT_MAX_BLOCK_BYTES },
         max_group_bytes: MAX_GROUP_BYTES,
         buckets: DEFAULT_STREAM_BUCKETS,
     }

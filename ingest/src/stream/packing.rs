@@ -9,7 +9,7 @@
 use std::mem;
 use std::num::NonZeroU16;
 
-use contract::aggregation::{self, Aggregate, MEMBER_OVERHEAD_BYTES, Unsealed};
+use contract::aggregation::{self, Aggregate, MEMBER_OVERHEAD_BYTES, UnsealedRecord};
 
 /// Size at which a stream record is closed, in bytes. A shard takes 1 MiB a second, and
 /// a batch of Lambda 6 MB, so a record should be a small part of either.
@@ -30,7 +30,7 @@ pub struct StreamRecord {
 #[derive(Debug)]
 pub struct Packer {
     buckets: Vec<Bucket>,
-    packed: Vec<(usize, Unsealed)>,
+    packed: Vec<(usize, UnsealedRecord)>,
 }
 
 #[derive(Debug)]
@@ -70,7 +70,7 @@ impl Packer {
                 self.packed.push((place, bucket.aggregate.take()));
             }
         }
-        let (places, unsealed): (Vec<usize>, Vec<Unsealed>) =
+        let (places, unsealed): (Vec<usize>, Vec<UnsealedRecord>) =
             mem::take(&mut self.packed).into_iter().unzip();
         let sealed = places.into_iter().zip(aggregation::seal(unsealed));
         let record = |(place, data): (usize, Vec<u8>)| StreamRecord {

@@ -13,6 +13,7 @@ use aws_sdk_kinesis::error::{ProvideErrorMetadata as _, SdkError};
 use aws_sdk_kinesis::operation::put_records::PutRecordsError;
 use aws_sdk_kinesis::primitives::Blob;
 use aws_sdk_kinesis::types::PutRecordsRequestEntry;
+use backon::{BackoffBuilder as _, ExponentialBuilder};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::packing::StreamRecord;
@@ -23,11 +24,13 @@ pub const MAX_ENTRIES: usize = 500;
 /// Most bytes of one PutRecords request, partition keys included (AWS limit: 5 MiB).
 pub const MAX_REQUEST_BYTES: usize = 5 * 1024 * 1024;
 
-/// First wait before failed entries are sent again.
-const FIRST_BACKOFF: Duration = Duration::from_millis(50);
-
-/// Longest wait: a shard's limits are per second, so longer would waste capacity.
-const MAX_BACKOFF: Duration = Duration::from_secs(2);
+/// Waits before failed entries are sent again, each up to twice as long by chance. A shard's
+/// limits are per second, so longer ones would waste capacity.
+const BACKOFF: ExponentialBuilder = ExponentialBuilder::new()
+    .with_min_delay(Duration::from_millis(25))
+    .with_max_delay(Duration::from_secs(1))
+    .without_max_times()
+    .with_jitter();
 
 /// Codes of errors that pass by themselves although they blame the request (status 400).
 /// <https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html#API_PutRecords_Errors>,
@@ -122,7 +125,7 @@ impl Stream {
         deadline: Instant,
         put: &mut Put,
     ) -> Result<(), PutError> {
-        let mut backoff = FIRST_BACKOFF;
+        let mut waits = BACKOFF.build();
         loop {
             let sent = entries.len();
             let Ok(put_once) = timeout_at(deadline, self.put_once(&mut entries)).await else {
@@ -135,15 +138,14 @@ impl Stream {
             }
             // What was taken shows that the shard has room again, so waiting long wastes it.
             if entries.len() < sent {
-                backoff = FIRST_BACKOFF;
+                waits = BACKOFF.build();
             }
-            let wait = backoff.mul_f64(rand::random_range(0.5..1.0));
+            let wait = waits.next().unwrap_or(Duration::MAX);
             if Instant::now() + wait >= deadline {
                 return Err(PutError::OutOfTime { entries: entries.len(), code });
             }
             put.resent += entries.len() as u64;
             sleep(wait).await;
-            backoff = (backoff * 2).min(MAX_BACKOFF);
         }
     }
 

@@ -26,12 +26,12 @@ pub struct Notification {
     /// Parts that speak of no new object: of deletions, tags, or the set-up.
     pub ignored: u64,
     /// Parts that should name an object, and do not.
-    pub refused: Vec<Refused>,
+    pub refused: Vec<RefusedPart>,
 }
 
 /// A part of a notification that names no object.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused {
+pub struct RefusedPart {
     /// What is wrong with it.
     pub reason: String,
     /// The part, as a notification of its own.
@@ -200,7 +200,7 @@ impl Notification {
     }
 
     fn refuse(&mut self, reason: &str, body: String) {
-        self.refused.push(Refused { reason: reason.to_owned(), body });
+        self.refused.push(RefusedPart { reason: reason.to_owned(), body });
     }
 }
 

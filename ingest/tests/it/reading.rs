@@ -9,7 +9,7 @@ use bytes::Bytes;
 use contract::dead_letter::DeadLetter;
 use contract::user_record::{Event, UserRecord, unpack};
 use currents::read::container::{DEFAULT_MAX_BLOCK_BYTES, Position};
-use currents::read::{Origin, Reader, Source, Stopped};
+use currents::read::{Interruption, Origin, Reader, Source};
 use ingest::decode::{Decoder, Receiver};
 use ingest::grouping::{Group, MAX_GROUP_BYTES};
 use ingest::stream::packing::StreamRecord;
@@ -26,7 +26,7 @@ pub(crate) struct Read {
     pub(crate) events: u64,
     /// Where reading could have begun again, after each group.
     pub(crate) resumes: Vec<Position>,
-    pub(crate) stopped: Option<Stopped>,
+    pub(crate) stopped: Option<Interruption>,
 }
 
 impl Read {

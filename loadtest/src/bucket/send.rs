@@ -5,7 +5,7 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use tokio::sync::mpsc;
 
 use super::{AT_A_TIME, Bucket, Location};
-use currents::generate::{Generated, Plan, Sink, SinkError, generate_into};
+use currents::generate::{GeneratedFiles, Plan, Sink, SinkError, generate_into};
 
 /// A file on its way.
 type Sent = (String, Vec<u8>);
@@ -26,7 +26,7 @@ impl Bucket {
         plan: Plan,
         location: &Location,
         go_on: impl FnMut(u64) -> bool + Send + 'static,
-    ) -> anyhow::Result<Generated> {
+    ) -> anyhow::Result<GeneratedFiles> {
         let (sender, receiver) = mpsc::channel(1);
         let making = move || generate_into(&plan, &mut Sending(sender), go_on);
         let making = tokio::task::spawn_blocking(making);

@@ -11,7 +11,7 @@ use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep};
 
 use super::ReplayError;
-use super::result::Followed;
+use super::result::FollowedUsers;
 use super::scan::Scan;
 use crate::client::{Client, Kind, Reply};
 use crate::latency::Latencies;
@@ -177,11 +177,11 @@ impl Follow {
     }
 
     /// Looks once more at content that was to be written once; says what became of all.
-    pub(super) async fn finish(&self, client: &Client, had_content: u64) -> Followed {
+    pub(super) async fn finish(&self, client: &Client, had_content: u64) -> FollowedUsers {
         let (tags, mut followed) = {
             let state = self.state();
             let sampled = self.users.len() as u64;
-            let followed = Followed {
+            let followed = FollowedUsers {
                 sampled,
                 had_content,
                 not_uploaded: sampled - state.uploaded,
@@ -190,7 +190,7 @@ impl Follow {
                 repeated_events: self.users.iter().map(|user| user.repeats).sum(),
                 freshness: state.freshness.summary(),
                 resolution: state.resolution.summary(),
-                ..Followed::default()
+                ..FollowedUsers::default()
             };
             (state.tags.clone(), followed)
         };

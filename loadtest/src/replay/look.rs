@@ -16,11 +16,11 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// A system that tells its figures, or none.
 pub(super) struct Look {
     told: Option<(Local, Metrics)>,
-    seen: Mutex<Seen>,
+    seen: Mutex<Observation>,
 }
 
 #[derive(Default)]
-struct Seen {
+struct Observation {
     quota: Option<QuotaUse>,
     samples: Samples,
 }

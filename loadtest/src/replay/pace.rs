@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::scan::Scanned;
+use super::scan::ScannedFile;
 
 /// How fast files are replayed.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -36,7 +36,10 @@ pub struct TooLong;
 
 /// The files in the order they are due, each with its moment after the start; no moment
 /// means at once.
-pub fn schedule(files: &[Scanned], pace: Pace) -> Result<Vec<(usize, Option<Duration>)>, TooLong> {
+pub fn schedule(
+    files: &[ScannedFile],
+    pace: Pace,
+) -> Result<Vec<(usize, Option<Duration>)>, TooLong> {
     let mut order: Vec<usize> = (0..files.len()).collect();
     order.sort_by_key(|index| files[*index].last_time);
     let times = files.iter().map(|file| file.last_time).filter(|time| *time > i64::MIN);
@@ -65,11 +68,11 @@ mod tests {
 
     use super::*;
 
-    fn file(events: u64, last_time: i64) -> Scanned {
-        Scanned { path: PathBuf::new(), key: String::new(), bytes: 1, events, last_time }
+    fn file(events: u64, last_time: i64) -> ScannedFile {
+        ScannedFile { path: PathBuf::new(), key: String::new(), bytes: 1, events, last_time }
     }
 
-    fn secs(files: &[Scanned], pace: Pace) -> Vec<(usize, Option<u64>)> {
+    fn secs(files: &[ScannedFile], pace: Pace) -> Vec<(usize, Option<u64>)> {
         let schedule = schedule(files, pace).expect("is short");
         schedule.into_iter().map(|(index, due)| (index, due.map(|due| due.as_secs()))).collect()
     }

@@ -24,7 +24,7 @@ pub struct ReplayResult {
     /// What was uploaded.
     pub upload: Upload,
     /// What became of the users who were followed.
-    pub followed: Followed,
+    pub followed: FollowedUsers,
     /// How it went on.
     pub points: Vec<Point>,
     /// How it went on in the system, where that tells its figures, as `local` does.
@@ -71,7 +71,7 @@ pub struct Upload {
 /// What became of the users who were followed.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Followed {
+pub struct FollowedUsers {
     /// Users who were followed.
     pub sampled: u64,
     /// Users who were passed over, because they had content before.

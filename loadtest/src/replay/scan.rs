@@ -29,7 +29,7 @@ const MAX_IDS: usize = 1_000;
 
 /// A file, and what is in it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Scanned {
+pub struct ScannedFile {
     /// Where it is.
     pub path: PathBuf,
     /// Key that it gets in the bucket.
@@ -59,7 +59,7 @@ pub struct Candidate {
 #[derive(Debug, Default)]
 pub struct Scan {
     /// The files, in the order they were given.
-    pub files: Vec<Scanned>,
+    pub files: Vec<ScannedFile>,
     /// Files that cannot be read to their end.
     pub damaged: u64,
     /// Events that ask for content.
@@ -108,7 +108,7 @@ impl Scan {
         let opened = File::open(&file.path).with_context(failed)?;
         let bytes = opened.metadata().with_context(failed)?.len();
         let (path, key) = (file.path.clone(), file.key.clone());
-        let mut scanned = Scanned { path, key, bytes, events: 0, last_time: i64::MIN };
+        let mut scanned = ScannedFile { path, key, bytes, events: 0, last_time: i64::MIN };
         match Reader::new(BufReader::new(opened)) {
             Ok(reader) => self.read_events(reader, trigger, &mut scanned),
             Err(_) => self.damaged += 1,
@@ -121,7 +121,7 @@ impl Scan {
         &mut self,
         reader: Reader<'_, BufReader<File>>,
         trigger: &Trigger,
-        scanned: &mut Scanned,
+        scanned: &mut ScannedFile,
     ) {
         let event_type = event_type(reader.writer_schema());
         let (triggers, deletes) = (event_type == trigger.event_type, event_type == DELETION);

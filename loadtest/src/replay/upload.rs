@@ -9,12 +9,12 @@ use futures::stream::{self, StreamExt as _};
 use tokio::time::{Instant, sleep_until};
 
 use super::follow::Follow;
-use super::scan::Scanned;
+use super::scan::ScannedFile;
 use crate::latency::Latencies;
 
 /// What was uploaded so far.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Uploaded {
+pub(crate) struct UploadCount {
     pub(crate) files: u64,
     pub(crate) events: u64,
     pub(crate) failed_files: u64,
@@ -28,9 +28,9 @@ pub(crate) struct Uploaded {
 pub(crate) struct Uploader<'a> {
     pub(crate) s3: &'a Client,
     pub(crate) bucket: &'a str,
-    pub(crate) files: &'a [Scanned],
+    pub(crate) files: &'a [ScannedFile],
     pub(crate) follow: &'a Follow,
-    pub(crate) uploaded: Mutex<Uploaded>,
+    pub(crate) uploaded: Mutex<UploadCount>,
 }
 
 impl Uploader<'_> {
@@ -80,7 +80,7 @@ impl Uploader<'_> {
         }
     }
 
-    async fn put(&self, file: &Scanned) -> Result<(), String> {
+    async fn put(&self, file: &ScannedFile) -> Result<(), String> {
         let body = ByteStream::from_path(&file.path).await.map_err(|error| error.to_string())?;
         let put = self.s3.put_object().bucket(self.bucket).key(&file.key).body(body);
         let sent = put.send().await;

@@ -2,7 +2,7 @@
 
 use super::Named;
 use super::chart::{Axis, Chart, Scale, Series, quantile_axis, rarity};
-use super::system::{self, Shown};
+use super::system::{self, SystemView};
 use super::table::{Good, Row, table};
 use crate::replay::result::{Point, ReplayResult};
 
@@ -28,9 +28,9 @@ pub(super) fn section(runs: &[Named<'_, ReplayResult>]) -> String {
 }
 
 /// A run whose system told its figures.
-fn shown<'a>(run: &'a Named<'_, ReplayResult>) -> Option<Shown<'a>> {
+fn shown<'a>(run: &'a Named<'_, ReplayResult>) -> Option<SystemView<'a>> {
     let system = run.result.system.as_ref()?;
-    Some(Shown { letter: run.letter, system, periods: &[] })
+    Some(SystemView { letter: run.letter, system, periods: &[] })
 }
 
 /// A line over time: its name, and its value at a moment.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::Named;
 use super::escape::Escaped;
-use super::system::{self, Shown};
+use super::system::{self, SystemView};
 use super::table::{Good, Row, table};
 use crate::soak::result::SoakResult;
 use crate::system::Sample;
@@ -24,8 +24,8 @@ pub(super) fn section(runs: &[Named<'_, SoakResult>]) -> String {
     html
 }
 
-fn shown<'a>(run: &'a Named<'_, SoakResult>) -> Shown<'a> {
-    Shown { letter: run.letter, system: &run.result.system, periods: &run.result.periods }
+fn shown<'a>(run: &'a Named<'_, SoakResult>) -> SystemView<'a> {
+    SystemView { letter: run.letter, system: &run.result.system, periods: &run.result.periods }
 }
 
 fn figures(runs: &[Named<'_, SoakResult>]) -> Vec<Row> {

@@ -5,7 +5,7 @@ use crate::soak::schedule::Period;
 use crate::system::{Sample, System};
 
 /// A run, as it is shown.
-pub(super) struct Shown<'a> {
+pub(super) struct SystemView<'a> {
     pub(super) letter: &'static str,
     pub(super) system: &'a System,
     /// When which fault was on.
@@ -22,7 +22,7 @@ fn a_second(before: &Sample, now: &Sample, counter: fn(&Sample) -> u64) -> Optio
 }
 
 /// The system's figures over time.
-pub(super) fn charts(runs: &[Shown<'_>]) -> Vec<Chart> {
+pub(super) fn charts(runs: &[SystemView<'_>]) -> Vec<Chart> {
     let linear = |title, label, lines: &[Line]| over_time(runs, title, label, Scale::Linear, lines);
     let log =
         |title, label, lines: &[Line]| over_time(runs, title, label, Scale::Logarithmic, lines);
@@ -69,17 +69,17 @@ pub(super) fn charts(runs: &[Shown<'_>]) -> Vec<Chart> {
 }
 
 /// Look-ups over time.
-pub(super) fn look_ups(runs: &[Shown<'_>]) -> Chart {
+pub(super) fn look_ups(runs: &[SystemView<'_>]) -> Chart {
     let p99: [Line; 1] = [("", |_, now| (now.look_ups > 0).then_some(now.look_ups_p99_ms))];
     over_time(runs, "Look-ups: p99 of each moment", "ms", Scale::Logarithmic, &p99)
 }
 
 /// The quota's use; the limit is a line across where all runs have the same.
-fn quota(runs: &[Shown<'_>]) -> Chart {
+fn quota(runs: &[SystemView<'_>]) -> Chart {
     let used: [Line; 1] = [("", |_, now| now.quota_used.map(|used| used as f64))];
     let title = "Quota: tokens of the minute before";
     let mut chart = over_time(runs, title, "tokens", Scale::Linear, &used);
-    let limit = |run: &Shown<'_>| run.system.quota.map(|quota| quota.tokens_per_minute);
+    let limit = |run: &SystemView<'_>| run.system.quota.map(|quota| quota.tokens_per_minute);
     let first = runs.first().and_then(limit);
     if runs.iter().all(|run| limit(run) == first) {
         chart.bound = first.map(|limit| limit as f64);
@@ -102,7 +102,7 @@ fn quota(runs: &[Shown<'_>]) -> Chart {
 }
 
 fn over_time(
-    runs: &[Shown<'_>],
+    runs: &[SystemView<'_>],
     title: &'static str,
     label: &'static str,
     scale: Scale,

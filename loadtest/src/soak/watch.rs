@@ -9,7 +9,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::load::Load;
 use super::{Plan, SoakError};
-use crate::replay::upload::{Uploaded, Uploader};
+use crate::replay::upload::{UploadCount, Uploader};
 use crate::system::local::{Local, LocalError};
 use crate::system::{QuotaUse, Sample, Samples, System};
 
@@ -20,7 +20,7 @@ const MAX_UNANSWERED: u32 = 10;
 const MAX_REFUSED: u64 = 5;
 
 /// The end of the uploads.
-pub(super) struct Ended {
+pub(super) struct Ending {
     pub(super) after: Duration,
 }
 
@@ -36,7 +36,7 @@ pub(super) struct Watch<'a> {
 
 /// What was seen.
 #[derive(Debug, Default)]
-pub(super) struct Seen {
+pub(super) struct Observation {
     pub(super) upload_took: Duration,
     pub(super) drain_took: Duration,
     /// Counted since the start.
@@ -49,11 +49,11 @@ impl Watch<'_> {
     /// over. `on` says which fault is on.
     pub(super) async fn until_done(
         &self,
-        upload: impl Future<Output = Ended>,
+        upload: impl Future<Output = Ending>,
         calm: impl Future<Output = Result<(), SoakError>>,
         on: &dyn Fn() -> String,
         bar: &ProgressBar,
-    ) -> Result<Seen, SoakError> {
+    ) -> Result<Observation, SoakError> {
         let both = async {
             let (ended, calm) = tokio::join!(upload, calm);
             calm.map(|()| ended)
@@ -61,7 +61,7 @@ impl Watch<'_> {
         tokio::pin!(both);
         let mut ticks = interval(self.plan.tick);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let (mut seen, mut samples) = (Seen::default(), Samples::default());
+        let (mut seen, mut samples) = (Observation::default(), Samples::default());
         let (mut ended, mut unanswered) = (None, 0);
         loop {
             tokio::select! {
@@ -103,7 +103,7 @@ impl Watch<'_> {
         (counted.drained && all_arrived) || ended.elapsed() > self.plan.patience
     }
 
-    fn uploaded(&self) -> Uploaded {
+    fn uploaded(&self) -> UploadCount {
         self.uploader.uploaded.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 

@@ -8,7 +8,7 @@ use loadtest::credentials::Credentials;
 use loadtest::lookups::mix::Mix;
 use loadtest::lookups::users::Users;
 use loadtest::lookups::{self, LookupsError, Plan, Rates};
-use loadtest::measured::{Measured, Run};
+use loadtest::measured::{Measurement, Run};
 use local::front;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -134,7 +134,7 @@ async fn the_program_takes_credentials_from_its_environment_and_never_prints_the
 
     let right = loadtest(&[("LOADTEST_CREDENTIALS", front::CREDENTIALS)], &arguments).await;
     by_schema(&json);
-    let result = Measured::read(&json).expect("is a measurement");
+    let result = Measurement::read(&json).expect("is a measurement");
     let wrong = loadtest(&[("LOADTEST_CREDENTIALS", "braze:wr0ng")], &arguments).await;
     let no_pair = loadtest(&[("LOADTEST_CREDENTIALS", "wr0ng")], &arguments).await;
 

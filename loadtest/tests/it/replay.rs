@@ -8,7 +8,7 @@ use axum::extract::Request;
 use axum::http::header::ETAG;
 use axum::http::{Method, StatusCode};
 use axum::response::IntoResponse as _;
-use loadtest::measured::{Measured, Run};
+use loadtest::measured::{Measurement, Run};
 use loadtest::replay::result::ReplayResult;
 use local::{aws, front};
 use tempfile::TempDir;
@@ -42,10 +42,11 @@ pub(crate) async fn replay_at(
     arguments.push(json.to_str().expect("is UTF-8"));
     arguments.extend(more);
     let output = loadtest(&environment(endpoint), &arguments).await;
-    let result = json.exists().then(|| match Measured::read(json).expect("is a measurement").run {
-        Run::Replay(result) => *result,
-        other => panic!("is of another kind: {other:?}"),
-    });
+    let result =
+        json.exists().then(|| match Measurement::read(json).expect("is a measurement").run {
+            Run::Replay(result) => *result,
+            other => panic!("is of another kind: {other:?}"),
+        });
     Replayed { code: output.status.code(), printed: stdout(&output) + &stderr(&output), result }
 }
 

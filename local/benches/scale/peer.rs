@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use currents::input::Input;
-use local::aws::{ACCESS_KEY, Embedded, Options, REGION, SECRET_KEY, TABLE};
+use local::aws::{ACCESS_KEY, EmbeddedAws, Options, REGION, SECRET_KEY, TABLE};
 use local::bedrock::{Behaviour, StandIn};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -29,7 +29,7 @@ pub(crate) fn measure(folder: &Path) -> Value {
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let options = Options { shards: 1, enforce_limits: false, kept: false, faults: None };
         let (aws, _notifications) =
-            Embedded::start(state.path(), &options, &tasks, &stop).await.expect("starts");
+            EmbeddedAws::start(state.path(), &options, &tasks, &stop).await.expect("starts");
         let behaviour = Behaviour {
             tokens_per_minute: TOKENS_PER_MINUTE,
             latency: Duration::ZERO,
@@ -50,7 +50,7 @@ pub(crate) fn measure(folder: &Path) -> Value {
     measured
 }
 
-fn command(which: &str, paths: &[PathBuf], aws: &Embedded, stand_in: &StandIn) -> Command {
+fn command(which: &str, paths: &[PathBuf], aws: &EmbeddedAws, stand_in: &StandIn) -> Command {
     let mut command = Command::new(root().join("target/python/bin/python"));
     let dynamodb = aws.dynamodb_config.endpoint_url().expect("has an address");
     command

@@ -1,7 +1,7 @@
 //! The embedded Kinesis.
 //!
 //! It holds its records in memory, so whoever is done with some says so
-//! ([`Retained::forget`]). AWS keeps them for a day; nobody here reads them again.
+//! ([`StreamContents::forget`]). AWS keeps them for a day; nobody here reads them again.
 //!
 //! [`one_writer`] keeps two of its faults away. It numbers records before it stores them, so
 //! that of two puts at once a reader could see the higher numbers first, and would pass the
@@ -51,20 +51,20 @@ type Gate = Arc<RwLock<()>>;
 
 /// What the stream holds.
 #[derive(Clone)]
-pub(crate) struct Retained {
+pub(crate) struct StreamContents {
     store: Store,
     gate: Gate,
     /// Keys of records that nobody reads again.
     done: Arc<Mutex<Vec<String>>>,
 }
 
-impl fmt::Debug for Retained {
+impl fmt::Debug for StreamContents {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Retained").finish_non_exhaustive()
+        f.debug_struct("StreamContents").finish_non_exhaustive()
     }
 }
 
-impl Retained {
+impl StreamContents {
     /// Forgets records of a shard sooner or later.
     pub(crate) async fn forget(&self, shard_id: &str, sequence_numbers: &[String]) {
         let Ok((_, shard)) = resolve_shard_id(shard_id) else { return };
@@ -93,7 +93,7 @@ pub(super) async fn serve(
     options: &Options,
     tasks: &TaskTracker,
     stop: &CancellationToken,
-) -> anyhow::Result<(SocketAddr, Retained)> {
+) -> anyhow::Result<(SocketAddr, StreamContents)> {
     let (listener, address) = free_port().await?;
     let (router, store) = ferrokinesis::create_app(StoreOptions {
         create_stream_ms: 0,
@@ -117,7 +117,7 @@ pub(super) async fn serve(
             tracing::error!(%error, "embedded Kinesis stopped");
         }
     });
-    Ok((address, Retained { store, gate, done: Arc::default() }))
+    Ok((address, StreamContents { store, gate, done: Arc::default() }))
 }
 
 /// Lets records be read, or put by one at a time.
@@ -179,7 +179,7 @@ mod tests {
 
     struct Running {
         client: Client,
-        retained: Retained,
+        retained: StreamContents,
         stop: CancellationToken,
         _folder: tempfile::TempDir,
     }

@@ -39,7 +39,7 @@ const PAGE: usize = 1_000;
 
 /// An object that somebody put into [`BUCKET`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Created {
+pub(crate) struct CreatedObject {
     pub(crate) key: String,
     pub(crate) bytes: u64,
 }
@@ -59,7 +59,7 @@ pub(super) async fn serve(
 pub(crate) fn serve_on(
     listener: TcpListener,
     folder: &Path,
-    created: Option<mpsc::Sender<Created>>,
+    created: Option<mpsc::Sender<CreatedObject>>,
     tasks: &TaskTracker,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
@@ -106,7 +106,7 @@ struct ShortNames {
     files: FileSystem,
     root: PathBuf,
     keys: Keys,
-    created: Option<mpsc::Sender<Created>>,
+    created: Option<mpsc::Sender<CreatedObject>>,
 }
 
 impl ShortNames {
@@ -151,7 +151,7 @@ impl ShortNames {
         let Some(created) = self.created.as_ref().filter(|_| bucket == BUCKET) else { return };
         let bytes = self.size(bucket, &key).unwrap_or_default();
         // Nobody listens any more only when the process is stopping.
-        let _ = created.send(Created { key, bytes }).await;
+        let _ = created.send(CreatedObject { key, bytes }).await;
     }
 }
 

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aws_lambda_events::event::kinesis::{KinesisEvent, KinesisEventRecord};
+use backon::{BackoffBuilder as _, ExponentialBuilder};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use contract::dead_letter::{DeadLetter, Input};
@@ -18,13 +19,14 @@ use contract::metrics::{self, Counts};
 use contract::user_record::unpack;
 use processor::dead_letters::DeadLetterQueue;
 use processor::handler::Processor;
+use program::causes;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::Mapping;
 use super::shards::Checkpoint;
-use crate::aws::Retained;
+use crate::aws::StreamContents;
 use contract::local::Kind;
 
 use crate::faults::Faults;
@@ -35,11 +37,11 @@ use crate::totals::{Totals, add};
 /// Records travel in base64, which makes four bytes of three.
 const MAX_BATCH_BYTES: usize = 6_000_000 / 4 * 3;
 
-/// First wait before a batch comes again.
-const FIRST_BACKOFF: Duration = Duration::from_millis(100);
-
-/// Longest wait before a batch comes again.
-const MAX_BACKOFF: Duration = Duration::from_secs(5);
+/// Waits before a batch comes again.
+const BACKOFF: ExponentialBuilder = ExponentialBuilder::new()
+    .with_min_delay(Duration::from_millis(100))
+    .with_max_delay(Duration::from_secs(5))
+    .without_max_times();
 
 /// Invocations that are dropped live this long, or up to [`LIVES`] times as long: some
 /// read only, some have written a part.
@@ -57,7 +59,7 @@ pub(super) struct Lane {
     pub(super) faults: Option<Faults>,
     pub(super) checkpoint: Checkpoint,
     pub(super) shard_id: String,
-    pub(super) retained: Retained,
+    pub(super) retained: StreamContents,
     pub(super) records: mpsc::Receiver<KinesisEventRecord>,
     pub(super) stop: CancellationToken,
 }
@@ -107,7 +109,7 @@ impl Lane {
     /// Delivers a batch until every record of it is done or given up.
     async fn deliver(&self, batch: Vec<KinesisEventRecord>) {
         let mut waiting = VecDeque::from([Attempt { records: batch, retries: 0 }]);
-        let mut backoff = FIRST_BACKOFF;
+        let mut waits = BACKOFF.build();
         while let Some(mut attempt) = waiting.pop_front() {
             if self.is_given_up(&attempt) {
                 self.give_up(&attempt.records).await;
@@ -118,7 +120,7 @@ impl Lane {
                     let rest = attempt.records.split_off(done);
                     self.finish(&attempt.records).await;
                     if done > 0 {
-                        backoff = FIRST_BACKOFF;
+                        waits = BACKOFF.build();
                     }
                     attempt = Attempt { records: rest, retries: attempt.retries + 1 };
                 }
@@ -132,8 +134,7 @@ impl Lane {
             }
             if !attempt.records.is_empty() {
                 waiting.push_front(attempt);
-                sleep(backoff).await;
-                backoff = (backoff * 2).min(MAX_BACKOFF);
+                sleep(waits.next().unwrap_or_default()).await;
             }
         }
     }
@@ -198,7 +199,7 @@ impl Lane {
             };
             let letter = DeadLetter::new("record_given_up", "tried too often or too old", input);
             if let Err(error) = self.dead_letters.send(&letter).await {
-                tracing::error!(%error, "a given-up record is lost");
+                tracing::error!(error = causes::told(&error), "a given-up record is lost");
             }
         }
         let mut counts = Counts::default();

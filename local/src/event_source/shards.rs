@@ -21,7 +21,7 @@ use tokio_util::task::TaskTracker;
 
 use super::Mapping;
 use super::lane::Lane;
-use crate::aws::{Retained, STREAM};
+use crate::aws::{STREAM, StreamContents};
 use crate::faults::Faults;
 use crate::totals::{Totals, add};
 
@@ -59,7 +59,7 @@ pub struct Wiring {
     /// Folder of the checkpoints.
     pub folder: PathBuf,
     /// What the stream holds, of which records that are done are forgotten.
-    pub(crate) retained: Retained,
+    pub(crate) retained: StreamContents,
 }
 
 impl Shards {

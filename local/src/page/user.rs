@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use campaign::Compiled;
+use campaign::CompiledCampaign;
 use campaign::Past;
 use contract::content;
 use contract::user_record::MAX_USER_ID_BYTES;
@@ -73,7 +73,7 @@ impl Page {
 }
 
 /// The prompt that these events give, and whether the stored content was written from it.
-fn prompt(campaign: &Compiled, events: &[Past], stored_hash: Option<&str>) -> Value {
+fn prompt(campaign: &CompiledCampaign, events: &[Past], stored_hash: Option<&str>) -> Value {
     if events.is_empty() {
         return Value::Null;
     }

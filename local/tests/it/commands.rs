@@ -1,9 +1,11 @@
 //! What a person types: a run after what was given up was set aside, and the stand-in alone.
 
+use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, ExitCode, Output, Stdio};
 
+use contract::local::{DEAD_LETTERS_FILE, SET_ASIDE_FILE};
 use serde_json::json;
 
 use crate::rig::{campaigns, posted, sample};
@@ -56,6 +58,25 @@ fn what_was_given_up_is_processed_once_the_reason_is_gone() {
     assert!(!said.contains("contents stored           0"), "{said}");
     let left = local::redriven::set_aside(state.path()).expect("can be read");
     assert!(left.is_empty(), "what was sent is not sent again");
+}
+
+#[test]
+fn letters_about_what_is_gone_stay_and_stop_no_run() {
+    let state = tempfile::tempdir().expect("temporary folder");
+    let gone = r#"{"v":1,"reason":"damaged","detail":"d","input":{"object":{"bucket":"b","key":"gone.avro","offset_bytes":1,"block":0,"events_delivered":0}}}"#;
+    let letters = format!("{gone}\ncut off\n");
+    let aside = state.path().join(SET_ASIDE_FILE);
+    fs::write(&aside, &letters).expect("is written");
+    let folder = campaigns();
+
+    let run = ["--exit-when-done", "--port", "0", "--batch-window-ms", "100"];
+    let folders = ["--data", text(state.path()), "--campaigns", text(&folder)];
+    let output = local(&[&run[..], &folders].concat());
+
+    assert!(stdout(&output).contains("Sent 0 of 2 dead letters"), "{}", stderr(&output));
+    let stay = fs::read_to_string(state.path().join(DEAD_LETTERS_FILE)).expect("is there");
+    assert_eq!(stay, letters);
+    assert!(!aside.exists(), "the next run is an ordinary one");
 }
 
 #[test]

@@ -13,7 +13,7 @@ use contract::metrics;
 use contract::user_record::{Event, UserRecord, VERSION};
 use ingest::stream::again::Stays;
 use local::aws::config_for;
-use ops::redrive::bucket::{Bucket, Redriven};
+use ops::redrive::bucket::{Bucket, RedriveReport};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -94,7 +94,7 @@ async fn batches_that_were_given_up_go_back_to_the_stream_and_out_of_the_bucket(
     rig.pipeline.drain().await;
 
     let left_for = BTreeMap::from([(Stays::Unreadable, 1)]);
-    assert_eq!(redriven, Redriven { batches: 2, records: 2, left: left_for });
+    assert_eq!(redriven, RedriveReport { batches: 2, records: 2, left: left_for });
     let left: Vec<String> = objects.lock().expect("whole").keys().cloned().collect();
     assert_eq!(left, ["aws/lambda/c"]);
     assert_eq!(rig.count(metrics::CONTENTS_STORED), 2);

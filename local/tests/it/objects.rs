@@ -19,7 +19,7 @@ use ingest::handler::{DEADLINE_MARGIN, Ingest, Report};
 use ingest::queue::Queue;
 use ingest::settings::DEFAULT_STREAM_BUCKETS;
 use ingest::stream::Stream;
-use local::aws::{BUCKET, Embedded, Options, STREAM};
+use local::aws::{BUCKET, EmbeddedAws, Options, STREAM};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use serde_json::{Value, json};
@@ -30,7 +30,7 @@ use tokio_util::task::TaskTracker;
 
 /// The embedded AWS with `ingest`, and nobody who processes what it puts.
 pub(crate) struct Bench {
-    pub(crate) aws: Embedded,
+    pub(crate) aws: EmbeddedAws,
     pub(crate) ingest: Ingest,
     pub(crate) notifications: mpsc::UnboundedReceiver<String>,
     _folder: TempDir,
@@ -41,7 +41,7 @@ pub(crate) async fn start(max_group_bytes: usize) -> Bench {
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
     let options = Options { shards: 1, enforce_limits: true, kept: false, faults: None };
     let (aws, notifications) =
-        Embedded::start(folder.path(), &options, &tasks, &stop).await.expect("starts");
+        EmbeddedAws::start(folder.path(), &options, &tasks, &stop).await.expect("starts");
     let ingest = Ingest {
         s3: aws.s3.clone(),
         stream: Stream::new(aws.kinesis.clone(), STREAM.to_owned()),

@@ -18,7 +18,7 @@ use ingest::settings::DEFAULT_STREAM_BUCKETS;
 use ingest::stream::again::{Stays, Target};
 use ingest::stream::packing::Packer;
 use local::aws::{STREAM, config_for};
-use ops::redrive::queue::{Queue, Redriven};
+use ops::redrive::queue::{Queue, RedriveReport};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -166,7 +166,7 @@ async fn letters_of_a_queue_go_back_to_the_stream_and_out_of_the_queue() {
 
     let left =
         BTreeMap::from([(Stays::OtherReason, 1), (Stays::NoRecord, 1), (Stays::Unreadable, 2)]);
-    assert_eq!(redriven, Redriven { sent: 1, left, is_cut: false });
+    assert_eq!(redriven, RedriveReport { sent: 1, left, is_cut: false });
     let said = redriven.to_string();
     assert_eq!(
         said,

@@ -1,6 +1,6 @@
 //! How much of everything an event takes.
 //!
-//! "Measured" figures are those of `docs/architecture.md`; "set" ones follow from the stack's
+//! "Measured" figures are those of `docs/measurements.md`; "set" ones follow from the stack's
 //! settings or AWS' documents; "assumed" ones nobody has measured on AWS yet.
 
 /// Set: a full file of Currents.

@@ -7,9 +7,10 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
+use contract::event_id;
 use contract::user_record::{Event, UserRecord, VERSION, is_user_id};
 use currents::read::container::{DEFAULT_MAX_BLOCK_BYTES, Position};
-use currents::read::{Origin, Reader, Source, Taken, Taker};
+use currents::read::{Envelope, Origin, Reader, Source, Taker};
 use serde_json::{Map, Value};
 
 /// First bytes of every Avro object container file.
@@ -48,7 +49,7 @@ fn read_line(line: &str) -> anyhow::Result<UserRecord> {
     }
     let time = fields.remove("time").and_then(|time| time.as_i64());
     let time = time.context("the event needs a \"time\" in UNIX seconds")?;
-    let event = Event { id, time, fields };
+    let event = Event { id: event_id::kept(&id).into_owned(), time, fields };
     let v = VERSION;
     let uploaded_at_ms = 0;
     Ok(UserRecord {
@@ -95,7 +96,7 @@ impl Taker for All {
         &mut self.json
     }
 
-    fn take(&mut self, taken: Taken<'_>, _: Position) -> ControlFlow<()> {
+    fn take(&mut self, taken: Envelope<'_>, _: Position) -> ControlFlow<()> {
         let event = serde_json::from_slice(&self.json[taken.start..]);
         if let (true, None, Ok(event)) = (is_user_id(taken.user_id), taken.too_large, event) {
             let (v, user_id) = (VERSION, taken.user_id.to_owned());

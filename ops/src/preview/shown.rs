@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use campaign::{Compiled, Price, example};
+use campaign::{CompiledCampaign, Price, example};
 use processor::model::{Answer, Correction, ModelError, TextModel, Usage, estimated_input_tokens};
 
 use super::pretty;
@@ -14,7 +14,7 @@ const BYTES_PER_TOKEN: usize = 4;
 
 /// Shows what a model is asked once more, and what it answers.
 #[derive(Debug)]
-pub(super) struct Shown {
+pub(super) struct ShowingModel {
     pub(super) model: Arc<dyn TextModel>,
     pub(super) price: Option<Price>,
 }
@@ -24,10 +24,10 @@ pub(super) struct Shown {
 pub(super) struct Example;
 
 #[async_trait]
-impl TextModel for Shown {
+impl TextModel for ShowingModel {
     async fn generate(
         &self,
-        campaign: &Compiled,
+        campaign: &CompiledCampaign,
         prompt: &str,
         correction: Option<&Correction>,
     ) -> Result<Answer, ModelError> {
@@ -46,7 +46,7 @@ impl TextModel for Shown {
     }
 }
 
-impl Shown {
+impl ShowingModel {
     fn show(&self, text: &str, usage: Usage) {
         say(serde_json::from_str(text).map_or_else(|_| text.to_owned(), |answer| pretty(&answer)));
         let usd = self.price.map_or(String::new(), |price| {
@@ -69,7 +69,7 @@ impl Shown {
 impl TextModel for Example {
     async fn generate(
         &self,
-        campaign: &Compiled,
+        campaign: &CompiledCampaign,
         prompt: &str,
         correction: Option<&Correction>,
     ) -> Result<Answer, ModelError> {

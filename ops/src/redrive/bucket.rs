@@ -37,7 +37,7 @@ pub struct Bucket {
 
 /// What became of a bucket's batches.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Redriven {
+pub struct RedriveReport {
     /// Batches that were sent again and are gone from the bucket.
     pub batches: u64,
     /// User records in them.
@@ -46,7 +46,7 @@ pub struct Redriven {
     pub left: BTreeMap<Stays, u64>,
 }
 
-impl Redriven {
+impl RedriveReport {
     /// Objects that stay.
     pub fn left(&self) -> u64 {
         self.left.values().sum()
@@ -55,8 +55,8 @@ impl Redriven {
 
 impl Bucket {
     /// Sends every batch again.
-    pub async fn redrive(&self) -> anyhow::Result<Redriven> {
-        let mut redriven = Redriven::default();
+    pub async fn redrive(&self) -> anyhow::Result<RedriveReport> {
+        let mut redriven = RedriveReport::default();
         let listing = self.s3.list_objects_v2().bucket(&self.name).prefix(PREFIX);
         let mut pages = listing.into_paginator().send();
         while let Some(page) = pages.next().await {
@@ -126,7 +126,7 @@ fn inputs_of(object: &[u8]) -> Option<Vec<Input>> {
     records.collect::<Option<Vec<_>>>().filter(|records| !records.is_empty())
 }
 
-impl fmt::Display for Redriven {
+impl fmt::Display for RedriveReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { batches, records, left } = self;
         let objects = self.left();

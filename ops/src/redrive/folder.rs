@@ -42,15 +42,16 @@ pub fn redrive(folder: &Path, reason: Option<&str>) -> anyhow::Result<ExitCode> 
 /// there are.
 fn set_aside(folder: &Path, reason: Option<&str>) -> anyhow::Result<usize> {
     let (current, aside) = (folder.join(DEAD_LETTERS_FILE), folder.join(SET_ASIDE_FILE));
-    // Those that no run has sent yet.
-    let mut asked = lines(&aside)?;
-    let (more, others): (Vec<String>, Vec<String>) =
-        lines(&current)?.into_iter().partition(|line| is_asked(line, reason));
-    asked.extend(more);
-    if !asked.is_empty() {
-        // First what must not be lost, then what replaces it.
-        replace(&aside, &asked)?;
+    // Those that no run has sent yet are asked for anew.
+    let before = lines(&aside)?;
+    let all = before.iter().cloned().chain(lines(&current)?);
+    let (asked, others): (Vec<String>, Vec<String>) = all.partition(|line| is_asked(line, reason));
+    if asked != before {
+        // Nothing is lost on the way: what moves stands in both files for a moment.
+        let whole: Vec<String> = before.into_iter().chain(asked.iter().cloned()).collect();
+        replace(&aside, &whole)?;
         replace(&current, &others)?;
+        replace(&aside, &asked)?;
     }
     Ok(asked.len())
 }

@@ -62,7 +62,7 @@ pub struct Queue {
 
 /// What became of a queue's letters.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Redriven {
+pub struct RedriveReport {
     /// Letters that were sent again and are gone from the queue.
     pub sent: u64,
     /// Letters that stay, by the reason.
@@ -71,7 +71,7 @@ pub struct Redriven {
     pub is_cut: bool,
 }
 
-impl Redriven {
+impl RedriveReport {
     /// Letters that stay.
     pub fn left(&self) -> u64 {
         self.left.values().sum()
@@ -81,7 +81,7 @@ impl Redriven {
 /// One pass over a queue.
 #[derive(Debug, Default)]
 struct Pass {
-    redriven: Redriven,
+    redriven: RedriveReport,
     /// Messages that stay, with their latest handles.
     hidden: HashMap<String, String>,
 }
@@ -94,7 +94,7 @@ struct Letter {
 
 impl Queue {
     /// Sends letters again until the queue shows none that was not seen.
-    pub async fn redrive(&self, reason: Option<&str>) -> anyhow::Result<Redriven> {
+    pub async fn redrive(&self, reason: Option<&str>) -> anyhow::Result<RedriveReport> {
         let mut pass = Pass::default();
         let ended = self.run(reason, &mut pass).await;
         self.show(&pass).await;
@@ -246,7 +246,7 @@ fn records_in(message: &Message, reason: Option<&str>) -> Result<Vec<Record>, St
     records_of(&letter.input, now_ms())
 }
 
-impl fmt::Display for Redriven {
+impl fmt::Display for RedriveReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (sent, left) = (self.sent, self.left());
         write!(f, "Sent {sent} dead letters again; {left} stay in the queue")?;

@@ -259,6 +259,12 @@ fn letters_of_a_folder_are_set_aside_for_its_next_run_and_none_twice() {
     let expected = format!("{}\n{}\n", letter("bad_answer"), letter("not_allowed"));
     assert_eq!(of(SET_ASIDE_FILE), expected);
     assert_eq!(of(DEAD_LETTERS_FILE), "cut off\n");
+
+    let narrowed = ops(&["redrive", "--data", data, "--reason", "not_allowed"]);
+
+    assert!(stdout(&narrowed).starts_with("1 dead letters"), "{}", stdout(&narrowed));
+    assert_eq!(of(SET_ASIDE_FILE), format!("{}\n", letter("not_allowed")));
+    assert_eq!(of(DEAD_LETTERS_FILE), format!("{}\ncut off\n", letter("bad_answer")));
 }
 
 #[test]

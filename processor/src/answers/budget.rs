@@ -1,6 +1,6 @@
 //! What a campaign's budget of the day lets one question take.
 
-use campaign::{Budget, Compiled, Price};
+use campaign::{Budget, CompiledCampaign, Price};
 
 use crate::coordination::BudgetOfDay;
 use crate::model::{self, CACHE_WRITES_FOR_ONE_MORE, Calls};
@@ -39,7 +39,7 @@ impl Unit {
 
 impl Allowance {
     /// Of a campaign that has a budget.
-    pub(crate) fn of(campaign: &Compiled, prompt: &str, now: i64) -> Option<Self> {
+    pub(crate) fn of(campaign: &CompiledCampaign, prompt: &str, now: i64) -> Option<Self> {
         let config = &campaign.campaign.config;
         let (unit, limit) = match (config.budget?, config.price) {
             (Budget::Tokens(limit), _) => (Unit::Tokens, limit),

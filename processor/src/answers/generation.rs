@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use campaign::Compiled;
+use campaign::CompiledCampaign;
 use contract::metrics::{self, Counts};
 use program::causes;
 use quota::{Call, Reservation};
@@ -68,7 +68,7 @@ impl Failure {
 /// One turn to ask the model for a prompt.
 pub(crate) struct Generation<'a> {
     pub(crate) answers: &'a Answers,
-    pub(crate) campaign: &'a Compiled,
+    pub(crate) campaign: &'a CompiledCampaign,
     pub(crate) prompt: &'a str,
     pub(crate) deadline: Deadline,
     /// What its campaign's budget lets it take, if there is one.

@@ -1,12 +1,6 @@
 //! What the instances agree on, on DynamoDB: one table with a key and a time to live.
-//!
-//! Items, by what their key begins with:
-//!
-//! | key | attributes |
-//! | --- | --- |
-//! | `answer#<hash>` | `owner`, `lease_until` (UNIX ms), `failed_calls`, `last_failure`; or `answer` (JSON), `input_tokens`, `output_tokens`; or `reason`, `detail`, `attempts`, `given_up_at` (UNIX ms) |
-//! | `budget#<campaign>#<day>` | `spent`, `last_spent` (name of what spent last) |
-//! | `mark#<name>` | |
+
+mod item;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -20,14 +14,20 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
     AttributeValue, KeysAndAttributes, ReturnValue, ReturnValuesOnConditionCheckFailure,
 };
+use backon::{BackoffBuilder as _, ExponentialBuilder};
 use contract::content::{COORDINATION_KEY, EXPIRES_AT};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use program::aws::CallError;
 use program::causes;
 use tokio::time::sleep;
 
+use item::{
+    ANSWER, ATTEMPTS, DETAIL, FAILED_CALLS, GIVEN_UP_AT, INPUT_TOKENS, LAST_FAILURE, LAST_SPENT,
+    LEASE_UNTIL, OUTPUT_TOKENS, OWNER, REASON, SPENT, answer_key, budget_key, end_of, end_of_lease,
+    entry, failed_before, key, mark_key,
+};
+
 use super::{BudgetOfDay, Coordination, Entry, Failures, Lease, LeaseReply, Spending};
-use crate::model::Usage;
 use crate::store::dynamodb::{Item, number, refused};
 use crate::store::{Cause, TableError};
 
@@ -37,28 +37,9 @@ const MAX_KEYS: usize = 100;
 /// BatchGetItems at a time.
 const CONCURRENT_READS: usize = 4;
 
-/// How long an item outlives its lease or its day, in seconds.
-const GRACE_SECS: i64 = 48 * 3_600;
-
-const ANSWER: &str = "answer";
-const INPUT_TOKENS: &str = "input_tokens";
-const OUTPUT_TOKENS: &str = "output_tokens";
-const LEASE_UNTIL: &str = "lease_until";
-const OWNER: &str = "owner";
-const REASON: &str = "reason";
-const DETAIL: &str = "detail";
-const ATTEMPTS: &str = "attempts";
-const GIVEN_UP_AT: &str = "given_up_at";
-const SPENT: &str = "spent";
-const LAST_SPENT: &str = "last_spent";
-const FAILED_CALLS: &str = "failed_calls";
-const LAST_FAILURE: &str = "last_failure";
-
-/// Attempts to spend of a budget, when it is known that the earlier ones did not.
-const MAX_SPEND_ATTEMPTS: u32 = 3;
-
-/// Wait before the next of them, times the attempt.
-const SPEND_BACKOFF: Duration = Duration::from_millis(50);
+/// Waits before a budget is spent of again, when it is known that the attempt before did not.
+const SPEND_BACKOFF: ExponentialBuilder =
+    ExponentialBuilder::new().with_min_delay(Duration::from_millis(50)).with_max_times(2);
 
 /// The coordination table on DynamoDB.
 #[derive(Debug, Clone)]
@@ -127,18 +108,20 @@ impl Coordination for SharedTable {
             .update_item()
             .table_name(&self.table)
             .set_key(Some(key(answer_key(hash))))
-            .update_expression(
-                "SET #owner = :owner, lease_until = :until, expires_at = :expires_at \
-                 ADD failed_calls :one \
-                 REMOVE answer, input_tokens, output_tokens, #reason, detail, attempts, given_up_at",
-            )
-            .condition_expression(
-                "attribute_not_exists(#key) OR expires_at <= :now OR lease_until <= :now_ms \
-                 OR given_up_at < :retry_before OR #owner = :owner",
-            )
-            .expression_attribute_names("#key", COORDINATION_KEY)
-            .expression_attribute_names("#owner", OWNER)
-            .expression_attribute_names("#reason", REASON)
+            .update_expression(format!(
+                "SET #{OWNER} = :owner, {LEASE_UNTIL} = :until, {EXPIRES_AT} = :expires_at \
+                 ADD {FAILED_CALLS} :one \
+                 REMOVE {ANSWER}, {INPUT_TOKENS}, {OUTPUT_TOKENS}, \
+                 #{REASON}, {DETAIL}, {ATTEMPTS}, {GIVEN_UP_AT}",
+            ))
+            .condition_expression(format!(
+                "attribute_not_exists(#{COORDINATION_KEY}) OR {EXPIRES_AT} <= :now \
+                 OR {LEASE_UNTIL} <= :now_ms OR {GIVEN_UP_AT} < :retry_before \
+                 OR #{OWNER} = :owner",
+            ))
+            .expression_attribute_names(format!("#{COORDINATION_KEY}"), COORDINATION_KEY)
+            .expression_attribute_names(format!("#{OWNER}"), OWNER)
+            .expression_attribute_names(format!("#{REASON}"), REASON)
             .expression_attribute_values(":owner", AttributeValue::S(lease.owner.clone()))
             .expression_attribute_values(":until", AttributeValue::N(lease.until_ms.to_string()))
             .expression_attribute_values(":expires_at", number(end_of_lease(lease)))
@@ -179,9 +162,9 @@ impl Coordination for SharedTable {
             .update_item()
             .table_name(&self.table)
             .set_key(Some(key(answer_key(hash))))
-            .update_expression("SET lease_until = :until, expires_at = :expires_at")
-            .condition_expression("#owner = :owner")
-            .expression_attribute_names("#owner", OWNER)
+            .update_expression(format!("SET {LEASE_UNTIL} = :until, {EXPIRES_AT} = :expires_at"))
+            .condition_expression(format!("#{OWNER} = :owner"))
+            .expression_attribute_names(format!("#{OWNER}"), OWNER)
             .expression_attribute_values(":owner", AttributeValue::S(lease.owner.clone()))
             .expression_attribute_values(":until", AttributeValue::N(lease.until_ms.to_string()))
             .expression_attribute_values(":expires_at", number(end_of_lease(lease)));
@@ -216,7 +199,7 @@ impl Coordination for SharedTable {
             .put_item()
             .table_name(&self.table)
             .set_item(Some(item))
-            .condition_expression("attribute_not_exists(answer)");
+            .condition_expression(format!("attribute_not_exists({ANSWER})"));
         is_met(put.send().await, "answer was not kept").map(drop)
     }
 
@@ -235,8 +218,8 @@ impl Coordination for SharedTable {
                 .delete_item()
                 .table_name(&self.table)
                 .set_key(Some(key(answer_key(hash))))
-                .condition_expression("#owner = :owner")
-                .expression_attribute_names("#owner", OWNER)
+                .condition_expression(format!("#{OWNER} = :owner"))
+                .expression_attribute_names(format!("#{OWNER}"), OWNER)
                 .expression_attribute_values(":owner", owner);
             return is_met(delete.send().await, attempted).map(drop);
         }
@@ -245,12 +228,12 @@ impl Coordination for SharedTable {
             .update_item()
             .table_name(&self.table)
             .set_key(Some(key(answer_key(hash))))
-            .update_expression(
-                "SET failed_calls = :calls, last_failure = :last, lease_until = :zero, \
-                 expires_at = :expires_at REMOVE #owner",
-            )
-            .condition_expression("#owner = :owner")
-            .expression_attribute_names("#owner", OWNER)
+            .update_expression(format!(
+                "SET {FAILED_CALLS} = :calls, {LAST_FAILURE} = :last, {LEASE_UNTIL} = :zero, \
+                 {EXPIRES_AT} = :expires_at REMOVE #{OWNER}",
+            ))
+            .condition_expression(format!("#{OWNER} = :owner"))
+            .expression_attribute_names(format!("#{OWNER}"), OWNER)
             .expression_attribute_values(":owner", owner)
             .expression_attribute_values(":calls", number(failed.calls.into()))
             .expression_attribute_values(":last", AttributeValue::S(failed.last.clone()))
@@ -268,17 +251,20 @@ impl Coordination for SharedTable {
         let Some(most_before) = budget.limit.checked_sub(amount) else {
             return Ok(Spending::Refused);
         };
-        for attempt in 1..=MAX_SPEND_ATTEMPTS {
+        let mut waits = SPEND_BACKOFF.build();
+        loop {
             let update = self
                 .client
                 .update_item()
                 .table_name(&self.table)
                 .set_key(Some(key(budget_key(budget))))
-                .update_expression(
-                    "ADD #spent :amount SET expires_at = :expires_at, last_spent = :name",
-                )
-                .condition_expression("attribute_not_exists(#spent) OR #spent <= :most_before")
-                .expression_attribute_names("#spent", SPENT)
+                .update_expression(format!(
+                    "ADD #{SPENT} :amount SET {EXPIRES_AT} = :expires_at, {LAST_SPENT} = :name",
+                ))
+                .condition_expression(format!(
+                    "attribute_not_exists(#{SPENT}) OR #{SPENT} <= :most_before"
+                ))
+                .expression_attribute_names(format!("#{SPENT}"), SPENT)
                 .expression_attribute_values(":name", AttributeValue::S(name.to_owned()))
                 .expression_attribute_values(":amount", AttributeValue::N(amount.to_string()))
                 .expression_attribute_values(
@@ -295,10 +281,8 @@ impl Coordination for SharedTable {
             };
             let refusal = refused("budget was not spent", &error);
             if is_not_done(&error) {
-                if attempt == MAX_SPEND_ATTEMPTS {
-                    return Err(refusal);
-                }
-                sleep(SPEND_BACKOFF * attempt).await;
+                let Some(wait) = waits.next() else { return Err(refusal) };
+                sleep(wait).await;
                 continue;
             }
             // It may have been spent: what spent last tells, unless somebody did since.
@@ -311,7 +295,6 @@ impl Coordination for SharedTable {
                 None => Err(refusal),
             };
         }
-        Err(TableError::passing("budget was not spent", Cause::Other("no attempt was left")))
     }
 
     async fn correct(&self, budget: &BudgetOfDay, by: i64) -> Result<(), TableError> {
@@ -320,8 +303,8 @@ impl Coordination for SharedTable {
             .update_item()
             .table_name(&self.table)
             .set_key(Some(key(budget_key(budget))))
-            .update_expression("ADD #spent :by")
-            .expression_attribute_names("#spent", SPENT)
+            .update_expression(format!("ADD #{SPENT} :by"))
+            .expression_attribute_names(format!("#{SPENT}"), SPENT)
             .expression_attribute_values(":by", number(by));
         // Sent once: a repeat after a lost reply would give the same amount back twice.
         let sent = update.customize().config_override(once()).send().await;
@@ -381,61 +364,4 @@ where
             .is_some_and(|code| code != "InternalServerError" && code != "InternalFailure"),
         _ => false,
     }
-}
-
-fn end_of_lease(lease: &Lease) -> i64 {
-    i64::try_from(lease.until_ms / 1_000).unwrap_or(i64::MAX).saturating_add(GRACE_SECS)
-}
-
-/// What came to nothing before the turn that an item was just taken for, which is counted in
-/// advance.
-fn failed_before(item: &Item) -> Failures {
-    let counted = item.get(FAILED_CALLS).and_then(|calls| calls.as_n().ok()?.parse().ok());
-    let last = item.get(LAST_FAILURE).and_then(|last| last.as_s().ok());
-    Failures {
-        calls: counted.unwrap_or(1_u32).saturating_sub(1),
-        last: last.cloned().unwrap_or_default(),
-    }
-}
-
-fn key(name: String) -> Item {
-    HashMap::from([(COORDINATION_KEY.to_owned(), AttributeValue::S(name))])
-}
-
-fn answer_key(hash: &str) -> String {
-    format!("answer#{hash}")
-}
-
-fn budget_key(budget: &BudgetOfDay) -> String {
-    format!("budget#{}#{}", budget.campaign, budget.day)
-}
-
-fn mark_key(name: &str) -> String {
-    format!("mark#{name}")
-}
-
-fn end_of(budget: &BudgetOfDay) -> i64 {
-    (budget.day + 1).saturating_mul(24 * 3_600).saturating_add(GRACE_SECS)
-}
-
-fn entry(item: &Item) -> Option<Entry> {
-    let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok());
-    let count = |name: &str| item.get(name)?.as_n().ok()?.parse::<u64>().ok();
-    if let Some(json) = text(ANSWER) {
-        let usage = Usage {
-            input_tokens: count(INPUT_TOKENS).unwrap_or_default(),
-            output_tokens: count(OUTPUT_TOKENS).unwrap_or_default(),
-            ..Usage::default()
-        };
-        return Some(Entry::Answered { data: serde_json::from_str(json).ok()?, usage });
-    }
-    if let Some(reason) = text(REASON) {
-        return Some(Entry::GivenUp {
-            reason: reason.clone(),
-            detail: text(DETAIL).cloned().unwrap_or_default(),
-            attempts: count(ATTEMPTS).and_then(|n| u32::try_from(n).ok()).unwrap_or_default(),
-            at_ms: count(GIVEN_UP_AT).unwrap_or_default(),
-        });
-    }
-    Some(Entry::Leased { until_ms: count(LEASE_UNTIL)? })
 }

@@ -1,7 +1,7 @@
 //! The failures that this program decides about, as a table for its documents.
 //!
 //! Made of the decisions themselves: the rows are real failures, and each match below names
-//! every kind, so that a new one cannot be left out.
+//! every kind, so that whoever adds one is led to its list.
 
 use std::num::NonZeroU64;
 use std::time::Duration;

@@ -21,7 +21,8 @@ use aws_sdk_bedrockruntime::types::{
     GuardrailConfiguration, GuardrailContentBlock, GuardrailContentSource, GuardrailTextBlock,
     InferenceConfiguration, Message, StopReason, SystemContentBlock, TokenUsage,
 };
-use campaign::{Compiled, Guardrail, StructuredOutput};
+use backon::{BackoffBuilder as _, ExponentialBuilder};
+use campaign::{CompiledCampaign, Guardrail, StructuredOutput};
 use tokio::time::sleep;
 
 use super::{
@@ -30,11 +31,9 @@ use super::{
 use crate::failure::Verdict;
 use classify::classify;
 
-/// Attempts at letting a guardrail look at one answer.
-const MAX_GUARDRAIL_ATTEMPTS: u32 = 3;
-
-/// Wait before a guardrail is asked again, times the attempt.
-const GUARDRAIL_BACKOFF: Duration = Duration::from_millis(200);
+/// Waits before a guardrail is asked again about one answer.
+const GUARDRAIL_BACKOFF: ExponentialBuilder =
+    ExponentialBuilder::new().with_min_delay(Duration::from_millis(200)).with_max_times(2);
 
 /// Longest time that a guardrail may take for one answer.
 const GUARDRAIL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -71,8 +70,8 @@ impl Bedrock {
         let unchecked = |cause| ModelError::Unchecked { usage, cause: Box::new(cause) };
         let text = GuardrailTextBlock::builder().text(structured::texts_of(&answer.text)).build();
         let content = GuardrailContentBlock::Text(text.map_err(refused).map_err(unchecked)?);
-        let mut last = ModelError::Unavailable("guardrail was not asked".to_owned());
-        for attempt in 1..=MAX_GUARDRAIL_ATTEMPTS {
+        let mut waits = GUARDRAIL_BACKOFF.build();
+        loop {
             let request = self
                 .client
                 .apply_guardrail()
@@ -85,19 +84,20 @@ impl Bedrock {
                     return Err(ModelError::Stopped { stop: Stop::Guardrail, usage });
                 }
                 Ok(_) => return Ok(answer),
-                Err(error) => match classify(&error, GUARDRAIL_TIMEOUT) {
-                    error if error.verdict() == Verdict::RetryNow => last = error,
-                    error => return Err(unchecked(error)),
-                },
+                Err(error) => {
+                    let error = classify(&error, GUARDRAIL_TIMEOUT);
+                    match waits.next().filter(|_| error.verdict() == Verdict::RetryNow) {
+                        Some(wait) => sleep(wait).await,
+                        None => return Err(unchecked(error)),
+                    }
+                }
             }
-            sleep(GUARDRAIL_BACKOFF * attempt).await;
         }
-        Err(unchecked(last))
     }
 
     fn request(
         &self,
-        campaign: &Compiled,
+        campaign: &CompiledCampaign,
         prompt: &str,
         correction: Option<&Correction>,
     ) -> Result<
@@ -147,7 +147,7 @@ fn not_built(attempted: &str, error: BuildError) -> ModelError {
 impl TextModel for Bedrock {
     async fn generate(
         &self,
-        campaign: &Compiled,
+        campaign: &CompiledCampaign,
         prompt: &str,
         correction: Option<&Correction>,
     ) -> Result<Answer, ModelError> {

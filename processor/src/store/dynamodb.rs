@@ -12,6 +12,7 @@ use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
     AttributeValue, ConditionCheck, KeysAndAttributes, Put, TransactWriteItem,
 };
+use backon::{BackoffBuilder as _, ExponentialBuilder};
 use contract::content::{self, DELETED_AT, HISTORY, ITEM, REVISION, USER_ID};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use program::aws::CallError;
@@ -28,10 +29,13 @@ const MAX_KEYS: usize = 100;
 const CONCURRENT_READS: usize = 4;
 
 /// Attempts at the keys that DynamoDB left unprocessed.
-const MAX_READ_ATTEMPTS: u32 = 6;
+const MAX_READ_ATTEMPTS: usize = 6;
 
-/// Wait before unprocessed keys are asked for again, times the attempt.
-const READ_BACKOFF: Duration = Duration::from_millis(50);
+/// Waits before unprocessed keys are asked for again.
+const READ_BACKOFF: ExponentialBuilder = ExponentialBuilder::new()
+    .with_min_delay(Duration::from_millis(50))
+    .with_max_delay(Duration::from_millis(300))
+    .with_max_times(MAX_READ_ATTEMPTS - 1);
 
 /// Attributes that decide what happens next; the content itself is not among them.
 const STATE: [&str; 8] = [
@@ -77,7 +81,8 @@ impl DynamoDb {
             .build()
             .map_err(|_| failed(CallError::NotBuilt.into()))?;
         let mut found = Vec::new();
-        for attempt in 1..=MAX_READ_ATTEMPTS {
+        let mut waits = READ_BACKOFF.build();
+        loop {
             let request = self.client.batch_get_item().request_items(&self.table, wanted);
             let mut answer =
                 request.send().await.map_err(|error| failed(CallError::from(&error).into()))?;
@@ -86,9 +91,11 @@ impl DynamoDb {
             let rest = answer.unprocessed_keys.as_mut().and_then(|keys| keys.remove(&self.table));
             let Some(rest) = rest else { return Ok(found) };
             wanted = rest;
-            tokio::time::sleep(READ_BACKOFF * attempt).await;
+            match waits.next() {
+                Some(wait) => tokio::time::sleep(wait).await,
+                None => return Err(failed(Cause::Unprocessed(MAX_READ_ATTEMPTS))),
+            }
         }
-        Err(failed(Cause::Unprocessed(MAX_READ_ATTEMPTS)))
     }
 
     /// Creates an item beside a check of the user's tombstone.

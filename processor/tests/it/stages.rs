@@ -114,7 +114,8 @@ async fn the_next_question_is_asked_while_earlier_answers_are_written() {
 async fn a_slow_answer_keeps_none_of_the_units_behind_it_waiting() {
     let world = slow_only(|_| {});
     world.model.take(Duration::from_secs(1));
-    let records = [users(0, 1, SLUGGISH), users(1, 2_999, "common")].concat();
+    // More than are read at once.
+    let records = [users(0, 1_200, SLUGGISH), users(1_200, 2_999, "common")].concat();
     let instance = world.instance(&Gate::open(), 1);
     let handled = instance.handle(delivery(records.iter().enumerate()), world.deadline());
     let watched = async {
@@ -125,7 +126,7 @@ async fn a_slow_answer_keeps_none_of_the_units_behind_it_waiting() {
     let (report, stored) = futures::future::join(handled, watched).await;
 
     assert_eq!(stored, 2_999);
-    assert_eq!(report.counts.get(Fate::Stored.metric()), 3_000);
+    assert_eq!(report.counts.get(Fate::Stored.metric()), 4_199);
 }
 
 #[tokio::test(start_paused = true)]
@@ -164,4 +165,21 @@ async fn what_is_not_done_in_time_goes_back_and_what_is_done_stays() {
     assert_eq!(report.response.batch_item_failures.len() as u64, returned);
     assert!(world.memory.tables().items.len() as u64 >= stored);
     assert_eq!(report.returned_for.as_deref(), Some("out of time"));
+    assert_eq!(report.counts.get(metrics::GENERATIONS), 1, "what was paid for is counted");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_paid_for_is_counted_also_if_nothing_of_it_is_written_in_time() {
+    let world = slow_only(|_| {});
+    let take = Duration::from_secs(3_600);
+    let table = Arc::new(SlowWrites { memory: Arc::clone(&world.memory), take });
+    let instance =
+        world.instance_of(Ports { table, ..world.ports(&Gate::open(), 1) }, QUESTIONS, 1);
+    let records = users(0, 3, "common");
+
+    let report = instance.handle(delivery(records.iter().enumerate()), world.deadline()).await;
+
+    assert_eq!(report.counts.get(Fate::Returned.metric()), 3);
+    assert_eq!(report.counts.get(metrics::GENERATIONS), 1);
+    assert!(report.counts.get(metrics::OUTPUT_TOKENS) > 0);
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use aws_lambda_events::event::kinesis::{KinesisEvent, KinesisEventRecord};
-use campaign::Compiled;
+use campaign::CompiledCampaign;
 use contract::dead_letter::DeadLetter;
 use contract::user_record::{Event, UserRecord, VERSION};
 use processor::dead_letters::{DeadLetterQueue, NotQueued};
@@ -36,7 +36,7 @@ pub(crate) const FUNCTION_TIMEOUT: Duration = Duration::from_secs(60);
 /// What all instances share.
 #[derive(Debug, Clone)]
 pub(crate) struct World {
-    pub(crate) campaigns: Vec<Arc<Compiled>>,
+    pub(crate) campaigns: Vec<Arc<CompiledCampaign>>,
     pub(crate) memory: Arc<Memory>,
     pub(crate) model: Arc<Scripted>,
     pub(crate) letters: Arc<Mutex<Vec<DeadLetter>>>,
@@ -53,7 +53,7 @@ impl World {
         Self::of(test_campaigns().to_vec())
     }
 
-    pub(crate) fn of(campaigns: Vec<Arc<Compiled>>) -> Self {
+    pub(crate) fn of(campaigns: Vec<Arc<CompiledCampaign>>) -> Self {
         Self {
             campaigns,
             memory: Arc::default(),
@@ -127,8 +127,8 @@ impl DeadLetterQueue for Letters {
 }
 
 /// The campaigns of these tests, compiled once.
-pub(crate) fn test_campaigns() -> &'static [Arc<Compiled>] {
-    static CAMPAIGNS: OnceLock<Vec<Arc<Compiled>>> = OnceLock::new();
+pub(crate) fn test_campaigns() -> &'static [Arc<CompiledCampaign>] {
+    static CAMPAIGNS: OnceLock<Vec<Arc<CompiledCampaign>>> = OnceLock::new();
     CAMPAIGNS.get_or_init(|| {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/campaigns");
         campaign::load(&folder).expect("campaigns are valid")

@@ -24,7 +24,7 @@ pub enum Shape {
 
 /// A call that was admitted.
 #[derive(Debug, Clone, Copy)]
-pub struct Admitted {
+pub struct Admission {
     pub at_us: u64,
     pub tokens: f64,
     is_ours: bool,
@@ -40,7 +40,7 @@ pub struct Account {
 
 #[derive(Debug, Default)]
 struct Books {
-    admitted: Vec<Admitted>,
+    admitted: Vec<Admission>,
     /// First call that a window from now on still holds.
     oldest: usize,
     /// Tokens in the window, or in the bucket.
@@ -75,7 +75,7 @@ impl Account {
             return None;
         }
         books.hold(self.shape, reserved);
-        books.admitted.push(Admitted { at_us, tokens: reserved, is_ours });
+        books.admitted.push(Admission { at_us, tokens: reserved, is_ours });
         Some(books.admitted.len() - 1)
     }
 
@@ -119,7 +119,7 @@ impl Account {
         self.windows(|_| true)
     }
 
-    fn windows(&self, counts: impl Fn(&Admitted) -> bool) -> (u64, f64) {
+    fn windows(&self, counts: impl Fn(&Admission) -> bool) -> (u64, f64) {
         let books = self.books();
         let (mut window, mut sum) = (VecDeque::new(), 0.0);
         let (mut over, mut most) = (0, 0.0_f64);

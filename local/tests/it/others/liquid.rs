@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 
 use crate::rig::{Rig, campaigns, options};
 
-/// The snippets that README tells people to put into their message.
+/// The snippets that people put into their message.
 const SNIPPETS: &str = include_str!("../../../../campaigns/new-episode/message.liquid");
 
 /// A whole e-mail, with conditions and filters.

@@ -37,7 +37,7 @@ const PASSING: [&str; 9] = [
     "please retry",
 ];
 
-/// Sorts the service's failures; see the error table in `docs/architecture.md`. `longest` is
+/// Sorts the service's failures; see `docs/failures.md`. `longest` is
 /// what the call was given.
 pub(super) fn classify<E: ProvideErrorMetadata>(
     error: &SdkError<E, HttpResponse>,

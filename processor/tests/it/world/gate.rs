@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use campaign::Compiled;
+use campaign::CompiledCampaign;
 use contract::dead_letter::DeadLetter;
 use processor::coordination::{
     BudgetOfDay, Coordination, Entry, Failures, Lease, LeaseReply, Spending,
@@ -273,7 +273,7 @@ impl<T: Coordination> Coordination for Gated<Arc<T>> {
 impl<T: TextModel> TextModel for Gated<Arc<T>> {
     async fn generate(
         &self,
-        campaign: &Compiled,
+        campaign: &CompiledCampaign,
         prompt: &str,
         correction: Option<&Correction>,
     ) -> Result<Answer, ModelError> {

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use campaign::Compiled;
+use campaign::CompiledCampaign;
 use processor::model::{Answer, Correction, ModelError, Stop, TextModel, Usage};
 use serde_json::json;
 use tokio::time::sleep;
@@ -63,7 +63,7 @@ impl Scripted {
 impl TextModel for Scripted {
     async fn generate(
         &self,
-        campaign: &Compiled,
+        campaign: &CompiledCampaign,
         prompt: &str,
         correction: Option<&Correction>,
     ) -> Result<Answer, ModelError> {

@@ -1,0 +1,6 @@
+//! What no program alone can hold.
+//!
+//! - [`rooms`] — which room knows of which.
+#![expect(clippy::expect_used, reason = "a test that cannot go on fails")]
+
+mod rooms;
