@@ -70,7 +70,8 @@ bench: target/python/ready ## measure; writes ingest, processor, quota, shard, g
 
 .PHONY: tables
 tables: ## write the tables of README and docs, from the code and from what `make bench` measured
-	cargo run --quiet --locked --workspace --example failures > target/failures.md
+	cargo build --quiet --locked --workspace --examples
+	target/debug/examples/failures > target/failures.md
 	python3 docs/tables.py
 
 .PHONY: bench-api

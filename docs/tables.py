@@ -105,7 +105,7 @@ def ours(report):
                 percent(row["fullest_window_with_others"]),
                 f"{100 * row['throttled_ratio']:.2f}%",
                 f"{row['p99_wait_secs']:.0f} s",
-                f"{row['lease_calls_per_generation']:.3f}",
+                f"{row['table_calls_per_generation']:.3f}",
                 str(row["busiest_second_of_an_item"]),
             ])
     head = [

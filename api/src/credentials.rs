@@ -6,7 +6,7 @@
 //! one can be replaced without a gap; see [`secrets_manager`].
 //!
 //! While no secret is known at all nobody can be told apart; what happens then is up to the
-//! caller ([`Verdict::Unverifiable`]).
+//! caller ([`Access::Unverifiable`]).
 
 pub mod managed;
 pub mod secrets_manager;
@@ -35,7 +35,7 @@ pub enum Gate {
 
 /// What is known of a caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Access {
     /// The credentials are valid, or none are asked for.
     Granted,
     /// There are none, or they are wrong.
@@ -46,7 +46,7 @@ pub enum Verdict {
 
 impl Gate {
     /// Judges a call by its headers; `now` is in UNIX seconds.
-    pub async fn judge(&self, headers: &HeaderMap, now: i64) -> Verdict {
+    pub async fn judge(&self, headers: &HeaderMap, now: i64) -> Access {
         let granted = match self {
             Self::Open => true,
             Self::Fixed(accepted) => {
@@ -57,7 +57,7 @@ impl Gate {
                 None => false,
             },
         };
-        if granted { Verdict::Granted } else { Verdict::Refused }
+        if granted { Access::Granted } else { Access::Refused }
     }
 }
 

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use crate::answer::{self, Answer, Caching};
 use crate::cache::Cache;
 use crate::content::{Content, Data};
-use crate::credentials::{Gate, Verdict};
+use crate::credentials::{Access, Gate};
 use crate::query::Query;
 use crate::settings::UnknownUser;
 use crate::table::{StoredContent, Table, Unreadable};
@@ -144,8 +144,8 @@ impl Api {
 
     async fn look_up(&self, call: &Call<'_>, counts: &mut Counts) -> Response<String> {
         let now = unix_secs();
-        let verdict = self.gate.judge(call.headers, now).await;
-        if verdict == Verdict::Refused {
+        let access = self.gate.judge(call.headers, now).await;
+        if access == Access::Refused {
             return refusal();
         }
         let query = match Query::parse(call.query) {
@@ -158,11 +158,11 @@ impl Api {
         let Some(campaigns) = self.campaigns(&query.campaigns) else {
             return no_campaign(query.campaigns.is_empty());
         };
-        let found = match verdict {
-            Verdict::Granted => self.find(&query.user_id, &campaigns, now, counts).await,
+        let found = match access {
+            Access::Granted => self.find(&query.user_id, &campaigns, now, counts).await,
             // Nobody can be told apart now. Fallback content is everybody's, and an e-mail
             // with it beats one with nothing.
-            Verdict::Unverifiable | Verdict::Refused => {
+            Access::Unverifiable | Access::Refused => {
                 counts.add(metrics::CREDENTIALS_UNVERIFIABLE, 1);
                 campaigns.iter().map(|_| Found::Unknown).collect()
             }

@@ -14,18 +14,18 @@ use crate::past::{self, MAX_DEPTH, MAX_ENTRIES, MAX_VALUE_CHARS, Past};
 
 /// A template that cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("template does not {attempted}: {}", without_layout(.source))]
+#[error("template does not {attempted}: {}", without_layout(.liquid))]
 pub struct BadTemplate {
     attempted: &'static str,
-    #[source]
-    source: liquid::Error,
+    // Told with `attempted`, without its layout: so it is no cause beside it.
+    liquid: liquid::Error,
 }
 
 impl BadTemplate {
     /// The line of the template to blame, where the template language names a place, or
     /// at least a name.
     pub fn line(&self, template: &str) -> Option<usize> {
-        let text = self.source.to_string();
+        let text = self.liquid.to_string();
         if let Some((_, place)) = text.split_once("--> ") {
             return place.split(':').next()?.trim().parse().ok();
         }
@@ -36,7 +36,7 @@ impl BadTemplate {
 
     /// What would mend it, where that can be said.
     pub fn remedy(&self) -> Option<&'static str> {
-        let text = self.source.to_string();
+        let text = self.liquid.to_string();
         if text.contains("requested ") {
             return Some("correct the name, or add the field to fields in campaign.toml");
         }
@@ -47,7 +47,7 @@ impl BadTemplate {
     /// Tells whether a name is to blame: not a value, nor the want of one. What the template
     /// language can index at all, it lists.
     fn is_unknown_name(&self) -> bool {
-        let text = without_layout(&self.source);
+        let text = without_layout(&self.liquid);
         let listed = text.split_once("available indexes=").map(|(_, listed)| listed);
         text.contains("requested variable=")
             || listed.is_some_and(|listed| listed.starts_with(char::is_alphabetic))
@@ -161,7 +161,7 @@ fn squeezed(text: &str) -> String {
 }
 
 fn failed(attempted: &'static str) -> impl FnOnce(liquid::Error) -> BadTemplate {
-    move |source| BadTemplate { attempted, source }
+    move |liquid| BadTemplate { attempted, liquid }
 }
 
 fn insert(object: &mut Object, path: &str, value: Value) {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! bytes -> blocks -> records -> events as JSON -> whoever takes them
-//!     (container,    (plan,     (walk, json,
+//!     (container,    (layout,   (walk, json,
 //!      codec)         projector) lenient)
 //! ```
 //!
@@ -15,8 +15,8 @@ pub mod container;
 mod cursor;
 mod header_schema;
 mod json;
+mod layout;
 mod lenient;
-mod plan;
 mod projector;
 mod walk;
 
@@ -32,7 +32,7 @@ use projector::{Fallback, Projector};
 pub use cursor::Malformed;
 pub use header_schema::{InvalidSchema, MAX_FIELDS};
 pub use json::embedded;
-pub use plan::{MAX_EVENT_TYPE_BYTES, Unusable};
+pub use layout::{MAX_EVENT_TYPE_BYTES, Unusable};
 pub use projector::{MAX_AHEAD_SECS, MAX_EVENT_BYTES};
 pub use walk::{MAX_DEPTH, MAX_EMPTY_ITEMS};
 
@@ -150,11 +150,11 @@ impl Reader {
                 (read_header(&mut header).map_err(start)?, blocks, from)
             }
         };
-        let (plan, blocks) = header.blocks(bytes, from, self.max_block_bytes);
+        let (layout, blocks) = header.blocks(bytes, from, self.max_block_bytes);
         let time = i64::try_from(origin.uploaded_at_ms / 1_000).unwrap_or(i64::MAX);
         let fallback = Fallback { key: origin.key.clone(), time };
-        taker.begin(&plan.event_type);
-        let mut reading = Reading { projector: Projector::new(plan, fallback), taker, at: from };
+        taker.begin(&layout.event_type);
+        let mut reading = Reading { projector: Projector::new(layout, fallback), taker, at: from };
         let ended = reading.blocks(blocks);
         if matches!(ended, Ok(ControlFlow::Continue(())) | Err(_)) {
             reading.taker.end(reading.at);

@@ -2,10 +2,10 @@
 //!
 //! - [`bucket`] — S3 notifications, through a queue, to `ingest`.
 //! - [`shards`] — the stream's records, in batches, to `processor`.
-//! - [`lane`] — one sequence of batches of one shard, with its retries.
+//! - [`poller`] — one sequence of batches of one shard, with its retries.
 
 pub mod bucket;
-pub mod lane;
+pub mod poller;
 pub mod shards;
 
 use std::time::Duration;

@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use api::credentials::{ValidSecrets, Gate, Secret};
+use api::credentials::{Gate, Secret, ValidSecrets};
 use api::handler::{Api, Call};
 use axum::Router;
 use axum::body::HttpBody as _;

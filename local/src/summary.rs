@@ -38,7 +38,7 @@ impl Summary {
     /// Events and objects that went in and came out nowhere.
     ///
     /// Two independent countings meet here: what `ingest` says it put on the
-    /// stream, and what the lanes say the processor is done with.
+    /// stream, and what the pollers say the processor is done with.
     pub fn lost(&self) -> u64 {
         let n = |name| self.counts.get(name);
         let kept_back = n(metrics::EVENTS_WITHOUT_USER)

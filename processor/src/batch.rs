@@ -212,7 +212,7 @@ impl Fates {
     }
 
     /// Gives all events of a user back.
-    pub fn return_user(&mut self, batch: &Batch, user: usize) {
+    pub(crate) fn return_user(&mut self, batch: &Batch, user: usize) {
         self.users.insert(user);
         for &place in &batch.users[user].events {
             self.decide(place, Fate::Returned);
@@ -220,12 +220,12 @@ impl Fates {
     }
 
     /// Tells whether all events of a user go back.
-    pub fn is_returned(&self, user: usize) -> bool {
+    pub(crate) fn is_returned(&self, user: usize) -> bool {
         self.users.contains(&user)
     }
 
     /// Gives a record back that could not be decoded nor queued as a dead letter.
-    pub fn return_poison(&mut self, batch: &Batch, poison: usize) {
+    pub(crate) fn return_poison(&mut self, batch: &Batch, poison: usize) {
         self.returned.insert(batch.poison[poison].record);
     }
 

@@ -83,12 +83,12 @@ impl TableError {
 }
 
 /// Decides about an answer that stays unusable.
-pub fn of_answer(_: &BadAnswer) -> Verdict {
+pub(crate) fn of_answer(_: &BadAnswer) -> Verdict {
     Verdict::DeadLetter(BAD_ANSWER)
 }
 
 /// Decides about a template that some event upsets.
-pub fn of_template(_: &BadTemplate) -> Verdict {
+pub(crate) fn of_template(_: &BadTemplate) -> Verdict {
     Verdict::DeadLetter(NOT_RENDERED)
 }
 

@@ -25,7 +25,7 @@ pub use dynamodb::DynamoDb;
 
 /// How long a deletion refuses older events, in seconds: SDK events can be days
 /// late, and a replay of old files must not bring a user back.
-pub const TOMBSTONE_SECS: i64 = 400 * DAY_SECS;
+pub(crate) const TOMBSTONE_SECS: i64 = 400 * DAY_SECS;
 
 /// Seconds in a day.
 pub const DAY_SECS: i64 = 24 * 3_600;
@@ -169,7 +169,7 @@ impl Write {
 
     /// The revision after `seen`. It begins at the time of day, so that an item that was
     /// removed and created again is not taken for the one before.
-    pub fn revision_after(seen: Option<u64>, now_ms: u64) -> u64 {
+    pub(crate) fn revision_after(seen: Option<u64>, now_ms: u64) -> u64 {
         seen.map_or(0, |seen| seen + 1).max(now_ms)
     }
 }

@@ -14,7 +14,7 @@
 //!
 //! - [`lane`] — the shared clock of promises, and why no sixty seconds exceed the quota.
 //!   Read this first.
-//! - `scheduler`, `state`, `plan` — takes slices: what an instance knows, and asks for.
+//! - `scheduler`, `state`, `bid` — takes slices: what an instance knows, and asks for.
 //! - `forecast`, [`estimate`], `drift` — what calls will take; `settling` — what they took.
 //! - `rate` — how much of a lane's time a call is worth.
 //! - `line` — whose turn it is within an instance.
@@ -23,6 +23,7 @@
 //! - [`clock`], [`jitter`] — time and chance, which are passed in.
 //! - `fallback` — the share of an instance that does not reach the table.
 
+mod bid;
 pub mod clock;
 mod drift;
 pub mod dynamodb;
@@ -35,7 +36,6 @@ mod limiter;
 mod line;
 pub mod pace;
 mod pacer;
-mod plan;
 mod rate;
 mod reservation;
 mod scheduler;

@@ -7,11 +7,11 @@ use std::time::Duration;
 use program::causes;
 use tokio::time::{sleep, timeout};
 
+use crate::bid::Bid;
 use crate::fallback::{Fallback, NoShare};
 use crate::lane::{Lane, micros};
 use crate::limiter::{Instance, NotAdmitted};
 use crate::pace::Pace;
-use crate::plan::Plan;
 use crate::rate;
 use crate::settings::ModelQuota;
 use crate::state::State;
@@ -78,21 +78,21 @@ impl Scheduler {
     pub(crate) async fn take_slice(&self) {
         self.come_back().await;
         let now_us = self.now_us();
-        let plan = Plan::new(&mut self.state(), self, now_us);
-        let is_busy = plan.lane.is_some() && now_us < self.state().busy_until_us;
-        if plan.calls.is_empty() || is_busy {
-            return self.turn_away(&plan).await;
+        let bid = Bid::new(&mut self.state(), self, now_us);
+        let is_busy = bid.lane.is_some() && now_us < self.state().busy_until_us;
+        if bid.calls.is_empty() || is_busy {
+            return self.turn_away(&bid).await;
         }
-        let Some(number) = plan.lane else { return self.take_of_own_share(&plan).await };
+        let Some(number) = bid.lane else { return self.take_of_own_share(&bid).await };
         let (news, before) = {
             let mut state = self.state();
             (state.forecast.news(now_us), state.views.item(number).cloned())
         };
         let name = self.lane(number);
-        let taken = self.instance.table.take(&name, &plan.ask, &news, before.as_ref());
+        let taken = self.instance.table.take(&name, &bid.ask, &news, before.as_ref());
         match timeout(TABLE_TIMEOUT, taken).await {
-            Ok(Ok(Reply::Slice(item))) => self.taken(number, item, &plan),
-            Ok(Ok(Reply::Busy(item))) => self.busy(number, item, &plan).await,
+            Ok(Ok(Reply::Slice(item))) => self.taken(number, item, &bid),
+            Ok(Ok(Reply::Busy(item))) => self.busy(number, item, &bid).await,
             Ok(Ok(Reply::DayUsedUp)) => {
                 self.state().forecast.keep_news();
                 self.state().close(now_us);
@@ -103,38 +103,38 @@ impl Scheduler {
     }
 
     /// A slice was taken: the calls get their times, and what is left goes back.
-    fn taken(&self, number: u32, item: LaneItem, plan: &Plan) {
+    fn taken(&self, number: u32, item: LaneItem, bid: &Bid) {
         let lane = item.lane;
         let unused_from_us = {
             let mut state = self.state();
             state.forecast.forget_news();
-            state.saw(number, item, plan.ask.now_us);
-            plan.give_turns(&mut state, self, &lane)
+            state.saw(number, item, bid.ask.now_us);
+            bid.give_turns(&mut state, self, &lane)
         };
         let unused_us = lane.busy_until_us.saturating_sub(unused_from_us);
-        if unused_us as f64 > plan.ask.length_us as f64 * WORTH_GIVING_BACK {
+        if unused_us as f64 > bid.ask.length_us as f64 * WORTH_GIVING_BACK {
             self.give_back(number, lane, unused_from_us);
         }
     }
 
     /// The lane is promised for long: another is asked if one seems free.
-    async fn busy(&self, number: u32, item: LaneItem, plan: &Plan) {
+    async fn busy(&self, number: u32, item: LaneItem, bid: &Bid) {
         let is_another_free = {
             let mut state = self.state();
             state.forecast.keep_news();
-            state.saw(number, item, plan.ask.now_us);
+            state.saw(number, item, bid.ask.now_us);
             state.lane = state.views.freest(self.lanes);
             state.views.promised_us(state.lane) <= micros(MAX_AHEAD)
         };
-        let is_limited = plan.is_limited_by_deadlines;
+        let is_limited = bid.is_limited_by_deadlines;
         if is_another_free && !is_limited {
             return;
         }
         if !is_limited {
             let pause = self.instance.jitter.spread(MAX_AHEAD);
-            self.state().busy_until_us = plan.ask.now_us + micros(pause);
+            self.state().busy_until_us = bid.ask.now_us + micros(pause);
         }
-        self.turn_away(plan).await;
+        self.turn_away(bid).await;
     }
 
     async fn failed(&self, reason: &str, now_us: u64) {
@@ -157,11 +157,11 @@ impl Scheduler {
 
     /// Waits, and tells the calls that they cannot start in time: whoever only waits costs
     /// as much as whoever works, and whoever tries again at once costs reads.
-    async fn turn_away(&self, plan: &Plan) {
+    async fn turn_away(&self, bid: &Bid) {
         let all = self.state().line.places();
         sleep(self.instance.jitter.spread(FUTILE_WAIT)).await;
         let mut state = self.state();
-        let asked = if plan.calls.is_empty() { &all } else { &plan.calls };
+        let asked = if bid.calls.is_empty() { &all } else { &bid.calls };
         for place in asked {
             state.line.tell(*place, Err(NotAdmitted::OutOfTime));
         }
@@ -211,19 +211,19 @@ impl Scheduler {
     }
 
     /// Takes a slice of the instance's own share.
-    async fn take_of_own_share(&self, plan: &Plan) {
+    async fn take_of_own_share(&self, bid: &Bid) {
         let taken = {
             let mut state = self.state();
             let Some(fallback) = &mut state.fallback else { return };
-            let taken = fallback.take(&plan.ask);
+            let taken = fallback.take(&bid.ask);
             if let Ok(lane) = taken {
-                plan.give_turns(&mut state, self, &lane);
+                bid.give_turns(&mut state, self, &lane);
             }
             taken
         };
         match taken {
             Ok(_) => {}
-            Err(NoShare::UsedUp) => self.turn_away(plan).await,
+            Err(NoShare::UsedUp) => self.turn_away(bid).await,
             Err(NoShare::EndsSoon) => {
                 let ends_us = self.state().fallback.and_then(|fallback| fallback.ends_us);
                 self.sleep_until(ends_us.unwrap_or_default()).await;

@@ -17,7 +17,7 @@ use std::time::Duration;
 use program::causes;
 
 use super::secrets_manager::{Reading, SecretsManager, Unreadable};
-use super::{CallCredentials, ValidSecrets, Verdict};
+use super::{Access, CallCredentials, ValidSecrets};
 
 /// Age at which secrets are read again: how long a secret that was taken back can stay valid.
 const REFRESH_SECS: i64 = 300;
@@ -69,7 +69,7 @@ impl ManagedSecrets {
     }
 
     /// Judges credentials; `now` is in UNIX seconds.
-    pub async fn judge(&self, presented: &CallCredentials, now: i64) -> Verdict {
+    pub async fn judge(&self, presented: &CallCredentials, now: i64) -> Access {
         let first = self.known().compare(presented);
         if self.known().turn_to_read(first, now) {
             self.read(READ_LIMIT, now).await;
@@ -90,19 +90,19 @@ impl ManagedSecrets {
 }
 
 impl Known {
-    fn compare(&self, presented: &CallCredentials) -> Verdict {
-        let Some(current) = &self.current else { return Verdict::Unverifiable };
+    fn compare(&self, presented: &CallCredentials) -> Access {
+        let Some(current) = &self.current else { return Access::Unverifiable };
         // With both, whichever fits.
         let is_previous = self.previous.as_ref().is_some_and(|known| known.accepts(presented));
-        if current.accepts(presented) | is_previous { Verdict::Granted } else { Verdict::Refused }
+        if current.accepts(presented) | is_previous { Access::Granted } else { Access::Refused }
     }
 
     /// Whether this call is the one that reads the secrets again.
-    fn turn_to_read(&mut self, verdict: Verdict, now: i64) -> bool {
+    fn turn_to_read(&mut self, access: Access, now: i64) -> bool {
         let is_old = now >= self.read_at + REFRESH_SECS;
         let pause = if self.current.is_some() { RETRY_SECS } else { RETRY_UNKNOWN_SECS };
         let may_ask = now >= self.asked_at + pause;
-        let is_turn = may_ask && (is_old || verdict != Verdict::Granted);
+        let is_turn = may_ask && (is_old || access != Access::Granted);
         if is_turn {
             self.asked_at = now;
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use api::credentials::managed::ManagedSecrets;
 use api::credentials::secrets_manager::SecretsManager;
-use api::credentials::{Gate, Verdict};
+use api::credentials::{Access, Gate};
 use api::settings::UnknownUser;
 use axum::Router;
 use axum::extract::State;
@@ -139,9 +139,9 @@ async fn the_current_and_the_previous_secret_are_valid_at_once() {
     });
     let gate = stand.warm_gate().await;
 
-    assert_eq!(gate.judge(&bearer("new"), 1_000).await, Verdict::Granted);
-    assert_eq!(gate.judge(&bearer("old"), 1_000).await, Verdict::Granted);
-    assert_eq!(gate.judge(&bearer("older"), 1_000).await, Verdict::Refused);
+    assert_eq!(gate.judge(&bearer("new"), 1_000).await, Access::Granted);
+    assert_eq!(gate.judge(&bearer("old"), 1_000).await, Access::Granted);
+    assert_eq!(gate.judge(&bearer("older"), 1_000).await, Access::Refused);
     assert_eq!(stand.calls(), 2);
 }
 
@@ -154,8 +154,8 @@ async fn a_new_secret_is_valid_as_soon_as_it_is_used() {
         (vault.current, vault.previous) = (secret("second"), vault.current.take());
     });
 
-    assert_eq!(gate.judge(&bearer("second"), 1_010).await, Verdict::Granted);
-    assert_eq!(gate.judge(&bearer("first"), 1_010).await, Verdict::Granted);
+    assert_eq!(gate.judge(&bearer("second"), 1_010).await, Access::Granted);
+    assert_eq!(gate.judge(&bearer("first"), 1_010).await, Access::Granted);
 }
 
 #[tokio::test]
@@ -165,8 +165,8 @@ async fn a_secret_that_was_taken_back_ends_after_five_minutes() {
     let gate = stand.warm_gate().await;
     stand.change(|vault| vault.current = secret("second"));
 
-    assert_eq!(gate.judge(&bearer("first"), 1_299).await, Verdict::Granted);
-    assert_eq!(gate.judge(&bearer("first"), 1_300).await, Verdict::Refused);
+    assert_eq!(gate.judge(&bearer("first"), 1_299).await, Access::Granted);
+    assert_eq!(gate.judge(&bearer("first"), 1_300).await, Access::Refused);
 }
 
 #[tokio::test]
@@ -176,7 +176,7 @@ async fn guesses_do_not_ask_secrets_manager_more_than_every_ten_seconds() {
     let gate = stand.warm_gate().await;
 
     for second in 1_000..1_020 {
-        assert_eq!(gate.judge(&bearer("guess"), second).await, Verdict::Refused);
+        assert_eq!(gate.judge(&bearer("guess"), second).await, Access::Refused);
     }
 
     // Two versions: once at the start, and once ten seconds later.
@@ -190,8 +190,8 @@ async fn the_last_known_secret_stays_valid_while_secrets_manager_is_out_of_reach
     let gate = stand.warm_gate().await;
     stand.change(|vault| vault.is_out_of_reach = true);
 
-    assert_eq!(gate.judge(&bearer("first"), 90_000).await, Verdict::Granted);
-    assert_eq!(gate.judge(&bearer("guess"), 90_010).await, Verdict::Refused);
+    assert_eq!(gate.judge(&bearer("first"), 90_000).await, Access::Granted);
+    assert_eq!(gate.judge(&bearer("guess"), 90_010).await, Access::Refused);
     assert_eq!(stand.calls(), 6);
 }
 
@@ -202,7 +202,7 @@ async fn a_secret_of_another_form_does_not_replace_the_one_that_is_known() {
     let gate = stand.warm_gate().await;
     stand.change(|vault| vault.current = Some("hunter2".to_owned()));
 
-    assert_eq!(gate.judge(&bearer("first"), 2_000).await, Verdict::Granted);
+    assert_eq!(gate.judge(&bearer("first"), 2_000).await, Access::Granted);
 }
 
 #[tokio::test]
@@ -214,10 +214,10 @@ async fn the_current_secret_is_valid_though_the_previous_one_cannot_be_read() {
     });
     let gate = stand.warm_gate().await;
 
-    assert_eq!(gate.judge(&bearer("new"), 1_000).await, Verdict::Granted);
-    assert_eq!(gate.judge(&bearer("old"), 1_000).await, Verdict::Refused);
+    assert_eq!(gate.judge(&bearer("new"), 1_000).await, Access::Granted);
+    assert_eq!(gate.judge(&bearer("old"), 1_000).await, Access::Refused);
     stand.change(|vault| vault.is_previous_out_of_reach = false);
-    assert_eq!(gate.judge(&bearer("old"), 1_010).await, Verdict::Granted);
+    assert_eq!(gate.judge(&bearer("old"), 1_010).await, Access::Granted);
 }
 
 #[tokio::test]
@@ -227,12 +227,12 @@ async fn the_known_previous_secret_stays_valid_while_it_cannot_be_read() {
     let gate = stand.warm_gate().await;
     stand.change(|vault| vault.is_previous_out_of_reach = true);
 
-    assert_eq!(gate.judge(&bearer("first"), 1_300).await, Verdict::Granted);
+    assert_eq!(gate.judge(&bearer("first"), 1_300).await, Access::Granted);
     stand.change(|vault| vault.current = secret("third"));
-    assert_eq!(gate.judge(&bearer("third"), 1_310).await, Verdict::Granted);
+    assert_eq!(gate.judge(&bearer("third"), 1_310).await, Access::Granted);
     // What was current until then is the previous one.
-    assert_eq!(gate.judge(&bearer("second"), 1_310).await, Verdict::Granted);
-    assert_eq!(gate.judge(&bearer("first"), 1_310).await, Verdict::Refused);
+    assert_eq!(gate.judge(&bearer("second"), 1_310).await, Access::Granted);
+    assert_eq!(gate.judge(&bearer("first"), 1_310).await, Access::Refused);
 }
 
 #[tokio::test]
@@ -251,9 +251,9 @@ async fn a_secret_that_was_deleted_is_not_valid_any_more() {
         let gate = Gate::Managed(managed);
         stand.change(deletion);
 
-        assert_eq!(gate.judge(&bearer("new"), 1_299).await, Verdict::Granted);
-        assert_eq!(gate.judge(&bearer("new"), 1_300).await, Verdict::Unverifiable);
-        assert_eq!(gate.judge(&bearer("old"), 1_300).await, Verdict::Unverifiable);
+        assert_eq!(gate.judge(&bearer("new"), 1_299).await, Access::Granted);
+        assert_eq!(gate.judge(&bearer("new"), 1_300).await, Access::Unverifiable);
+        assert_eq!(gate.judge(&bearer("old"), 1_300).await, Access::Unverifiable);
     }
 }
 
@@ -263,11 +263,11 @@ async fn while_no_secret_is_known_the_next_reading_is_due_after_a_second() {
     stand.change(|vault| (vault.current, vault.is_out_of_reach) = (secret("first"), true));
     let gate = stand.warm_gate().await;
 
-    assert_eq!(gate.judge(&bearer("first"), 1_002).await, Verdict::Unverifiable);
-    assert_eq!(gate.judge(&bearer("first"), 1_003).await, Verdict::Unverifiable);
+    assert_eq!(gate.judge(&bearer("first"), 1_002).await, Access::Unverifiable);
+    assert_eq!(gate.judge(&bearer("first"), 1_003).await, Access::Unverifiable);
     assert_eq!(stand.calls(), 4);
     stand.change(|vault| vault.is_out_of_reach = false);
-    assert_eq!(gate.judge(&bearer("first"), 1_004).await, Verdict::Granted);
+    assert_eq!(gate.judge(&bearer("first"), 1_004).await, Access::Granted);
 }
 
 #[tokio::test(start_paused = true)]

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::read::codec::{Codec, CodecError, Decompressor};
 use crate::read::cursor::{Cursor, Malformed};
 use crate::read::header_schema::{self, InvalidSchema};
-use crate::read::plan::{Plan, Unusable};
+use crate::read::layout::{Layout, Unusable};
 
 /// First bytes of every container.
 const MAGIC: [u8; 4] = *b"Obj\x01";
@@ -123,7 +123,7 @@ pub enum Damage {
 /// What the header says.
 #[derive(Debug)]
 pub struct Header {
-    pub(crate) plan: Plan,
+    pub(crate) layout: Layout,
     codec: Codec,
     sync: [u8; SYNC_BYTES],
     /// Where the first block begins.
@@ -188,14 +188,14 @@ impl Header {
         let schema = header_schema::parse(&schema).map_err(Damage::Schema)?;
         let records = header_schema::records(&schema).map_err(Damage::Schema)?;
         let records = records.ok_or(Damage::Unusable(Unusable::NotRecords))?;
-        let plan = Plan::new(records, wanted, key).map_err(Damage::from)?;
+        let layout = Layout::new(records, wanted, key).map_err(Damage::from)?;
         let end = Position { offset_bytes: header.read_bytes as u64, block: 0, records: 0 };
-        Ok(Self { plan, codec, sync, end })
+        Ok(Self { layout, codec, sync, end })
     }
 
     /// The type of all events in this container.
     pub fn event_type(&self) -> &str {
-        &self.plan.event_type
+        &self.layout.event_type
     }
 
     /// How its blocks are compressed.
@@ -203,13 +203,13 @@ impl Header {
         self.codec
     }
 
-    /// Splits into the plan and the blocks that `source` yields, which begins at `from`.
+    /// Splits into the layout and the blocks that `source` yields, which begins at `from`.
     pub(crate) fn blocks<R: Read>(
         self,
         source: R,
         from: Position,
         max_block_bytes: usize,
-    ) -> (Plan, Blocks<R>) {
+    ) -> (Layout, Blocks<R>) {
         let blocks = Blocks {
             source,
             codec: Decompressor::new(self.codec, max_block_bytes),
@@ -218,7 +218,7 @@ impl Header {
             compressed: Vec::new(),
             offset_bytes: from.offset_bytes,
         };
-        (self.plan, blocks)
+        (self.layout, blocks)
     }
 }
 

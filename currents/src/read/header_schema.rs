@@ -14,8 +14,8 @@ use std::collections::{HashMap, HashSet};
 use serde_json::{Map, Value};
 
 use crate::read::json;
+use crate::read::layout::{Field, FieldName, Node, NodeId};
 use crate::read::lenient::{self, Soundness};
-use crate::read::plan::{Field, FieldName, Node, NodeId};
 
 /// Deepest JSON that is read where it is not quite JSON; the JSON library has a limit of its
 /// own near it.

@@ -7,7 +7,7 @@ use contract::event_id;
 
 use crate::read::cursor::{Cursor, Malformed};
 use crate::read::json;
-use crate::read::plan::{Plan, Role};
+use crate::read::layout::{Layout, Role};
 use crate::read::walk::{MAX_DEPTH, Walk, count_empty};
 
 /// Largest event, in bytes of JSON. Braze exports none above 900 KB, and a stream
@@ -43,14 +43,14 @@ pub(crate) struct Head<'a> {
 
 /// Writes events.
 pub(crate) struct Projector {
-    pub(crate) plan: Plan,
+    pub(crate) layout: Layout,
     fallback: Fallback,
     empty_items: u64,
 }
 
 impl Projector {
-    pub(crate) fn new(plan: Plan, fallback: Fallback) -> Self {
-        Self { plan, fallback, empty_items: 0 }
+    pub(crate) fn new(layout: Layout, fallback: Fallback) -> Self {
+        Self { layout, fallback, empty_items: 0 }
     }
 
     /// Reads the record at `cursor`, the container's `position`th, and appends its JSON.
@@ -63,7 +63,7 @@ impl Projector {
         let before = cursor.remaining();
         let limit = out.len() + MAX_EVENT_BYTES;
         let mut walk = Walk {
-            plan: &self.plan,
+            layout: &self.layout,
             empty_items: self.empty_items,
             out,
             limit,
@@ -73,7 +73,7 @@ impl Projector {
         let (mut user_id, mut id, mut time) = (None, None, None);
         walk.out.extend_from_slice(b"{\"fields\":{");
         let start = walk.out.len();
-        for (role, field) in &self.plan.fields {
+        for (role, field) in &self.layout.fields {
             match role {
                 Role::UserId => user_id = walk.text(cursor, field.node)?,
                 Role::EventId => id = walk.text(cursor, field.node)?,

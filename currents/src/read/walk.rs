@@ -8,7 +8,7 @@ use std::str;
 
 use crate::read::cursor::{Cursor, Malformed};
 use crate::read::json;
-use crate::read::plan::{Field, Node, NodeId, Plan};
+use crate::read::layout::{Field, Layout, Node, NodeId};
 
 /// Deepest nesting of values.
 pub const MAX_DEPTH: usize = 32;
@@ -19,7 +19,7 @@ pub const MAX_EMPTY_ITEMS: u64 = 1_000_000;
 
 /// One walk through a record.
 pub(crate) struct Walk<'p> {
-    pub(crate) plan: &'p Plan,
+    pub(crate) layout: &'p Layout,
     pub(crate) empty_items: u64,
     pub(crate) out: &'p mut Vec<u8>,
     /// Length of `out` that is not passed ...
@@ -32,7 +32,7 @@ pub(crate) struct Walk<'p> {
 
 impl<'p> Walk<'p> {
     fn node(&self, id: NodeId) -> &'p Node {
-        &self.plan.nodes[id]
+        &self.layout.nodes[id]
     }
 
     /// Passes unions and returns the type that the value has.

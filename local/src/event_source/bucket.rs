@@ -34,7 +34,7 @@ const CONCURRENCY: usize = 2;
 /// Time limit of one invocation of `ingest`.
 const FUNCTION_TIMEOUT: Duration = Duration::from_secs(90);
 
-/// Bytes on the stream from which on no more objects are read: some batches for each lane of
+/// Bytes on the stream from which on no more objects are read: some batches for each poller of
 /// some dozen shards. One invocation can put an object more.
 const MAX_BACKLOG_BYTES: u64 = 32 * 1024 * 1024;
 

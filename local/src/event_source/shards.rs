@@ -1,4 +1,4 @@
-//! Reads the stream's shards and hands their records to lanes.
+//! Reads the stream's shards and hands their records to pollers.
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Mapping;
-use super::lane::Lane;
+use super::poller::Poller;
 use crate::aws::{STREAM, StreamContents};
 use crate::faults::Faults;
 use crate::totals::{Totals, add};
@@ -31,7 +31,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(200);
 /// Most records of one read (AWS limit: 10,000).
 const READ_LIMIT: i32 = 2_000;
 
-/// Records that wait in a lane; a reader that is ahead by more waits itself.
+/// Records that wait in a poller; a reader that is ahead by more waits itself.
 const LANE_LENGTH: usize = 1_000;
 
 /// The readers of all shards.
@@ -41,7 +41,7 @@ pub struct Shards {
     empty_since: Arc<Mutex<Vec<Option<Instant>>>>,
 }
 
-/// Everything that readers and lanes share.
+/// Everything that readers and pollers share.
 #[derive(Debug, Clone)]
 pub struct Wiring {
     /// Reads the stream.
@@ -75,15 +75,15 @@ impl Shards {
         for (place, shard) in shards.into_iter().enumerate() {
             let checkpoint = Checkpoint::open(&wiring.folder, shard.shard_id())?;
             let shard_id = shard.shard_id();
-            let lanes = (0..wiring.mapping.parallelization_factor.max(1))
-                .map(|_| start_lane(wiring, shard_id, &checkpoint, tasks, stop))
+            let pollers = (0..wiring.mapping.parallelization_factor.max(1))
+                .map(|_| start_poller(wiring, shard_id, &checkpoint, tasks, stop))
                 .collect();
             let reader = Reader {
                 kinesis: wiring.kinesis.clone(),
                 shard_id: shard.shard_id,
                 place,
                 checkpoint,
-                lanes,
+                pollers,
                 totals: Arc::clone(&wiring.totals),
                 empty_since: Arc::clone(&empty_since),
             };
@@ -99,7 +99,7 @@ impl Shards {
     }
 }
 
-fn start_lane(
+fn start_poller(
     wiring: &Wiring,
     shard_id: &str,
     checkpoint: &Checkpoint,
@@ -107,7 +107,7 @@ fn start_lane(
     stop: &CancellationToken,
 ) -> mpsc::Sender<KinesisEventRecord> {
     let (sender, records) = mpsc::channel(LANE_LENGTH);
-    let lane = Lane {
+    let poller = Poller {
         processor: Arc::clone(&wiring.processor),
         dead_letters: Arc::clone(&wiring.dead_letters),
         mapping: wiring.mapping.clone(),
@@ -119,7 +119,7 @@ fn start_lane(
         records,
         stop: stop.clone(),
     };
-    tasks.spawn(lane.run());
+    tasks.spawn(poller.run());
     sender
 }
 
@@ -128,7 +128,7 @@ struct Reader {
     shard_id: String,
     place: usize,
     checkpoint: Checkpoint,
-    lanes: Vec<mpsc::Sender<KinesisEventRecord>>,
+    pollers: Vec<mpsc::Sender<KinesisEventRecord>>,
     totals: Arc<Totals>,
     empty_since: Arc<Mutex<Vec<Option<Instant>>>>,
 }
@@ -186,12 +186,12 @@ impl Reader {
     async fn hand_over(&self, record: Record) {
         let mut hash = DefaultHasher::new();
         record.partition_key.hash(&mut hash);
-        let lane = (hash.finish() % self.lanes.len() as u64) as usize;
+        let poller = (hash.finish() % self.pollers.len() as u64) as usize;
         let record = as_delivered(record);
         self.checkpoint.taken(&record.kinesis.sequence_number);
         add(&self.totals.records_taken, 1);
-        // A lane ends only when the process stops.
-        let _ = self.lanes[lane].send(record).await;
+        // A poller ends only when the process stops.
+        let _ = self.pollers[poller].send(record).await;
     }
 }
 
@@ -207,7 +207,7 @@ fn as_delivered(record: Record) -> KinesisEventRecord {
     delivered
 }
 
-/// How far a shard is done: everything up to it is, whatever lane it went to.
+/// How far a shard is done: everything up to it is, whatever poller it went to.
 #[derive(Debug, Clone)]
 pub struct Checkpoint(Arc<Mutex<Progress>>);
 

@@ -10,7 +10,7 @@ use crate::store::DAY_SECS;
 #[derive(Debug)]
 pub(crate) struct Allowance {
     pub(crate) budget: BudgetOfDay,
-    unit: Unit,
+    unit: BudgetUnit,
     /// What is charged before each call: its worst case.
     pub(crate) most: u64,
     /// Calls that were charged.
@@ -19,13 +19,13 @@ pub(crate) struct Allowance {
 
 /// What a budget counts.
 #[derive(Debug, Clone, Copy)]
-enum Unit {
+enum BudgetUnit {
     Tokens,
     /// Millionths of a dollar, at this price.
     MicroUsd(Price),
 }
 
-impl Unit {
+impl BudgetUnit {
     fn amount(self, input_tokens: u64, output_tokens: u64) -> u64 {
         match self {
             Self::Tokens => input_tokens + output_tokens,
@@ -42,9 +42,9 @@ impl Allowance {
     pub(crate) fn of(campaign: &CompiledCampaign, prompt: &str, now: i64) -> Option<Self> {
         let config = &campaign.campaign.config;
         let (unit, limit) = match (config.budget?, config.price) {
-            (Budget::Tokens(limit), _) => (Unit::Tokens, limit),
+            (Budget::Tokens(limit), _) => (BudgetUnit::Tokens, limit),
             (Budget::Usd(limit), Some(price)) => {
-                (Unit::MicroUsd(price), (limit * 1e6).max(0.0) as u64)
+                (BudgetUnit::MicroUsd(price), (limit * 1e6).max(0.0) as u64)
             }
             (Budget::Usd(_), None) => return None,
         };

@@ -142,7 +142,7 @@ fn measure(scene: Scene, way: Option<Way>, instances: usize, load: Load) -> Valu
             "fullest_window_with_others": account.windows_over_with_others().1,
             "throttled_ratio": refused as f64 / asked as f64,
             "p99_wait_secs": waits.quantile(0.99),
-            "lease_calls_per_generation": calls as f64 / account.admitted() as f64,
+            "table_calls_per_generation": calls as f64 / account.admitted() as f64,
             "busiest_second_of_an_item": lanes.busiest_second(),
         })
     });
@@ -179,7 +179,7 @@ fn print(row: &Value) {
     let text = |name: &str| row[name].as_str().unwrap_or_default().to_owned();
     println!(
         "{:<36} {:>4} {:<7} {:<33} used {:.4}  over {:>5} (fullest {:.3})  throttled {:.4}  \
-         p99 wait {:>5.1} s  leases {:.3}  item {:>3}/s",
+         p99 wait {:>5.1} s  table {:.3}  item {:>3}/s",
         text("way"),
         n("instances"),
         text("load"),
@@ -189,7 +189,7 @@ fn print(row: &Value) {
         n("fullest_window"),
         n("throttled_ratio"),
         n("p99_wait_secs"),
-        n("lease_calls_per_generation"),
+        n("table_calls_per_generation"),
         n("busiest_second_of_an_item"),
     );
 }

@@ -50,8 +50,8 @@ const SHORTEST_LIFE: Duration = Duration::from_millis(5);
 /// Different lives.
 const LIVES: u64 = 20;
 
-/// Records of one lane on their way to the function.
-pub(super) struct Lane {
+/// Records of one poller on their way to the function.
+pub(super) struct Poller {
     pub(super) processor: Arc<Processor>,
     pub(super) dead_letters: Arc<dyn DeadLetterQueue>,
     pub(super) mapping: Mapping,
@@ -71,14 +71,14 @@ struct Attempt {
 }
 
 /// What the function said of a batch.
-enum Verdict {
+enum InvocationEnd {
     /// The first so many records are done.
     Done(usize),
     /// It failed as a whole.
     Failed,
 }
 
-impl Lane {
+impl Poller {
     /// Delivers batches until the shard ends or the process stops.
     pub(super) async fn run(mut self) {
         let stop = self.stop.clone();
@@ -116,7 +116,7 @@ impl Lane {
                 continue;
             }
             match self.invoke(&attempt.records).await {
-                Verdict::Done(done) => {
+                InvocationEnd::Done(done) => {
                     let rest = attempt.records.split_off(done);
                     self.finish(&attempt.records).await;
                     if done > 0 {
@@ -124,13 +124,13 @@ impl Lane {
                     }
                     attempt = Attempt { records: rest, retries: attempt.retries + 1 };
                 }
-                Verdict::Failed
+                InvocationEnd::Failed
                     if self.mapping.bisect_batch_on_function_error && attempt.records.len() > 1 =>
                 {
                     let second = attempt.records.split_off(attempt.records.len() / 2);
                     waiting.push_front(Attempt { records: second, retries: attempt.retries });
                 }
-                Verdict::Failed => attempt.retries += 1,
+                InvocationEnd::Failed => attempt.retries += 1,
             }
             if !attempt.records.is_empty() {
                 waiting.push_front(attempt);
@@ -140,7 +140,7 @@ impl Lane {
     }
 
     /// Runs the function once; a panic, or that it is dropped, is its failure as a whole.
-    async fn invoke(&self, records: &[KinesisEventRecord]) -> Verdict {
+    async fn invoke(&self, records: &[KinesisEventRecord]) -> InvocationEnd {
         let mut event = KinesisEvent::default();
         event.records = records.to_vec();
         let deadline = SystemTime::now() + self.mapping.function_timeout;
@@ -152,9 +152,9 @@ impl Lane {
                 invocation.abort();
                 let _ = invocation.await;
             }
-            return Verdict::Failed;
+            return InvocationEnd::Failed;
         }
-        let Ok(report) = invocation.await else { return Verdict::Failed };
+        let Ok(report) = invocation.await else { return InvocationEnd::Failed };
         self.totals.add(&report.counts);
         for freshness in report.freshness {
             self.totals.add_freshness(freshness);
@@ -165,7 +165,7 @@ impl Lane {
                 failure.item_identifier.as_deref() == Some(&record.kinesis.sequence_number)
             })
         };
-        Verdict::Done(records.iter().position(is_failed).unwrap_or(records.len()))
+        InvocationEnd::Done(records.iter().position(is_failed).unwrap_or(records.len()))
     }
 
     /// How long an invocation lives that a fault ends.

@@ -28,13 +28,13 @@ pub enum Unusable {
 
 /// The work of reading one container's records.
 #[derive(Debug)]
-pub(crate) struct Plan {
+pub(crate) struct Layout {
     pub(crate) event_type: String,
     pub(crate) fields: Vec<(Role, Field)>,
     pub(crate) nodes: Vec<Node>,
 }
 
-/// Number of a node in [`Plan::nodes`].
+/// Number of a node in [`Layout::nodes`].
 pub(crate) type NodeId = usize;
 
 /// How a value is written in Avro.
@@ -115,8 +115,8 @@ pub(crate) enum Role {
     Passed,
 }
 
-impl Plan {
-    /// Plans the reading of records of `schema`; `wanted` are the personal fields that
+impl Layout {
+    /// Lays out how records are read of `schema`; `wanted` are the personal fields that
     /// may pass, `key` is the object's, which stands in for a name that tells no type.
     pub(crate) fn new(
         schema: RecordSchema,

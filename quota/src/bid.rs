@@ -13,7 +13,7 @@ use crate::state::State;
 
 /// What is asked for those that wait.
 #[derive(Debug)]
-pub(crate) struct Plan {
+pub(crate) struct Bid {
     /// Number of the lane; none where the instance is on its own.
     pub(crate) lane: Option<u32>,
     pub(crate) ask: Ask,
@@ -30,7 +30,7 @@ struct Wish<'a> {
     price: Price,
 }
 
-impl Plan {
+impl Bid {
     /// What to ask for the calls that wait, first served first.
     pub(crate) fn new(state: &mut State, scheduler: &Scheduler, now_us: u64) -> Self {
         let quota = &scheduler.quota;
