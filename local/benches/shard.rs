@@ -7,7 +7,7 @@ use std::num::NonZeroU16;
 use std::path::Path;
 use std::time::Duration;
 
-use ingest::packing::Packer;
+use ingest::stream::packing::Packer;
 use ingest::stream::{Put, Stream};
 use local::aws::{EmbeddedAws, Options, STREAM};
 use serde_json::{Value, json};
