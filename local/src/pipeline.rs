@@ -10,7 +10,6 @@ use api::credentials::Gate;
 use api::handler::Api;
 use api::settings::UnknownUser;
 use api::table::Table;
-use aws_sdk_s3::operation::head_object::HeadObjectError;
 use aws_sdk_s3::primitives::ByteStream;
 use campaign::{Campaign, wanted_fields};
 use currents::input::InputFile;
@@ -27,6 +26,7 @@ use processor::dead_letters::{DeadLetterQueue, Sqs};
 use processor::handler::{Ports, Processor, models};
 use processor::model::Bedrock;
 use processor::store::DynamoDb;
+use program::causes;
 use quota::clock::Clock;
 use quota::jitter::Jitter;
 use quota::{ModelQuotas, Quotas};
@@ -252,19 +252,21 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Announces an object once more; `false` if it is in the bucket no more.
-    pub async fn announce(&self, key: &str) -> anyhow::Result<bool> {
+    /// Announces an object once more; `false` if it cannot be found in the bucket.
+    pub async fn announce(&self, key: &str) -> bool {
         let head = match self.aws.s3.head_object().bucket(BUCKET).key(key).send().await {
-            Err(error) if error.as_service_error().is_some_and(HeadObjectError::is_not_found) => {
-                return Ok(false);
+            Ok(head) => head,
+            // The embedded S3 says of an object that is gone only that something failed.
+            Err(error) => {
+                tracing::warn!(key, error = causes::told(&error), "object was not found");
+                return false;
             }
-            head => head.with_context(|| format!("looking for the object {key}"))?,
         };
         let bytes = u64::try_from(head.content_length().unwrap_or_default()).unwrap_or_default();
         add(&self.totals.uploaded, 1);
         add(&self.totals.notified, 1);
         self.notifications.object_created(key, bytes).await;
-        Ok(true)
+        true
     }
 
     /// Delivers a notification as it is.

@@ -55,7 +55,7 @@ pub async fn send(
 /// in the bucket.
 async fn send_one(pipeline: &Pipeline, letter: &DeadLetter) -> anyhow::Result<bool> {
     match &letter.input {
-        Input::Object { key, .. } => return pipeline.announce(key).await,
+        Input::Object { key, .. } => return Ok(pipeline.announce(key).await),
         Input::Notification { body } if !body.is_empty() => pipeline.notify(body).await,
         input => {
             let kinesis = pipeline.aws.kinesis.clone();
