@@ -8,6 +8,8 @@
 //!
 //! Leaves out schemas that are no JSON because something is missing in them: it could be
 //! the mark of a personal field.
+//!
+//! Above 400 lines with its tests, which show beside the code what is taken and what is not.
 
 use std::collections::{HashMap, HashSet};
 
