@@ -14,11 +14,12 @@ use crate::condition::{Condition, NotEvaluated};
 use crate::fault::{Fault, InvalidCampaigns};
 use crate::folder::{self, Draft};
 use crate::lines::line_of;
+use crate::message::Message;
 use crate::past::Past;
 use crate::prompt::Prompt;
 use crate::prompt_hash::Parameters;
 use crate::schema::travelling;
-use crate::{Campaign, field, safe_text, warnings};
+use crate::{Campaign, field, message, prompt, safe_text, warnings};
 
 /// A campaign that can be generated for.
 #[derive(Debug)]
@@ -41,6 +42,8 @@ pub struct CompiledCampaign {
     pub required: BTreeSet<String>,
     /// What is worth a look, and no fault.
     pub warnings: Vec<Fault>,
+    /// What is wrong with `message.liquid`: a matter of Braze, and none of generating.
+    pub message_faults: Vec<Fault>,
     /// What decides an answer besides the prompt, hashed.
     parameters: Parameters,
 }
@@ -69,20 +72,19 @@ fn compile(draft: Draft, faults: &mut Vec<Fault>) -> Option<CompiledCampaign> {
             None
         }
     };
-    let fields = draft.config.as_ref().map(|config| &config.fields);
-    let mut template = |file: &str, text: Option<&String>| {
-        let text = text?;
-        let compiled = Prompt::compile(text, fields);
-        compiled
-            .map_err(|error| {
-                let remedy = error.remedy().map(|remedy| format!(": {remedy}"));
-                let reason = format!("{error}{}", remedy.unwrap_or_default());
-                blame(file, error.line(text), reason);
-            })
-            .ok()
+    let no_fields = BTreeSet::new();
+    let fields = draft.config.as_ref().map_or(&no_fields, |config| &config.fields);
+    let mut blame_all = |file: &str, found: Vec<dialect::Fault>| {
+        for fault in found {
+            blame(file, Some(fault.line), fault.reason);
+        }
     };
-    let prompt = template("prompt.liquid", draft.prompt.as_ref());
-    let system = template("system.liquid", draft.system.as_ref());
+    let prompt = draft.prompt.as_ref().and_then(|text| {
+        Prompt::compile(text, fields).map_err(|found| blame_all("prompt.liquid", found)).ok()
+    });
+    let system = draft.system.as_ref().and_then(|text| {
+        prompt::instructions(text).map_err(|found| blame_all("system.liquid", found)).ok()
+    });
     let validator = draft.answer_schema.as_ref().and_then(|schema| {
         let compiled = jsonschema::validator_for(schema);
         compiled
@@ -110,24 +112,25 @@ fn compile(draft: Draft, faults: &mut Vec<Fault>) -> Option<CompiledCampaign> {
             blame("fallback.json", line_of(text, &violation.place), reason);
         }
     }
-    let system = system.and_then(|system| {
-        let rendered = system.render(&[]);
-        let text = draft.system.as_deref().unwrap_or_default();
-        let rendered = rendered
-            .map_err(|error| blame("system.liquid", error.line(text), error.to_string()))
-            .ok()?;
-        if safe_text::shows_nothing(&rendered) {
+    let system = system.filter(|rendered| {
+        let says = !safe_text::shows_nothing(rendered);
+        if !says {
             let reason = "says nothing: write what the model is to do, and never to do";
             blame("system.liquid", None, reason.to_owned());
-            return None;
         }
-        Some(rendered)
+        says
     });
+    let message_faults = draft.message.as_ref().map(Message::faults).unwrap_or_default();
+    let message_faults = message_faults
+        .into_iter()
+        .map(|fault| Fault::new(&message::path(&folder), Some(fault.line), fault.reason))
+        .collect();
     let fallback_text = draft.fallback.as_ref().map(|(text, _)| text.clone());
     let campaign = draft.finish()?;
     let (prompt, validator, reduced, system) = (prompt?, validator?, reduced?, system?);
-    let required = campaign.config.required.clone().unwrap_or_else(|| prompt.printed_bare());
-    let warnings = warnings::of(&folder, &campaign, &reduced, &fallback_text.unwrap_or_default());
+    let required = campaign.config.required.clone().unwrap_or_else(|| prompt.printed_bare.clone());
+    let warnings =
+        warnings::of(&folder, &campaign, &prompt, &reduced, &fallback_text.unwrap_or_default());
     let schema_bytes = reduced.schema.to_string().len();
     let parameters = Parameters::new(&campaign, &system);
     Some(CompiledCampaign {
@@ -139,6 +142,7 @@ fn compile(draft: Draft, faults: &mut Vec<Fault>) -> Option<CompiledCampaign> {
         schema_bytes,
         required,
         warnings,
+        message_faults,
         parameters,
         campaign,
     })
@@ -240,8 +244,8 @@ pub(crate) mod tests {
 
         let expected = [
             "/new-episode/campaign.toml:23: condition",
-            "/new-episode/prompt.liquid:2: template does not render",
-            "/new-episode/system.liquid:2: template does not parse",
+            "/new-episode/prompt.liquid:2: events[0] has no secret",
+            "/new-episode/system.liquid:2: {% if %}",
             "/new-episode/fallback.json:2: does not match answer.schema.json: type at",
             "/new-episode/fallback.json:1: does not match answer.schema.json: required at",
         ];

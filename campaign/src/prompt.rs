@@ -2,166 +2,133 @@
 //!
 //! Guarantees: the template sees allow-listed fields only, and their values are
 //! data — capped in length, without control characters, and unable to close the
-//! delimiters that the template puts around them.
+//! delimiters that the template puts around them. "now" is the time of the newest event, so
+//! that equal events make equal prompts.
 
 use std::collections::BTreeSet;
 
-use liquid::model::{Object, Scalar, Value};
-use liquid::{Parser, ParserBuilder, Template};
+pub use dialect::NotRendered;
+use dialect::{Exploration, Fault, Limits, Object, Preview, Scene, Template, Value};
 
 use crate::field;
-use crate::past::{self, MAX_DEPTH, MAX_ENTRIES, MAX_VALUE_CHARS, Past};
+use crate::past::{MAX_DEPTH, MAX_ENTRIES, MAX_VALUE_CHARS, Past};
 
-/// A template that cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[error("template does not {attempted}: {}", without_layout(.liquid))]
-pub struct BadTemplate {
-    attempted: &'static str,
-    // Told with `attempted`, without its layout: so it is no cause beside it.
-    liquid: liquid::Error,
-}
+/// Events that a template is explored with: as many as a prompt ever sees.
+const EXPLORED_EVENTS: usize = 25;
 
-impl BadTemplate {
-    /// The line of the template to blame, where the template language names a place, or
-    /// at least a name.
-    pub fn line(&self, template: &str) -> Option<usize> {
-        let text = self.liquid.to_string();
-        if let Some((_, place)) = text.split_once("--> ") {
-            return place.split(':').next()?.trim().parse().ok();
-        }
-        let (_, name) = text.split_once("requested ")?.1.split_once('=')?;
-        let name = name.split_whitespace().next()?;
-        Some(1 + template.lines().position(|line| line.contains(name))?)
-    }
-
-    /// What would mend it, where that can be said.
-    pub fn remedy(&self) -> Option<&'static str> {
-        let text = self.liquid.to_string();
-        if text.contains("requested ") {
-            return Some("correct the name, or add the field to fields in campaign.toml");
-        }
-        let is_nil = text.contains("input=nil");
-        is_nil.then_some("an event can lack the field: put a default in front of the filter")
-    }
-
-    /// Tells whether a name is to blame: not a value, nor the want of one. What the template
-    /// language can index at all, it lists.
-    fn is_unknown_name(&self) -> bool {
-        let text = without_layout(&self.liquid);
-        let listed = text.split_once("available indexes=").map(|(_, listed)| listed);
-        text.contains("requested variable=")
-            || listed.is_some_and(|listed| listed.starts_with(char::is_alphabetic))
-    }
-}
-
-/// The error on one line: the template language draws it over several.
-fn without_layout(error: &liquid::Error) -> String {
-    let text = error.to_string();
-    let said = text.lines().filter(|line| !line.trim_start().starts_with(['|', '-']));
-    let words: Vec<&str> = said.flat_map(str::split_whitespace).collect();
-    words.join(" ")
-}
+/// Pairs of times an hour apart. In no time zone does the day change within both.
+const EXPLORED_TIMES: [(i64, i64); 2] =
+    [(1_768_479_010, 1_768_482_630), (1_768_500_610, 1_768_504_230)];
 
 /// A compiled prompt.
+#[derive(Debug)]
 pub struct Prompt {
     template: Template,
     fields: BTreeSet<String>,
+    /// The fields that the template prints with nothing in their place where they are
+    /// missing: no default, and no condition on them.
+    pub(crate) printed_bare: BTreeSet<String>,
+    /// It differs between two events of a day, though all their fields are the same.
+    pub(crate) shows_time: bool,
 }
 
 impl Prompt {
-    /// Compiles a template and, where the allow-listed fields are known, renders it over
-    /// an event that has none of them, and over events that have all of them, so that most
-    /// fields that are not on the list fail at start and not in production. What stands in
-    /// a branch that only a particular value leads to is not seen.
-    pub fn compile(text: &str, fields: Option<&BTreeSet<String>>) -> Result<Self, BadTemplate> {
-        let template = parser()?.parse(text).map_err(failed("parse"))?;
-        let prompt = Self { template, fields: fields.cloned().unwrap_or_default() };
-        if fields.is_some() {
-            prompt.render(&[prompt.event_of(None)])?;
-            for value in ["text".into(), 1.into()] {
-                match prompt.render(&[prompt.event_of(Some(&value))]) {
-                    // A field may well be neither a text nor a number.
-                    Err(error) if error.is_unknown_name() => return Err(error),
-                    _ => {}
-                }
-            }
+    /// Compiles a template and explores it, so that what can never be right fails at start
+    /// and not in production: names that are not on the list, in every branch, and outputs
+    /// that print nothing, or a whole object.
+    pub fn compile(text: &str, fields: &BTreeSet<String>) -> Result<Self, Vec<Fault>> {
+        let template = Template::parse(text)?;
+        let mut prompt = Self {
+            template,
+            fields: fields.clone(),
+            printed_bare: BTreeSet::new(),
+            shows_time: false,
+        };
+        let explored = prompt.explored(EXPLORED_TIMES[0].0)?;
+        let faults = told(&explored, "; correct it, or add the field to fields in campaign.toml");
+        if !faults.is_empty() {
+            return Err(faults);
         }
+        let mut differ = true;
+        for (one, other) in EXPLORED_TIMES {
+            differ &= prompt.explored(one)?.text != prompt.explored(other)?.text;
+        }
+        prompt.shows_time = differ || explored.shows_time;
+        prompt.printed_bare = explored.bare.intersection(fields).cloned().collect();
         Ok(prompt)
     }
 
-    /// An event whose every allow-listed field has this value.
-    fn event_of(&self, value: Option<&serde_json::Value>) -> Past {
-        let mut fields = serde_json::Map::new();
-        for (path, value) in self.fields.iter().zip(value.into_iter().cycle()) {
-            past::insert(&mut fields, path, value.clone());
+    /// What the template could do with events at this time whose fields hold anything.
+    fn explored(&self, time: i64) -> Result<Exploration, Vec<Fault>> {
+        let mut event = Object::new();
+        event.insert("time".into(), Value::scalar(time));
+        event.insert("type".into(), dialect::unknown_value("type"));
+        for path in &self.fields {
+            insert(&mut event, path, dialect::unknown_value(path));
         }
-        Past { id: String::new(), time: 0, event_type: String::new(), fields }
+        let given = given(vec![Value::Object(event); EXPLORED_EVENTS]);
+        let explored = self.template.explore(&scene(&given, Some(time)));
+        explored.map_err(|error| vec![Fault { line: 1, reason: error.to_string() }])
     }
 
     /// Renders the prompt over events, oldest first.
-    pub fn render(&self, events: &[Past]) -> Result<String, BadTemplate> {
-        let events = events.iter().map(|event| Value::Object(self.visible(event))).collect();
-        let globals = Object::from_iter([("events".into(), Value::Array(events))]);
-        self.template.render(&globals).map_err(failed("render"))
+    pub fn render(&self, events: &[Past]) -> Result<String, NotRendered> {
+        let given = self.given(events);
+        self.template.render(&scene(&given, events.last().map(|event| event.time)))
     }
 
-    /// The fields that the template prints with nothing in their place where they are
-    /// missing: no default, and no condition around them.
-    ///
-    /// Told by rendering: with the field missing the text must be the one with a blank in
-    /// its place, without the blank; and a field that is false must show, which it does not
-    /// behind a condition. What only particular values of other fields lead to is not seen,
-    /// nor what is printed of lists and objects.
-    pub(crate) fn printed_bare(&self) -> BTreeSet<String> {
-        let is_bare = |field: &str| -> Result<bool, BadTemplate> {
-            let with = |value: Option<serde_json::Value>| {
-                let mut event = self.event_of(Some(&"text".into()));
-                let value = value.unwrap_or_default();
-                past::insert(&mut event.fields, field, value);
-                self.render(&[event])
-            };
-            let missing = with(None)?;
-            let is_printed = with(Some("Qx7".into()))? != missing;
-            let is_plain = squeezed(&with(Some(" ".into()))?) == squeezed(&missing);
-            let is_unconditional = with(Some(false.into()))? != missing;
-            Ok(is_printed && is_plain && is_unconditional)
-        };
-        // What cannot be rendered so cannot be told.
-        self.fields.iter().filter(|field| is_bare(field).unwrap_or_default()).cloned().collect()
+    /// Renders the prompt, and says what nobody would want a model to read.
+    pub fn preview(&self, events: &[Past]) -> Result<Preview, NotRendered> {
+        let given = self.given(events);
+        self.template.preview(&scene(&given, events.last().map(|event| event.time)))
     }
 
-    /// The allow-listed fields of an event; those it lacks are nil, because the
-    /// template language refuses unknown names but prints nothing for nil.
+    fn given(&self, events: &[Past]) -> Object {
+        given(events.iter().map(|event| Value::Object(self.visible(event))).collect())
+    }
+
+    /// The allow-listed fields of an event.
     fn visible(&self, event: &Past) -> Object {
         let mut visible = Object::new();
         visible.insert("time".into(), Value::scalar(event.time));
         visible.insert("type".into(), Value::scalar(inert_text(&event.event_type)));
         for path in &self.fields {
-            let value = field(&event.fields, path);
-            let value = value.map_or(Value::Nil, |value| inert(value, 0));
-            insert(&mut visible, path, value);
+            if let Some(value) = field(&event.fields, path) {
+                insert(&mut visible, path, inert(value, 0));
+            }
         }
         visible
     }
 }
 
-impl std::fmt::Debug for Prompt {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Prompt").field("fields", &self.fields).finish_non_exhaustive()
+/// Renders standing instructions, which are the same for every user and at all times.
+pub fn instructions(text: &str) -> Result<String, Vec<Fault>> {
+    let template = Template::parse(text)?;
+    let given = Object::new();
+    let failed = |error: NotRendered| vec![Fault { line: 1, reason: error.to_string() }];
+    let explored = template.explore(&scene(&given, None)).map_err(failed)?;
+    let faults = told(&explored, "; instructions see no event");
+    if !faults.is_empty() {
+        return Err(faults);
     }
+    template.render(&scene(&given, None)).map_err(failed)
 }
 
-fn parser() -> Result<Parser, BadTemplate> {
-    ParserBuilder::with_stdlib().build().map_err(failed("parse"))
+/// Everything that is wrong, with a remedy for names that nothing has.
+fn told(explored: &Exploration, remedy: &str) -> Vec<Fault> {
+    let named = |fault: &Fault| Fault { reason: format!("{}{remedy}", fault.reason), ..*fault };
+    let mut faults: Vec<Fault> = explored.unknown_names.iter().map(named).collect();
+    faults.extend(explored.faults.iter().cloned());
+    faults.sort();
+    faults
 }
 
-/// A text without its blanks.
-fn squeezed(text: &str) -> String {
-    text.chars().filter(|c| !c.is_whitespace()).collect()
+fn given(events: Vec<Value>) -> Object {
+    Object::from_iter([("events".into(), Value::Array(events))])
 }
 
-fn failed(attempted: &'static str) -> impl FnOnce(liquid::Error) -> BadTemplate {
-    move |liquid| BadTemplate { attempted, liquid }
+fn scene(given: &Object, now: Option<i64>) -> Scene<'_> {
+    Scene { given, now, limits: Limits::PROMPT, calls: None, inert: Some(inert_text) }
 }
 
 fn insert(object: &mut Object, path: &str, value: Value) {
@@ -182,15 +149,7 @@ fn inert(value: &serde_json::Value, depth: usize) -> Value {
     use serde_json::Value as Json;
     match value {
         _ if depth > MAX_DEPTH => Value::Nil,
-        Json::Null => Value::Nil,
-        Json::Bool(flag) => Value::scalar(*flag),
-        Json::Number(number) => match number.as_i64() {
-            Some(integer) => Value::scalar(integer),
-            // The template language has no larger integers, and digits are what counts.
-            None if number.is_u64() => Value::scalar(number.to_string()),
-            None => Value::scalar(number.as_f64().unwrap_or_default()),
-        },
-        Json::String(text) => Value::Scalar(Scalar::new(inert_text(text))),
+        Json::String(text) => Value::scalar(inert_text(text)),
         Json::Array(values) => {
             Value::Array(values.iter().take(MAX_ENTRIES).map(|v| inert(v, depth + 1)).collect())
         }
@@ -200,6 +159,7 @@ fn inert(value: &serde_json::Value, depth: usize) -> Value {
                 entries.map(|(k, v)| (inert_text(k).into(), inert(v, depth + 1))).collect(),
             )
         }
+        plain => dialect::json::value(plain),
     }
 }
 
@@ -225,13 +185,19 @@ mod tests {
         Past { id: "e".to_owned(), time: 7, event_type: "t".to_owned(), fields }
     }
 
-    fn prompt(text: &str, fields: &[&str]) -> Result<Prompt, BadTemplate> {
-        Prompt::compile(text, Some(&fields.iter().map(|field| (*field).to_owned()).collect()))
+    fn prompt(text: &str, fields: &[&str]) -> Result<Prompt, Vec<Fault>> {
+        Prompt::compile(text, &fields.iter().map(|field| (*field).to_owned()).collect())
+    }
+
+    /// What is said of a template over `name` and `properties.show`.
+    fn said(text: &str) -> String {
+        let faults = prompt(text, &["name", "properties.show"]).expect_err("is wrong");
+        faults.iter().map(|fault| format!("{}: {}\n", fault.line, fault.reason)).collect()
     }
 
     #[test]
     fn only_fields_on_the_list_are_visible() {
-        let text = "{{ events[0].properties.show }}|{{ events[0].properties }}";
+        let text = "{{ events[0].properties.show }}|{% for p in events[0].properties %}{{ p }}{% endfor %}";
         let prompt = prompt(text, &["properties.show"]).expect("compiles");
 
         let event = event(json!({ "properties": { "show": "A", "card": "4111" } }));
@@ -240,20 +206,86 @@ mod tests {
     }
 
     #[test]
-    fn a_template_that_asks_for_more_than_the_list_fails_at_start() {
-        let error = prompt("{{ events[0].email_address }}", &["name"]).err();
-
-        assert!(error.is_some());
+    fn a_name_that_is_not_on_the_list_is_told_with_its_line_wherever_it_stands() {
+        for text in [
+            "\n{{ events[0].secret }}",
+            "\n{% if events[0].name %}{{ events[0].secret }}{% endif %}",
+            "\n{% for e in events %}{% if e.name > 0 %}{{ e.secret | default: 'x' }}{% endif %}{% endfor %}",
+            "\n{% if events[0].secret == 1 %}a{% endif %}",
+            "\n{% case events[0].name %}{% when 'a' %}{{ events.last.secret }}{% endcase %}",
+            "\n{% assign last = events | last %}{% unless true %}{{ last.secret }}{% endunless %}",
+            "\n{{ events | map: 'secret' | join }}",
+        ] {
+            assert!(said(text).starts_with("2: "), "{text}: {}", said(text));
+            assert!(
+                said(text).contains("has no secret (there is name, properties,"),
+                "{}",
+                said(text)
+            );
+            assert!(said(text).contains("add the field to fields"), "{}", said(text));
+        }
+        assert!(said("{{ events[0].properties.shwo }}").contains("did you mean show?"));
+        assert!(said("{{ evnts[0].name }}").contains("there is no evnts: did you mean events?"));
     }
 
     #[test]
-    fn a_field_that_is_not_on_the_list_is_found_behind_a_condition_too() {
-        for text in [
-            "{% if events[0].name %}{{ events[0].secret }}{% endif %}",
-            "{% for e in events %}{% if e.name > 0 %}{{ e.properties.secret }}{% endif %}{% endfor %}",
+    fn what_nobody_would_want_a_model_to_read_is_told() {
+        for (text, reason) in [
+            ("{{ events }}", "prints a whole list of objects"),
+            ("{{ events[0].properties }}", "prints a whole object: name one of show"),
+            ("{{ ${first_name} }}", "only Braze knows ${first_name}, so give it a default"),
+            ("{{ nil }}", "prints nothing"),
         ] {
-            let error = prompt(text, &["name", "properties.show"]).expect_err("asks for more");
-            assert!(error.remedy().is_some_and(|remedy| remedy.contains("fields")), "{error}");
+            assert!(said(text).contains(reason), "{text}: {}", said(text));
+        }
+        assert!(prompt("{{ ${first_name} | default: 'you' }}", &[]).is_ok());
+    }
+
+    #[test]
+    fn a_field_that_is_calculated_with_must_be_there() {
+        let prompt = prompt("{{ events[0].season | plus: 1 }}", &["season"]).expect("compiles");
+
+        assert_eq!(prompt.printed_bare, ["season".to_owned()].into());
+    }
+
+    #[test]
+    fn whatever_is_finer_than_a_day_makes_a_prompt_of_its_own() {
+        for (text, shows_time) in [
+            ("{{ events[0].time | date: '%A, %d %B' }}", false),
+            ("{{ events.last.time | time_zone: 'Pacific/Auckland' | date: '%F' }}", false),
+            ("{{ events[0].time }}", true),
+            ("{{ events[0].time | date: '%F %R' }}", true),
+            ("{{ 'now' | date: '%H' }}", true),
+            ("{{ events[0].name | date: '%-d %b' }}", false),
+            ("{{ events[0].name | date: '%I %p' }}", true),
+        ] {
+            let prompt = prompt(text, &["name"]).expect("compiles");
+            assert_eq!(prompt.shows_time, shows_time, "{text}");
+        }
+    }
+
+    #[test]
+    fn now_is_the_time_of_the_newest_event() {
+        let prompt = prompt("{{ 'now' | date: '%s' }}", &[]).expect("compiles");
+
+        assert_eq!(prompt.render(&[event(json!({}))]).expect("renders"), "7");
+    }
+
+    #[test]
+    fn an_endless_template_ends() {
+        for text in [
+            "{% for n in (1..99999999999) %}{{ n }}{% endfor %}",
+            "{% assign a = 'x' %}{% for n in (1..100) %}{% assign a = a | append: a %}{% endfor %}",
+            "{% for a in (1..1000) %}{% for b in (1..1000) %}{% endfor %}{% endfor %}",
+            "{{ 'a' | replace: '', events[0].name | replace: 'b', events[0].name | replace: 'b', events[0].name }}",
+            "{% for n in (1..60) %}{% capture c %}{{ c }}{{ c }}{{ events[0].name }}{% endcapture %}{% endfor %}",
+        ] {
+            let Ok(prompt) = prompt(text, &["name"]) else { continue };
+
+            let rendered = prompt.render(&[event(json!({ "name": "b".repeat(300) }))]);
+
+            let is_bounded = rendered.as_ref().is_ok_and(|text| text.len() < 300_000);
+            assert!(is_bounded || rendered.is_err(), "{text}");
         }
     }
 
@@ -263,15 +295,6 @@ mod tests {
                     {% if events[0].whole %}{{ events[0].whole.show }}{% endif %}";
 
         assert!(prompt(text, &["genres", "whole"]).is_ok());
-    }
-
-    #[test]
-    fn a_filter_that_needs_a_value_is_told_of_default() {
-        let error = prompt("{{ events[0].season | plus: 1 }}", &["season"]);
-
-        let remedy = error.expect_err("can be missing").remedy();
-        assert!(remedy.is_some_and(|remedy| remedy.contains("default")), "{remedy:?}");
-        assert!(prompt("{{ events[0].season | default: 1 | plus: 1 }}", &["season"]).is_ok());
     }
 
     #[test]
@@ -300,6 +323,23 @@ mod tests {
     }
 
     #[test]
+    fn a_value_cannot_close_the_delimiters_by_a_detour_either() {
+        for (filter, hidden) in [
+            ("url_decode", "%22%3C%2Fevents%3E"),
+            ("base64_decode", "Ijwv ZXZlbnRzPg=="),
+            ("json_parse | join", "[\"\\u0022\\u003c/events\\u003e\"]"),
+        ] {
+            let text = format!("{{{{ events[0].name | {filter} }}}}");
+            let prompt = prompt(&text, &["name"]).expect("compiles");
+            let hidden = hidden.replace(' ', "");
+
+            let text = prompt.render(&[event(json!({ "name": hidden }))]).expect("renders");
+
+            assert!(!text.contains(['<', '>', '"']), "{filter}: {text}");
+        }
+    }
+
+    #[test]
     fn an_integer_keeps_its_digits() {
         let prompt = prompt("{{ events[0].id }}|{{ events[0].n }}", &["id", "n"]);
 
@@ -325,7 +365,7 @@ mod tests {
         ] {
             let prompt = prompt(text, &["a", "b"]).expect("compiles");
 
-            let told: Vec<String> = prompt.printed_bare().into_iter().collect();
+            let told: Vec<String> = prompt.printed_bare.into_iter().collect();
 
             assert_eq!(told.join(" "), bare, "{text}");
         }

@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::Campaign;
 use crate::fault::Fault;
 use crate::lines::line_of;
+use crate::prompt::Prompt;
 use crate::safe_text::{self, PLAIN};
 use crate::schema::travelling::TravellingSchema;
 
@@ -20,10 +21,14 @@ const CACHED_FROM_TOKENS: usize = 4_096;
 /// Fewest bytes of a token, roughly.
 const BYTES_PER_TOKEN: usize = 4;
 
+/// How many events a price is said for.
+const MANY_EVENTS: f64 = 1e6;
+
 /// Everything that is worth a look; `fallback` is the text of `fallback.json`.
 pub(crate) fn of(
     folder: &Path,
     campaign: &Campaign,
+    prompt: &Prompt,
     reduced: &TravellingSchema,
     fallback: &str,
 ) -> Vec<Fault> {
@@ -67,6 +72,9 @@ pub(crate) fn of(
         );
         warn("campaign.toml", None, reason);
     }
+    if prompt.shows_time {
+        warn("prompt.liquid", None, cost_of_time(campaign));
+    }
     let parsed: Value = serde_json::from_str(fallback).unwrap_or_default();
     markup(&parsed, &mut String::new(), &mut |path| {
         let reason =
@@ -74,6 +82,21 @@ pub(crate) fn of(
         warn("fallback.json", line_of(fallback, path), reason.to_owned());
     });
     warnings
+}
+
+/// What it costs to show a model when exactly something happened.
+fn cost_of_time(campaign: &Campaign) -> String {
+    let config = &campaign.config;
+    let input_bytes =
+        campaign.prompt.len() + campaign.system.len() + campaign.answer_schema.to_string().len();
+    let usd = config.price.map(|price| {
+        let input_tokens = (input_bytes / BYTES_PER_TOKEN) as u64;
+        price.usd(input_tokens, config.max_tokens.into()) * MANY_EVENTS
+    });
+    let most = usd.map_or(String::new(), |usd| format!(", up to ${usd:.0} for a million events"));
+    format!(
+        "shows when something happened more exactly than the day: no two events make equal prompts, so each is asked and paid for{most}; show a day, or a part of the day"
+    )
 }
 
 /// Finds texts that were written for HTML or Liquid.
@@ -145,6 +168,22 @@ mod tests {
         });
 
         assert!(said.contains("530 s, and a call is given 240 s"), "{said}");
+    }
+
+    #[test]
+    fn a_prompt_that_tells_the_minute_is_told_with_what_that_costs() {
+        let said = warnings_of(|draft| {
+            let prompt = draft.prompt.as_mut().expect("is there");
+            prompt.push_str("{{ last.time | date: \"%F %R\" }}");
+        });
+
+        assert!(said.contains("more exactly than the day"), "{said}");
+        assert!(said.contains("up to $"), "{said}");
+        let day = warnings_of(|draft| {
+            let prompt = draft.prompt.as_mut().expect("is there");
+            prompt.push_str("{{ last.time | date: \"%A\" }}");
+        });
+        assert_eq!(day, "");
     }
 
     #[test]

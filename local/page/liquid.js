@@ -13,10 +13,12 @@ const rendered = async (box, userId, campaign) => {
     box.frame.srcdoc = answer.rendered;
     say(box.source, answer.rendered);
     say(box.error, "");
+    box.notes.replaceChildren(...answer.notes.map((note) => html("li", {}, note)));
     say(box.said, "rendered");
     box.text.removeAttribute("aria-invalid");
   } catch (error) {
     say(box.error, error.message);
+    box.notes.replaceChildren();
     say(box.said, "not rendered");
     box.text.setAttribute("aria-invalid", "true");
   }
@@ -35,6 +37,7 @@ export const liquidBox = (userId, campaign, message) => {
     button: html("button", { type: "submit" }, "Render"),
     error: html("pre", { id: `${id}-error`, class: "error", role: "alert" }),
     said: html("span", { role: "status", class: "quiet" }),
+    notes: html("ul", { class: "quiet", "aria-label": "What to look at" }),
     frame: html("iframe", { sandbox: "", title: "E-mail as Braze renders it", class: "mail" }),
     source: html("pre", { tabindex: 0, role: "region", "aria-label": "E-mail as text" }),
   };
@@ -43,7 +46,7 @@ export const liquidBox = (userId, campaign, message) => {
     html("label", { for: id }, "Message in Liquid, as it stands in Braze"), box.text,
     html("p", { class: "row" }, box.button,
       html("button", { type: "reset", class: "second" }, "Back to the campaign's"), box.said),
-    box.error);
+    box.error, box.notes);
   const render = () => rendered(box, userId, campaign);
   form.addEventListener("submit", (event) => {
     event.preventDefault();

@@ -3,11 +3,19 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use campaign::{Fault, InvalidCampaigns};
+
 use crate::say;
 
 /// Checks every campaign of a folder.
 pub fn check(folder: &Path) -> anyhow::Result<ExitCode> {
-    for compiled in campaign::load(folder)? {
+    let campaigns = campaign::load(folder)?;
+    let messages = campaigns.iter().flat_map(|compiled| compiled.message_faults.iter().cloned());
+    let wrong: Vec<Fault> = messages.collect();
+    if !wrong.is_empty() {
+        return Err(InvalidCampaigns(wrong).into());
+    }
+    for compiled in campaigns {
         let config = &compiled.campaign.config;
         let types: Vec<&str> = config.trigger.event_types.iter().map(String::as_str).collect();
         let when = config.trigger.when.as_ref();

@@ -5,20 +5,17 @@
 //! nothing, and shares neither quota nor answers with anybody.
 
 mod events;
+mod message;
 mod shown;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::num::NonZeroU32;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, bail};
-use api::answer::Answer;
-use api::content::{Content, Data};
-use api::query::Format;
-use campaign::{CompiledCampaign, Past, message, safe_text, wanted_fields};
+use campaign::{CompiledCampaign, Past, safe_text, wanted_fields};
 use contract::metrics::Counts;
 use contract::user_record::UserRecord;
 use processor::answers::{Answers, Conclusion, Question};
@@ -59,8 +56,10 @@ pub async fn preview(arguments: &Preview) -> anyhow::Result<ExitCode> {
     let Action::Generate { trigger, history } = decision.action else {
         bail!("none of the user's events asks for content");
     };
-    let prompt = campaign.prompt.render(&history)?;
+    let rendered = campaign.prompt.preview(&history)?;
+    let prompt = rendered.text.clone();
     show_prompt(campaign, &user_id, &candidates[trigger].event, history.len(), &prompt);
+    campaign::message::notes(&rendered).iter().for_each(say);
     if arguments.prompt_only {
         return Ok(ExitCode::SUCCESS);
     }
@@ -74,7 +73,7 @@ pub async fn preview(arguments: &Preview) -> anyhow::Result<ExitCode> {
     };
     section("content, as it is stored");
     say(pretty(&Value::Object(content.clone())));
-    show_message(arguments, &user_id, &content)?;
+    message::show(arguments, &campaigns, &user_id, &content)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -127,26 +126,6 @@ async fn ask(
         Conclusion::GiveBack(reason) => bail!("the model gave no answer: {reason}"),
         Conclusion::Blank | Conclusion::OverBudget => bail!("nothing was asked"),
     }
-}
-
-/// Shows the campaign's message, as Braze renders it with this content.
-fn show_message(
-    arguments: &Preview,
-    user_id: &str,
-    content: &Map<String, Value>,
-) -> anyhow::Result<()> {
-    let path = message::path(&arguments.campaigns, &arguments.campaign);
-    let Ok(text) = fs::read_to_string(&path) else {
-        say(format_args!("\nno message to show: there is no {}", path.display()));
-        return Ok(());
-    };
-    section(&format!("message, {} as Braze renders it", path.display()));
-    let content = Content { data: Data::Json(content), is_fallback: false };
-    let contents = vec![(arguments.campaign.as_str(), content)];
-    let answer = Answer { user_id, contents, by_campaign: false, format: Format::DynamoDb };
-    let answer = serde_json::to_value(answer).context("writing the answer")?;
-    say(message::render(&text, &answer)?.trim_end());
-    Ok(())
 }
 
 fn show_prompt(

@@ -11,7 +11,7 @@ use crate::store::TableError;
 pub mod table;
 
 use campaign::answer::BadAnswer;
-use campaign::prompt::BadTemplate;
+use campaign::prompt::NotRendered;
 use contract::user_record::Undecodable;
 use quota::NotAdmitted;
 
@@ -88,7 +88,7 @@ pub(crate) fn of_answer(_: &BadAnswer) -> Verdict {
 }
 
 /// Decides about a template that some event upsets.
-pub(crate) fn of_template(_: &BadTemplate) -> Verdict {
+pub(crate) fn of_template(_: &NotRendered) -> Verdict {
     Verdict::DeadLetter(NOT_RENDERED)
 }
 

@@ -11,10 +11,11 @@ type Room = (&'static str, &'static [&'static str], &'static [&'static str]);
 
 const EMULATORS: [&str; 4] = ["dynoxide-rs", "ferrokinesis", "s3s", "local"];
 
-const ROOMS: [Room; 11] = [
+const ROOMS: [Room; 12] = [
     ("contract", &[], &["aws-", "tokio", "toml", "hyper"]),
     ("program", &[], &["aws-sdk-dynamodb", "aws-sdk-s3"]),
-    ("campaign", &["contract"], &["aws-", "tokio", "hyper"]),
+    ("dialect", &["contract"], &["aws-", "tokio", "hyper", "campaign"]),
+    ("campaign", &["contract", "dialect"], &["aws-", "tokio", "hyper"]),
     ("currents", &["contract"], &["aws-", "tokio", "hyper"]),
     ("quota", &["contract", "program"], &["aws-sdk-bedrockruntime", "campaign", "dynoxide-rs"]),
     (

@@ -4,9 +4,11 @@
 //! rendered in a process of its own, by the very code that `preview` uses, with limits that
 //! no message can go around: of time, of memory, and of what it writes.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read as _, Write as _};
 use std::path::PathBuf;
 use std::process::{ExitCode, ExitStatus, Stdio};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +22,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use contract::metrics::Counts;
 use rustix::process::{Resource, Rlimit, setrlimit};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
@@ -28,7 +31,7 @@ use tokio::time::timeout;
 
 use super::{Page, answer, error};
 use crate::front::CREDENTIALS;
-use campaign::message;
+use campaign::message::{self, AnswersAtHand, Message};
 
 /// Longest message: Braze's own editors take e-mails of about 100 KB.
 pub const MAX_MESSAGE_BYTES: usize = 128 * 1_024;
@@ -38,6 +41,9 @@ pub const MAX_REQUEST_BYTES: usize = 6 * MAX_MESSAGE_BYTES + 4_096;
 
 /// Longest text that a message may come to: mail programs cut far shorter ones.
 const MAX_RENDERED_BYTES: u64 = 1_024 * 1_024;
+
+/// Longest text of a process: every byte of the message escaped, and what is said of it.
+const MAX_OUTPUT_BYTES: u64 = 6 * MAX_RENDERED_BYTES + 64 * 1_024;
 
 /// Longest complaint that is passed on.
 const MAX_COMPLAINT_BYTES: u64 = 4_096;
@@ -78,6 +84,15 @@ enum NotRendered {
     Failed(#[from] io::Error),
 }
 
+/// What a process is given that renders.
+#[derive(Serialize, Deserialize)]
+struct Input {
+    user_id: String,
+    message: Message,
+    /// What the api says, by campaign.
+    answers: BTreeMap<String, Value>,
+}
+
 /// What is asked for.
 struct Wanted {
     user_id: String,
@@ -95,20 +110,33 @@ pub(super) async fn render(State(page): State<Arc<Page>>, body: Bytes) -> Respon
         let message = format!("the message is longer than {MAX_MESSAGE_BYTES} bytes");
         return error(StatusCode::PAYLOAD_TOO_LARGE, "too_long", &message);
     }
-    let looked_up = match page.looked_up(&wanted.user_id, &wanted.campaign).await {
-        Ok(looked_up) => looked_up,
-        Err((status, refusal)) => {
-            return axum::response::IntoResponse::into_response((status, Json(refusal)));
-        }
-    };
-    match page.renderer.render(&wanted.message, &looked_up).await {
-        Ok(rendered) => answer(&json!({ "rendered": rendered })),
+    if let Err((status, refusal)) = page.looked_up(&wanted.user_id, &wanted.campaign).await {
+        return axum::response::IntoResponse::into_response((status, Json(refusal)));
+    }
+    match page.renderer.render(&page.input(&wanted).await).await {
+        Ok(rendered) => answer(&rendered),
         // The call is right; what it asks about is not.
         Err(complaint) => answer(&json!({ "complaint": complaint.to_string() })),
     }
 }
 
 impl Page {
+    /// What a process needs that renders: the message with the content blocks of its campaign,
+    /// and what the api says of every campaign.
+    async fn input(&self, wanted: &Wanted) -> Input {
+        let mut answers = BTreeMap::new();
+        for each in &self.campaigns {
+            let name = &each.campaign.name;
+            if let Ok(answer) = self.looked_up(&wanted.user_id, name).await {
+                answers.insert(name.clone(), answer);
+            }
+        }
+        let of_campaign = Message::read(&self.campaigns_dir.join(&wanted.campaign));
+        let content_blocks = of_campaign.unwrap_or_default().content_blocks;
+        let message = Message { text: wanted.message.clone(), content_blocks };
+        Input { user_id: wanted.user_id.clone(), message, answers }
+    }
+
     /// What the api answers Braze for this user, or with which status it refuses.
     pub(super) async fn looked_up(
         &self,
@@ -154,13 +182,15 @@ impl Renderer {
         Self { program, permits: Semaphore::new(MAX_AT_A_TIME) }
     }
 
-    async fn render(&self, message: &str, looked_up: &Value) -> Result<String, NotRendered> {
+    async fn render(&self, input: &Input) -> Result<Value, NotRendered> {
         let _permit = self.permits.acquire().await.map_err(|_| NotRendered::TooMuch)?;
-        let input = json!({ "message": message, "answer": looked_up }).to_string();
+        let input = json!(input).to_string();
         let told = timeout(MAX_WAIT, told(self.start()?, &input));
         let (rendered, complaint, status) = told.await.map_err(|_| NotRendered::TooMuch)??;
         match status.code() {
-            Some(0) => Ok(rendered),
+            Some(0) => {
+                serde_json::from_str(&rendered).map_err(|error| io::Error::from(error).into())
+            }
             Some(_) => Err(NotRendered::Wrong(complaint.trim().to_owned())),
             None => Err(NotRendered::TooMuch),
         }
@@ -188,11 +218,11 @@ async fn told(mut child: Child, input: &str) -> Result<(String, String, ExitStat
             let _ = stdin.write_all(input.as_bytes()).await;
         }
     };
-    let rendered = read(stdout, MAX_RENDERED_BYTES + 1);
+    let rendered = read(stdout, MAX_OUTPUT_BYTES + 1);
     let (_, rendered, complaint) = tokio::join!(write, rendered, read(stderr, MAX_COMPLAINT_BYTES));
     // Whoever writes more than is read would wait for ever.
     let rendered = rendered?;
-    if rendered.len() as u64 > MAX_RENDERED_BYTES {
+    if rendered.len() as u64 > MAX_OUTPUT_BYTES {
         return Err(NotRendered::TooLong);
     }
     Ok((rendered, complaint?, child.wait().await?))
@@ -215,10 +245,11 @@ pub fn child() -> anyhow::Result<ExitCode> {
     limit(Resource::As, MAX_ADDRESS_BYTES);
     let mut input = String::new();
     io::stdin().read_to_string(&mut input)?;
-    let input: Value = serde_json::from_str(&input)?;
-    match message::render(input["message"].as_str().unwrap_or_default(), &input["answer"]) {
-        Ok(rendered) => {
-            io::stdout().write_all(rendered.as_bytes())?;
+    let Input { user_id, message, answers } = serde_json::from_str(&input)?;
+    match message.render(&user_id, Rc::new(AnswersAtHand(answers))) {
+        Ok(shown) => {
+            let output = json!({ "rendered": shown.text, "notes": message::notes(&shown) });
+            io::stdout().write_all(output.to_string().as_bytes())?;
             Ok(ExitCode::SUCCESS)
         }
         Err(error) => {

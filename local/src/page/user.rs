@@ -58,7 +58,7 @@ impl Page {
         let campaign = self.campaigns.iter().find(|each| each.campaign.name == name);
         let stored_hash = text(item, content::PROMPT_HASH);
         // Read each time, so that its author sees what was changed.
-        let message = message::path(&self.campaigns_dir, name);
+        let message = message::path(&self.campaigns_dir.join(name));
         let data = item.get(content::DATA).map(|data| PlainJson(Data::Stored(data)));
         json!({
             "campaign": name,

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::Duration;
 
 use apache_avro::Reader;
 use apache_avro::types::Value;
+use campaign::message::{AnswersAtHand, Message};
 use contract::metrics::Counts;
 use currents::generate::{Course, Plan, generate};
 use currents::input::Input;
@@ -152,6 +154,17 @@ impl Rig {
         let answer = request.send().await.expect("api answers");
         let status = answer.status().as_u16();
         (status, answer.json().await.expect("answer is JSON"))
+    }
+
+    /// Renders a message as Braze does, with what the api says of these campaigns.
+    pub(crate) async fn message(&self, text: &str, user_id: &str, campaigns: &[&str]) -> String {
+        let mut answers = BTreeMap::new();
+        for campaign in campaigns {
+            let query = format!("user_id={user_id}&campaign={campaign}");
+            answers.insert((*campaign).to_owned(), self.look_up(&query).await.1);
+        }
+        let message = Message { text: text.to_owned(), ..Message::default() };
+        message.render(user_id, Rc::new(AnswersAtHand(answers))).expect("renders").text
     }
 }
 

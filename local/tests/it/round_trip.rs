@@ -1,6 +1,5 @@
 //! Files in, content out, as Braze renders it.
 
-use campaign::message;
 use contract::metrics::{self, Fate};
 use local::front;
 use reqwest::StatusCode;
@@ -47,7 +46,7 @@ async fn every_user_who_watched_gets_content_about_what_they_watched_last() {
         assert!(texts[0].contains(&watched.show), "{user_id}: {}", texts[0]);
         texts[0] = texts[0].replace('&', "&amp;");
 
-        let message = message::render(SNIPPETS, &answer).expect("renders");
+        let message = rig.message(SNIPPETS, user_id, &["new-episode"]).await;
         for text in texts {
             assert!(!text.is_empty() && message.contains(&text), "{message} lacks {text}");
         }
@@ -96,9 +95,8 @@ async fn a_user_whom_nobody_knows_gets_the_fallback_content_and_the_message_is_n
 
     assert_eq!(status, 200);
     assert_eq!(answer["Item"]["source"]["S"], "fallback");
-    assert!(
-        message::render(SNIPPETS, &answer).expect("renders").contains("Pick up where you left off")
-    );
+    let message = rig.message(SNIPPETS, "nobody", &["new-episode"]).await;
+    assert!(message.contains("Pick up where you left off"), "{message}");
     let (_, plain) = rig.look_up("user_id=nobody&format=plain").await;
     assert_eq!(plain["data"]["heading"], "Pick up where you left off");
     let (status, error) = rig.look_up("user=nobody").await;

@@ -113,15 +113,15 @@ test("the page", async (t) => {
 
   await t.test("renders a message of one's own, and says what is wrong with it", async () => {
     const mail = page.frameLocator("iframe.mail");
-    await type(page, "{% connected_content https://x/ :save mine %}<h2>{{mine.Item.data.M.heading.S | upcase}}</h2>");
+    await type(page, "{% connected_content https://x/?user_id={{${braze_id}}} :save mine %}<h2>{{mine.Item.data.M.heading.S | upcase}}</h2>");
     const heading = await mail.locator("h2").textContent();
     assert.ok(heading.length > 5 && heading === heading.toUpperCase(), heading);
     await type(page, "{% if %}never closed");
-    const alert = page.getByRole("alert").filter({ hasText: "parsing the message" });
+    const alert = page.getByRole("alert").filter({ hasText: "line 1" });
     await alert.waitFor();
     assert.equal(await page.getByLabel("Message in Liquid").getAttribute("aria-invalid"), "true");
     await type(page, "{% for a in (1..99999999999) %}{% endfor %}");
-    await page.getByRole("alert").filter({ hasText: "a loop without an end" }).waitFor();
+    await page.getByRole("alert").filter({ hasText: "look for a loop" }).waitFor();
     await page.getByRole("button", { name: "Back to the campaign's" }).click();
     await mail.locator("h1").waitFor();
     assert.equal(await page.locator("pre.error").textContent(), "");
@@ -166,7 +166,7 @@ test("the page", async (t) => {
       const other = await open(browser, given.busy, { colorScheme, viewport: { width, height: 900 } });
       await choose(other, 0);
       await type(other, "{% if %}");
-      await other.getByRole("alert").filter({ hasText: "parsing" }).waitFor();
+      await other.getByRole("alert").filter({ hasText: "has no {% endif %}" }).waitFor();
       assert.deepEqual(await audit(other), []);
       assert.ok(await other.evaluate(() => document.documentElement.scrollWidth <= innerWidth), "nothing sticks out");
       await other.close();

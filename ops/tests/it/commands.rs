@@ -97,7 +97,7 @@ fn everything_that_is_wrong_with_campaigns_is_said_at_once() {
     let said = stderr(&output);
     for fault in [
         "campaign.toml:22: condition: unknown name \"name\": write event.name",
-        "prompt.liquid:3: template does not render",
+        "prompt.liquid:3: last.properties has no shwo: did you mean show?",
         "fallback.json:5: does not match answer.schema.json: minLength at \"/details/cta\"",
     ] {
         assert!(said.contains(fault), "{fault}\n{said}");

@@ -1,5 +1,5 @@
 //! Messages as Braze renders them, by two implementations of Liquid: liquidjs, whose double
-//! of Braze calls the running api, and the `liquid` crate. `api/tests/render` holds the former.
+//! of Braze calls the running api, and `dialect`. `api/tests/render` holds the former.
 
 use std::collections::HashMap;
 use std::io::Write as _;
@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use campaign::message;
 use contract::content;
 use local::aws::TABLE;
 use local::front;
@@ -63,10 +62,9 @@ fn by_liquidjs(message: &str, credentials: &str, timeout_ms: u64) -> (String, u6
 }
 
 /// Renders a message in both ways and holds them against each other.
-async fn rendered(rig: &Rig, message: &str, query: &str) -> String {
-    let (_, answer) = rig.look_up(query).await;
+async fn rendered(rig: &Rig, message: &str, campaigns: &[&str]) -> String {
     let message = calling(rig, message);
-    let ours = message::render(&message, &answer).expect("renders");
+    let ours = rig.message(&message, USER, campaigns).await;
     // The other one calls the api of this process, which must be free to answer.
     let theirs =
         tokio::task::spawn_blocking(move || by_liquidjs(&message, front::CREDENTIALS, 2_000).0);
@@ -110,12 +108,10 @@ async fn store(rig: &Rig, text: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_implementations_of_liquid_render_the_same_message() {
     let rig = Rig::start(options()).await;
-    let query = format!("user_id={USER}&campaign=new-episode");
-
-    let fallback = rendered(&rig, EMAIL, &query).await;
+    let fallback = rendered(&rig, EMAIL, &["new-episode"]).await;
     store(&rig, "Tom & Jerry's next episode").await;
-    let email = rendered(&rig, EMAIL, &query).await;
-    let snippets = rendered(&rig, SNIPPETS, &query).await;
+    let email = rendered(&rig, EMAIL, &["new-episode"]).await;
+    let snippets = rendered(&rig, SNIPPETS, &["new-episode"]).await;
 
     assert!(fallback.contains("<!-- for everybody -->"), "{fallback}");
     assert!(fallback.contains("<h1 title=\"Pick up where you left off\">"), "{fallback}");
@@ -129,13 +125,12 @@ async fn two_implementations_of_liquid_render_the_same_message() {
 #[tokio::test(flavor = "multi_thread")]
 async fn hostile_content_stays_text_in_a_rendered_email() {
     let rig = Rig::start(options()).await;
-    let query = format!("user_id={USER}&campaign=new-episode");
     store(&rig, "plain").await;
-    let harmless = rendered(&rig, EMAIL, &query).await;
+    let harmless = rendered(&rig, EMAIL, &["new-episode"]).await;
 
     // As long as the shortest field allows.
     store(&rig, &HOSTILE[..120]).await;
-    let hostile = rendered(&rig, EMAIL, &query).await;
+    let hostile = rendered(&rig, EMAIL, &["new-episode"]).await;
 
     let marks = |text: &str| "<>\"".chars().map(|c| text.matches(c).count()).collect::<Vec<_>>();
     assert_eq!(marks(&hostile), marks(&harmless), "no mark of HTML more:\n{hostile}");
@@ -163,7 +158,7 @@ async fn one_object_of_several_campaigns_is_read_by_both_implementations() {
                    {{result.Items.new-episode.data.M.heading.S}}; \
                    {{result.Items.offer.data.M.details.M.cta.S}}";
 
-    let text = rendered(&rig, message, &format!("user_id={USER}&campaign=new-episode,offer")).await;
+    let text = rendered(&rig, message, &["new-episode", "offer"]).await;
 
     assert_eq!(text, "Pick up where you left off; Watch now");
     rig.pipeline.stop().await;

@@ -1,0 +1,131 @@
+//! What Braze's own tags say: calls, extras and the wish not to send.
+
+use crate::suggestion::did_you_mean;
+
+/// Answers the calls of `connected_content`, as far as that can be done here.
+pub trait Calls {
+    /// The body of the answer; `None` where there is none.
+    fn answer(&self, call: &Call) -> Option<String>;
+}
+
+/// What `connected_content` calls.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Call {
+    /// The address, rendered.
+    pub url: String,
+    /// Name of the variable that takes the answer.
+    pub save: Option<String>,
+    /// Name of the credentials in Braze.
+    pub basic_auth: Option<String>,
+}
+
+/// Options with a value.
+const WITH_VALUE: [&str; 9] = [
+    ":save",
+    ":basic_auth",
+    ":auth_credentials",
+    ":headers",
+    ":cache_max_age",
+    ":cache",
+    ":method",
+    ":body",
+    ":content_type",
+];
+
+/// Options without one.
+const ALONE: [&str; 2] = [":no_cache", ":retry"];
+
+/// The methods that Braze has.
+const METHODS: [&str; 2] = ["get", "post"];
+
+/// Reads the arguments of `connected_content`; values may hold outputs, which are rendered by
+/// whoever calls.
+pub(crate) fn call(arguments: &str) -> Result<Call, String> {
+    let mut words = words(arguments)?.into_iter().peekable();
+    let url = words
+        .next()
+        .filter(|url| !url.starts_with(':'))
+        .ok_or("connected_content calls no address")?;
+    let mut call = Call { url, ..Call::default() };
+    while let Some(option) = words.next() {
+        if ALONE.contains(&option.as_str()) {
+            continue;
+        }
+        if !WITH_VALUE.contains(&option.as_str()) {
+            let known = WITH_VALUE.iter().chain(&ALONE).copied();
+            return Err(format!(
+                "connected_content has no option {option}{}",
+                did_you_mean(&option, known)
+            ));
+        }
+        let value = words.next_if(|value| !value.starts_with(':'));
+        let value = value
+            .ok_or_else(|| format!("the option {option} of connected_content needs a value"))?;
+        match option.as_str() {
+            ":save" if !is_name(&value) => {
+                return Err(format!("connected_content saves as {value}, which is no name"));
+            }
+            ":save" => call.save = Some(value),
+            ":basic_auth" => call.basic_auth = Some(value),
+            ":method" if !METHODS.contains(&value.as_str()) => {
+                return Err(format!("connected_content has no method {value}: get or post"));
+            }
+            ":cache_max_age" if value.parse::<u32>().is_err() && !value.contains("{{") => {
+                return Err(format!(":cache_max_age is a number of seconds, and not {value}"));
+            }
+            _ => {}
+        }
+    }
+    Ok(call)
+}
+
+fn is_name(name: &str) -> bool {
+    !name.starts_with(|c: char| c.is_ascii_digit())
+        && name.chars().all(|c| c.is_alphanumeric() || c == '_')
+}
+
+/// Words between blanks; an output and a JSON object are one word whatever is in them.
+fn words(text: &str) -> Result<Vec<String>, String> {
+    let mut words = Vec::new();
+    let (mut word, mut depth) = (String::new(), 0_usize);
+    for c in text.chars() {
+        match c {
+            '{' => depth += 1,
+            '}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if c.is_whitespace() && depth == 0 {
+            if !word.is_empty() {
+                words.push(std::mem::take(&mut word));
+            }
+        } else {
+            word.push(c);
+        }
+    }
+    if depth > 0 {
+        return Err("connected_content has a brace that is not closed".to_owned());
+    }
+    words.extend(Some(word).filter(|word| !word.is_empty()));
+    Ok(words)
+}
+
+/// The key and the value of `message_extras`, as they are written.
+pub(crate) fn extras(arguments: &str) -> Result<(&str, &str), String> {
+    let wrong = "message_extras is written :key name :value text";
+    let rest = arguments.strip_prefix(":key").ok_or(wrong)?;
+    let (key, value) = rest.split_once(":value").ok_or(wrong)?;
+    if key.trim().is_empty() {
+        return Err(wrong.to_owned());
+    }
+    Ok((key.trim(), value.trim()))
+}
+
+/// The reason of `abort_message`: a text in brackets, or none.
+pub(crate) fn reason(arguments: &str) -> Result<String, String> {
+    if arguments.is_empty() {
+        return Ok(String::new());
+    }
+    let inside = arguments.strip_prefix('(').and_then(|rest| rest.strip_suffix(')'));
+    let inside = inside.ok_or("abort_message is written abort_message('the reason')")?;
+    Ok(inside.trim().trim_matches(['"', '\'']).to_owned())
+}

@@ -1,0 +1,339 @@
+//! Writes a template anew for the parser: Braze's notation becomes the parser's, texts and
+//! the arguments that it has no words for go into tables, and what is wrong is said with its
+//! line, all of it at once.
+
+use std::collections::BTreeSet;
+
+use liquid_core::parser::Tag as ParserTag;
+
+use crate::Fault;
+use crate::expression::Rewriter;
+pub(crate) use crate::expression::plain_name;
+use crate::segments::{self, Mark, Segment};
+use crate::suggestion::did_you_mean;
+
+/// Deepest nesting of content blocks: a block in a block.
+const MAX_BLOCK_DEPTH: usize = 2;
+
+/// Deepest nesting of tags; each costs stack.
+const MAX_TAG_DEPTH: usize = 100;
+
+/// Tag that shows a text of the table.
+pub(crate) const TEXT: &str = "text";
+
+/// Tag that prints a value.
+pub(crate) const PRINT: &str = "print";
+
+/// Tags with a tag that ends them.
+const BLOCKS: [&str; 7] = ["if", "unless", "case", "for", "tablerow", "capture", "ifchanged"];
+
+/// The tags that end them.
+const ENDS: [&str; 7] =
+    ["endif", "endunless", "endcase", "endfor", "endtablerow", "endcapture", "endifchanged"];
+
+/// Tags without one.
+const SIMPLE: [&str; 6] = ["assign", "increment", "decrement", "cycle", "break", "continue"];
+
+/// Tags whose arguments are no expressions.
+const OWN: [&str; 3] = ["connected_content", "message_extras", "abort_message"];
+
+/// Tags that stand in a block of these names only.
+const INNER: [(&str, &[&str]); 3] =
+    [("else", &["if", "unless", "case", "for"]), ("elsif", &["if", "unless"]), ("when", &["case"])];
+
+/// Tags that are known and are not here, with the reason.
+const MISSING: [(&str, &str); 8] = [
+    ("catalog_items", "catalogs are not known here"),
+    ("catalog_selection_items", "catalogs are not known here"),
+    ("include", "Braze has content blocks: {{content_blocks.${name}}}"),
+    ("render", "Braze has content blocks: {{content_blocks.${name}}}"),
+    ("layout", "Braze has content blocks: {{content_blocks.${name}}}"),
+    ("section", "it belongs to Shopify's themes"),
+    ("form", "it belongs to Shopify's themes"),
+    ("paginate", "it belongs to Shopify's themes"),
+];
+
+/// Names of all tags.
+pub(crate) fn tag_names() -> impl Iterator<Item = &'static str> {
+    let more = ["else", "elsif", "when", "comment", "raw", "echo", "liquid", "#"];
+    BLOCKS.into_iter().chain(SIMPLE).chain(OWN).chain(more)
+}
+
+/// A place of the template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// Its line, from 1.
+    pub(crate) line: usize,
+    /// As it is written there: an output with its braces, or the arguments of a tag.
+    pub(crate) written: String,
+}
+
+/// A template, written anew.
+#[derive(Debug, Default)]
+pub(crate) struct Written {
+    /// For the parser.
+    pub(crate) template: String,
+    /// Texts between tags.
+    pub(crate) texts: Vec<String>,
+    /// Outputs, and tags with arguments of their own.
+    pub(crate) places: Vec<Place>,
+    /// Groups of attributes that only Braze knows.
+    pub(crate) outside: BTreeSet<String>,
+    /// What is wrong.
+    pub(crate) faults: Vec<Fault>,
+}
+
+/// A block that is open: its name and line.
+struct Open {
+    name: String,
+    line: usize,
+}
+
+/// Where content blocks come from, by name.
+pub(crate) type ContentBlocks<'b> = &'b dyn Fn(&str) -> Option<String>;
+
+/// Writes a template anew.
+pub(crate) fn write(template: &str, blocks: ContentBlocks<'_>) -> Written {
+    let mut writer = Writer { written: Written::default(), blocks, open: Vec::new(), newlines: 0 };
+    writer.template(template, 0);
+    writer.written
+}
+
+struct Writer<'b> {
+    written: Written,
+    blocks: ContentBlocks<'b>,
+    open: Vec<Open>,
+    /// Newlines that were left out so far: the next tag takes them, so that the parser counts
+    /// lines as the author does.
+    newlines: usize,
+}
+
+impl Writer<'_> {
+    /// Writes the template, or a content block in it, whose tags end where it ends.
+    fn template(&mut self, template: &str, depth: usize) {
+        let around = std::mem::take(&mut self.open);
+        self.segments(template, depth);
+        for open in std::mem::replace(&mut self.open, around) {
+            let reason = format!("{{% {0} %}} has no {{% end{0} %}}", open.name);
+            self.fault(open.line, reason);
+        }
+    }
+
+    fn segments(&mut self, template: &str, depth: usize) {
+        let mut faults = Vec::new();
+        let segments = segments::cut(template, &mut faults);
+        self.written.faults.append(&mut faults);
+        let trims = |segment: Option<&Segment<'_>>, before: bool| match segment {
+            Some(Segment::Output(mark) | Segment::Tag(mark)) => {
+                if before {
+                    mark.trims_before
+                } else {
+                    mark.trims_after
+                }
+            }
+            _ => false,
+        };
+        for (n, segment) in segments.iter().enumerate() {
+            match segment {
+                Segment::Text(text) => {
+                    let previous = n.checked_sub(1).and_then(|n| segments.get(n));
+                    let mut shown = *text;
+                    if trims(previous, false) {
+                        shown = shown.trim_start();
+                    }
+                    if trims(segments.get(n + 1), true) {
+                        shown = shown.trim_end();
+                    }
+                    self.text(text, shown);
+                }
+                Segment::Output(mark) => self.output(mark, mark.inside, depth),
+                Segment::Tag(mark) => self.tag(mark, depth),
+            }
+        }
+    }
+
+    fn text(&mut self, whole: &str, shown: &str) {
+        if !shown.is_empty() {
+            self.emit(TEXT, &self.written.texts.len().to_string());
+            self.written.texts.push(shown.to_owned());
+        }
+        self.newlines += whole.matches('\n').count();
+    }
+
+    /// Writes a tag for the parser.
+    fn emit(&mut self, name: &str, arguments: &str) {
+        let newlines = "\n".repeat(std::mem::take(&mut self.newlines));
+        self.written.template.push_str(&format!("{{%{newlines} {name} {arguments} %}}"));
+    }
+
+    fn fault(&mut self, line: usize, reason: String) {
+        self.written.faults.push(Fault::new(line, reason));
+    }
+
+    /// Remembers a place, and tells its number.
+    fn place(&mut self, line: usize, written: &str) -> usize {
+        self.written.places.push(Place { line, written: written.to_owned() });
+        self.written.places.len() - 1
+    }
+
+    fn output(&mut self, mark: &Mark<'_>, expression: &str, depth: usize) {
+        if let Some(name) = content_block(expression) {
+            self.content_block(mark, name, depth);
+        } else if !expression.is_empty()
+            && let Some(expression) = self.rewritten(mark, expression)
+        {
+            let place = self.place(mark.line, mark.whole);
+            self.checked(mark, PRINT, &format!("{place} {expression}"));
+        }
+        self.newlines += mark.whole.matches('\n').count();
+    }
+
+    fn content_block(&mut self, mark: &Mark<'_>, name: &str, depth: usize) {
+        // Braze leaves out what stands deeper.
+        if depth >= MAX_BLOCK_DEPTH {
+            return;
+        }
+        let Some(text) = (self.blocks)(name) else {
+            let reason = format!("has the content block {name}, which is not there");
+            return self.fault(mark.line, reason);
+        };
+        let (faults, newlines) = (self.written.faults.len(), self.newlines);
+        let places = self.written.places.len();
+        self.template(&text, depth + 1);
+        self.newlines = newlines;
+        for fault in &mut self.written.faults[faults..] {
+            fault.reason = format!("content block {name}:{}: {}", fault.line, fault.reason);
+            fault.line = mark.line;
+        }
+        self.written.places[places..].iter_mut().for_each(|place| place.line = mark.line);
+    }
+
+    fn tag(&mut self, mark: &Mark<'_>, depth: usize) {
+        let (name, arguments) = (mark.name(), mark.arguments());
+        match name {
+            "#" | "raw" | "endraw" | "comment" | "endcomment" => {}
+            "echo" => return self.output(mark, arguments, depth),
+            "liquid" => {
+                for line in arguments.lines().map(str::trim).filter(|line| !line.is_empty()) {
+                    let mark = Mark { inside: line, whole: line, ..*mark };
+                    self.tag(&mark, depth);
+                }
+            }
+            _ if OWN.contains(&name) => {
+                let place = self.place(mark.line, arguments);
+                self.emit(name, &place.to_string());
+            }
+            _ if self.is_in_its_place(mark) => {
+                if let Some(arguments) = self.rewritten(mark, arguments) {
+                    self.checked(mark, name, &arguments);
+                }
+            }
+            _ => {}
+        }
+        self.newlines += mark.whole.matches('\n').count();
+    }
+
+    /// Tells whether a tag may stand where it stands, and keeps account of blocks.
+    fn is_in_its_place(&mut self, mark: &Mark<'_>) -> bool {
+        let name = mark.name();
+        if BLOCKS.contains(&name) {
+            self.open.push(Open { name: name.to_owned(), line: mark.line });
+            if self.open.len() > MAX_TAG_DEPTH {
+                let reason = format!("stands in more than {MAX_TAG_DEPTH} tags");
+                self.fault(mark.line, reason);
+                return false;
+            }
+            return true;
+        }
+        if SIMPLE.contains(&name) {
+            return true;
+        }
+        if let Some((_, around)) = INNER.iter().find(|(inner, _)| *inner == name) {
+            let innermost = self.open.last().map(|open| open.name.as_str());
+            if innermost.is_some_and(|innermost| around.contains(&innermost)) {
+                if name == "else" && !mark.arguments().is_empty() {
+                    let reason = "else takes no condition: write elsif".to_owned();
+                    self.fault(mark.line, reason);
+                    return false;
+                }
+                return true;
+            }
+            let reason =
+                format!("{{% {name} %}} stands in no {{% {} %}}", around.join(" %} or {% "));
+            self.fault(mark.line, reason);
+            return false;
+        }
+        if let Some(block) = name.strip_prefix("end").filter(|block| BLOCKS.contains(block)) {
+            return self.is_end(mark, block);
+        }
+        let reason = match MISSING.iter().find(|(missing, _)| *missing == name) {
+            Some((_, reason)) => format!("the tag {name} is not supported: {reason}"),
+            None if name.is_empty() => format!("{} is no tag", mark.whole),
+            None => {
+                format!("unknown tag {name}{}", did_you_mean(name, tag_names().chain(ENDS)))
+            }
+        };
+        self.fault(mark.line, reason);
+        false
+    }
+
+    fn is_end(&mut self, mark: &Mark<'_>, block: &str) -> bool {
+        match self.open.last() {
+            Some(open) if open.name == block => {
+                self.open.pop();
+                return true;
+            }
+            Some(open) => {
+                let reason = format!(
+                    "{{% end{block} %}} stands where {{% end{} %}} must end line {}",
+                    open.name, open.line
+                );
+                self.fault(mark.line, reason);
+                // It may have been meant, so that not everything behind it is wrong too.
+                if let Some(at) = self.open.iter().rposition(|open| open.name == block) {
+                    self.open.truncate(at);
+                }
+            }
+            None => {
+                let reason = format!("{{% end{block} %}} ends nothing");
+                self.fault(mark.line, reason);
+            }
+        }
+        false
+    }
+
+    fn rewritten(&mut self, mark: &Mark<'_>, expression: &str) -> Option<String> {
+        let mut rewriter = Rewriter::default();
+        let rewritten = rewriter.rewrite(expression);
+        self.written.outside.append(&mut rewriter.outside);
+        rewritten.map_err(|reason| self.fault(mark.line, format!("{} {reason}", mark.whole))).ok()
+    }
+
+    /// Writes a tag that the parser's grammar takes.
+    fn checked(&mut self, mark: &Mark<'_>, name: &str, arguments: &str) {
+        if ParserTag::new(&format!("{{% {name} {arguments} %}}")).is_err() {
+            let hint = hint(arguments).map_or(String::new(), |hint| format!(": {hint}"));
+            return self.fault(mark.line, format!("{} is no Liquid{hint}", mark.whole));
+        }
+        self.emit(name, arguments);
+    }
+}
+
+/// What is likely wrong with something that the grammar refuses.
+fn hint(arguments: &str) -> Option<&'static str> {
+    let has = |mark: &str| arguments.contains(mark);
+    if has("(") && !has("..") {
+        return Some("there are no parentheses; put one condition into another, or assign first");
+    }
+    if ["+", "*", "/"].iter().any(|operator| has(&format!(" {operator} "))) {
+        return Some("there are no operators; use the filters plus, times, divided_by");
+    }
+    let is_ternary = has(" ? ");
+    is_ternary.then_some("there is no ?:, use if and else")
+}
+
+/// The name of the content block that an output is.
+fn content_block(expression: &str) -> Option<&str> {
+    let inside = expression.strip_prefix("content_blocks.${")?.strip_suffix('}')?;
+    (!inside.contains(['}', '|'])).then_some(inside.trim())
+}

@@ -1,0 +1,189 @@
+//! What a rendering knows besides its variables: the time, what is left of its limits, and
+//! what it is to remember for the author.
+
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use liquid_core::model::ScalarCow;
+use liquid_core::{Error, Runtime, ValueView};
+
+use crate::braze::Calls;
+use crate::ruby::{self, Kind};
+use crate::suggestion::did_you_mean;
+use crate::unknown;
+
+/// What a rendering is for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// The text.
+    #[default]
+    Text,
+    /// The text, and what an author should know of it.
+    Preview,
+    /// What the template could do: every branch is taken, every loop goes round once.
+    Exploration,
+}
+
+/// Why a rendering was stopped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// It did too much.
+    Steps,
+    /// It came to too much text.
+    Bytes,
+    /// The message says that it is not to be sent.
+    Aborted(String),
+}
+
+/// The state of one rendering.
+#[derive(Default)]
+pub(crate) struct State {
+    pub(crate) purpose: Purpose,
+    /// What "now" means, in UNIX seconds; without it there is no "now".
+    pub(crate) now: Option<i64>,
+    pub(crate) steps_left: u64,
+    pub(crate) max_bytes: usize,
+    pub(crate) stop: Option<Stop>,
+    pub(crate) calls: Option<Rc<dyn Calls>>,
+    /// Makes harmless what a filter decodes.
+    pub(crate) inert: Option<fn(&str) -> String>,
+    /// Pairs of `message_extras`.
+    pub(crate) extras: Vec<(String, String)>,
+    /// What is known of nobody here, such as `custom_attribute`.
+    pub(crate) outside: BTreeSet<String>,
+    /// What was looked up and was not there.
+    pub(crate) missed: Vec<Miss>,
+    /// Line and reason of what an author should mend.
+    pub(crate) faults: BTreeSet<(usize, String)>,
+    /// What is printed of an event without a default, and without a condition on it.
+    pub(crate) bare: BTreeSet<String>,
+    /// Fields that a condition around asks for.
+    pub(crate) guarded: Vec<String>,
+    /// Something finer than a day is printed of a time that is not known.
+    pub(crate) shows_time: bool,
+}
+
+/// Something that was looked up and was not there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Miss {
+    /// What was looked up, such as `last.properties.shwo`.
+    pub(crate) path: String,
+    /// The names beside which it was looked for.
+    pub(crate) beside: Option<Vec<String>>,
+    /// The whole variable is not there.
+    is_variable: bool,
+}
+
+impl Miss {
+    /// A variable that nobody set.
+    pub(crate) fn variable(path: &[ScalarCow<'_>], names: impl Iterator<Item = String>) -> Self {
+        Self { path: joined(path), beside: Some(names.collect()), is_variable: true }
+    }
+
+    /// A name that `value` does not have.
+    pub(crate) fn inside(value: &dyn ValueView, path: &[ScalarCow<'_>]) -> Self {
+        let names = |names: &[&str]| Some(names.iter().map(|name| (*name).to_owned()).collect());
+        let beside = match (ruby::kind(value), path.last().map(|index| ruby::kind(index))) {
+            (Kind::List(_), Some(Kind::Text(_))) => names(&["first", "last", "size"]),
+            (Kind::Map(map), _) => {
+                let mut names: Vec<String> = map.keys().map(|name| name.to_string()).collect();
+                names.sort();
+                Some(names)
+            }
+            _ => None,
+        };
+        Self { path: joined(path), beside, is_variable: false }
+    }
+
+    /// Tells whether only Braze knows it.
+    pub(crate) fn is_outside(&self, outside: &BTreeSet<String>) -> bool {
+        outside.contains(self.root())
+    }
+
+    fn root(&self) -> &str {
+        self.path.split(['.', '[']).next().unwrap_or_default()
+    }
+
+    /// Tells whether it is a name that cannot be there.
+    pub(crate) fn is_unknown(&self, outside: &BTreeSet<String>) -> bool {
+        self.beside.is_some() && !self.is_outside(outside)
+    }
+
+    /// The name that is not there, and what is said of it.
+    pub(crate) fn explained(&self) -> (&str, String) {
+        let (whole, name) = match self.path.rsplit_once('.') {
+            Some((whole, name)) if !self.is_variable => (format!("{whole} has no {name}"), name),
+            _ => (format!("there is no {}", self.root()), self.root()),
+        };
+        let names = self.beside.as_deref().unwrap_or_default();
+        let meant = did_you_mean(name, names.iter().map(String::as_str));
+        let known = match names {
+            [] => String::new(),
+            names => format!(" (there is {})", names.join(", ")),
+        };
+        (name, format!("{whole}{meant}{known}"))
+    }
+
+    /// Something that is there and is nothing.
+    pub(crate) fn nil(path: &[ScalarCow<'_>]) -> Self {
+        Self { path: joined(path), beside: None, is_variable: false }
+    }
+}
+
+fn joined(path: &[ScalarCow<'_>]) -> String {
+    let mut text = String::new();
+    for index in path {
+        match ruby::kind(index) {
+            Kind::Integer(place) => text.push_str(&format!("[{place}]")),
+            _ if text.is_empty() => text.push_str(&ruby::text(index)),
+            _ => text.push_str(&format!(".{}", ruby::text(index))),
+        }
+    }
+    text
+}
+
+/// Does something with the state of a rendering.
+pub(crate) fn with<T>(runtime: &dyn Runtime, act: impl FnOnce(&mut State) -> T) -> T {
+    act(&mut runtime.registers().get_mut::<State>())
+}
+
+/// What a rendering is for.
+pub(crate) fn purpose(runtime: &dyn Runtime) -> Purpose {
+    with(runtime, |state| state.purpose)
+}
+
+/// Remembers what was not there, where that is wanted.
+pub(crate) fn missed(runtime: &dyn Runtime, miss: impl FnOnce() -> Miss) {
+    if purpose(runtime) != Purpose::Text {
+        let miss = miss();
+        with(runtime, |state| state.missed.push(miss));
+    }
+}
+
+/// Takes so many steps of those that are left.
+pub(crate) fn spend(runtime: &dyn Runtime, steps: usize) -> Result<(), Error> {
+    with(runtime, |state| match state.steps_left.checked_sub(steps as u64) {
+        Some(left) => {
+            state.steps_left = left;
+            Ok(())
+        }
+        None => stop(state, Stop::Steps),
+    })
+}
+
+/// Refuses a text that is longer than any that may come of a rendering.
+pub(crate) fn fits(runtime: &dyn Runtime, bytes: usize) -> Result<(), Error> {
+    with(runtime, |state| if bytes > state.max_bytes { stop(state, Stop::Bytes) } else { Ok(()) })
+}
+
+/// Ends a rendering.
+pub(crate) fn stop<T>(state: &mut State, why: Stop) -> Result<T, Error> {
+    state.stop.get_or_insert(why);
+    Err(Error::with_msg("stopped"))
+}
+
+/// Whether a value came from a field that an event may lack.
+pub(crate) fn unguarded(state: &State, value: &dyn ValueView) -> Vec<String> {
+    let fields = unknown::fields(value);
+    fields.into_iter().filter(|field| !state.guarded.contains(field)).collect()
+}

@@ -1,0 +1,167 @@
+//! `connected_content`, `message_extras`, `abort_message`.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use liquid_core::error::ResultLiquidReplaceExt as _;
+use liquid_core::parser::{Language, TagTokenIter};
+use liquid_core::{ParseTag, Renderable, Result, Runtime, TagReflection};
+
+use super::{Tables, print, wrong};
+use crate::braze::{self, Call};
+use crate::json;
+use crate::state::{self, Purpose, Stop};
+
+/// Where Braze puts what is not saved under a name.
+const CONNECTED: &str = "connected";
+
+/// Where Braze puts the status of a call into what it saves.
+const STATUS: &str = "__http_status_code__";
+
+/// The status of every answer that gets here: Braze saves none of an error.
+const SUCCESS: i64 = 200;
+
+/// Which tag it is.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Kind {
+    Call,
+    Extras,
+    Abort,
+}
+
+/// A tag whose arguments the parser has no words for.
+#[derive(Debug, Clone)]
+pub(super) struct BrazeTag {
+    pub(super) kind: Kind,
+    pub(super) tables: Arc<Tables>,
+}
+
+#[derive(Debug)]
+struct CallTag {
+    line: usize,
+    url: crate::Template,
+    call: Call,
+}
+
+#[derive(Debug)]
+struct Extras {
+    key: crate::Template,
+    value: crate::Template,
+}
+
+#[derive(Debug)]
+struct Abort(String);
+
+impl Kind {
+    pub(super) const ALL: [Self; 3] = [Self::Call, Self::Extras, Self::Abort];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Call => "connected_content",
+            Self::Extras => "message_extras",
+            Self::Abort => "abort_message",
+        }
+    }
+}
+
+impl TagReflection for BrazeTag {
+    fn tag(&self) -> &str {
+        self.kind.name()
+    }
+
+    fn description(&self) -> &str {
+        ""
+    }
+}
+
+impl ParseTag for BrazeTag {
+    fn parse(&self, mut tokens: TagTokenIter<'_>, _: &Language) -> Result<Box<dyn Renderable>> {
+        let place = self.tables.places.get(print::number(&mut tokens)?);
+        let arguments = place.map_or("", |place| place.written.as_str());
+        let parsed = |text: &str| {
+            let parsed = crate::Template::parse(text);
+            parsed.or_else(|faults| wrong(faults.first().map_or("", |fault| fault.reason.as_str())))
+        };
+        Ok(match self.kind {
+            Kind::Call => {
+                let call = braze::call(arguments).or_else(wrong)?;
+                let line = place.map_or(1, |place| place.line);
+                Box::new(CallTag { line, url: parsed(&call.url)?, call })
+            }
+            Kind::Extras => {
+                let (key, value) = braze::extras(arguments).or_else(wrong)?;
+                Box::new(Extras { key: parsed(key)?, value: parsed(value)? })
+            }
+            Kind::Abort => Box::new(Abort(braze::reason(arguments).or_else(wrong)?)),
+        })
+    }
+
+    fn reflection(&self) -> &dyn TagReflection {
+        self
+    }
+}
+
+impl Renderable for CallTag {
+    fn render_to(&self, writer: &mut dyn Write, runtime: &dyn Runtime) -> Result<()> {
+        state::spend(runtime, 1)?;
+        let url = self.url.inner(runtime)?;
+        let calls = state::with(runtime, |state| state.calls.clone());
+        let call = Call { url, ..self.call.clone() };
+        let answer = calls.and_then(|calls| calls.answer(&call));
+        let Some(answer) = answer else {
+            state::with(runtime, |state| {
+                if state.purpose == Purpose::Preview {
+                    let reason =
+                        format!("{} is not called here, so its answer is nothing", call.url);
+                    state.faults.insert((self.line, reason));
+                }
+            });
+            if let Some(name) = call.save {
+                runtime.set_global(name.into(), liquid_core::model::Value::Nil);
+            }
+            return Ok(());
+        };
+        state::fits(runtime, answer.len())?;
+        match serde_json::from_str::<serde_json::Value>(&answer) {
+            Ok(mut value) => {
+                if let serde_json::Value::Object(object) = &mut value {
+                    object.insert(STATUS.to_owned(), SUCCESS.into());
+                }
+                let name = call.save.unwrap_or_else(|| CONNECTED.to_owned());
+                runtime.set_global(name.into(), json::value(&value));
+            }
+            Err(_) => match call.save {
+                Some(name) => {
+                    let answer = liquid_core::model::Value::scalar(answer);
+                    runtime.set_global(name.into(), answer);
+                }
+                None => writer.write_all(answer.as_bytes()).replace("cannot be written")?,
+            },
+        }
+        Ok(())
+    }
+}
+
+impl Renderable for Extras {
+    fn render_to(&self, _: &mut dyn Write, runtime: &dyn Runtime) -> Result<()> {
+        state::spend(runtime, 1)?;
+        let (key, value) = (self.key.inner(runtime)?, self.value.inner(runtime)?);
+        state::with(runtime, |state| {
+            // The first of several equal keys counts.
+            if state.extras.iter().all(|(other, _)| *other != key) {
+                state.extras.push((key, value));
+            }
+        });
+        Ok(())
+    }
+}
+
+impl Renderable for Abort {
+    fn render_to(&self, _: &mut dyn Write, runtime: &dyn Runtime) -> Result<()> {
+        if super::is_exploring(runtime) {
+            return Ok(());
+        }
+        let reason = self.0.clone();
+        state::with(runtime, |state| state::stop(state, Stop::Aborted(reason)))
+    }
+}
