@@ -18,6 +18,9 @@ LAMBDA_CROSS := CC_$(LAMBDA_CPU)_unknown_linux_gnu=$(LAMBDA_CPU)-linux-gnu-gcc \
 	CARGO_TARGET_$(shell echo $(LAMBDA_CPU) | tr a-z A-Z)_UNKNOWN_LINUX_GNU_LINKER=$(LAMBDA_CPU)-linux-gnu-gcc
 endif
 
+# What tests in Node.js need.
+NODE_OF_TESTS := $(addsuffix /node_modules,api/tests/render dialect/conformance local/tests/page)
+
 # One of the stages in infra/lib/environments.ts.
 STAGE ?= dev
 PORT ?= 4566
@@ -44,7 +47,7 @@ test-quick: ## run every test that needs cargo only
 	cargo test --workspace --locked --quiet -- --skip others::
 
 .PHONY: test-rust
-test-rust: target/python/ready api/tests/render/node_modules local/tests/page/node_modules browser ## run the Rust tests
+test-rust: target/python/ready $(NODE_OF_TESTS) browser ## run the Rust tests
 	cargo test --workspace --locked --quiet
 
 .PHONY: test-infra
@@ -69,9 +72,11 @@ bench: target/python/ready ## measure; writes ingest, processor, quota, shard, g
 	$(MAKE) bench-api bench-scale
 
 .PHONY: tables
-tables: ## write the tables of README and docs, from the code and from what `make bench` measured
+tables: dialect/conformance/node_modules ## write the tables of README and docs, from the code and from what `make bench` measured
+	cd dialect/conformance && node engines.mjs snippets.json > engines.json
 	cargo build --quiet --locked --workspace --examples
 	target/debug/examples/failures > target/failures.md
+	target/debug/examples/liquid > target/liquid.md
 	python3 docs/tables.py
 
 .PHONY: bench-api
@@ -178,7 +183,7 @@ report: ## draw one measurement or compare two; ARGS="A.json B.json --out report
 .PHONY: clean
 clean: ## remove everything that was built or installed
 	cargo clean
-	rm -rf infra/node_modules infra/cdk.out api/tests/render/node_modules local/tests/page/node_modules
+	rm -rf infra/node_modules infra/cdk.out $(NODE_OF_TESTS)
 
 # The packages of a folder, as its lock file has them.
 %/node_modules: %/package-lock.json

@@ -1,6 +1,6 @@
 """Writes the tables of docs/measurements.md, and that of README.md, from what `make bench`
-wrote to target/bench; and that of failures in docs/architecture.md, from what the code decides
-(target/failures.md).
+wrote to target/bench; and those that the code itself tells: of failures in docs/architecture.md
+(target/failures.md), of Liquid in docs/liquid.md (target/liquid.md).
 
 Each table stands between `<!-- FILE:NAME -->` and `<!-- /FILE -->`, where FILE.json is what
 it is made of; what is between them is replaced. Where there is no such file, it stays.
@@ -161,17 +161,19 @@ def replaced(match):
     return f"{match[1]}{TABLES[match[2], match[3]](json.loads(path.read_text()))}\n{match[4]}"
 
 
-def failures():
-    made, path = ROOT / "target/failures.md", ROOT / "docs/architecture.md"
+def made_by_code(name, document):
+    """Puts target/NAME.md between the marks of a document."""
+    made, path = ROOT / f"target/{name}.md", ROOT / document
     if not made.exists():
         return
-    start, end = "<!-- failures -->\n", "<!-- /failures -->"
+    start, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
     head, rest = path.read_text().split(start)
     path.write_text(f"{head}{start}\n{made.read_text()}\n{end}{rest.split(end)[1]}")
 
 
 def main():
-    failures()
+    made_by_code("failures", "docs/architecture.md")
+    made_by_code("liquid", "docs/liquid.md")
     between = re.compile(r"(<!-- (\w+):(\w+) -->\n).*?(<!-- /\2 -->)", re.DOTALL)
     for path in (ROOT / name for name in DOCUMENTS):
         text = path.read_text()

@@ -72,19 +72,24 @@ pub(crate) const MISSING: [(&str, &str); 16] = [
     ("money_without_trailing_zeros", "use round"),
 ];
 
-/// The tables of filters, by what they are about.
-const TABLES: [&[Filter]; 6] = [
-    text::FILTERS,
-    number::FILTERS,
-    list::FILTERS,
-    time::FILTERS,
-    digest::FILTERS,
-    encoding::FILTERS,
+/// The filters, by what they are about.
+const TABLES: [(&str, &[Filter]); 6] = [
+    ("texts", text::FILTERS),
+    ("numbers", number::FILTERS),
+    ("lists", list::FILTERS),
+    ("times", time::FILTERS),
+    ("digests", digest::FILTERS),
+    ("encodings", encoding::FILTERS),
 ];
 
 /// All filters.
 pub(crate) fn all() -> impl Iterator<Item = &'static Filter> {
-    TABLES.into_iter().flatten()
+    TABLES.into_iter().flat_map(|(_, table)| table)
+}
+
+/// The filters, by what they are about.
+pub(crate) fn tables() -> impl Iterator<Item = (&'static str, &'static [Filter])> {
+    TABLES.into_iter()
 }
 
 /// Names of all filters.

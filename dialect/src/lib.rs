@@ -22,6 +22,7 @@
 
 mod bounded;
 mod braze;
+pub mod conformance;
 mod expression;
 mod filters;
 pub mod json;

@@ -42,7 +42,7 @@ const INNER: [(&str, &[&str]); 3] =
     [("else", &["if", "unless", "case", "for"]), ("elsif", &["if", "unless"]), ("when", &["case"])];
 
 /// Tags that are known and are not here, with the reason.
-const MISSING: [(&str, &str); 8] = [
+pub(crate) const MISSING: [(&str, &str); 8] = [
     ("catalog_items", "catalogs are not known here"),
     ("catalog_selection_items", "catalogs are not known here"),
     ("include", "Braze has content blocks: {{content_blocks.${name}}}"),

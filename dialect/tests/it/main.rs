@@ -1,6 +1,6 @@
-//! Whole templates, as their authors write them.
+//! What other implementations make of the snippets.
 //!
-//! - [`conformance`] — snippets with what Braze makes of them.
+//! - [`others`] — brazejs and liquidjs, by Node.js.
 #![expect(clippy::expect_used, reason = "a test that cannot go on fails")]
 
-mod conformance;
+mod others;
