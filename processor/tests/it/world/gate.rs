@@ -195,6 +195,12 @@ impl<T: ContentTable> ContentTable for Gated<Arc<T>> {
         seen: Option<u64>,
         write: &Write,
     ) -> Result<WriteResult, TableError> {
+        if let (Some(content), "plain") = (&write.content, key.campaign.as_str()) {
+            let heading = content.data["heading"].as_str().unwrap_or_default();
+            // Its prompt names every event, and the model repeats its prompt.
+            let told = heading.matches("- ").count();
+            assert_eq!(told, write.history.len(), "content of another history: {heading}");
+        }
         gated!(self, self.inner.write(key, seen, write))
     }
 
