@@ -60,11 +60,12 @@ test-deployment: infra/node_modules target/ministack/ready ## deploy to an emula
 	npm --prefix infra run --silent test-deployment
 
 .PHONY: bench
-bench: target/python/ready ## measure; writes ingest, processor, quota, shard, generate, api and scale .json to target/bench
+bench: target/python/ready ## measure; writes ingest, processor, liquid, quota, shard, generate, api and scale .json to target/bench
 	RUSTFLAGS="$(LAMBDA_RUSTFLAGS)" cargo bench --locked --profile lambda --target-dir target/lambda \
 		--package ingest --no-default-features --bench decode
 	RUSTFLAGS="$(LAMBDA_RUSTFLAGS)" cargo bench --locked --profile lambda --target-dir target/lambda \
 		--package processor --bench batch
+	cargo bench --locked --package dialect --bench render
 	@# In virtual time, so that the profile of the tests does.
 	cargo bench --locked --profile dev --workspace --bench quota
 	cargo build --release --locked --workspace --bin processor

@@ -252,7 +252,7 @@ impl fmt::Display for Applied {
 
 impl liquid_core::Filter for Applied {
     fn evaluate(&self, input: &dyn ValueView, runtime: &dyn Runtime) -> Result<Value> {
-        state::spend(runtime, 1)?;
+        let purpose = state::spend(runtime, 1)?;
         let mut arguments = Vec::with_capacity(self.arguments.len());
         for argument in &self.arguments {
             arguments.push(argument.evaluate(runtime)?.into_owned());
@@ -262,7 +262,7 @@ impl liquid_core::Filter for Applied {
             named.push((name.clone(), value.evaluate(runtime)?.into_owned()));
         }
         let call = Call { input, arguments: &arguments, named: &named, runtime };
-        if state::purpose(runtime) == Purpose::Exploration
+        if purpose == Purpose::Exploration
             && let Some(explored) = self.explored(&call)
         {
             return Ok(explored);

@@ -181,7 +181,7 @@ impl Template {
         }
         let tables = tags::Tables { texts: written.texts, places: written.places };
         let parsed = liquid_core::parser::parse(&written.template, &tags::language(tables));
-        let parsed = parsed.map_err(|error| vec![fault_of(&error)])?;
+        let parsed = parsed.map_err(|error| vec![Fault::new(1, reason_of(&error))])?;
         let template = liquid_core::Template::new(parsed);
         Ok(Self { template, source: text.to_owned(), outside: written.outside })
     }
@@ -251,7 +251,7 @@ impl Template {
             (Some(Stop::Steps), _) => Err(NotRendered::Steps),
             (Some(Stop::Bytes), _) => Err(NotRendered::Bytes),
             (Some(Stop::Aborted(reason)), _) => Err(NotRendered::Aborted(reason)),
-            (None, Err(error)) => Err(NotRendered::Refused(fault_of(&error).reason)),
+            (None, Err(error)) => Err(NotRendered::Refused(reason_of(&error))),
             (None, Ok(())) => Ok((text.into_text(), state)),
         }
     }
@@ -274,13 +274,11 @@ impl Template {
     }
 }
 
-/// What the template language says, on one line: it draws it over several.
-fn fault_of(error: &liquid_core::Error) -> Fault {
+/// What the template language says is wrong, on one line: it draws it over several.
+fn reason_of(error: &liquid_core::Error) -> String {
     let text = error.to_string();
-    let place = text.lines().find_map(|line| line.trim_start().strip_prefix("--> "));
-    let line = place.and_then(|place| place.split(':').next()?.trim().parse().ok());
     let reason = text.lines().find_map(|line| line.trim_start().strip_prefix("= "));
     let first = text.lines().next().unwrap_or_default();
     let reason = reason.unwrap_or_else(|| first.strip_prefix("liquid: ").unwrap_or(first));
-    Fault::new(line.unwrap_or(1), reason.trim().to_owned())
+    reason.trim().to_owned()
 }

@@ -4,13 +4,14 @@
 
 use std::collections::BTreeSet;
 
-use liquid_core::parser::Tag as ParserTag;
+use liquid_core::parser::{Language, Tag as ParserTag};
 
-use crate::Fault;
 use crate::expression::Rewriter;
 pub(crate) use crate::expression::plain_name;
 use crate::segments::{self, Mark, Segment};
 use crate::suggestion::did_you_mean;
+use crate::tags::{self, Tables};
+use crate::{Fault, reason_of};
 
 /// Deepest nesting of content blocks: a block in a block.
 const MAX_BLOCK_DEPTH: usize = 2;
@@ -94,7 +95,10 @@ pub(crate) type ContentBlocks<'b> = &'b dyn Fn(&str) -> Option<String>;
 
 /// Writes a template anew.
 pub(crate) fn write(template: &str, blocks: ContentBlocks<'_>) -> Written {
-    let mut writer = Writer { written: Written::default(), blocks, open: Vec::new(), newlines: 0 };
+    let any = Place { line: 1, written: String::new() };
+    let language = tags::language(Tables { places: vec![any], ..Tables::default() });
+    let written = Written::default();
+    let mut writer = Writer { written, blocks, language, open: Vec::new(), newlines: 0 };
     writer.template(template, 0);
     writer.written
 }
@@ -102,6 +106,8 @@ pub(crate) fn write(template: &str, blocks: ContentBlocks<'_>) -> Written {
 struct Writer<'b> {
     written: Written,
     blocks: ContentBlocks<'b>,
+    /// Knows every tag and filter, and one place.
+    language: Language,
     open: Vec<Open>,
     /// Newlines that were left out so far: the next tag takes them, so that the parser counts
     /// lines as the author does.
@@ -182,8 +188,11 @@ impl Writer<'_> {
         } else if !expression.is_empty()
             && let Some(expression) = self.rewritten(mark, expression)
         {
+            let is_right = self.is_parsed(mark, PRINT, &format!("0 {expression}"));
             let place = self.place(mark.line, mark.whole);
-            self.checked(mark, PRINT, &format!("{place} {expression}"));
+            if is_right {
+                self.emit(PRINT, &format!("{place} {expression}"));
+            }
         }
         self.newlines += mark.whole.matches('\n').count();
     }
@@ -221,11 +230,18 @@ impl Writer<'_> {
             }
             _ if OWN.contains(&name) => {
                 let place = self.place(mark.line, arguments);
-                self.emit(name, &place.to_string());
+                let places = vec![Place { line: mark.line, written: arguments.to_owned() }];
+                let language = tags::language(Tables { places, ..Tables::default() });
+                match parsed_alone(name, "0", &language) {
+                    Err(error) => self.fault(mark.line, reason_of(&error)),
+                    Ok(()) => self.emit(name, &place.to_string()),
+                }
             }
             _ if self.is_in_its_place(mark) => {
-                if let Some(arguments) = self.rewritten(mark, arguments) {
-                    self.checked(mark, name, &arguments);
+                if let Some(arguments) = self.rewritten(mark, arguments)
+                    && self.is_parsed(mark, name, &arguments)
+                {
+                    self.emit(name, &arguments);
                 }
             }
             _ => {}
@@ -309,14 +325,33 @@ impl Writer<'_> {
         rewritten.map_err(|reason| self.fault(mark.line, format!("{} {reason}", mark.whole))).ok()
     }
 
-    /// Writes a tag that the parser's grammar takes.
-    fn checked(&mut self, mark: &Mark<'_>, name: &str, arguments: &str) {
+    /// Tells whether the parser takes a tag.
+    fn is_parsed(&mut self, mark: &Mark<'_>, name: &str, arguments: &str) -> bool {
         if ParserTag::new(&format!("{{% {name} {arguments} %}}")).is_err() {
             let hint = hint(arguments).map_or(String::new(), |hint| format!(": {hint}"));
-            return self.fault(mark.line, format!("{} is no Liquid{hint}", mark.whole));
+            self.fault(mark.line, format!("{} is no Liquid{hint}", mark.whole));
+            return false;
         }
-        self.emit(name, arguments);
+        let parsed = parsed_alone(name, arguments, &self.language);
+        parsed
+            .map_err(|error| {
+                self.fault(mark.line, format!("{}: {}", mark.whole, reason_of(&error)))
+            })
+            .is_ok()
     }
+}
+
+/// Parses one tag by itself, so that all that are wrong are told at once.
+fn parsed_alone(name: &str, arguments: &str, language: &Language) -> liquid_core::Result<()> {
+    let tag = match name {
+        _ if BLOCKS.contains(&name) => format!("{{% {name} {arguments} %}}{{% end{name} %}}"),
+        "elsif" => format!("{{% if true %}}{{% elsif {arguments} %}}{{% endif %}}"),
+        "when" => format!("{{% case true %}}{{% when {arguments} %}}{{% endcase %}}"),
+        // What only stands in a block or ends one takes nothing that could be wrong.
+        _ if name == "else" || name.starts_with("end") => return Ok(()),
+        _ => format!("{{% {name} {arguments} %}}"),
+    };
+    liquid_core::parser::parse(&tag, language).map(drop)
 }
 
 /// What is likely wrong with something that the grammar refuses.

@@ -12,6 +12,9 @@ use crate::ruby::{self, Kind};
 use crate::suggestion::did_you_mean;
 use crate::unknown;
 
+/// Bytes that any rendering may hold.
+const ALWAYS_FITS: usize = 4_096;
+
 /// What a rendering is for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Purpose {
@@ -160,12 +163,12 @@ pub(crate) fn missed(runtime: &dyn Runtime, miss: impl FnOnce() -> Miss) {
     }
 }
 
-/// Takes so many steps of those that are left.
-pub(crate) fn spend(runtime: &dyn Runtime, steps: usize) -> Result<(), Error> {
+/// Takes so many steps of those that are left, and tells what the rendering is for.
+pub(crate) fn spend(runtime: &dyn Runtime, steps: usize) -> Result<Purpose, Error> {
     with(runtime, |state| match state.steps_left.checked_sub(steps as u64) {
         Some(left) => {
             state.steps_left = left;
-            Ok(())
+            Ok(state.purpose)
         }
         None => stop(state, Stop::Steps),
     })
@@ -173,6 +176,9 @@ pub(crate) fn spend(runtime: &dyn Runtime, steps: usize) -> Result<(), Error> {
 
 /// Refuses a text that is longer than any that may come of a rendering.
 pub(crate) fn fits(runtime: &dyn Runtime, bytes: usize) -> Result<(), Error> {
+    if bytes <= ALWAYS_FITS {
+        return Ok(());
+    }
     with(runtime, |state| if bytes > state.max_bytes { stop(state, Stop::Bytes) } else { Ok(()) })
 }
 

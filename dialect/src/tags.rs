@@ -10,12 +10,13 @@ mod set;
 
 use std::sync::Arc;
 
-use liquid_core::parser::{BlockElement, Language, TagBlock};
+use liquid_core::parser::{BlockElement, FilterChain, Language, TagBlock, TagToken, TryMatchToken};
 use liquid_core::{Error, Renderable, Result, Runtime, Template};
 use liquid_lib::stdlib;
 
 use crate::filters::Known;
 use crate::notation::Place;
+use crate::reason_of;
 use crate::state::{self, Purpose};
 
 /// What the tags of one template refer to by number.
@@ -110,6 +111,20 @@ fn explore_branches(
 
 fn is_exploring(runtime: &dyn Runtime) -> bool {
     state::purpose(runtime) == Purpose::Exploration
+}
+
+/// A value and its filters.
+fn chain(token: TagToken<'_>, language: &Language) -> Result<FilterChain> {
+    let output = format!("{{{{ {} }}}}", token.as_str());
+    match token.expect_filter_chain(language) {
+        TryMatchToken::Matches(chain) => Ok(chain),
+        // Why not is told only of an output.
+        TryMatchToken::Fails(token) => {
+            let reason = liquid_core::parser::parse(&output, language).err();
+            let reason = reason.map_or("is no value".to_owned(), |error| reason_of(&error));
+            Err(token.raise_custom_error(&reason))
+        }
+    }
 }
 
 /// A fault at a tag that the parser's own words would not explain.

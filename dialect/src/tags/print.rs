@@ -80,7 +80,7 @@ impl ParseTag for PrintTag {
         let place = self.0.places.get(number(&mut tokens)?).cloned();
         let Some(place) = place else { return wrong("an output without a place") };
         let value = tokens.expect_next("a value is expected")?;
-        let value = value.expect_filter_chain(language).into_result()?;
+        let value = super::chain(value, language)?;
         if let Some(token) = tokens.next() {
             let reason =
                 format!("{} stands behind a value, where only | and a filter can", token.as_str());
@@ -104,8 +104,11 @@ pub(super) fn number(tokens: &mut TagTokenIter<'_>) -> Result<usize> {
 
 impl Renderable for Print {
     fn render_to(&self, writer: &mut dyn Write, runtime: &dyn Runtime) -> Result<()> {
-        state::spend(runtime, 1)?;
-        let (purpose, misses) = state::with(runtime, |state| (state.purpose, state.missed.len()));
+        let purpose = state::spend(runtime, 1)?;
+        let misses = match purpose {
+            Purpose::Text => 0,
+            _ => state::with(runtime, |state| state.missed.len()),
+        };
         let value = self.value.evaluate(runtime)?;
         match purpose {
             Purpose::Text => {}

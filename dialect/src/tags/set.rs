@@ -6,9 +6,8 @@ use liquid_core::model::KString;
 use liquid_core::parser::{FilterChain, Language, TagTokenIter};
 use liquid_core::{ParseTag, Renderable, Result, Runtime, TagReflection, ValueView as _};
 
-use super::is_exploring;
 use crate::notation::plain_name;
-use crate::state;
+use crate::state::{self, Purpose};
 
 /// Sets a variable.
 #[derive(Debug, Clone)]
@@ -42,7 +41,7 @@ impl ParseTag for AssignTag {
         let is = tokens.expect_next("assign is written {% assign name = value %}")?;
         is.expect_str("=").into_result_custom_msg("assign is written {% assign name = value %}")?;
         let value = tokens.expect_next("assign is written {% assign name = value %}")?;
-        let value = value.expect_filter_chain(language).into_result()?;
+        let value = super::chain(value, language)?;
         if let Some(token) = tokens.next() {
             let reason = format!(
                 "{} stands behind the value of {name}: assign takes one value and filters",
@@ -60,12 +59,14 @@ impl ParseTag for AssignTag {
 
 impl Renderable for Assign {
     fn render_to(&self, _: &mut dyn Write, runtime: &dyn Runtime) -> Result<()> {
-        state::spend(runtime, 1)?;
+        let purpose = state::spend(runtime, 1)?;
         let value = self.value.evaluate(runtime)?.into_owned();
+        let is_nil = value.is_nil();
+        let previous = runtime.set_global(self.name.clone(), value);
         // All branches are explored, one after the other: the one that sets nothing is not the
         // one that decides.
-        let previous = runtime.set_global(self.name.clone(), value.clone());
-        if let Some(previous) = previous.filter(|_| value.is_nil() && is_exploring(runtime)) {
+        let is_kept = is_nil && purpose == Purpose::Exploration;
+        if let Some(previous) = previous.filter(|_| is_kept) {
             runtime.set_global(self.name.clone(), previous);
         }
         Ok(())

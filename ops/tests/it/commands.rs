@@ -13,11 +13,11 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-fn ops(arguments: &[&str]) -> Output {
+pub(crate) fn ops(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_ops")).args(arguments).output().expect("program runs")
 }
 
-fn text(path: &Path) -> &str {
+pub(crate) fn text(path: &Path) -> &str {
     path.to_str().expect("is UTF-8")
 }
 
@@ -25,7 +25,7 @@ fn stdout(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-fn stderr(output: &Output) -> String {
+pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
@@ -59,7 +59,7 @@ fn watched(folder: &Path) -> PathBuf {
     file.expect("somebody watched").path
 }
 
-fn copy_campaign(to: &Path) {
+pub(crate) fn copy_campaign(to: &Path) {
     fs::create_dir(to).expect("is created");
     for entry in fs::read_dir(campaigns().join("new-episode")).expect("is there") {
         let path = entry.expect("can be read").path();

@@ -2,7 +2,9 @@
 //!
 //! - [`commands`] — campaigns, and what was given up.
 //! - [`cost`] — what a load costs.
+//! - [`mistakes`] — what authors mistype.
 #![expect(clippy::expect_used, reason = "a test that cannot go on fails")]
 
 mod commands;
 mod cost;
+mod mistakes;
