@@ -38,6 +38,11 @@ pub fn rendered(snippet: &Json) -> Result<String, String> {
     template.render(&scene).map_err(|error| format!("not rendered: {error}"))
 }
 
+/// Names of all filters.
+pub fn filter_names() -> impl Iterator<Item = &'static str> {
+    filters::names()
+}
+
 /// The tables of `docs/liquid.md`.
 pub fn markdown() -> serde_json::Result<String> {
     let snippets: Vec<Json> = serde_json::from_str(SNIPPETS)?;

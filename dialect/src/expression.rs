@@ -17,6 +17,9 @@ const PREFIX: &str = "__plain_";
 /// The literals that are words.
 const LITERALS: [&str; 6] = ["nil", "null", "empty", "blank", "true", "false"];
 
+/// Most brackets of an expression.
+const MAX_BRACKETS: usize = 50;
+
 /// Most digits of a whole number.
 const MAX_DIGITS: usize = 18;
 
@@ -39,6 +42,7 @@ pub(crate) fn as_written(path: &str) -> String {
 pub(crate) struct Rewriter<'e> {
     rest: &'e str,
     written: String,
+    brackets: usize,
     /// Groups that only Braze knows, such as `custom_attribute`.
     pub(crate) outside: BTreeSet<String>,
 }
@@ -62,6 +66,7 @@ impl<'e> Rewriter<'e> {
                 '&' if self.rest.starts_with("&&") => {
                     return Err("has &&: write and".to_owned());
                 }
+                '[' => self.bracket()?,
                 c if c.is_whitespace() => self.put(c.len_utf8(), " "),
                 c => self.put(c.len_utf8(), c.encode_utf8(&mut [0; 4])),
             }
@@ -90,6 +95,16 @@ impl<'e> Rewriter<'e> {
             return Ok(());
         }
         Err(format!("has a single {} that means nothing", &self.rest[..1]))
+    }
+
+    /// Brackets in brackets cost the parser stack.
+    fn bracket(&mut self) -> Result<(), String> {
+        self.brackets += 1;
+        if self.brackets > MAX_BRACKETS {
+            return Err(format!("has more than {MAX_BRACKETS} opening brackets"));
+        }
+        self.put(1, "[");
+        Ok(())
     }
 
     /// `${name}`, `group.${name}`, `${name | filter}` or `${name[0].field}`.

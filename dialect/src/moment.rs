@@ -46,6 +46,12 @@ const DATES: [&str; 10] = [
 /// Longest text that is taken for a time.
 const MAX_BYTES: usize = 64;
 
+/// Flags of a directive.
+const FLAGS: [char; 6] = ['-', '_', '0', '^', '#', ':'];
+
+/// Most digits of a directive's width: nobody wants more than 999 blanks.
+const MAX_WIDTH_DIGITS: usize = 3;
+
 /// Directives of strftime that show something finer than a day.
 const FINE: &str = "HkIlMSLNsTXRrcpPQ+";
 
@@ -191,14 +197,25 @@ pub(crate) fn text(time: &ZonedDateTime) -> String {
 
 /// Writes a time as a format says; a format that is none stays as it is.
 pub(crate) fn format(time: &ZonedDateTime, format: &str) -> String {
+    if widths(format).any(|digits| digits > MAX_WIDTH_DIGITS) {
+        return format.to_owned();
+    }
     strftime::string::strftime(&Ruby::of(time), format).unwrap_or_else(|_| format.to_owned())
+}
+
+/// How many digits the widths of a format have.
+fn widths(format: &str) -> impl Iterator<Item = usize> {
+    format.split('%').skip(1).map(|directive| {
+        let width = directive.trim_start_matches(FLAGS);
+        width.bytes().take_while(u8::is_ascii_digit).count()
+    })
 }
 
 /// Tells whether a format shows anything finer than a day.
 pub(crate) fn is_fine(format: &str) -> bool {
     format.split('%').skip(1).any(|rest| {
         let directive =
-            rest.trim_start_matches(|c: char| "-_0^#:".contains(c) || c.is_ascii_digit());
+            rest.trim_start_matches(FLAGS).trim_start_matches(|c: char| c.is_ascii_digit());
         directive.starts_with(|c| FINE.contains(c))
     })
 }

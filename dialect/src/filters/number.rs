@@ -11,9 +11,7 @@ pub(super) const FILTERS: &[Filter] = &[
     filter("minus", (1, 1), |call| computed(call, i64::checked_sub, |a, b| a - b)),
     filter("times", (1, 1), |call| computed(call, i64::checked_mul, |a, b| a * b)),
     filter("divided_by", (1, 1), |call| divided(call, floor_div, |a, b| a / b)),
-    filter("modulo", (1, 1), |call| {
-        divided(call, |a, b| a - floor_div(a, b) * b, |a, b| a - (a / b).floor() * b)
-    }),
+    filter("modulo", (1, 1), |call| divided(call, floor_rem, |a, b| a - (a / b).floor() * b)),
     filter("abs", (0, 0), |call| {
         Ok(match call.number() {
             Number::Integer(number) => Number::Integer(number.saturating_abs()),
@@ -37,9 +35,16 @@ pub(super) const FILTERS: &[Filter] = &[
 /// Most digits behind the point that a number is rounded to.
 const MAX_DIGITS: i64 = 15;
 
+/// Division that rounds down, as Ruby's; by 1 below 0 the smallest number stays itself.
 fn floor_div(a: i64, b: i64) -> i64 {
-    let quotient = a.wrapping_div(b);
-    if a % b != 0 && (a < 0) != (b < 0) { quotient - 1 } else { quotient }
+    let is_below = a.wrapping_rem(b) != 0 && (a < 0) != (b < 0);
+    a.wrapping_div(b) - i64::from(is_below)
+}
+
+/// What such a division leaves, of the divisor's sign.
+fn floor_rem(a: i64, b: i64) -> i64 {
+    let rest = a.wrapping_rem(b);
+    if rest != 0 && (rest < 0) != (b < 0) { rest + b } else { rest }
 }
 
 /// Computes in whole numbers, where both are and the result fits.

@@ -252,7 +252,7 @@ fn range<'a>(
     let length = usize::try_from(last.saturating_sub(first).saturating_add(1)).unwrap_or_default();
     let length = length.min(most.unwrap_or(usize::MAX));
     state::spend(runtime, length)?;
-    let numbers = (first..).take(length);
+    let numbers = (0..length as i64).map(|n| first + n);
     Ok(numbers.map(|number| ValueCow::Owned(Value::scalar(number))).collect())
 }
 

@@ -1,6 +1,8 @@
-//! What other implementations make of the snippets.
+//! What becomes of templates that nobody would write, and what others make of the snippets.
 //!
+//! - [`hostile`] — templates and values that upset programs.
 //! - [`others`] — brazejs and liquidjs, by Node.js.
 #![expect(clippy::expect_used, reason = "a test that cannot go on fails")]
 
+mod hostile;
 mod others;
