@@ -245,7 +245,8 @@ pub(crate) mod tests {
         let expected = [
             "/new-episode/campaign.toml:23: condition",
             "/new-episode/prompt.liquid:2: events[0] has no secret",
-            "/new-episode/system.liquid:2: {% if %}",
+            "/new-episode/system.liquid:2: {% if %} has no {% endif %}",
+            "/new-episode/system.liquid:2: {% if %}: a condition is expected",
             "/new-episode/fallback.json:2: does not match answer.schema.json: type at",
             "/new-episode/fallback.json:1: does not match answer.schema.json: required at",
         ];

@@ -202,6 +202,17 @@ mod tests {
     }
 
     #[test]
+    fn what_braze_does_at_send_time_only_is_nothing_and_is_told() {
+        let shown =
+            shown("{% catalog_items shows {{id}} %}[{{items[0].name}}]{% promotion('spring') %}");
+        let shown = shown.expect("renders");
+
+        assert_eq!(shown.text, "[]");
+        let told = |what: &str| shown.faults.iter().any(|fault| fault.reason.contains(what));
+        assert!(told("catalog_items shows") && told("promotion ('spring')"), "{shown:?}");
+    }
+
+    #[test]
     fn what_only_braze_knows_is_missing_and_told() {
         let message = "{{${first_name} | default: 'you'}}{{ ${last_name} | upcase }} {{${braze_id}}} \
                        {{custom_attribute.${favourite show}}}";
@@ -238,6 +249,7 @@ mod tests {
         let message = "{% assign name = 'Brand' %}Hi {{content_blocks.${footer}}}";
 
         assert_eq!(rendered(message), "Hi -- Brand");
+        assert_eq!(rendered("{{ content_blocks.${footer} | id: 'cb1' }}"), "-- ");
         let broken = shown("\n{{content_blocks.${broken}}}").expect_err("is broken").to_string();
         assert!(broken.contains("line 2: content block broken:2: "), "{broken}");
         let absent = shown("{{content_blocks.${header}}}").expect_err("is not there").to_string();

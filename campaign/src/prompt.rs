@@ -248,6 +248,75 @@ mod tests {
         assert_eq!(prompt.printed_bare, ["season".to_owned()].into());
     }
 
+    /// What an event must have of `lang`, `show` and `cast` for a prompt that is right.
+    fn required(text: &str) -> String {
+        let text = format!("{{% assign last = events | last %}}{text}");
+        let prompt = prompt(&text, &["lang", "show", "cast"]);
+        let prompt = prompt.unwrap_or_else(|faults| panic!("{text}: {faults:?}"));
+        prompt.printed_bare.into_iter().collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn a_default_is_found_however_it_is_written() {
+        for text in [
+            "{% assign l = 'en' %}{% if last.lang != blank %}{% assign l = last.lang %}{% endif %}{{ l }}",
+            "{% if last.lang %}{% assign l = last.lang %}{% else %}{% assign l = 'en' %}{% endif %}{{ l }}",
+            "{% unless last.lang %}{% assign l = 'en' %}{% else %}{% assign l = last.lang %}{% endunless %}{{ l }}",
+            "{% assign l = last.lang %}{% if l == blank %}{% assign l = 'en' %}{% endif %}{{ l }}",
+            "{% capture l %}{{ last.lang }}{% endcapture %}{{ l | default: 'en' }}",
+            "{% capture l %}{{ last.lang }}{% endcapture %}{% if l != '' %}{{ l }}{% endif %}",
+            "{% assign l = last.lang | upcase %}{% if last.lang %}{{ l }}{% endif %}",
+            "{% assign all = '' %}{% for e in events %}{% if e.lang %}{% assign all = all | append: e.lang %}{% endif %}{% endfor %}{{ all }}",
+            "{% for p in last %}{{ p[0] }}: {{ p[1] }}{% endfor %}",
+        ] {
+            assert_eq!(required(text), "", "{text}");
+        }
+        assert_eq!(required("{% capture l %}in {{ last.lang }}{% endcapture %}{{ l }}"), "lang");
+        let both =
+            "{% if last.lang == 'de' %}Zu {{ last.show }}{% else %}On {{ last.show }}{% endif %}";
+        assert_eq!(required(both), "show");
+    }
+
+    #[test]
+    fn what_only_values_decide_is_no_fault() {
+        for text in [
+            "{% for e in events %}{% if prev != e.show %}{{ e.show }}{% endif %}{% assign prev = e.show %}{% endfor %}",
+            "{% capture t %}{% for e in events %}{{ e.show }}|{% endfor %}{% endcapture %}{% assign t = t | split: '|' %}{{ t[1] }}",
+            "{% assign all = '' | split: ',' %}{% for e in events %}{% assign one = e.show | split: ',' %}{% assign all = all | concat: one %}{% endfor %}{{ all | first }}{{ all[7] }}",
+            "{% assign labels = 'zero,one' | split: ',' %}{{ labels[last.lang] }}{{ last.cast[last.lang].name }}",
+            "{% assign all = '' | split: ',' | concat: events %}{{ all[3].show }}",
+            "{% if events.size > 1 %}{{ events[1].show }}{% endif %}{{ events[30].show }}",
+            "{% for c in last.cast %}{{ c.role }}{% if c.role %}, {{ c.name | upcase }}{% endif %}{% endfor %}",
+            "{{ last.cast | where: 'role', 'x' | map: 'name' | first }}{{ last.cast[0].name }}{{ last.cast.size }}",
+            "{% if last.lang == 'de' %}{% assign g = 'Hallo' %}{% endif %}{{ g }}",
+            "{% assign s = events | sort: 'time' | where: 'show', 'X' | first %}{{ s.show }}",
+        ] {
+            required(text);
+        }
+    }
+
+    #[test]
+    fn a_property_that_no_event_has_is_told_wherever_it_is_named() {
+        for text in [
+            "{{ events | where: 'shwo', 'x' | size }}",
+            "{% assign l = events | sort: 'shwo' %}{{ l.size }}",
+            "{% case events[0].name %}{% when events[0].shwo %}a{% endcase %}",
+        ] {
+            assert!(said(text).contains("has no shwo"), "{text}: {}", said(text));
+        }
+        assert!(said("{% if not events[0].name %}a{% endif %}").contains("use unless"));
+        assert!(said("{{ if events }}").contains("if is a tag: write {% if events %}"));
+    }
+
+    #[test]
+    fn names_of_fields_may_be_of_any_language() {
+        let prompt = prompt("{{ events[0].größe.länge }}", &["größe.länge"]).expect("compiles");
+
+        let event = event(json!({ "größe": { "länge": "7 m" } }));
+
+        assert_eq!(prompt.render(&[event]).expect("renders"), "7 m");
+    }
+
     #[test]
     fn whatever_is_finer_than_a_day_makes_a_prompt_of_its_own() {
         for (text, shows_time) in [

@@ -67,7 +67,7 @@ pub(crate) fn call(arguments: &str) -> Result<Call, String> {
             }
             ":save" => call.save = Some(value),
             ":basic_auth" => call.basic_auth = Some(value),
-            ":method" if !METHODS.contains(&value.as_str()) => {
+            ":method" if !METHODS.contains(&value.to_lowercase().as_str()) => {
                 return Err(format!("connected_content has no method {value}: get or post"));
             }
             ":cache_max_age" if value.parse::<u32>().is_err() && !value.contains("{{") => {

@@ -60,8 +60,13 @@ impl<'e> Rewriter<'e> {
                 }
                 '$' if self.rest.starts_with("${") => self.attribute()?,
                 '{' | '}' => self.brace()?,
+                '|' if self.rest.starts_with("||") => return Err("has ||: write or".to_owned()),
                 '|' => self.filter()?,
-                c if c.is_alphabetic() || c == '_' => self.name(),
+                '=' if self.rest.starts_with("===") => return Err("has ===: write ==".to_owned()),
+                '!' if !self.rest.starts_with("!=") => {
+                    return Err("has !, which means nothing: use unless, or == false".to_owned());
+                }
+                c if c.is_alphabetic() || c == '_' => self.name()?,
                 c if c.is_ascii_digit() => self.number()?,
                 '&' if self.rest.starts_with("&&") => {
                     return Err("has &&: write and".to_owned());
@@ -167,11 +172,20 @@ impl<'e> Rewriter<'e> {
         })
     }
 
-    fn name(&mut self) {
+    fn name(&mut self) -> Result<(), String> {
         let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
         let end = self.rest.find(|c| !is_word(c)).unwrap_or(self.rest.len());
         let name = &self.rest[..end];
         let is_root = !self.written.ends_with('.');
+        if !name.is_ascii() {
+            if is_root {
+                return Err(format!("has {name}: names of variables are of a to z, digits and _"));
+            }
+            self.written.pop();
+            self.written.push_str(&format!("[\"{name}\"]"));
+            self.put(end, "");
+            return Ok(());
+        }
         let begins = |literal: &&str| name.len() > literal.len() && name.starts_with(*literal);
         if is_root && LITERALS.iter().any(begins) {
             self.written.push_str(PREFIX);
@@ -181,6 +195,7 @@ impl<'e> Rewriter<'e> {
         if self.rest.starts_with('?') {
             self.put(1, "");
         }
+        Ok(())
     }
 
     fn number(&mut self) -> Result<(), String> {

@@ -280,8 +280,16 @@ impl Applied {
     fn explored(&self, call: &Call<'_>) -> Option<Value> {
         let arguments = call.arguments.iter().map(|argument| argument as &dyn ValueView);
         let known = |value: &dyn ValueView| !unknown::is_unknown(value);
-        if self.filter.keeps_items && known(call.input) {
+        if self.filter.keeps_items && known(call.input) && arguments.clone().all(known) {
+            list::look_at_property(call);
             return Some(call.input.to_value());
+        }
+        let is_list = call.input.is_array();
+        let is_empty = call.input.as_array().is_some_and(|list| list.size() == 0);
+        match self.filter.name {
+            "size" if is_list => return Some(unknown::of([])),
+            "first" | "last" if is_empty => return Some(unknown::of([])),
+            _ => {}
         }
         if known(call.input) && arguments.clone().all(known) {
             return None;

@@ -157,6 +157,7 @@ pub struct Template {
     template: liquid_core::Template,
     source: String,
     outside: BTreeSet<String>,
+    set: BTreeSet<String>,
 }
 
 impl Template {
@@ -183,7 +184,7 @@ impl Template {
         let parsed = liquid_core::parser::parse(&written.template, &tags::language(tables));
         let parsed = parsed.map_err(|error| vec![Fault::new(1, reason_of(&error))])?;
         let template = liquid_core::Template::new(parsed);
-        Ok(Self { template, source: text.to_owned(), outside: written.outside })
+        Ok(Self { template, source: text.to_owned(), outside: written.outside, set: written.set })
     }
 
     /// Names of groups in which only Braze knows what there is.
@@ -240,6 +241,11 @@ impl Template {
                 calls: scene.calls.clone(),
                 inert: scene.inert,
                 outside: self.outside.clone(),
+                set: if purpose == Purpose::Exploration {
+                    self.set.clone()
+                } else {
+                    BTreeSet::new()
+                },
                 ..State::default()
             };
         });

@@ -4,7 +4,7 @@ use liquid_core::model::{DisplayCow, KStringCow, ScalarCow, State, Value, ValueC
 use liquid_core::{Runtime, ValueView};
 
 use crate::ruby::{self, Kind};
-use crate::state::{self, Miss};
+use crate::state::{self, Miss, Purpose};
 use crate::unknown;
 
 /// Nothing: prints nothing, is not true, and is no name either where it stands in brackets.
@@ -68,6 +68,7 @@ pub(crate) fn inside<'v>(
     // The first name is that of the variable itself.
     for (n, index) in path.iter().enumerate().skip(1) {
         let next = match &found {
+            _ if is_open(found.as_view(), index, runtime) => Some(ValueCow::Owned(unknown::of([]))),
             ValueCow::Borrowed(value) => step(*value, index),
             ValueCow::Owned(value) => {
                 step(value, index).map(|value| ValueCow::Owned(value.into_owned()))
@@ -84,6 +85,23 @@ pub(crate) fn inside<'v>(
         return nothing();
     }
     found
+}
+
+/// Tells whether it is not known what stands there, while a template is explored: how long a
+/// list will be, and what a name that is not known leads to.
+fn is_open(value: &dyn ValueView, index: &ScalarCow<'_>, runtime: &dyn Runtime) -> bool {
+    if state::purpose(runtime) != Purpose::Exploration {
+        return false;
+    }
+    match (ruby::kind(value), ruby::kind(index)) {
+        _ if unknown::is_unknown(index) => true,
+        (Kind::List(_), Kind::Text(name)) if name == "size" => true,
+        (Kind::List(list), Kind::Integer(place)) => list.get(place).is_none(),
+        (Kind::List(list), Kind::Text(name)) => {
+            (name == "first" || name == "last") && list.first().is_none()
+        }
+        _ => false,
+    }
 }
 
 /// One step into a value: an item by its place, a field by its name, or a size.

@@ -35,17 +35,25 @@ const ENDS: [&str; 7] =
 /// Tags without one.
 const SIMPLE: [&str; 6] = ["assign", "increment", "decrement", "cycle", "break", "continue"];
 
+/// Tags that set a variable.
+const SETTING: [&str; 4] = ["assign", "capture", "increment", "decrement"];
+
 /// Tags whose arguments are no expressions.
-const OWN: [&str; 3] = ["connected_content", "message_extras", "abort_message"];
+const OWN: [&str; 6] = [
+    "connected_content",
+    "message_extras",
+    "abort_message",
+    "catalog_items",
+    "catalog_selection_items",
+    "promotion",
+];
 
 /// Tags that stand in a block of these names only.
 const INNER: [(&str, &[&str]); 3] =
     [("else", &["if", "unless", "case", "for"]), ("elsif", &["if", "unless"]), ("when", &["case"])];
 
 /// Tags that are known and are not here, with the reason.
-pub(crate) const MISSING: [(&str, &str); 8] = [
-    ("catalog_items", "catalogs are not known here"),
-    ("catalog_selection_items", "catalogs are not known here"),
+pub(crate) const MISSING: [(&str, &str); 6] = [
     ("include", "Braze has content blocks: {{content_blocks.${name}}}"),
     ("render", "Braze has content blocks: {{content_blocks.${name}}}"),
     ("layout", "Braze has content blocks: {{content_blocks.${name}}}"),
@@ -80,6 +88,8 @@ pub(crate) struct Written {
     pub(crate) places: Vec<Place>,
     /// Groups of attributes that only Braze knows.
     pub(crate) outside: BTreeSet<String>,
+    /// Names of variables that the template sets, somewhere.
+    pub(crate) set: BTreeSet<String>,
     /// What is wrong.
     pub(crate) faults: Vec<Fault>,
 }
@@ -183,8 +193,13 @@ impl Writer<'_> {
     }
 
     fn output(&mut self, mark: &Mark<'_>, expression: &str, depth: usize) {
+        let first = expression.split(char::is_whitespace).next().unwrap_or_default();
         if let Some(name) = content_block(expression) {
             self.content_block(mark, name, depth);
+        } else if first.len() < expression.len() && tag_names().chain(ENDS).any(|tag| tag == first)
+        {
+            let reason = format!("{first} is a tag: write {{% {expression} %}}");
+            self.fault(mark.line, reason);
         } else if !expression.is_empty()
             && let Some(expression) = self.rewritten(mark, expression)
         {
@@ -238,6 +253,12 @@ impl Writer<'_> {
                 }
             }
             _ if self.is_in_its_place(mark) => {
+                if SETTING.contains(&name) {
+                    let is_name = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
+                    let name = arguments.trim_start_matches(['"', '\'']);
+                    let end = name.find(|c| !is_name(c)).unwrap_or(name.len());
+                    self.written.set.insert(name[..end].to_owned());
+                }
                 if let Some(arguments) = self.rewritten(mark, arguments)
                     && self.is_parsed(mark, name, &arguments)
                 {
@@ -363,12 +384,19 @@ fn hint(arguments: &str) -> Option<&'static str> {
     if ["+", "*", "/"].iter().any(|operator| has(&format!(" {operator} "))) {
         return Some("there are no operators; use the filters plus, times, divided_by");
     }
-    let is_ternary = has(" ? ");
-    is_ternary.then_some("there is no ?:, use if and else")
+    if has(" ? ") {
+        return Some("there is no ?:, use if and else");
+    }
+    let is_place = |part: &str| part.starts_with(|c: char| c.is_ascii_digit());
+    let has_place = arguments.split('.').skip(1).any(is_place) && !has("..");
+    has_place.then_some("an item of a list is written list[0]")
 }
 
 /// The name of the content block that an output is.
 fn content_block(expression: &str) -> Option<&str> {
-    let inside = expression.strip_prefix("content_blocks.${")?.strip_suffix('}')?;
-    (!inside.contains(['}', '|'])).then_some(inside.trim())
+    let (name, rest) = expression.strip_prefix("content_blocks.${")?.split_once('}')?;
+    // Braze writes `| id: 'cb1'` behind a block that is inserted in its editor.
+    let rest = rest.trim_start().strip_prefix('|').unwrap_or(rest).trim_start();
+    let is_only_block = rest.is_empty() || rest.starts_with("id:");
+    (is_only_block && !name.contains('|')).then_some(name.trim())
 }

@@ -35,6 +35,9 @@ pub(crate) enum Kind<'v> {
     Word(State),
 }
 
+/// How the template language calls texts.
+pub(crate) const TEXT: &str = "string";
+
 /// Tells what a value is.
 pub(crate) fn kind(value: &dyn ValueView) -> Kind<'_> {
     if value.is_nil() {
@@ -70,9 +73,9 @@ pub(crate) fn text(value: &dyn ValueView) -> Cow<'_, str> {
         Kind::Bool(flag) => Cow::Borrowed(if flag { "true" } else { "false" }),
         Kind::Integer(number) => Cow::Owned(number.to_string()),
         Kind::Float(number) => Cow::Owned(float(number)),
+        Kind::Text(text) if text.starts_with(unknown::MARK) => Cow::Borrowed(unknown::SHOWN),
         Kind::Text(text) => text,
         Kind::List(list) => Cow::Owned(list.values().map(text).collect()),
-        Kind::Map(_) if unknown::is_unknown(value) => Cow::Borrowed(unknown::SHOWN),
         Kind::Map(_) if moment::is_time(value) => {
             Cow::Owned(moment::of(value).map_or(String::new(), |time| moment::text(&time)))
         }

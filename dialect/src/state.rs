@@ -54,6 +54,10 @@ pub(crate) struct State {
     pub(crate) extras: Vec<(String, String)>,
     /// What is known of nobody here, such as `custom_attribute`.
     pub(crate) outside: BTreeSet<String>,
+    /// Variables that the template sets, somewhere.
+    pub(crate) set: BTreeSet<String>,
+    /// A value that is not known was printed.
+    pub(crate) has_printed_unknown: bool,
     /// What was looked up and was not there.
     pub(crate) missed: Vec<Miss>,
     /// Line and reason of what an author should mend.
@@ -87,6 +91,8 @@ impl Miss {
     pub(crate) fn inside(value: &dyn ValueView, path: &[ScalarCow<'_>]) -> Self {
         let names = |names: &[&str]| Some(names.iter().map(|name| (*name).to_owned()).collect());
         let beside = match (ruby::kind(value), path.last().map(|index| ruby::kind(index))) {
+            // What stands in the brackets is not there: that was told.
+            (_, Some(Kind::Text(name))) if name.is_empty() => None,
             (Kind::List(_), Some(Kind::Text(_))) => names(&["first", "last", "size"]),
             (Kind::Map(map), _) => {
                 let mut names: Vec<String> = map.keys().map(|name| name.to_string()).collect();

@@ -1,13 +1,20 @@
 //! A value that stands for whatever a field will hold, while a template is explored.
 //!
-//! It goes through variables and filters like any value, and takes with it which fields it
-//! came from: an object with a name that no event and no template can write.
+//! It goes through variables, filters and brackets like any text, and takes with it which
+//! fields it came from: a text with a beginning that no event and no template can write.
+
+use std::borrow::Cow;
 
 use liquid_core::ValueView;
-use liquid_core::model::{Object, Value};
+use liquid_core::model::Value;
 
-/// The name under which the fields are.
-const MARK: &str = "\u{1}unknown";
+use crate::ruby;
+
+/// How it begins.
+pub(crate) const MARK: char = '\u{1}';
+
+/// What stands between its fields.
+const SEPARATOR: char = '\u{2}';
 
 /// What it prints.
 pub(crate) const SHOWN: &str = "x";
@@ -15,18 +22,30 @@ pub(crate) const SHOWN: &str = "x";
 /// Any value of these fields; of none where it only came from inside a field, or has a
 /// default.
 pub(crate) fn of(fields: impl IntoIterator<Item = String>) -> Value {
-    let fields = fields.into_iter().map(Value::scalar).collect();
-    Value::Object(Object::from_iter([(MARK.into(), Value::Array(fields))]))
+    let mut text = String::from(MARK);
+    for field in fields {
+        text.push_str(&field);
+        text.push(SEPARATOR);
+    }
+    Value::scalar(text)
 }
 
 /// Tells whether a value is one.
 pub(crate) fn is_unknown(value: &dyn ValueView) -> bool {
-    value.as_object().is_some_and(|object| object.contains_key(MARK))
+    marked(value).is_some()
 }
 
 /// The fields that a value came from.
 pub(crate) fn fields(value: &dyn ValueView) -> Vec<String> {
-    let fields = value.as_object().and_then(|object| object.get(MARK)?.as_array());
-    let names = fields.into_iter().flat_map(|fields| fields.values());
-    names.map(|name| name.to_kstr().into_string()).collect()
+    let text = marked(value).unwrap_or_default();
+    text.split_terminator(SEPARATOR).map(str::to_owned).collect()
+}
+
+fn marked(value: &dyn ValueView) -> Option<String> {
+    let scalar = value.as_scalar()?;
+    let text: Cow<'_, str> = match scalar.type_name() {
+        ruby::TEXT => scalar.into_cow_str(),
+        _ => return None,
+    };
+    text.strip_prefix(MARK).map(str::to_owned)
 }

@@ -10,6 +10,7 @@ use liquid_core::{Error, Result, Runtime, ValueView};
 use crate::lookup;
 use crate::notation::plain_name;
 use crate::state::{self, Miss};
+use crate::unknown;
 
 /// There are no partial templates: content blocks are parsed where they stand.
 #[derive(Debug)]
@@ -88,6 +89,10 @@ impl Runtime for Variables<'_> {
         }
         if let Some(value) = self.given.get(name) {
             return Ok(lookup::inside(value, path, self));
+        }
+        // It may be set in a round before this one.
+        if state::with(self, |state| state.set.contains(name)) {
+            return Ok(ValueCow::Owned(unknown::of([])));
         }
         state::missed(self, || {
             let names = self.roots().into_iter().map(|name| name.to_string());

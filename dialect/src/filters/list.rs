@@ -31,7 +31,7 @@ pub(super) const FILTERS: &[Filter] = &[
         Ok(Value::Array(items))
     }),
     choosing("where", (1, 2), filtered),
-    choosing("concat", (1, 1), concat),
+    filter("concat", (1, 1), concat),
     filter("property_accessor", (1, 1), |call| {
         let property = call.text_of(0).into_owned();
         Ok(property_of(call, call.input, &property))
@@ -75,6 +75,15 @@ fn key(call: &Call<'_>, item: &Value, n: usize) -> Value {
     match call.arguments.get(n) {
         Some(property) => property_of(call, item, &ruby::text(property)),
         None => item.clone(),
+    }
+}
+
+/// Looks the property up that an argument names, so that one that no item has is told.
+pub(super) fn look_at_property(call: &Call<'_>) {
+    if let Kind::List(list) = ruby::kind(call.input)
+        && let Some(item) = list.first().filter(|item| item.is_object())
+    {
+        key(call, &item.to_value(), 0);
     }
 }
 

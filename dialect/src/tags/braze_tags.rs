@@ -10,6 +10,7 @@ use liquid_core::{ParseTag, Renderable, Result, Runtime, TagReflection};
 use super::{Tables, print, wrong};
 use crate::braze::{self, Call};
 use crate::json;
+use crate::notation::Place;
 use crate::state::{self, Purpose, Stop};
 
 /// Where Braze puts what is not saved under a name.
@@ -27,6 +28,8 @@ pub(super) enum Kind {
     Call,
     Extras,
     Abort,
+    /// What only Braze knows: catalogs and codes.
+    Outside(&'static str),
 }
 
 /// A tag whose arguments the parser has no words for.
@@ -52,14 +55,28 @@ struct Extras {
 #[derive(Debug)]
 struct Abort(String);
 
+#[derive(Debug)]
+struct Outside {
+    name: &'static str,
+    place: Place,
+}
+
 impl Kind {
-    pub(super) const ALL: [Self; 3] = [Self::Call, Self::Extras, Self::Abort];
+    pub(super) const ALL: [Self; 6] = [
+        Self::Call,
+        Self::Extras,
+        Self::Abort,
+        Self::Outside("catalog_items"),
+        Self::Outside("catalog_selection_items"),
+        Self::Outside("promotion"),
+    ];
 
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Call => "connected_content",
             Self::Extras => "message_extras",
             Self::Abort => "abort_message",
+            Self::Outside(name) => name,
         }
     }
 }
@@ -91,6 +108,11 @@ impl ParseTag for BrazeTag {
             Kind::Extras => {
                 let (key, value) = braze::extras(arguments).or_else(wrong)?;
                 Box::new(Extras { key: parsed(key)?, value: parsed(value)? })
+            }
+            Kind::Outside(name) => {
+                let place = place.cloned();
+                let Some(place) = place else { return wrong("a tag without a place") };
+                Box::new(Outside { name, place })
             }
             Kind::Abort => Box::new(Abort(braze::reason(arguments).or_else(wrong)?)),
         })
@@ -163,5 +185,17 @@ impl Renderable for Abort {
         }
         let reason = self.0.clone();
         state::with(runtime, |state| state::stop(state, Stop::Aborted(reason)))
+    }
+}
+
+impl Renderable for Outside {
+    fn render_to(&self, _: &mut dyn Write, runtime: &dyn Runtime) -> Result<()> {
+        if state::spend(runtime, 1)? != Purpose::Text {
+            let Place { line, written } = &self.place;
+            let reason =
+                format!("{} {written}: only Braze knows it, and it is nothing here", self.name);
+            state::with(runtime, |state| state.faults.insert((*line, reason)));
+        }
+        Ok(())
     }
 }

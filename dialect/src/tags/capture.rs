@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use liquid_core::error::ResultLiquidReplaceExt as _;
 use liquid_core::model::{KString, Value};
 use liquid_core::parser::{Language, TagBlock, TagTokenIter};
 use liquid_core::{
@@ -10,7 +11,7 @@ use liquid_core::{
 
 use crate::bounded::Bounded;
 use crate::notation::plain_name;
-use crate::state;
+use crate::{state, unknown};
 
 /// Keeps what a part of a template comes to.
 #[derive(Debug, Clone)]
@@ -67,14 +68,28 @@ impl ParseBlock for CaptureBlock {
 }
 
 impl Renderable for Capture {
-    fn render_to(&self, _: &mut dyn Write, runtime: &dyn Runtime) -> Result<()> {
+    fn render_to(&self, writer: &mut dyn Write, runtime: &dyn Runtime) -> Result<()> {
+        let around = state::with(runtime, |state| {
+            (std::mem::take(&mut state.bare), std::mem::take(&mut state.has_printed_unknown))
+        });
         let mut captured = Bounded::new(state::with(runtime, |state| state.max_bytes));
         let rendered = self.inside.render_to(&mut captured, runtime);
         if captured.is_exceeded {
             return state::with(runtime, |state| state::stop(state, state::Stop::Bytes));
         }
         rendered?;
-        runtime.set_global(self.name.clone(), Value::scalar(captured.into_text()));
+        let text = captured.into_text();
+        let (inside, is_unknown) = state::with(runtime, |state| {
+            let inside = std::mem::replace(&mut state.bare, around.0);
+            (inside, std::mem::replace(&mut state.has_printed_unknown, around.1))
+        });
+        if is_unknown {
+            // What it needs it needs where it is shown; what it shows of times counts here.
+            writer.write_all(text.as_bytes()).replace("cannot be written")?;
+            runtime.set_global(self.name.clone(), unknown::of(inside));
+        } else {
+            runtime.set_global(self.name.clone(), Value::scalar(text));
+        }
         Ok(())
     }
 }

@@ -110,6 +110,9 @@ impl Case {
         writer: &mut dyn Write,
         runtime: &dyn Runtime,
     ) -> Result<()> {
+        for when in self.whens.iter().flat_map(|(values, _)| values) {
+            when.evaluate(runtime)?;
+        }
         let fields = unknown::fields(value);
         state::with(runtime, |state| state.guarded.extend(fields.iter().cloned()));
         let branches: Vec<&Template> =

@@ -112,7 +112,11 @@ impl ParseBlock for IfBlock {
 
 impl Condition {
     fn parse(mut tokens: TagTokenIter<'_>) -> Result<Self> {
-        let left = value(tokens.expect_next("a condition is expected")?)?;
+        let left = tokens.expect_next("a condition is expected")?;
+        if left.as_str() == "not" {
+            return Err(left.raise_custom_error("there is no not: use unless, or == false"));
+        }
+        let left = value(left)?;
         let mut comparison = Comparison { left, right: None };
         let mut joint = tokens.next();
         if let Some(token) = joint.take_if(|token| !["and", "or"].contains(&token.as_str())) {

@@ -206,7 +206,8 @@ impl Each {
 
 /// The items of a list, the pairs of an object; a text is one item.
 fn items<'a>(list: ValueCow<'a>, runtime: &dyn Runtime) -> Result<Vec<ValueCow<'a>>> {
-    if unknown::is_unknown(&list) {
+    let is_open = list.is_object() && is_exploring(runtime);
+    if is_open || unknown::is_unknown(&list) {
         return Ok(vec![ValueCow::Owned(unknown::of([]))]);
     }
     let owned = |list: &dyn ValueView| -> Vec<Value> {
@@ -297,7 +298,10 @@ impl Renderable for Each {
         for (n, item) in chosen.iter().enumerate() {
             state::spend(runtime, 1)?;
             let (begin, end) = self.cell(n, length, columns);
-            let position = position(n, length, parent.clone(), columns);
+            let mut position = position(n, length, parent.clone(), columns);
+            if is_exploring {
+                position.values_mut().for_each(|value| *value = unknown::of([]));
+            }
             let scope = Scope {
                 outer: runtime,
                 name: self.name.as_str(),

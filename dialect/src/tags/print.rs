@@ -82,8 +82,10 @@ impl ParseTag for PrintTag {
         let value = tokens.expect_next("a value is expected")?;
         let value = super::chain(value, language)?;
         if let Some(token) = tokens.next() {
-            let reason =
-                format!("{} stands behind a value, where only | and a filter can", token.as_str());
+            let reason = format!(
+                "{} stands behind a value, where only | and a filter can; arguments of a filter follow a :",
+                token.as_str()
+            );
             return Err(token.raise_custom_error(&reason));
         }
         Ok(Box::new(Print { place, value }))
@@ -141,7 +143,11 @@ impl Print {
         if unknown::is_unknown(value) {
             let bare = state::unguarded(state, value);
             state.bare.extend(bare);
+            state.has_printed_unknown = true;
             return;
+        }
+        if let Kind::List(list) = ruby::kind(value) {
+            state.has_printed_unknown |= list.values().any(unknown::is_unknown);
         }
         match ruby::kind(value) {
             Kind::Nil => {

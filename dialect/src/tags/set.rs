@@ -8,6 +8,7 @@ use liquid_core::{ParseTag, Renderable, Result, Runtime, TagReflection, ValueVie
 
 use crate::notation::plain_name;
 use crate::state::{self, Purpose};
+use crate::unknown;
 
 /// Sets a variable.
 #[derive(Debug, Clone)]
@@ -60,7 +61,11 @@ impl ParseTag for AssignTag {
 impl Renderable for Assign {
     fn render_to(&self, _: &mut dyn Write, runtime: &dyn Runtime) -> Result<()> {
         let purpose = state::spend(runtime, 1)?;
-        let value = self.value.evaluate(runtime)?.into_owned();
+        let mut value = self.value.evaluate(runtime)?.into_owned();
+        if purpose == Purpose::Exploration && unknown::is_unknown(&value) {
+            // Where a field is there, what is made of it is there.
+            value = unknown::of(state::with(runtime, |state| state::unguarded(state, &value)));
+        }
         let is_nil = value.is_nil();
         let previous = runtime.set_global(self.name.clone(), value);
         // All branches are explored, one after the other: the one that sets nothing is not the

@@ -66,7 +66,7 @@ fn values() -> [serde_json::Value; 14] {
         json!("é+:1"),
         json!([[], [[{ "a": [] }]], null]),
         json!({ "a": { "a": null }, "": "" }),
-        json!({ "\u{1}time": "x", "\u{1}unknown": ["y"] }),
+        json!({ "\u{1}time": "x", "y": "\u{1}unknown" }),
     ]
 }
 
