@@ -43,11 +43,23 @@ pub(crate) struct Rewriter<'e> {
     rest: &'e str,
     written: String,
     brackets: usize,
+    /// It is no part that follows a value.
+    is_whole: bool,
     /// Groups that only Braze knows, such as `custom_attribute`.
     pub(crate) outside: BTreeSet<String>,
 }
 
 impl<'e> Rewriter<'e> {
+    /// For a whole expression.
+    pub(crate) fn whole() -> Self {
+        Self { is_whole: true, ..Self::default() }
+    }
+
+    /// For filters that follow a value.
+    fn part() -> Self {
+        Self::default()
+    }
+
     /// Rewrites an expression, or says what is wrong with it.
     pub(crate) fn rewrite(&mut self, expression: &'e str) -> Result<String, String> {
         self.rest = expression;
@@ -141,7 +153,7 @@ impl<'e> Rewriter<'e> {
         self.rest = &self.rest[end + 1..];
         if let Some(filters) = filters {
             let filters = format!("| {filters}");
-            let mut inner = Rewriter::default();
+            let mut inner = Rewriter::part();
             let rewritten = inner.rewrite(&filters)?;
             self.outside.extend(inner.outside);
             self.written.push_str(&format!(" {rewritten}"));
@@ -151,6 +163,9 @@ impl<'e> Rewriter<'e> {
 
     /// A filter's name.
     fn filter(&mut self) -> Result<(), String> {
+        if self.written.trim().is_empty() && self.is_whole {
+            return Err("has a | without a value in front of it".to_owned());
+        }
         self.put(1, "|");
         let rest = self.rest.trim_start();
         let is_word = |c: char| c.is_alphanumeric() || c == '_';

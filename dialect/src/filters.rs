@@ -267,9 +267,15 @@ impl liquid_core::Filter for Applied {
         {
             return Ok(explored);
         }
+        state::spend(runtime, ruby::weight(input))?;
         let result = (self.filter.apply)(&call)?;
-        if let Kind::Text(text) = ruby::kind(&result) {
-            call.fits(text.len())?;
+        let Kind::Text(text) = ruby::kind(&result) else { return Ok(result) };
+        call.fits(text.len())?;
+        // An object is written with quotes, which a text of a user never has.
+        let all =
+            std::iter::once(input).chain(arguments.iter().map(|value| value as &dyn ValueView));
+        if all.into_iter().any(ruby::has_object) {
+            return as_text(call.decoded(&text));
         }
         Ok(result)
     }
@@ -287,7 +293,7 @@ impl Applied {
         let is_list = call.input.is_array();
         let is_empty = call.input.as_array().is_some_and(|list| list.size() == 0);
         match self.filter.name {
-            "size" if is_list => return Some(unknown::of([])),
+            "size" if is_list => return Some(unknown::size()),
             "first" | "last" if is_empty => return Some(unknown::of([])),
             _ => {}
         }

@@ -53,6 +53,9 @@ use variables::Variables;
 /// Longest template, in bytes: Braze's own editors take e-mails of about 100 KB.
 pub const MAX_TEMPLATE_BYTES: usize = 256 * 1_024;
 
+/// Most faults of a template that are told.
+const MAX_FAULTS: usize = 50;
+
 /// What is wrong with a template, for its author.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Fault {
@@ -178,6 +181,7 @@ impl Template {
         let mut written = notation::write(text, blocks);
         if !written.faults.is_empty() {
             written.faults.sort();
+            written.faults.truncate(MAX_FAULTS);
             return Err(written.faults);
         }
         let tables = tags::Tables { texts: written.texts, places: written.places };
@@ -264,7 +268,11 @@ impl Template {
 
     /// Renders inside another rendering.
     fn inner(&self, runtime: &dyn Runtime) -> liquid_core::Result<String> {
-        let mut text = Bounded::new(state::with(runtime, |state| state.max_bytes));
+        let max_bytes = state::with(runtime, |state| {
+            state.outside.extend(self.outside.iter().cloned());
+            state.max_bytes
+        });
+        let mut text = Bounded::new(max_bytes);
         let result = self.template.render_to(&mut text, runtime);
         if text.is_exceeded {
             return state::with(runtime, |state| state::stop(state, Stop::Bytes));

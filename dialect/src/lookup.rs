@@ -68,7 +68,10 @@ pub(crate) fn inside<'v>(
     // The first name is that of the variable itself.
     for (n, index) in path.iter().enumerate().skip(1) {
         let next = match &found {
-            _ if is_open(found.as_view(), index, runtime) => Some(ValueCow::Owned(unknown::of([]))),
+            _ if is_open(found.as_view(), index, runtime) => {
+                let is_size = ruby::text(index) == "size";
+                Some(ValueCow::Owned(if is_size { unknown::size() } else { unknown::of([]) }))
+            }
             ValueCow::Borrowed(value) => step(*value, index),
             ValueCow::Owned(value) => {
                 step(value, index).map(|value| ValueCow::Owned(value.into_owned()))

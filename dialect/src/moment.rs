@@ -16,9 +16,10 @@ use crate::ruby::{self, Kind};
 const MARK: &str = "\u{1}time";
 
 /// How times without a zone are written, besides ISO 8601.
-const FORMATS: [&str; 10] = [
+const FORMATS: [&str; 13] = [
     "%d %B %Y %H:%M:%S",
     "%d %b %Y %H:%M:%S",
+    "%a, %d %b %Y %H:%M:%S",
     "%B %d, %Y %H:%M:%S",
     "%b %d, %Y %H:%M:%S",
     "%B %d, %Y %I:%M %p",
@@ -27,6 +28,8 @@ const FORMATS: [&str; 10] = [
     "%a %b %d %H:%M:%S %Y",
     "%Y/%m/%d %H:%M:%S",
     "%Y/%m/%d %H:%M",
+    "%Y-%m-%d %I:%M %p",
+    "%Y-%m-%d %I:%M:%S %p",
 ];
 
 /// How dates are written, besides ISO 8601.
@@ -42,6 +45,9 @@ const DATES: [&str; 10] = [
     "%d/%m/%Y",
     "%d.%m.%Y",
 ];
+
+/// Years of two digits are none that anybody means.
+const FIRST_YEAR: i16 = 1_000;
 
 /// Longest text that is taken for a time.
 const MAX_BYTES: usize = 64;
@@ -156,7 +162,9 @@ fn civil_time(text: &str) -> Option<DateTime> {
     }
     for format in DATES {
         if let Ok(date) = strtime::parse(format, text).and_then(|parsed| parsed.to_date()) {
-            return Some(date.to_datetime(Time::midnight()));
+            if date.year() >= FIRST_YEAR {
+                return Some(date.to_datetime(Time::midnight()));
+            }
         }
     }
     loose(text)
@@ -178,10 +186,15 @@ fn loose(text: &str) -> Option<DateTime> {
     Some(date.to_datetime(Time::new(hour, minute, second, 0).ok()?))
 }
 
-/// A time without a date is one of the day of rendering.
+/// A time without a date is one of the day of rendering, a day without a year one of its year,
+/// a month its first day.
 fn on_day(text: &str, now: i64) -> Option<ZonedDateTime> {
-    let time: Time = strtime::parse("%H:%M", text).and_then(|parsed| parsed.to_time()).ok()?;
-    in_utc(now)?.date().to_datetime(time).to_zoned_datetime(TimeZone::UTC).ok()
+    let today = in_utc(now)?.date();
+    if let Ok(time) = strtime::parse("%H:%M", text).and_then(|parsed| parsed.to_time()) {
+        return today.to_datetime(time).to_zoned_datetime(TimeZone::UTC).ok();
+    }
+    let completed = [format!("1 {text}"), format!("{text}, {}", today.year())];
+    completed.iter().find_map(|text| parse(text))
 }
 
 /// Puts a time into a zone of the IANA database.

@@ -26,11 +26,10 @@ pub(crate) const TEXT: &str = "text";
 pub(crate) const PRINT: &str = "print";
 
 /// Tags with a tag that ends them.
-const BLOCKS: [&str; 7] = ["if", "unless", "case", "for", "tablerow", "capture", "ifchanged"];
+const BLOCKS: [&str; 6] = ["if", "unless", "case", "for", "tablerow", "capture"];
 
 /// The tags that end them.
-const ENDS: [&str; 7] =
-    ["endif", "endunless", "endcase", "endfor", "endtablerow", "endcapture", "endifchanged"];
+const ENDS: [&str; 6] = ["endif", "endunless", "endcase", "endfor", "endtablerow", "endcapture"];
 
 /// Tags without one.
 const SIMPLE: [&str; 6] = ["assign", "increment", "decrement", "cycle", "break", "continue"];
@@ -53,7 +52,8 @@ const INNER: [(&str, &[&str]); 3] =
     [("else", &["if", "unless", "case", "for"]), ("elsif", &["if", "unless"]), ("when", &["case"])];
 
 /// Tags that are known and are not here, with the reason.
-pub(crate) const MISSING: [(&str, &str); 6] = [
+pub(crate) const MISSING: [(&str, &str); 7] = [
+    ("ifchanged", "compare with a variable"),
     ("include", "Braze has content blocks: {{content_blocks.${name}}}"),
     ("render", "Braze has content blocks: {{content_blocks.${name}}}"),
     ("layout", "Braze has content blocks: {{content_blocks.${name}}}"),
@@ -98,6 +98,10 @@ pub(crate) struct Written {
 struct Open {
     name: String,
     line: usize,
+    /// Nothing in it shows anything but blanks.
+    is_blank: bool,
+    /// Its own texts of blanks.
+    blanks: Vec<usize>,
 }
 
 /// Where content blocks come from, by name.
@@ -170,10 +174,34 @@ impl Writer<'_> {
 
     fn text(&mut self, whole: &str, shown: &str) {
         if !shown.is_empty() {
-            self.emit(TEXT, &self.written.texts.len().to_string());
+            let number = self.written.texts.len();
+            match self.open.last_mut() {
+                Some(open) if shown.trim().is_empty() => open.blanks.push(number),
+                _ => self.shows(),
+            }
+            self.emit(TEXT, &number.to_string());
             self.written.texts.push(shown.to_owned());
         }
         self.newlines += whole.matches('\n').count();
+    }
+
+    /// Notes that something is shown here.
+    fn shows(&mut self) {
+        if let Some(open) = self.open.last_mut() {
+            open.is_blank = false;
+        }
+    }
+
+    /// Ends a block; one that shows nothing loses its blanks, as in Ruby.
+    fn close(&mut self) {
+        let Some(closed) = self.open.pop() else { return };
+        match closed.name.as_str() {
+            "if" | "unless" | "case" | "for" if closed.is_blank => {
+                closed.blanks.iter().for_each(|n| self.written.texts[*n].clear());
+            }
+            "capture" => {}
+            _ => self.shows(),
+        }
     }
 
     /// Writes a tag for the parser.
@@ -193,6 +221,7 @@ impl Writer<'_> {
     }
 
     fn output(&mut self, mark: &Mark<'_>, expression: &str, depth: usize) {
+        self.shows();
         let first = expression.split(char::is_whitespace).next().unwrap_or_default();
         if let Some(name) = content_block(expression) {
             self.content_block(mark, name, depth);
@@ -238,12 +267,21 @@ impl Writer<'_> {
             "#" | "raw" | "endraw" | "comment" | "endcomment" => {}
             "echo" => return self.output(mark, arguments, depth),
             "liquid" => {
+                let mut comments = 0_usize;
                 for line in arguments.lines().map(str::trim).filter(|line| !line.is_empty()) {
-                    let mark = Mark { inside: line, whole: line, ..*mark };
-                    self.tag(&mark, depth);
+                    match line {
+                        "comment" => comments += 1,
+                        "endcomment" => comments = comments.saturating_sub(1),
+                        _ if comments > 0 => {}
+                        _ if line.starts_with("liquid") => {
+                            self.fault(mark.line, "liquid stands in liquid".to_owned());
+                        }
+                        _ => self.tag(&Mark { inside: line, whole: line, ..*mark }, depth),
+                    }
                 }
             }
             _ if OWN.contains(&name) => {
+                self.shows();
                 let place = self.place(mark.line, arguments);
                 let places = vec![Place { line: mark.line, written: arguments.to_owned() }];
                 let language = tags::language(Tables { places, ..Tables::default() });
@@ -274,7 +312,8 @@ impl Writer<'_> {
     fn is_in_its_place(&mut self, mark: &Mark<'_>) -> bool {
         let name = mark.name();
         if BLOCKS.contains(&name) {
-            self.open.push(Open { name: name.to_owned(), line: mark.line });
+            let (name, line) = (name.to_owned(), mark.line);
+            self.open.push(Open { name, line, is_blank: true, blanks: Vec::new() });
             if self.open.len() > MAX_TAG_DEPTH {
                 let reason = format!("stands in more than {MAX_TAG_DEPTH} tags");
                 self.fault(mark.line, reason);
@@ -283,6 +322,9 @@ impl Writer<'_> {
             return true;
         }
         if SIMPLE.contains(&name) {
+            if ["increment", "decrement", "cycle"].contains(&name) {
+                self.shows();
+            }
             return true;
         }
         if let Some((_, around)) = INNER.iter().find(|(inner, _)| *inner == name) {
@@ -317,7 +359,7 @@ impl Writer<'_> {
     fn is_end(&mut self, mark: &Mark<'_>, block: &str) -> bool {
         match self.open.last() {
             Some(open) if open.name == block => {
-                self.open.pop();
+                self.close();
                 return true;
             }
             Some(open) => {
@@ -340,7 +382,7 @@ impl Writer<'_> {
     }
 
     fn rewritten(&mut self, mark: &Mark<'_>, expression: &str) -> Option<String> {
-        let mut rewriter = Rewriter::default();
+        let mut rewriter = Rewriter::whole();
         let rewritten = rewriter.rewrite(expression);
         self.written.outside.append(&mut rewriter.outside);
         rewritten.map_err(|reason| self.fault(mark.line, format!("{} {reason}", mark.whole))).ok()
@@ -383,6 +425,12 @@ fn hint(arguments: &str) -> Option<&'static str> {
     }
     if ["+", "*", "/"].iter().any(|operator| has(&format!(" {operator} "))) {
         return Some("there are no operators; use the filters plus, times, divided_by");
+    }
+    if has("..") {
+        return Some("a range is written (1..3)");
+    }
+    if has(": %") {
+        return Some("a text stands in quotes");
     }
     if has(" ? ") {
         return Some("there is no ?:, use if and else");

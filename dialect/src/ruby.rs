@@ -15,6 +15,12 @@ use crate::{moment, unknown};
 /// that 0.1 and 0.2 are 0.3.
 const DIGITS: usize = 16;
 
+/// Bytes of a text that a filter goes through in a step.
+const BYTES_PER_STEP: usize = 128;
+
+/// Items of a list that are copied in a step.
+const ITEMS_PER_STEP: usize = 4;
+
 /// What a value is.
 pub(crate) enum Kind<'v> {
     /// Nothing.
@@ -100,6 +106,15 @@ fn inspected(value: &dyn ValueView) -> String {
             format!("{{{}}}", entries.collect::<Vec<_>>().join(", "))
         }
         _ => text(value).into_owned(),
+    }
+}
+
+/// Tells whether an object is somewhere in a value.
+pub(crate) fn has_object(value: &dyn ValueView) -> bool {
+    match kind(value) {
+        Kind::Map(_) => !moment::is_time(value),
+        Kind::List(list) => list.values().any(has_object),
+        _ => false,
     }
 }
 
@@ -255,13 +270,37 @@ fn numbers(a: &Kind<'_>, b: &Kind<'_>) -> Option<(f64, f64)> {
     Some((number(a)?, number(b)?))
 }
 
-/// Orders values for a list: numbers and texts by their order, nothing at the end.
+/// Orders values for a list: numbers, then texts, then everything else, nothing at the end.
+/// It is an order of all values, whatever a user's list holds.
 pub(crate) fn order(a: &dyn ValueView, b: &dyn ValueView) -> Ordering {
-    match (a.is_nil(), b.is_nil()) {
-        (true, true) => Ordering::Equal,
-        (true, false) => Ordering::Greater,
-        (false, true) => Ordering::Less,
-        (false, false) => compare(a, b).unwrap_or_else(|| text(a).cmp(&text(b))),
+    let rank = |kind: &Kind<'_>| match kind {
+        Kind::Integer(_) | Kind::Float(_) => 0,
+        Kind::Text(_) => 1,
+        Kind::Nil => 3,
+        _ => 2,
+    };
+    match (kind(a), kind(b)) {
+        (Kind::Integer(a), Kind::Integer(b)) => a.cmp(&b),
+        (Kind::Text(a), Kind::Text(b)) => a.cmp(&b),
+        (a_kind, b_kind) => match (numbers(&a_kind, &b_kind), rank(&a_kind).cmp(&rank(&b_kind))) {
+            (Some((a, b)), _) => a.total_cmp(&b),
+            (None, Ordering::Equal) => text(a).cmp(&text(b)),
+            (None, other) => other,
+        },
+    }
+}
+
+/// Steps that a value costs to be copied or looked through, besides the first.
+pub(crate) fn weight(value: &dyn ValueView) -> usize {
+    match kind(value) {
+        Kind::Text(text) => text.len() / BYTES_PER_STEP,
+        Kind::List(list) => {
+            list.values().map(|item| 1 + weight(item)).sum::<usize>() / ITEMS_PER_STEP
+        }
+        Kind::Map(map) => {
+            map.values().map(|value| 1 + weight(value)).sum::<usize>() / ITEMS_PER_STEP
+        }
+        _ => 0,
     }
 }
 

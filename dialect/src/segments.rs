@@ -1,6 +1,6 @@
 //! Cuts a template into text, outputs and tags, as Braze does.
 
-use crate::Fault;
+use crate::{Fault, MAX_FAULTS};
 
 /// A part of a template.
 #[derive(Debug, PartialEq, Eq)]
@@ -52,14 +52,18 @@ pub(crate) fn cut<'t>(template: &'t str, faults: &mut Vec<Fault>) -> Vec<Segment
         line += newlines(&template[at..start]);
         let is_tag = template[start..].starts_with("{%");
         let end = if is_tag {
-            template[start..].find("%}").map(|end| start + end + 2)
+            template[start + 2..].find("%}").map(|end| start + end + 4)
         } else {
             output_end(template, start)
         };
         let Some(end) = end else {
             let (open, close) = if is_tag { ("{%", "%}") } else { ("{{", "}}") };
             faults.push(Fault::new(line, format!("{open} has no {close} that closes it")));
-            break;
+            if faults.len() >= MAX_FAULTS {
+                break;
+            }
+            at = start + 2;
+            continue;
         };
         if text_from < start {
             segments.push(Segment::Text(&template[text_from..start]));

@@ -56,6 +56,8 @@ pub(crate) struct State {
     pub(crate) outside: BTreeSet<String>,
     /// Variables that the template sets, somewhere.
     pub(crate) set: BTreeSet<String>,
+    /// Branches and loops around, of which it is not known whether they are taken.
+    pub(crate) conditions: usize,
     /// A value that is not known was printed.
     pub(crate) has_printed_unknown: bool,
     /// What was looked up and was not there.

@@ -55,7 +55,6 @@ pub(crate) fn language(tables: Tables) -> Language {
     blocks.register("for".to_owned(), Box::new(each::EachBlock::FOR));
     blocks.register("tablerow".to_owned(), Box::new(each::EachBlock::TABLEROW));
     blocks.register("capture".to_owned(), Box::new(capture::CaptureBlock));
-    blocks.register("ifchanged".to_owned(), Box::new(stdlib::IfChangedBlock));
     language
 }
 
@@ -89,7 +88,10 @@ fn explore_branches(
     writer: &mut dyn std::io::Write,
     runtime: &dyn Runtime,
 ) -> Result<()> {
-    let before = state::with(runtime, |state| std::mem::take(&mut state.bare));
+    let before = state::with(runtime, |state| {
+        state.conditions += 1;
+        std::mem::take(&mut state.bare)
+    });
     let mut each = Vec::new();
     for branch in branches {
         branch.render_to(writer, runtime)?;
@@ -105,7 +107,10 @@ fn explore_branches(
     } else {
         Default::default()
     };
-    state::with(runtime, |state| state.bare = &before | &all);
+    state::with(runtime, |state| {
+        state.conditions -= 1;
+        state.bare = &before | &all;
+    });
     Ok(())
 }
 

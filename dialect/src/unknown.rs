@@ -16,6 +16,9 @@ pub(crate) const MARK: char = '\u{1}';
 /// What stands between its fields.
 const SEPARATOR: char = '\u{2}';
 
+/// In the place of a field: how long a list is, which is no matter of what an event holds.
+pub(crate) const SIZE: &str = "\u{3}size";
+
 /// What it prints.
 pub(crate) const SHOWN: &str = "x";
 
@@ -28,6 +31,11 @@ pub(crate) fn of(fields: impl IntoIterator<Item = String>) -> Value {
         text.push(SEPARATOR);
     }
     Value::scalar(text)
+}
+
+/// How long a list will be.
+pub(crate) fn size() -> Value {
+    of([SIZE.to_owned()])
 }
 
 /// Tells whether a value is one.

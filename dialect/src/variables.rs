@@ -9,6 +9,7 @@ use liquid_core::{Error, Result, Runtime, ValueView};
 
 use crate::lookup;
 use crate::notation::plain_name;
+use crate::ruby;
 use crate::state::{self, Miss};
 use crate::unknown;
 
@@ -83,7 +84,10 @@ impl Runtime for Variables<'_> {
             if let Some(value) = own.borrow().get(name) {
                 return Ok(match lookup::inside(value, path, self) {
                     found if found.is_nil() => lookup::nothing(),
-                    found => ValueCow::Owned(found.into_owned()),
+                    found => {
+                        state::spend(self, ruby::weight(&found))?;
+                        ValueCow::Owned(found.into_owned())
+                    }
                 });
             }
         }
@@ -102,15 +106,15 @@ impl Runtime for Variables<'_> {
     }
 
     fn set_global(&self, name: KString, value: Value) -> Option<Value> {
-        self.set.borrow_mut().insert(name, value)
+        self.set.borrow_mut().insert(KString::from_ref(plain_name(&name)), value)
     }
 
     fn set_index(&self, name: KString, value: Value) -> Option<Value> {
-        self.counters.borrow_mut().insert(name, value)
+        self.counters.borrow_mut().insert(KString::from_ref(plain_name(&name)), value)
     }
 
     fn get_index<'a>(&'a self, name: &str) -> Option<ValueCow<'a>> {
-        self.counters.borrow().get(name).map(|value| value.to_value().into())
+        self.counters.borrow().get(plain_name(name)).map(|value| value.to_value().into())
     }
 
     fn registers(&self) -> &Registers {

@@ -66,7 +66,7 @@ fn end(call: &Call<'_>, is_first: bool) -> Value {
 
 /// A property of an item, looked up like any other name.
 fn property_of(call: &Call<'_>, item: &dyn ValueView, property: &str) -> Value {
-    let path = [ScalarCow::new("item"), ScalarCow::new(property.to_owned())];
+    let path = [ScalarCow::new("an item of the list"), ScalarCow::new(property.to_owned())];
     lookup::inside(item, &path, call.runtime).into_owned()
 }
 

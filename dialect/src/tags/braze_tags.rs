@@ -39,6 +39,14 @@ pub(super) struct BrazeTag {
     pub(super) tables: Arc<Tables>,
 }
 
+/// A tag that means something in a message only, of which nothing is explored.
+#[derive(Debug)]
+struct OfMessage {
+    name: &'static str,
+    line: usize,
+    inner: Box<dyn Renderable>,
+}
+
 #[derive(Debug)]
 struct CallTag {
     line: usize,
@@ -93,33 +101,42 @@ impl TagReflection for BrazeTag {
 
 impl ParseTag for BrazeTag {
     fn parse(&self, mut tokens: TagTokenIter<'_>, _: &Language) -> Result<Box<dyn Renderable>> {
-        let place = self.tables.places.get(print::number(&mut tokens)?);
-        let arguments = place.map_or("", |place| place.written.as_str());
+        let place = self.tables.places.get(print::number(&mut tokens)?).cloned();
+        let Some(place) = place else { return wrong("a tag without a place") };
+        let arguments = place.written.as_str();
         let parsed = |text: &str| {
             let parsed = crate::Template::parse(text);
             parsed.or_else(|faults| wrong(faults.first().map_or("", |fault| fault.reason.as_str())))
         };
-        Ok(match self.kind {
+        let inner: Box<dyn Renderable> = match self.kind {
             Kind::Call => {
                 let call = braze::call(arguments).or_else(wrong)?;
-                let line = place.map_or(1, |place| place.line);
-                Box::new(CallTag { line, url: parsed(&call.url)?, call })
+                Box::new(CallTag { line: place.line, url: parsed(&call.url)?, call })
             }
             Kind::Extras => {
                 let (key, value) = braze::extras(arguments).or_else(wrong)?;
                 Box::new(Extras { key: parsed(key)?, value: parsed(value)? })
             }
-            Kind::Outside(name) => {
-                let place = place.cloned();
-                let Some(place) = place else { return wrong("a tag without a place") };
-                Box::new(Outside { name, place })
-            }
             Kind::Abort => Box::new(Abort(braze::reason(arguments).or_else(wrong)?)),
-        })
+            Kind::Outside(name) => Box::new(Outside { name, place: place.clone() }),
+        };
+        Ok(Box::new(OfMessage { name: self.kind.name(), line: place.line, inner }))
     }
 
     fn reflection(&self) -> &dyn TagReflection {
         self
+    }
+}
+
+impl Renderable for OfMessage {
+    fn render_to(&self, writer: &mut dyn Write, runtime: &dyn Runtime) -> Result<()> {
+        if super::is_exploring(runtime) {
+            let reason =
+                format!("{} is a tag of messages, and does nothing in a prompt", self.name);
+            state::with(runtime, |state| state.faults.insert((self.line, reason)));
+            return Ok(());
+        }
+        self.inner.render_to(writer, runtime)
     }
 }
 
@@ -180,9 +197,6 @@ impl Renderable for Extras {
 
 impl Renderable for Abort {
     fn render_to(&self, _: &mut dyn Write, runtime: &dyn Runtime) -> Result<()> {
-        if super::is_exploring(runtime) {
-            return Ok(());
-        }
         let reason = self.0.clone();
         state::with(runtime, |state| state::stop(state, Stop::Aborted(reason)))
     }

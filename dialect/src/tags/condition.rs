@@ -12,6 +12,9 @@ use liquid_core::{
 use super::{explore_branches, is_exploring, part};
 use crate::{ruby, state, unknown};
 
+/// Most comparisons of a condition; each costs stack.
+const MAX_COMPARISONS: usize = 100;
+
 /// `if` or `unless`.
 #[derive(Debug, Clone)]
 pub(super) struct IfBlock {
@@ -111,7 +114,14 @@ impl ParseBlock for IfBlock {
 }
 
 impl Condition {
-    fn parse(mut tokens: TagTokenIter<'_>) -> Result<Self> {
+    fn parse(tokens: TagTokenIter<'_>) -> Result<Self> {
+        Self::parse_up_to(tokens, MAX_COMPARISONS)
+    }
+
+    fn parse_up_to(mut tokens: TagTokenIter<'_>, most: usize) -> Result<Self> {
+        if most == 0 {
+            return Err(tokens.raise_error(&format!("more than {MAX_COMPARISONS} comparisons")));
+        }
         let left = tokens.expect_next("a condition is expected")?;
         if left.as_str() == "not" {
             return Err(left.raise_custom_error("there is no not: use unless, or == false"));
@@ -127,8 +137,12 @@ impl Condition {
         }
         let rest = match joint {
             None => None,
-            Some(token) if token.as_str() == "and" => Some((true, Box::new(Self::parse(tokens)?))),
-            Some(token) if token.as_str() == "or" => Some((false, Box::new(Self::parse(tokens)?))),
+            Some(token) if token.as_str() == "and" => {
+                Some((true, Box::new(Self::parse_up_to(tokens, most - 1)?)))
+            }
+            Some(token) if token.as_str() == "or" => {
+                Some((false, Box::new(Self::parse_up_to(tokens, most - 1)?)))
+            }
             Some(token) => {
                 let reason =
                     format!("{} stands where and, or or the end is expected", token.as_str());
@@ -160,9 +174,12 @@ impl Condition {
             for side in std::iter::once(&comparison.left).chain(right) {
                 let value = side.evaluate(runtime)?;
                 if unknown::is_unknown(&value) {
-                    fields.extend(unknown::fields(&value));
+                    let of = unknown::fields(&value);
                     is_known = false;
-                    compares |= right.is_some_and(|right| !is_presence(right));
+                    // A flag of the template's own is no field that is there or not.
+                    let is_value = of.is_empty() || right.is_some_and(|right| !is_presence(right));
+                    compares |= is_value && of != [unknown::SIZE];
+                    fields.extend(of);
                 }
             }
             next = condition.rest.as_ref().map(|(_, rest)| &**rest);
@@ -183,6 +200,7 @@ impl Comparison {
         let left = self.left.evaluate(runtime)?;
         let Some((operator, right)) = &self.right else { return Ok(ruby::is_true(&left)) };
         let right = right.evaluate(runtime)?;
+        state::spend(runtime, ruby::weight(&left) + ruby::weight(&right))?;
         let is = |accepted: &[Ordering]| {
             ruby::compare(&left, &right).is_some_and(|order| accepted.contains(&order))
         };

@@ -236,7 +236,7 @@ fn items<'a>(list: ValueCow<'a>, runtime: &dyn Runtime) -> Result<Vec<ValueCow<'
 }
 
 /// The numbers of a range, of which only those are made that are wanted.
-fn range<'a>(
+pub(super) fn range<'a>(
     first: &Expression,
     last: &Expression,
     (from, most): (usize, Option<usize>),
@@ -281,7 +281,11 @@ impl Renderable for Each {
     fn render_to(&self, writer: &mut dyn Write, runtime: &dyn Runtime) -> Result<()> {
         let (mut chosen, from) = self.chosen(runtime)?;
         let length = chosen.len();
-        runtime.registers().get_mut::<Ends>().0.insert(self.key.clone(), from + length);
+        runtime
+            .registers()
+            .get_mut::<Ends>()
+            .0
+            .insert(self.key.clone(), from.saturating_add(length));
         if self.is_reversed {
             chosen.reverse();
         }
@@ -295,6 +299,7 @@ impl Renderable for Each {
         let parent = runtime.get(&[ScalarCow::new(self.position)])?.into_owned();
         // An outermost loop has none, and nobody asked for it.
         state::with(runtime, |state| state.missed.truncate(misses));
+        state::with(runtime, |state| state.conditions += 1);
         for (n, item) in chosen.iter().enumerate() {
             state::spend(runtime, 1)?;
             let (begin, end) = self.cell(n, length, columns);
@@ -317,6 +322,7 @@ impl Renderable for Each {
                 break;
             }
         }
+        state::with(runtime, |state| state.conditions -= 1);
         match &self.otherwise {
             Some(otherwise) if length == 0 || is_exploring => otherwise.render_to(writer, runtime),
             _ => Ok(()),

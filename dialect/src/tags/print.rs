@@ -119,7 +119,14 @@ impl Renderable for Print {
                 state::with(runtime, |state| self.explored(&value, misses, state));
             }
         }
-        writer.write_all(ruby::text(&value).as_bytes()).replace("cannot be written")
+        let mut text = ruby::text(&value);
+        if ruby::has_object(&value)
+            && let Some(inert) = state::with(runtime, |state| state.inert)
+        {
+            // An object is written with quotes, which a text of a user never has.
+            text = inert(&text).into();
+        }
+        writer.write_all(text.as_bytes()).replace("cannot be written")
     }
 }
 

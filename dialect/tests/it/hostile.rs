@@ -150,6 +150,15 @@ fn what_explodes_comes_to_an_end() {
     let sorted = "{% assign a = 'x,' %}{% for n in (1..14) %}{% assign a = a | append: a %}{% endfor %}\
                   {% assign l = a | split: ',' %}{% for n in (1..99) %}{% assign m = l | sort | uniq | concat: l %}{% endfor %}"
         .to_owned();
+    let ands = format!("{{% if {} true %}}a{{% endif %}}", "true and ".repeat(20_000));
+    let liquids = format!("{{% {} %}}", "liquid ".repeat(20_000));
+    let no_tag = "{%}a{%-%}{{}}".to_owned();
+    let compared =
+        "{% assign l = 'x,x,x,x,x,x,x,x,x,x,x,x,x,x,x,x' | split: ',' %}{% for n in (1..9) %}\
+                    {% assign l = l | concat: l %}{% endfor %}{% for n in (1..20000) %}\
+                    {% if l == l %}{% endif %}{% endfor %}"
+            .to_owned();
+    let offsets = "{% for n in (1..9) offset: 999999999999999999 %}{% endfor %}".to_owned();
     let given = Object::from_iter([("a".into(), Value::scalar("é"))]);
     let rendered = |text: &str| {
         let limits = Limits::PROMPT;
@@ -159,9 +168,54 @@ fn what_explodes_comes_to_an_end() {
     assert!(Template::parse(&last).is_err(), "no number has so many digits");
     assert_eq!(rendered("{% for n in (1..2) %}{{ n }} {% endfor %}"), Ok(Ok("1 2 ".to_owned())));
     assert_eq!(rendered(&sorted), Ok(Err(dialect::NotRendered::Steps)));
-    for text in
-        [deep_brackets, blanks, unclosed, ifs, comments, raws, strings, ranges, last, sorted]
-    {
+    assert_eq!(rendered(&compared), Ok(Err(dialect::NotRendered::Steps)));
+    for text in [
+        ands,
+        liquids,
+        no_tag,
+        offsets,
+        compared.clone(),
+        deep_brackets,
+        blanks,
+        unclosed,
+        ifs,
+        comments,
+        raws,
+        strings,
+        ranges,
+        last,
+        sorted,
+    ] {
         tried(&text, &given);
+    }
+}
+
+#[test]
+fn a_list_of_anything_is_sorted() {
+    let mut random = StdRng::seed_from_u64(3);
+    for _ in 0..300 {
+        let mut any = || match random.random_range(0..7) {
+            0 => json!(random.random_range(-99..99)),
+            1 => json!(f64::from(random.random_range(-99..99)) / 8.0),
+            2 => json!(random.random_range(-99..99).to_string()),
+            3 => json!(null),
+            4 => json!(random.random_range(0..2) == 0),
+            5 => json!([random.random_range(-99..99)]),
+            _ => json!({ "a": random.random_range(-99..99) }),
+        };
+        let list: Vec<serde_json::Value> = (0..60).map(|_| any()).collect();
+        let given = Object::from_iter([("l".into(), json::value(&json!(list)))]);
+        let template = Template::parse(
+            "{{ l | sort | size }}{{ l | sort: 'a' | size }}{{ l | sort_natural | size }}",
+        );
+        let limits = Limits::PROMPT;
+        let scene = Scene { given: &given, now: None, limits, calls: None, inert: None };
+
+        let sizes = template.expect("is right").render(&scene).expect("renders");
+
+        // Lists in the list are laid out, and what is nothing is left out of a list.
+        let size = sizes[..sizes.len() / 3].parse::<usize>().expect("is a number");
+        assert_eq!(sizes, size.to_string().repeat(3));
+        assert!((40..=60).contains(&size), "{sizes}");
     }
 }
