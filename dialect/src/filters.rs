@@ -252,7 +252,7 @@ impl fmt::Display for Applied {
 
 impl liquid_core::Filter for Applied {
     fn evaluate(&self, input: &dyn ValueView, runtime: &dyn Runtime) -> Result<Value> {
-        let purpose = state::spend(runtime, 1)?;
+        let purpose = state::spend(runtime, 1 + ruby::weight(input))?;
         let mut arguments = Vec::with_capacity(self.arguments.len());
         for argument in &self.arguments {
             arguments.push(argument.evaluate(runtime)?.into_owned());
@@ -267,15 +267,13 @@ impl liquid_core::Filter for Applied {
         {
             return Ok(explored);
         }
-        state::spend(runtime, ruby::weight(input))?;
         let result = (self.filter.apply)(&call)?;
-        let Kind::Text(text) = ruby::kind(&result) else { return Ok(result) };
-        call.fits(text.len())?;
+        call.fits(ruby::length(&result))?;
         // An object is written with quotes, which a text of a user never has.
-        let all =
+        let mut all =
             std::iter::once(input).chain(arguments.iter().map(|value| value as &dyn ValueView));
-        if all.into_iter().any(ruby::has_object) {
-            return as_text(call.decoded(&text));
+        if result.type_name() == ruby::TEXT && all.any(ruby::has_object) {
+            return as_text(call.decoded(&ruby::text(&result)));
         }
         Ok(result)
     }

@@ -235,7 +235,7 @@ impl Template {
         scene: &Scene<'_>,
         purpose: Purpose,
     ) -> Result<(String, State), NotRendered> {
-        let variables = Variables::new(scene.given);
+        let variables = Variables::new(scene.given, purpose, scene.limits.max_steps);
         state::with(&variables, |state| {
             *state = State {
                 purpose,

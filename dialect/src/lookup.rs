@@ -62,13 +62,15 @@ pub(crate) fn nothing<'v>() -> ValueCow<'v> {
 pub(crate) fn inside<'v>(
     value: &'v dyn ValueView,
     path: &[ScalarCow<'_>],
+    purpose: Purpose,
     runtime: &dyn Runtime,
 ) -> ValueCow<'v> {
+    let is_exploring = purpose == Purpose::Exploration;
     let mut found = ValueCow::Borrowed(value);
     // The first name is that of the variable itself.
     for (n, index) in path.iter().enumerate().skip(1) {
         let next = match &found {
-            _ if is_open(found.as_view(), index, runtime) => {
+            _ if is_exploring && is_open(found.as_view(), index) => {
                 let is_size = ruby::text(index) == "size";
                 Some(ValueCow::Owned(if is_size { unknown::size() } else { unknown::of([]) }))
             }
@@ -92,10 +94,7 @@ pub(crate) fn inside<'v>(
 
 /// Tells whether it is not known what stands there, while a template is explored: how long a
 /// list will be, and what a name that is not known leads to.
-fn is_open(value: &dyn ValueView, index: &ScalarCow<'_>, runtime: &dyn Runtime) -> bool {
-    if state::purpose(runtime) != Purpose::Exploration {
-        return false;
-    }
+fn is_open(value: &dyn ValueView, index: &ScalarCow<'_>) -> bool {
     match (ruby::kind(value), ruby::kind(index)) {
         _ if unknown::is_unknown(index) => true,
         (Kind::List(_), Kind::Text(name)) if name == "size" => true,

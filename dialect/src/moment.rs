@@ -161,10 +161,10 @@ fn civil_time(text: &str) -> Option<DateTime> {
         }
     }
     for format in DATES {
-        if let Ok(date) = strtime::parse(format, text).and_then(|parsed| parsed.to_date()) {
-            if date.year() >= FIRST_YEAR {
-                return Some(date.to_datetime(Time::midnight()));
-            }
+        if let Ok(date) = strtime::parse(format, text).and_then(|parsed| parsed.to_date())
+            && date.year() >= FIRST_YEAR
+        {
+            return Some(date.to_datetime(Time::midnight()));
         }
     }
     loose(text)

@@ -111,10 +111,9 @@ fn inspected(value: &dyn ValueView) -> String {
 
 /// Tells whether an object is somewhere in a value.
 pub(crate) fn has_object(value: &dyn ValueView) -> bool {
-    match kind(value) {
-        Kind::Map(_) => !moment::is_time(value),
-        Kind::List(list) => list.values().any(has_object),
-        _ => false,
+    match value.as_array() {
+        Some(list) => list.values().any(has_object),
+        None => value.is_object() && !moment::is_time(value),
     }
 }
 
@@ -292,16 +291,18 @@ pub(crate) fn order(a: &dyn ValueView, b: &dyn ValueView) -> Ordering {
 
 /// Steps that a value costs to be copied or looked through, besides the first.
 pub(crate) fn weight(value: &dyn ValueView) -> usize {
-    match kind(value) {
-        Kind::Text(text) => text.len() / BYTES_PER_STEP,
-        Kind::List(list) => {
-            list.values().map(|item| 1 + weight(item)).sum::<usize>() / ITEMS_PER_STEP
-        }
-        Kind::Map(map) => {
-            map.values().map(|value| 1 + weight(value)).sum::<usize>() / ITEMS_PER_STEP
-        }
-        _ => 0,
+    if let Some(list) = value.as_array() {
+        return list.values().map(|item| 1 + weight(item)).sum::<usize>() / ITEMS_PER_STEP;
     }
+    if let Some(map) = value.as_object() {
+        return map.values().map(|value| 1 + weight(value)).sum::<usize>() / ITEMS_PER_STEP;
+    }
+    length(value) / BYTES_PER_STEP
+}
+
+/// Bytes of a text; of anything else, none.
+pub(crate) fn length(value: &dyn ValueView) -> usize {
+    if value.type_name() == TEXT { value.to_kstr().len() } else { 0 }
 }
 
 /// Tells whether a list has a value, a text a text in it, an object a name.

@@ -1,6 +1,6 @@
 //! The variables of a rendering, and those of a loop over them.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 
 use liquid_core::model::{KString, KStringCow, KStringRef, Object, ScalarCow, Value, ValueCow};
@@ -10,7 +10,7 @@ use liquid_core::{Error, Result, Runtime, ValueView};
 use crate::lookup;
 use crate::notation::plain_name;
 use crate::ruby;
-use crate::state::{self, Miss};
+use crate::state::{self, Miss, Purpose, Stop};
 use crate::unknown;
 
 /// There are no partial templates: content blocks are parsed where they stand.
@@ -41,13 +41,17 @@ pub(crate) struct Variables<'g> {
     set: RefCell<Object>,
     counters: RefCell<Object>,
     registers: Registers,
+    purpose: Purpose,
+    /// Lookups have a count of their own, which is quickly at hand.
+    lookups_left: Cell<u64>,
 }
 
 impl<'g> Variables<'g> {
     /// Begins with what is given.
-    pub(crate) fn new(given: &'g Object) -> Self {
+    pub(crate) fn new(given: &'g Object, purpose: Purpose, max_lookups: u64) -> Self {
         let (set, counters) = (RefCell::default(), RefCell::default());
-        Self { given, set, counters, registers: Registers::default() }
+        let lookups_left = Cell::new(max_lookups);
+        Self { given, set, counters, registers: Registers::default(), purpose, lookups_left }
     }
 
     /// The state, when the rendering is over.
@@ -76,23 +80,31 @@ impl Runtime for Variables<'_> {
     }
 
     fn get(&self, path: &[ScalarCow<'_>]) -> Result<ValueCow<'_>> {
-        state::spend(self, 1)?;
+        let Some(left) = self.lookups_left.get().checked_sub(1) else {
+            return state::with(self, |state| state::stop(state, Stop::Steps));
+        };
+        self.lookups_left.set(left);
         let Some(first) = path.first() else { return Ok(lookup::nothing()) };
         let name = first.to_kstr();
         let name = plain_name(name.as_str());
         for own in [&self.set, &self.counters] {
             if let Some(value) = own.borrow().get(name) {
-                return Ok(match lookup::inside(value, path, self) {
+                return Ok(match lookup::inside(value, path, self.purpose, self) {
                     found if found.is_nil() => lookup::nothing(),
                     found => {
-                        state::spend(self, ruby::weight(&found))?;
+                        match ruby::weight(&found) {
+                            0 => {}
+                            steps => {
+                                state::spend(self, steps)?;
+                            }
+                        }
                         ValueCow::Owned(found.into_owned())
                     }
                 });
             }
         }
         if let Some(value) = self.given.get(name) {
-            return Ok(lookup::inside(value, path, self));
+            return Ok(lookup::inside(value, path, self.purpose, self));
         }
         // It may be set in a round before this one.
         if state::with(self, |state| state.set.contains(name)) {
@@ -161,8 +173,8 @@ impl Runtime for Scope<'_> {
         } else {
             return self.outer.get(path);
         };
-        state::spend(self, 1)?;
-        Ok(lookup::inside(own, path, self))
+        let purpose = state::spend(self, 1)?;
+        Ok(lookup::inside(own, path, purpose, self))
     }
 
     fn set_global(&self, name: KString, value: Value) -> Option<Value> {

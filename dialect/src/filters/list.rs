@@ -67,7 +67,7 @@ fn end(call: &Call<'_>, is_first: bool) -> Value {
 /// A property of an item, looked up like any other name.
 fn property_of(call: &Call<'_>, item: &dyn ValueView, property: &str) -> Value {
     let path = [ScalarCow::new("an item of the list"), ScalarCow::new(property.to_owned())];
-    lookup::inside(item, &path, call.runtime).into_owned()
+    lookup::inside(item, &path, state::purpose(call.runtime), call.runtime).into_owned()
 }
 
 /// What decides about an item: a property of it where an argument names one.

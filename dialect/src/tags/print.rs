@@ -119,8 +119,12 @@ impl Renderable for Print {
                 state::with(runtime, |state| self.explored(&value, misses, state));
             }
         }
-        let mut text = ruby::text(&value);
-        if ruby::has_object(&value)
+        let view = value.as_view();
+        if purpose == Purpose::Text && view.type_name() == ruby::TEXT {
+            return writer.write_all(view.to_kstr().as_bytes()).replace("cannot be written");
+        }
+        let mut text = ruby::text(view);
+        if ruby::has_object(view)
             && let Some(inert) = state::with(runtime, |state| state.inert)
         {
             // An object is written with quotes, which a text of a user never has.
