@@ -5,6 +5,7 @@
 //! are made beforehand, in turns on one core.
 
 #![expect(clippy::expect_used, reason = "a benchmark that cannot go on has failed")]
+#![expect(clippy::disallowed_types, reason = "what is measured is real time")]
 
 use std::fs;
 use std::hint::black_box;
