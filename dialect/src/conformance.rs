@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value as Json;
 
-use crate::{Limits, Object, Scene, Template, Value, filters, json, notation};
+use crate::{Limits, Object, Scene, Template, Value, filters, json, vocabulary};
 
 /// The snippets: `topic`, `snippet`, `values`, `attributes`, `expected` or `refused` (a word of
 /// what is said), `source`, and a `note` where it is not what everybody would expect.
@@ -80,11 +80,11 @@ fn supported() -> String {
     let mut add = |name: &str, listed: &str| {
         let _ = writeln!(document, "| {name} | {listed} |");
     };
-    add("tags", &code(&mut notation::tag_names()));
+    add("tags", &code(&mut vocabulary::tag_names()));
     for (about, table) in filters::tables() {
         add(&format!("filters: {about}"), &code(&mut table.iter().map(|filter| filter.name)));
     }
-    add("tags that are refused", &code(&mut notation::MISSING.iter().map(|(name, _)| *name)));
+    add("tags that are refused", &code(&mut vocabulary::MISSING.iter().map(|(name, _)| *name)));
     add("filters that are refused", &code(&mut filters::MISSING.iter().map(|(name, _)| *name)));
     document
 }

@@ -36,6 +36,7 @@ mod suggestion;
 mod tags;
 mod unknown;
 mod variables;
+mod vocabulary;
 
 use std::collections::BTreeSet;
 use std::rc::Rc;

@@ -9,8 +9,9 @@ use liquid_core::parser::{Language, Tag as ParserTag};
 use crate::expression::Rewriter;
 pub(crate) use crate::expression::plain_name;
 use crate::segments::{self, Mark, Segment};
-use crate::suggestion::did_you_mean;
+use crate::suggestion::{did_you_mean, hint};
 use crate::tags::{self, Tables};
+use crate::vocabulary::{BLOCKS, ENDS, INNER, MISSING, OWN, SETTING, SIMPLE, tag_names};
 use crate::{Fault, reason_of};
 
 /// Deepest nesting of content blocks: a block in a block.
@@ -24,49 +25,6 @@ pub(crate) const TEXT: &str = "text";
 
 /// Tag that prints a value.
 pub(crate) const PRINT: &str = "print";
-
-/// Tags with a tag that ends them.
-const BLOCKS: [&str; 6] = ["if", "unless", "case", "for", "tablerow", "capture"];
-
-/// The tags that end them.
-const ENDS: [&str; 6] = ["endif", "endunless", "endcase", "endfor", "endtablerow", "endcapture"];
-
-/// Tags without one.
-const SIMPLE: [&str; 6] = ["assign", "increment", "decrement", "cycle", "break", "continue"];
-
-/// Tags that set a variable.
-const SETTING: [&str; 4] = ["assign", "capture", "increment", "decrement"];
-
-/// Tags whose arguments are no expressions.
-const OWN: [&str; 6] = [
-    "connected_content",
-    "message_extras",
-    "abort_message",
-    "catalog_items",
-    "catalog_selection_items",
-    "promotion",
-];
-
-/// Tags that stand in a block of these names only.
-const INNER: [(&str, &[&str]); 3] =
-    [("else", &["if", "unless", "case", "for"]), ("elsif", &["if", "unless"]), ("when", &["case"])];
-
-/// Tags that are known and are not here, with the reason.
-pub(crate) const MISSING: [(&str, &str); 7] = [
-    ("ifchanged", "compare with a variable"),
-    ("include", "Braze has content blocks: {{content_blocks.${name}}}"),
-    ("render", "Braze has content blocks: {{content_blocks.${name}}}"),
-    ("layout", "Braze has content blocks: {{content_blocks.${name}}}"),
-    ("section", "it belongs to Shopify's themes"),
-    ("form", "it belongs to Shopify's themes"),
-    ("paginate", "it belongs to Shopify's themes"),
-];
-
-/// Names of all tags.
-pub(crate) fn tag_names() -> impl Iterator<Item = &'static str> {
-    let more = ["else", "elsif", "when", "comment", "raw", "echo", "liquid", "#"];
-    BLOCKS.into_iter().chain(SIMPLE).chain(OWN).chain(more)
-}
 
 /// A place of the template.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -415,29 +373,6 @@ fn parsed_alone(name: &str, arguments: &str, language: &Language) -> liquid_core
         _ => format!("{{% {name} {arguments} %}}"),
     };
     liquid_core::parser::parse(&tag, language).map(drop)
-}
-
-/// What is likely wrong with something that the grammar refuses.
-fn hint(arguments: &str) -> Option<&'static str> {
-    let has = |mark: &str| arguments.contains(mark);
-    if has("(") && !has("..") {
-        return Some("there are no parentheses; put one condition into another, or assign first");
-    }
-    if ["+", "*", "/"].iter().any(|operator| has(&format!(" {operator} "))) {
-        return Some("there are no operators; use the filters plus, times, divided_by");
-    }
-    if has("..") {
-        return Some("a range is written (1..3)");
-    }
-    if has(": %") {
-        return Some("a text stands in quotes");
-    }
-    if has(" ? ") {
-        return Some("there is no ?:, use if and else");
-    }
-    let is_place = |part: &str| part.starts_with(|c: char| c.is_ascii_digit());
-    let has_place = arguments.split('.').skip(1).any(is_place) && !has("..");
-    has_place.then_some("an item of a list is written list[0]")
 }
 
 /// The name of the content block that an output is.

@@ -1,0 +1,46 @@
+//! The tags that there are, and those that there are not.
+
+/// Tags with a tag that ends them.
+pub(crate) const BLOCKS: [&str; 6] = ["if", "unless", "case", "for", "tablerow", "capture"];
+
+/// The tags that end them.
+pub(crate) const ENDS: [&str; 6] =
+    ["endif", "endunless", "endcase", "endfor", "endtablerow", "endcapture"];
+
+/// Tags without one.
+pub(crate) const SIMPLE: [&str; 6] =
+    ["assign", "increment", "decrement", "cycle", "break", "continue"];
+
+/// Tags that set a variable.
+pub(crate) const SETTING: [&str; 4] = ["assign", "capture", "increment", "decrement"];
+
+/// Tags whose arguments are no expressions.
+pub(crate) const OWN: [&str; 6] = [
+    "connected_content",
+    "message_extras",
+    "abort_message",
+    "catalog_items",
+    "catalog_selection_items",
+    "promotion",
+];
+
+/// Tags that stand in a block of these names only.
+pub(crate) const INNER: [(&str, &[&str]); 3] =
+    [("else", &["if", "unless", "case", "for"]), ("elsif", &["if", "unless"]), ("when", &["case"])];
+
+/// Tags that are known and are not here, with the reason.
+pub(crate) const MISSING: [(&str, &str); 7] = [
+    ("ifchanged", "compare with a variable"),
+    ("include", "Braze has content blocks: {{content_blocks.${name}}}"),
+    ("render", "Braze has content blocks: {{content_blocks.${name}}}"),
+    ("layout", "Braze has content blocks: {{content_blocks.${name}}}"),
+    ("section", "it belongs to Shopify's themes"),
+    ("form", "it belongs to Shopify's themes"),
+    ("paginate", "it belongs to Shopify's themes"),
+];
+
+/// Names of all tags.
+pub(crate) fn tag_names() -> impl Iterator<Item = &'static str> {
+    let more = ["else", "elsif", "when", "comment", "raw", "echo", "liquid", "#"];
+    BLOCKS.into_iter().chain(SIMPLE).chain(OWN).chain(more)
+}
