@@ -215,12 +215,13 @@ mod tests {
     #[test]
     fn what_only_braze_knows_is_missing_and_told() {
         let message = "{{${first_name} | default: 'you'}}{{ ${last_name} | upcase }} {{${braze_id}}} \
-                       {{custom_attribute.${favourite show}}}";
+                       {{custom_attribute.${favourite show}}}{{custom_attribute.${pets}[0].name}}";
 
         let shown = shown(message).expect("renders");
 
         assert_eq!(shown.text, "you 5f1a ");
-        for name in ["${first_name}", "${last_name}", "custom_attribute.${favourite show}"] {
+        let missing = ["custom_attribute.${favourite show}", "custom_attribute.${pets}[0].name"];
+        for name in ["${first_name}", "${last_name}"].into_iter().chain(missing) {
             assert!(shown.missing.iter().any(|missing| missing == name), "{name}: {shown:?}");
         }
     }

@@ -30,11 +30,10 @@ pub(crate) fn plain_name(name: &str) -> &str {
 
 /// A path whose root only Braze knows, as its author wrote it.
 pub(crate) fn as_written(path: &str) -> String {
-    match path.split_once('.') {
-        Some((ATTRIBUTES, name)) => format!("${{{name}}}"),
-        Some((group, name)) => format!("{group}.${{{name}}}"),
-        None => path.to_owned(),
-    }
+    let Some((group, rest)) = path.split_once('.') else { return path.to_owned() };
+    let (name, inside) = rest.split_at(rest.find(['.', '[']).unwrap_or(rest.len()));
+    let group = if group == ATTRIBUTES { String::new() } else { format!("{group}.") };
+    format!("{group}${{{name}}}{inside}")
 }
 
 /// An expression that is rewritten.
