@@ -14,12 +14,11 @@ use crate::condition::{Condition, NotEvaluated};
 use crate::fault::{Fault, InvalidCampaigns};
 use crate::folder::{self, Draft};
 use crate::lines::line_of;
-use crate::message::Message;
 use crate::past::Past;
 use crate::prompt::Prompt;
 use crate::prompt_hash::Parameters;
 use crate::schema::travelling;
-use crate::{Campaign, field, message, prompt, safe_text, warnings};
+use crate::{Campaign, field, prompt, safe_text, warnings};
 
 /// A campaign that can be generated for.
 #[derive(Debug)]
@@ -42,8 +41,6 @@ pub struct CompiledCampaign {
     pub required: BTreeSet<String>,
     /// What is worth a look, and no fault.
     pub warnings: Vec<Fault>,
-    /// What is wrong with `message.liquid`: a matter of Braze, and none of generating.
-    pub message_faults: Vec<Fault>,
     /// What decides an answer besides the prompt, hashed.
     parameters: Parameters,
 }
@@ -120,11 +117,6 @@ fn compile(draft: Draft, faults: &mut Vec<Fault>) -> Option<CompiledCampaign> {
         }
         says
     });
-    let message_faults = draft.message.as_ref().map(Message::faults).unwrap_or_default();
-    let message_faults = message_faults
-        .into_iter()
-        .map(|fault| Fault::new(&message::path(&folder), Some(fault.line), fault.reason))
-        .collect();
     let fallback_text = draft.fallback.as_ref().map(|(text, _)| text.clone());
     let campaign = draft.finish()?;
     let (prompt, validator, reduced, system) = (prompt?, validator?, reduced?, system?);
@@ -142,7 +134,6 @@ fn compile(draft: Draft, faults: &mut Vec<Fault>) -> Option<CompiledCampaign> {
         schema_bytes,
         required,
         warnings,
-        message_faults,
         parameters,
         campaign,
     })

@@ -6,7 +6,6 @@ use serde_json::{Map, Value};
 
 use crate::config::{self, Config};
 use crate::fault::{Fault, InvalidCampaigns};
-use crate::message::Message;
 use crate::schema;
 use crate::{Campaign, MAX_NAME_CHARS, is_name, safe_text};
 
@@ -27,8 +26,6 @@ pub(crate) struct Draft {
     pub(crate) answer_schema: Option<Value>,
     /// `fallback.json`, as text for its lines, and as content.
     pub(crate) fallback: Option<(String, Map<String, Value>)>,
-    /// `message.liquid`, which a campaign need not have.
-    pub(crate) message: Option<Message>,
 }
 
 /// Reads every campaign in `folder`, in the order of their names, and compiles none: for
@@ -119,8 +116,7 @@ pub(crate) fn read_campaign(folder: &Path, faults: &mut Vec<Fault>) -> Option<Dr
     });
     let fallback = files.json("fallback.json");
     let (name, folder) = (name.to_owned(), folder.to_owned());
-    let message = Message::read(&folder);
-    Some(Draft { name, folder, config, prompt, system, answer_schema, fallback, message })
+    Some(Draft { name, folder, config, prompt, system, answer_schema, fallback })
 }
 
 /// A fault within a file: line and reason.

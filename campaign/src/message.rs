@@ -49,7 +49,7 @@ impl Message {
     }
 
     /// What is wrong with it.
-    pub fn faults(&self) -> Vec<Fault> {
+    fn faults(&self) -> Vec<Fault> {
         self.template().err().unwrap_or_default()
     }
 
@@ -83,6 +83,17 @@ fn content_blocks(campaign: &Path) -> BTreeMap<String, String> {
         Some((name, std::fs::read_to_string(&path).ok()?))
     };
     entries.filter_map(|entry| block(entry.path())).collect()
+}
+
+/// What is wrong with the message of a campaign's folder: a matter of Braze, and none of
+/// generating, so that no function looks at it.
+pub fn faults(campaign: &Path) -> Vec<crate::Fault> {
+    let found = Message::read(campaign).map(|message| message.faults()).unwrap_or_default();
+    let path = path(campaign);
+    found
+        .into_iter()
+        .map(|fault| crate::Fault::new(&path, Some(fault.line), fault.reason))
+        .collect()
 }
 
 /// What an author should know of what was rendered, a line each.

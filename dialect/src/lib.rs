@@ -48,7 +48,6 @@ use bounded::Bounded;
 pub use braze::{Call, Calls};
 pub use expression::ATTRIBUTES;
 use state::{Purpose, State, Stop};
-pub use suggestion::did_you_mean;
 use variables::Variables;
 
 /// Longest template, in bytes: Braze's own editors take e-mails of about 100 KB.
@@ -190,11 +189,6 @@ impl Template {
         let parsed = parsed.map_err(|error| vec![Fault::new(1, reason_of(&error))])?;
         let template = liquid_core::Template::new(parsed);
         Ok(Self { template, source: text.to_owned(), outside: written.outside, set: written.set })
-    }
-
-    /// Names of groups in which only Braze knows what there is.
-    pub fn outside(&self) -> &BTreeSet<String> {
-        &self.outside
     }
 
     /// Renders the text.

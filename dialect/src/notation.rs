@@ -7,7 +7,6 @@ use std::collections::BTreeSet;
 use liquid_core::parser::{Language, Tag as ParserTag};
 
 use crate::expression::Rewriter;
-pub(crate) use crate::expression::plain_name;
 use crate::segments::{self, Mark, Segment};
 use crate::suggestion::{did_you_mean, hint};
 use crate::tags::{self, Tables};

@@ -7,8 +7,8 @@ use liquid_core::model::{KString, KStringCow, KStringRef, Object, ScalarCow, Val
 use liquid_core::runtime::{PartialStore, Registers, Renderable};
 use liquid_core::{Error, Result, Runtime, ValueView};
 
+use crate::expression::plain_name;
 use crate::lookup;
-use crate::notation::plain_name;
 use crate::ruby;
 use crate::state::{self, Miss, Purpose, Stop};
 use crate::unknown;

@@ -3,15 +3,15 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use campaign::{Fault, InvalidCampaigns};
+use campaign::{Fault, InvalidCampaigns, message};
 
 use crate::say;
 
 /// Checks every campaign of a folder.
 pub fn check(folder: &Path) -> anyhow::Result<ExitCode> {
     let campaigns = campaign::load(folder)?;
-    let messages = campaigns.iter().flat_map(|compiled| compiled.message_faults.iter().cloned());
-    let wrong: Vec<Fault> = messages.collect();
+    let folders = campaigns.iter().map(|compiled| folder.join(&compiled.campaign.name));
+    let wrong: Vec<Fault> = folders.flat_map(|folder| message::faults(&folder)).collect();
     if !wrong.is_empty() {
         return Err(InvalidCampaigns(wrong).into());
     }

@@ -2,9 +2,7 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use liquid_core::Result;
-use liquid_core::model::Value;
+use hmac::{Hmac, KeyInit, Mac};
 use md5::Md5;
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256, Sha512};
@@ -15,40 +13,29 @@ pub(super) const FILTERS: &[Filter] = &[
     filter("md5", (0, 0), |call| as_text(hex(&Md5::digest(call.text().as_bytes())))),
     filter("sha1", (0, 0), |call| as_text(hex(&Sha1::digest(call.text().as_bytes())))),
     filter("sha2", (0, 0), |call| as_text(hex(&Sha256::digest(call.text().as_bytes())))),
-    filter("hmac_sha1", (1, 1), |call| as_text(hex(&hmac_sha1(call)))),
-    filter("hmac_sha1_hex", (1, 1), |call| as_text(hex(&hmac_sha1(call)))),
-    filter("hmac_sha1_base64", (1, 1), |call| as_text(BASE64_STANDARD.encode(hmac_sha1(call)))),
-    filter("hmac_sha256", (1, 1), |call| as_text(hex(&hmac_sha256(call)))),
-    filter("hmac_sha256_hex", (1, 1), |call| as_text(hex(&hmac_sha256(call)))),
-    filter("hmac_sha256_base64", (1, 1), |call| as_text(BASE64_STANDARD.encode(hmac_sha256(call)))),
-    filter("hmac_sha512", (1, 1), hmac_sha512),
+    filter("hmac_sha1", (1, 1), |call| as_text(hex(&hmac::<Hmac<Sha1>>(call)))),
+    filter("hmac_sha1_hex", (1, 1), |call| as_text(hex(&hmac::<Hmac<Sha1>>(call)))),
+    filter("hmac_sha1_base64", (1, 1), |call| {
+        as_text(BASE64_STANDARD.encode(hmac::<Hmac<Sha1>>(call)))
+    }),
+    filter("hmac_sha256", (1, 1), |call| as_text(hex(&hmac::<Hmac<Sha256>>(call)))),
+    filter("hmac_sha256_hex", (1, 1), |call| as_text(hex(&hmac::<Hmac<Sha256>>(call)))),
+    filter("hmac_sha256_base64", (1, 1), |call| {
+        as_text(BASE64_STANDARD.encode(hmac::<Hmac<Sha256>>(call)))
+    }),
+    filter("hmac_sha512", (1, 1), |call| as_text(hex(&hmac::<Hmac<Sha512>>(call)))),
 ];
 
 fn hex(bytes: &[u8]) -> String {
     contract::digest::as_hex(bytes)
 }
 
-fn hmac_sha1(call: &Call<'_>) -> Vec<u8> {
+/// The digest of a text with a key.
+fn hmac<M: Mac + KeyInit>(call: &Call<'_>) -> Vec<u8> {
     // A key of any length is taken.
-    let Ok(mut mac) = Hmac::<Sha1>::new_from_slice(call.text_of(0).as_bytes()) else {
+    let Ok(mut mac) = <M as KeyInit>::new_from_slice(call.text_of(0).as_bytes()) else {
         return Vec::new();
     };
     mac.update(call.text().as_bytes());
     mac.finalize().into_bytes().to_vec()
-}
-
-fn hmac_sha256(call: &Call<'_>) -> Vec<u8> {
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(call.text_of(0).as_bytes()) else {
-        return Vec::new();
-    };
-    mac.update(call.text().as_bytes());
-    mac.finalize().into_bytes().to_vec()
-}
-
-fn hmac_sha512(call: &Call<'_>) -> Result<Value> {
-    let Ok(mut mac) = Hmac::<Sha512>::new_from_slice(call.text_of(0).as_bytes()) else {
-        return Ok(Value::Nil);
-    };
-    mac.update(call.text().as_bytes());
-    as_text(hex(&mac.finalize().into_bytes()))
 }

@@ -10,7 +10,7 @@ use liquid_core::{
 };
 
 use crate::bounded::Bounded;
-use crate::notation::plain_name;
+use crate::expression::plain_name;
 use crate::{state, unknown};
 
 /// Keeps what a part of a template comes to.

@@ -11,7 +11,7 @@ use liquid_core::{
 };
 
 use super::{is_exploring, part};
-use crate::notation::plain_name;
+use crate::expression::plain_name;
 use crate::ruby::{self, Kind, Number};
 use crate::state;
 use crate::unknown;
@@ -298,8 +298,10 @@ impl Renderable for Each {
         let misses = state::with(runtime, |state| state.missed.len());
         let parent = runtime.get(&[ScalarCow::new(self.position)])?.into_owned();
         // An outermost loop has none, and nobody asked for it.
-        state::with(runtime, |state| state.missed.truncate(misses));
-        state::with(runtime, |state| state.conditions += 1);
+        state::with(runtime, |state| {
+            state.missed.truncate(misses);
+            state.conditions += 1;
+        });
         for (n, item) in chosen.iter().enumerate() {
             state::spend(runtime, 1)?;
             let (begin, end) = self.cell(n, length, columns);

@@ -179,9 +179,7 @@ impl Print {
                 let reason = format!("prints a whole object: name one of {}", names.join(", "));
                 self.fault(state, &reason);
             }
-            Kind::List(list)
-                if list.values().any(|item| item.is_object() && !unknown::is_unknown(item)) =>
-            {
+            Kind::List(list) if list.values().any(|item| item.is_object()) => {
                 self.fault(
                     state,
                     "prints a whole list of objects: go through it with for, or take first or last",

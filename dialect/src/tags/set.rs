@@ -9,7 +9,7 @@ use liquid_core::{
 };
 
 use super::each;
-use crate::notation::plain_name;
+use crate::expression::plain_name;
 use crate::state::{self, Purpose};
 use crate::{ruby, unknown};
 

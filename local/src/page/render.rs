@@ -110,10 +110,13 @@ pub(super) async fn render(State(page): State<Arc<Page>>, body: Bytes) -> Respon
         let message = format!("the message is longer than {MAX_MESSAGE_BYTES} bytes");
         return error(StatusCode::PAYLOAD_TOO_LARGE, "too_long", &message);
     }
-    if let Err((status, refusal)) = page.looked_up(&wanted.user_id, &wanted.campaign).await {
-        return axum::response::IntoResponse::into_response((status, Json(refusal)));
-    }
-    match page.renderer.render(&page.input(&wanted).await).await {
+    let looked_up = match page.looked_up(&wanted.user_id, &wanted.campaign).await {
+        Ok(looked_up) => looked_up,
+        Err((status, refusal)) => {
+            return axum::response::IntoResponse::into_response((status, Json(refusal)));
+        }
+    };
+    match page.renderer.render(&page.input(&wanted, looked_up).await).await {
         Ok(rendered) => answer(&rendered),
         // The call is right; what it asks about is not.
         Err(complaint) => answer(&json!({ "complaint": complaint.to_string() })),
@@ -122,11 +125,11 @@ pub(super) async fn render(State(page): State<Arc<Page>>, body: Bytes) -> Respon
 
 impl Page {
     /// What a process needs that renders: the message with the content blocks of its campaign,
-    /// and what the api says of every campaign.
-    async fn input(&self, wanted: &Wanted) -> Input {
-        let mut answers = BTreeMap::new();
-        for each in &self.campaigns {
-            let name = &each.campaign.name;
+    /// and what the api says of every campaign, of its own already.
+    async fn input(&self, wanted: &Wanted, looked_up: Value) -> Input {
+        let mut answers = BTreeMap::from([(wanted.campaign.clone(), looked_up)]);
+        let names = self.campaigns.iter().map(|each| &each.campaign.name);
+        for name in names.filter(|name| **name != wanted.campaign) {
             if let Ok(answer) = self.looked_up(&wanted.user_id, name).await {
                 answers.insert(name.clone(), answer);
             }
