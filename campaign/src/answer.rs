@@ -4,6 +4,8 @@
 //! something in every text; then every text is made safe for its place ([`safe_text`]), so
 //! that neither HTML nor Liquid finds anything of its own in it.
 
+mod numbers;
+
 use std::fmt;
 
 use jsonschema::Validator;
@@ -35,11 +37,14 @@ pub struct Violation {
     pub rule: String,
     /// Where, as a JSON pointer.
     pub place: String,
+    /// What there is and what the schema wants, in numbers and names of the schema; or empty.
+    pub numbers: String,
 }
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} at \"{}\"", self.rule, self.place)
+        write!(f, "{} at \"{}\"", self.rule, self.place)?;
+        if self.numbers.is_empty() { Ok(()) } else { write!(f, " ({})", self.numbers) }
     }
 }
 
@@ -56,17 +61,7 @@ pub fn accept(
     let answer: Value = serde_json::from_str(unfenced(answer)).map_err(BadAnswer::NotJson)?;
     // What counts is what is read, so entities are characters before anything is measured.
     let answer = safe_text::decoded(answer);
-    let mut violations: Vec<Violation> = validator
-        .iter_errors(&answer)
-        .take(MAX_VIOLATIONS)
-        .map(|error| Violation {
-            rule: error.kind().keyword().to_owned(),
-            place: error.instance_path().to_string(),
-        })
-        .collect();
-    if violations.is_empty() {
-        find_blank(&answer, &mut String::new(), &mut violations);
-    }
+    let violations = violations(&answer, validator, MAX_VIOLATIONS);
     if !violations.is_empty() {
         return Err(BadAnswer::Mismatch(violations));
     }
@@ -74,6 +69,22 @@ pub fn accept(
         Value::Object(content) => Ok(safe_text::safe(content, schema)),
         _ => Err(BadAnswer::NotObject),
     }
+}
+
+/// The rules that a value breaks, at most so many; texts that show nothing are told where
+/// nothing else is wrong with them.
+pub(crate) fn violations(value: &Value, validator: &Validator, most: usize) -> Vec<Violation> {
+    let mut violations: Vec<Violation> = validator
+        .iter_errors(value)
+        .take(most)
+        .map(|error| Violation {
+            rule: error.kind().keyword().to_owned(),
+            place: error.instance_path().to_string(),
+            numbers: numbers::of(error.kind(), error.instance()),
+        })
+        .collect();
+    find_blank(value, &mut String::new(), most, &mut violations);
+    violations
 }
 
 /// The text between the fences of Markdown, where all of it stands between them: so models
@@ -88,27 +99,27 @@ fn unfenced(answer: &str) -> &str {
 
 /// Finds texts that show nothing in a message: empty ones, and those that pass a minimum
 /// length all the same.
-fn find_blank(value: &Value, path: &mut String, violations: &mut Vec<Violation>) {
-    if violations.len() >= MAX_VIOLATIONS {
-        return;
-    }
+fn find_blank(value: &Value, path: &mut String, most: usize, violations: &mut Vec<Violation>) {
     let length = path.len();
     match value {
         Value::String(text) if safe_text::shows_nothing(text) => {
-            violations.push(Violation { rule: "blank text".to_owned(), place: path.clone() });
+            let is_told = violations.iter().any(|told| told.place == *path);
+            if violations.len() < most && !is_told {
+                let (rule, place) = ("blank text".to_owned(), path.clone());
+                violations.push(Violation { rule, place, numbers: String::new() });
+            }
         }
         Value::Array(values) => {
             for (n, value) in values.iter().enumerate() {
                 path.push_str(&format!("/{n}"));
-                find_blank(value, path, violations);
+                find_blank(value, path, most, violations);
                 path.truncate(length);
             }
         }
         Value::Object(map) => {
             for (name, value) in map {
-                path.push('/');
-                path.push_str(name);
-                find_blank(value, path, violations);
+                path.push_str(&format!("/{}", name.replace('~', "~0").replace('/', "~1")));
+                find_blank(value, path, most, violations);
                 path.truncate(length);
             }
         }
@@ -167,7 +178,10 @@ mod tests {
         let error = accepted(r#"{"heading":"a secret that is far too long"}"#);
 
         let text = error.expect_err("too long").to_string();
-        assert_eq!(text, "answer does not match the schema: maxLength at \"/heading\"");
+        assert_eq!(
+            text,
+            "answer does not match the schema: maxLength at \"/heading\" (has 29 characters, wants at most 20)"
+        );
     }
 
     #[test]

@@ -13,12 +13,13 @@ use crate::answer::{self, BadAnswer};
 use crate::condition::{Condition, NotEvaluated};
 use crate::fault::{Fault, InvalidCampaigns};
 use crate::folder::{self, Draft};
+use crate::known_events::KnownEvents;
 use crate::lines::line_of;
 use crate::past::Past;
 use crate::prompt::Prompt;
 use crate::prompt_hash::Parameters;
 use crate::schema::travelling;
-use crate::{Campaign, field, prompt, safe_text, warnings};
+use crate::{Campaign, field, message, prompt, safe_text, warnings};
 
 /// A campaign that can be generated for.
 #[derive(Debug)]
@@ -45,6 +46,9 @@ pub struct CompiledCampaign {
     parameters: Parameters,
 }
 
+/// Most violations that are named of one fallback content.
+const MAX_VIOLATIONS: usize = 20;
+
 /// Reads and compiles every campaign in `folder`, in the order of their names.
 pub fn load(folder: &Path) -> Result<Vec<Arc<CompiledCampaign>>, InvalidCampaigns> {
     let (drafts, mut faults) = folder::drafts(folder);
@@ -53,14 +57,44 @@ pub fn load(folder: &Path) -> Result<Vec<Arc<CompiledCampaign>>, InvalidCampaign
     if faults.is_empty() { Ok(campaigns) } else { Err(InvalidCampaigns(faults)) }
 }
 
+/// Does as [`load`] does, and looks besides at what no function needs: the messages, and
+/// whether the events that campaigns name are known. What is not known is a fault, or only
+/// worth a look where `known` lets it pass.
+pub fn check(
+    folder: &Path,
+    known: &KnownEvents,
+) -> Result<Vec<Arc<CompiledCampaign>>, InvalidCampaigns> {
+    let (drafts, mut faults) = folder::drafts(folder);
+    let mut campaigns = Vec::with_capacity(drafts.len());
+    for draft in drafts {
+        let message = message::faults(&draft.folder);
+        let unknown = known.unknown_to(&draft);
+        let compiled = compile(draft, &mut faults);
+        faults.extend(message);
+        if known.must_be {
+            faults.extend(unknown);
+            campaigns.extend(compiled);
+        } else {
+            campaigns.extend(compiled.map(|mut compiled| {
+                compiled.warnings.extend(unknown);
+                compiled
+            }));
+        }
+    }
+    if faults.is_empty() {
+        Ok(campaigns.into_iter().map(Arc::new).collect())
+    } else {
+        Err(InvalidCampaigns(faults))
+    }
+}
+
 /// Compiles what can be read of a campaign and adds everything that is wrong with it.
 fn compile(draft: Draft, faults: &mut Vec<Fault>) -> Option<CompiledCampaign> {
     let folder = draft.folder.clone();
     let mut blame = |file: &str, line: Option<usize>, reason: String| {
         faults.push(Fault::new(&folder.join(file), line, reason));
     };
-    let condition = draft.config.as_ref().and_then(|config| config.trigger.when.as_ref());
-    let condition = match condition.map(Condition::compile).transpose() {
+    let condition = match draft.named.when.as_ref().map(Condition::compile).transpose() {
         Ok(condition) => condition,
         Err(wrong) => {
             for (line, reason) in wrong {
@@ -69,15 +103,19 @@ fn compile(draft: Draft, faults: &mut Vec<Fault>) -> Option<CompiledCampaign> {
             None
         }
     };
-    let no_fields = BTreeSet::new();
-    let fields = draft.config.as_ref().map_or(&no_fields, |config| &config.fields);
+    let fields: Option<BTreeSet<String>> = draft.named.paths();
     let mut blame_all = |file: &str, found: Vec<dialect::Fault>| {
         for fault in found {
             blame(file, Some(fault.line), fault.reason);
         }
     };
     let prompt = draft.prompt.as_ref().and_then(|text| {
-        Prompt::compile(text, fields).map_err(|found| blame_all("prompt.liquid", found)).ok()
+        let compiled = match &fields {
+            Some(fields) => Prompt::compile(text, fields).map(Some),
+            // Without the fields nothing else of it can be told.
+            None => Prompt::faults_of_syntax(text).map(|()| None),
+        };
+        compiled.map_err(|found| blame_all("prompt.liquid", found)).ok().flatten()
     });
     let system = draft.system.as_ref().and_then(|text| {
         prompt::instructions(text).map_err(|found| blame_all("system.liquid", found)).ok()
@@ -90,21 +128,13 @@ fn compile(draft: Draft, faults: &mut Vec<Fault>) -> Option<CompiledCampaign> {
             })
             .ok()
     });
-    let form = draft.config.as_ref().map(|config| config.structured_output);
-    let reduced = draft.answer_schema.as_ref().zip(form).and_then(|(schema, form)| {
-        let reduced = travelling::reduced(schema, form);
+    let reduced = draft.answer_schema.as_ref().and_then(|schema| {
+        let reduced = travelling::reduced(schema, draft.named.structured_output);
         reduced.map_err(|error| blame("answer.schema.json", None, error.to_string())).ok()
     });
-    if let (Some((text, fallback)), Some(validator), Some(schema)) =
-        (&draft.fallback, &validator, &draft.answer_schema)
-        && let Err(error) =
-            answer::accept(&Value::Object(fallback.clone()).to_string(), validator, schema)
-    {
-        let places = match &error {
-            BadAnswer::Mismatch(violations) => violations.as_slice(),
-            _ => &[],
-        };
-        for violation in places {
+    if let (Some((text, fallback)), Some(validator)) = (&draft.fallback, &validator) {
+        let fallback = safe_text::decoded(Value::Object(fallback.clone()));
+        for violation in answer::violations(&fallback, validator, MAX_VIOLATIONS) {
             let reason = format!("does not match answer.schema.json: {violation}");
             blame("fallback.json", line_of(text, &violation.place), reason);
         }
@@ -121,8 +151,9 @@ fn compile(draft: Draft, faults: &mut Vec<Fault>) -> Option<CompiledCampaign> {
     let campaign = draft.finish()?;
     let (prompt, validator, reduced, system) = (prompt?, validator?, reduced?, system?);
     let required = campaign.config.required.clone().unwrap_or_else(|| prompt.printed_bare.clone());
+    let asked = (&prompt, condition.as_ref());
     let warnings =
-        warnings::of(&folder, &campaign, &prompt, &reduced, &fallback_text.unwrap_or_default());
+        warnings::of(&folder, &campaign, asked, &reduced, &fallback_text.unwrap_or_default());
     let schema_bytes = reduced.schema.to_string().len();
     let parameters = Parameters::new(&campaign, &system);
     Some(CompiledCampaign {
@@ -188,7 +219,7 @@ pub(crate) mod tests {
     use super::*;
 
     pub(crate) fn sample_folder() -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../campaigns")
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/campaigns")
     }
 
     pub(crate) fn draft() -> Draft {
@@ -222,8 +253,7 @@ pub(crate) mod tests {
     #[test]
     fn everything_that_is_wrong_is_said_at_once_with_its_line() {
         let mut draft = draft();
-        let config = draft.config.as_mut().expect("is there");
-        config.trigger.when.as_mut().expect("is there").text = "event.name ==\n== 1".to_owned();
+        draft.named.when.as_mut().expect("is there").text = "event.name ==\n== 1".to_owned();
         draft.prompt = Some("a\n{{ events[0].secret }}".to_owned());
         draft.system = Some("a\nb {% if %}".to_owned());
         let (text, fallback) = draft.fallback.as_mut().expect("is there");

@@ -3,7 +3,9 @@
 //! The expression sees one variable, `event`: the fields of the event as JSON, and its
 //! `id`, `time` and `type`. An event without a field that it names does not fulfil it.
 
+mod explanation;
 mod names;
+mod truth;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, LazyLock};
@@ -15,6 +17,7 @@ use serde_json::{Map, Value};
 
 use crate::config::Expression;
 use names::Names;
+use truth::Truth;
 
 /// Deepest nesting of a field's value that an expression sees.
 const MAX_DEPTH: usize = 16;
@@ -30,6 +33,7 @@ static FUNCTIONS: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()))
 pub struct Condition {
     program: Program,
     fields: BTreeSet<String>,
+    truths: BTreeSet<String>,
 }
 
 /// The condition could not be evaluated for an event.
@@ -48,9 +52,15 @@ impl Condition {
             wrong.collect::<Vec<_>>()
         })?;
         let names = Names::of(program.expression());
-        let wrong = wrong_names(&names);
+        let mut wrong = wrong_names(&names);
+        let Truth { fields: truths, wrong: never } = Truth::of(program.expression());
+        wrong.extend(never.into_iter().map(|what| {
+            format!(
+                "{what} is neither true nor false, so it is never met: compare it with something"
+            )
+        }));
         if wrong.is_empty() {
-            return Ok(Self { program, fields: names.fields });
+            return Ok(Self { program, fields: names.fields, truths });
         }
         let wrong =
             wrong.into_iter().map(|reason| (expression.line, format!("condition: {reason}")));
@@ -60,6 +70,29 @@ impl Condition {
     /// The top-level fields of the event that it looks at.
     pub fn fields(&self) -> &BTreeSet<String> {
         &self.fields
+    }
+
+    /// The fields, by their paths, that stand by themselves and must be true or false.
+    pub(crate) fn truths(&self) -> &BTreeSet<String> {
+        &self.truths
+    }
+
+    /// What it sees in an event, a line for each field and what it is compared with. It
+    /// quotes the event: for a person's screen, and never for a log.
+    pub fn explain(&self, event_type: &str, event: &Event) -> Vec<String> {
+        let value_of = |path: &[&str]| match path {
+            ["id"] => Some(Value::from(event.id.as_str())),
+            ["time"] => Some(Value::from(event.time)),
+            ["type"] => Some(Value::from(event_type)),
+            [first, rest @ ..] => {
+                let first = event.fields.get(*first)?;
+                rest.iter().try_fold(first, |value, name| value.get(name)).cloned()
+            }
+            [] => None,
+        };
+        let mut lines = Vec::new();
+        explanation::lines(&self.program.expression().expr, &value_of, &mut lines);
+        lines
     }
 
     /// Tells whether an event fulfils it.
@@ -195,6 +228,11 @@ mod tests {
             ("event.user_id == 'u'", "event.user_id is not there"),
             ("event[event.name] == 1", "event must be followed by"),
             ("'name' in event", "event must be followed by"),
+            ("20", "a number alone is neither true nor false"),
+            ("event.total + 1", "a value of + alone is neither"),
+            ("event.name == 'a' && size(event.list)", "size() alone is neither"),
+            ("event.list.filter(x, x > 1)", "a list alone is neither"),
+            ("event.a == 1 ? 'yes' : 'no'", "a text alone is neither"),
         ] {
             let said = refused(text);
             assert!(said.contains(reason), "{text}: {said}");
@@ -210,6 +248,37 @@ mod tests {
             ("'abc'.contains('b') && 'abc'.endsWith('c') && 'abc'.startsWith('a')", true),
         ] {
             assert_eq!(holds(text, json!({})).ok(), Some(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_condition_says_what_it_saw_and_what_that_was_compared_with() {
+        let explained = |text: &str, fields: Value| {
+            let Value::Object(fields) = fields else { panic!("fields are an object") };
+            let event = Event { id: "e1".to_owned(), time: 1, fields };
+            let expression = Expression { text: text.to_owned(), line: 1 };
+            Condition::compile(&expression).expect("compiles").explain("t", &event).join("; ")
+        };
+        let event = || json!({ "name": "cart", "properties": { "total": "249,00", "l": [1, 2] } });
+
+        for (text, expected) in [
+            (
+                "event.name == 'cart' && event.properties.total > 20",
+                "event.name is the text \"cart\", compared with \"cart\"; \
+                 event.properties.total is the text \"249,00\", compared with 20",
+            ),
+            ("20 < event.properties.sum", "event.properties.sum is missing, compared with 20"),
+            (
+                "event.name in ['a', 'b']",
+                "event.name is the text \"cart\", compared with one of \"a\", \"b\"",
+            ),
+            (
+                "event.properties.l.exists(x, x > 1) && !event.properties.gift",
+                "event.properties.l is a list of 2; event.properties.gift is missing",
+            ),
+            ("event['type'].startsWith('u')", "event.type is the text \"t\""),
+        ] {
+            assert_eq!(explained(text, event()), expected, "{text}");
         }
     }
 

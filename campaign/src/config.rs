@@ -1,5 +1,6 @@
 //! The settings of a campaign, as `campaign.toml` says them.
 
+mod names;
 mod toml;
 
 use std::collections::BTreeSet;
@@ -14,6 +15,20 @@ const FIRST_TOKEN_SECS: u32 = 30;
 
 /// Tokens that a slow model writes in a second; small ones write a hundred and more.
 const SLOW_TOKENS_PER_SECOND: u32 = 20;
+
+/// What `campaign.toml` names that other files and the catalogue of events must fit, as far
+/// as it can be read, whatever else is wrong there.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Named {
+    /// Fields that the prompt may see, each with its line; `None` if the setting cannot be read.
+    pub(crate) fields: Option<Vec<(usize, String)>>,
+    /// Event types, each with its line.
+    pub(crate) event_types: Vec<(usize, String)>,
+    /// What else must hold of an event.
+    pub(crate) when: Option<Expression>,
+    /// How the model is held to the schema.
+    pub(crate) structured_output: StructuredOutput,
+}
 
 /// The settings in `campaign.toml`.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,6 +70,14 @@ pub struct Config {
     pub price: Option<Price>,
     /// Guardrail of the account that every answer passes.
     pub guardrail: Option<Guardrail>,
+}
+
+impl Named {
+    /// The fields that the prompt may see, without their lines.
+    pub(crate) fn paths(&self) -> Option<BTreeSet<String>> {
+        let fields = self.fields.as_ref()?;
+        Some(fields.iter().map(|(_, path)| path.clone()).collect())
+    }
 }
 
 /// How the model is held to the answer's schema.

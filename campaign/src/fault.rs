@@ -17,12 +17,19 @@ pub struct Fault {
     pub line: Option<usize>,
     /// What is wrong with it and what would be right.
     pub reason: String,
+    /// It is a name that no event of Currents has, and nothing else.
+    pub is_of_events: bool,
 }
 
 impl Fault {
     /// Blames a place.
     pub fn new(path: &Path, line: Option<usize>, reason: impl Into<String>) -> Self {
-        Self { path: path.to_owned(), line, reason: reason.into() }
+        Self { path: path.to_owned(), line, reason: reason.into(), is_of_events: false }
+    }
+
+    /// Blames a name that no event of Currents has.
+    pub fn of_events(path: &Path, line: usize, reason: impl Into<String>) -> Self {
+        Self { is_of_events: true, ..Self::new(path, Some(line), reason) }
     }
 }
 

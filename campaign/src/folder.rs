@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use crate::config::{self, Config};
+use crate::config::{self, Config, Named};
 use crate::fault::{Fault, InvalidCampaigns};
 use crate::schema;
 use crate::{Campaign, MAX_NAME_CHARS, is_name, safe_text};
@@ -16,8 +16,10 @@ pub(crate) struct Draft {
     pub(crate) name: String,
     /// The folder.
     pub(crate) folder: PathBuf,
-    /// `campaign.toml`.
+    /// `campaign.toml`, if all of it is right.
     pub(crate) config: Option<Config>,
+    /// What else it names, as far as it can be read.
+    pub(crate) named: Named,
     /// `prompt.liquid`.
     pub(crate) prompt: Option<String>,
     /// `system.liquid`.
@@ -86,8 +88,12 @@ pub(crate) fn subfolders(folder: &Path, faults: &mut Vec<Fault>) -> Vec<PathBuf>
             return Vec::new();
         }
     };
-    let mut paths: Vec<PathBuf> =
-        entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
+    // Hidden folders are those of other programs.
+    let is_hidden = |path: &Path| {
+        path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
+    };
+    let paths = entries.flatten().map(|entry| entry.path());
+    let mut paths: Vec<PathBuf> = paths.filter(|path| path.is_dir() && !is_hidden(path)).collect();
     paths.sort();
     paths
 }
@@ -103,10 +109,10 @@ pub(crate) fn read_campaign(folder: &Path, faults: &mut Vec<Fault>) -> Option<Dr
         return None;
     }
     let mut files = Files { folder, faults };
-    let config = files.text("campaign.toml").and_then(|text| {
-        let (config, found) = config::read(&text);
+    let (config, named) = files.text("campaign.toml").map_or_else(Default::default, |text| {
+        let (config, named, found) = config::read(&text);
         files.blame("campaign.toml", found);
-        config
+        (config, named)
     });
     let prompt = files.text("prompt.liquid");
     let system = files.text("system.liquid");
@@ -116,7 +122,7 @@ pub(crate) fn read_campaign(folder: &Path, faults: &mut Vec<Fault>) -> Option<Dr
     });
     let fallback = files.json("fallback.json");
     let (name, folder) = (name.to_owned(), folder.to_owned());
-    Some(Draft { name, folder, config, prompt, system, answer_schema, fallback })
+    Some(Draft { name, folder, config, named, prompt, system, answer_schema, fallback })
 }
 
 /// A fault within a file: line and reason.
@@ -130,18 +136,29 @@ struct Files<'a> {
 
 impl Files<'_> {
     fn text(&mut self, name: &str) -> Option<String> {
-        match std::fs::read_to_string(self.folder.join(name)) {
-            Ok(text) => Some(text),
+        let bytes = match std::fs::read(self.folder.join(name)) {
+            Ok(bytes) => bytes,
             Err(error) => {
                 let reason = format!("cannot be read ({error}): every campaign needs this file");
                 self.blame(name, vec![(None, reason)]);
-                None
+                return None;
+            }
+        };
+        match readable(bytes) {
+            Ok(text) => Some(text),
+            Err(Unreadable { text, reason }) => {
+                self.blame(name, vec![(Some(1), reason.to_owned())]);
+                text
             }
         }
     }
 
     fn json<T: serde::de::DeserializeOwned>(&mut self, name: &str) -> Option<(String, T)> {
         let text = self.text(name)?;
+        if text.trim().is_empty() {
+            self.blame(name, vec![(Some(1), "is empty: write a JSON object".to_owned())]);
+            return None;
+        }
         match serde_json::from_str(&text) {
             Ok(parsed) => Some((text, parsed)),
             Err(error) => {
@@ -156,5 +173,31 @@ impl Files<'_> {
         let path = self.folder.join(name);
         let faults = found.into_iter().map(|(line, reason)| Fault::new(&path, line, reason));
         self.faults.extend(faults);
+    }
+}
+
+/// Why a file is not read as it is.
+pub(crate) struct Unreadable {
+    /// What can be looked at all the same.
+    pub(crate) text: Option<String>,
+    /// What is wrong, and what would be right.
+    pub(crate) reason: &'static str,
+}
+
+/// The text of a file of a campaign.
+pub(crate) fn readable(bytes: Vec<u8>) -> Result<String, Unreadable> {
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        let reason = "is UTF-16: save it as UTF-8";
+        return Err(Unreadable { text: None, reason });
+    }
+    let Ok(text) = String::from_utf8(bytes) else {
+        return Err(Unreadable { text: None, reason: "is not UTF-8: save it as UTF-8" });
+    };
+    match text.strip_prefix('\u{feff}') {
+        None => Ok(text),
+        Some(rest) => Err(Unreadable {
+            text: Some(rest.to_owned()),
+            reason: "begins with a byte order mark, which would be part of the text: save it as UTF-8 without one",
+        }),
     }
 }

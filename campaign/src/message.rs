@@ -12,6 +12,8 @@ use dialect::{ATTRIBUTES, Calls, Fault, Limits, NotRendered, Object, Preview, Sc
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::folder;
+
 /// File of a campaign that shows its content in a message.
 const FILE: &str = "message.liquid";
 
@@ -44,7 +46,7 @@ pub fn path(campaign: &Path) -> PathBuf {
 impl Message {
     /// The message of a campaign's folder, if it has one.
     pub fn read(campaign: &Path) -> Option<Self> {
-        let text = std::fs::read_to_string(path(campaign)).ok()?;
+        let text = template_in(&path(campaign)).ok()?;
         Some(Self { text, content_blocks: content_blocks(campaign) })
     }
 
@@ -80,16 +82,25 @@ fn content_blocks(campaign: &Path) -> BTreeMap<String, String> {
     let entries = std::fs::read_dir(campaign.join(BLOCKS)).into_iter().flatten().flatten();
     let block = |path: PathBuf| {
         let name = path.file_name()?.to_str()?.strip_suffix(SUFFIX)?.to_owned();
-        Some((name, std::fs::read_to_string(&path).ok()?))
+        Some((name, template_in(&path).ok()?))
     };
     entries.filter_map(|entry| block(entry.path())).collect()
 }
 
+/// The text of a template's file, or what is wrong with the file.
+fn template_in(path: &Path) -> Result<String, Option<&'static str>> {
+    let bytes = std::fs::read(path).map_err(|_| None)?;
+    folder::readable(bytes).map_err(|unreadable| Some(unreadable.reason))
+}
+
 /// What is wrong with the message of a campaign's folder: a matter of Braze, and none of
 /// generating, so that no function looks at it.
-pub fn faults(campaign: &Path) -> Vec<crate::Fault> {
-    let found = Message::read(campaign).map(|message| message.faults()).unwrap_or_default();
+pub(crate) fn faults(campaign: &Path) -> Vec<crate::Fault> {
     let path = path(campaign);
+    if let Err(Some(reason)) = template_in(&path) {
+        return vec![crate::Fault::new(&path, Some(1), reason)];
+    }
+    let found = Message::read(campaign).map(|message| message.faults()).unwrap_or_default();
     found
         .into_iter()
         .map(|fault| crate::Fault::new(&path, Some(fault.line), fault.reason))

@@ -64,6 +64,11 @@ impl Prompt {
         Ok(prompt)
     }
 
+    /// What is wrong with a template whose fields nobody can tell.
+    pub(crate) fn faults_of_syntax(text: &str) -> Result<(), Vec<Fault>> {
+        Template::parse(text).map(drop)
+    }
+
     /// What the template could do with events whose fields hold anything, all at one time but
     /// for the newest.
     fn explored(&self, time: i64, newest: i64) -> Result<Exploration, Vec<Fault>> {

@@ -5,6 +5,8 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::Campaign;
+use crate::condition::Condition;
+use crate::config::Config;
 use crate::fault::Fault;
 use crate::lines::line_of;
 use crate::prompt::Prompt;
@@ -21,6 +23,10 @@ const CACHED_FROM_TOKENS: usize = 4_096;
 /// Fewest bytes of a token, roughly.
 const BYTES_PER_TOKEN: usize = 4;
 
+/// US dollars for a million output tokens that no text model on Bedrock is below.
+/// <https://aws.amazon.com/bedrock/pricing/>
+const LOWEST_PRICE: f64 = 0.02;
+
 /// How many events a price is said for.
 const MANY_EVENTS: f64 = 1e6;
 
@@ -28,7 +34,7 @@ const MANY_EVENTS: f64 = 1e6;
 pub(crate) fn of(
     folder: &Path,
     campaign: &Campaign,
-    prompt: &Prompt,
+    (prompt, condition): (&Prompt, Option<&Condition>),
     reduced: &TravellingSchema,
     fallback: &str,
 ) -> Vec<Fault> {
@@ -66,6 +72,16 @@ pub(crate) fn of(
         );
         warn("campaign.toml", None, reason);
     }
+    for reason in odd_settings(config) {
+        warn("campaign.toml", None, reason);
+    }
+    for path in condition.into_iter().flat_map(Condition::truths) {
+        let line = config.trigger.when.as_ref().map(|when| when.line);
+        let reason = format!(
+            "condition: event.{path} by itself is met only where it is true, not by a number or a text: compare it, e.g. event.{path} == true"
+        );
+        warn("campaign.toml", line, reason);
+    }
     if config.cache_system && campaign.system.len() / BYTES_PER_TOKEN < CACHED_FROM_TOKENS {
         let reason = format!(
             "cache_system does nothing for so short a system.liquid: models cache from {CACHED_FROM_TOKENS} tokens on, some from 1,024"
@@ -82,6 +98,34 @@ pub(crate) fn of(
         warn("fallback.json", line_of(fallback, path), reason.to_owned());
     });
     warnings
+}
+
+/// Settings that are right and seldom meant.
+fn odd_settings(config: &Config) -> Vec<String> {
+    let mut odd = Vec::new();
+    // Bedrock's ids name a provider: `anthropic.claude-...`, `us.amazon.nova-...`.
+    if !config.model_id.contains(['.', ':']) {
+        odd.push(format!(
+            "model_id \"{}\" names no provider: ids are written as anthropic.claude-..., inference profiles as us.anthropic.claude-...",
+            config.model_id
+        ));
+    }
+    if let Some(price) = config.price {
+        let (input, output) =
+            (price.usd_per_million_input_tokens, price.usd_per_million_output_tokens);
+        if input == 0.0 || output == 0.0 {
+            odd.push(
+                "a [price] of 0 makes every call free: remove it, or write the model's".into(),
+            );
+        } else if output < LOWEST_PRICE {
+            odd.push(format!(
+                "output tokens of ${output} a million are cheaper than any model's: is it the price of a thousand?"
+            ));
+        } else if output < input {
+            odd.push("output tokens are cheaper than input tokens: are the two exchanged?".into());
+        }
+    }
+    odd
 }
 
 /// What it costs to show a model when exactly something happened.
@@ -168,6 +212,21 @@ mod tests {
         });
 
         assert!(said.contains("530 s, and a call is given 240 s"), "{said}");
+    }
+
+    #[test]
+    fn settings_that_are_seldom_meant_are_told() {
+        let said = warnings_of(|draft| {
+            let config = draft.config.as_mut().expect("is there");
+            config.model_id = "claude-haiku".to_owned();
+            let price = config.price.as_mut().expect("is there");
+            price.usd_per_million_output_tokens = 0.005;
+            draft.named.when.as_mut().expect("is there").text = "event.properties.first".into();
+        });
+
+        assert!(said.contains("names no provider"), "{said}");
+        assert!(said.contains("is it the price of a thousand?"), "{said}");
+        assert!(said.contains("event.properties.first by itself is met only"), "{said}");
     }
 
     #[test]

@@ -1,15 +1,13 @@
 //! The fields of all 94 Currents event types, as Avro schemas.
 //!
-//! Read from `currents-fields.tsv`, which was taken from Braze's public
-//! sample of Currents v10.
+//! Read from `currents-fields.tsv`.
 
 use std::collections::BTreeMap;
 
 use apache_avro::Schema;
 use serde_json::{Value, json};
 
-/// The table of fields: event type, field, Avro type, nullable, default, personal.
-const FIELDS: &str = include_str!("../currents-fields.tsv");
+use crate::event_types::FIELDS;
 
 /// Fields that readers rely on: no version is without them.
 const ALWAYS: [&str; 5] = ["id", "user_id", "time", "name", "properties"];

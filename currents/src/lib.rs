@@ -6,7 +6,7 @@
 //!                (write)
 //! ```
 //!
-//! - [`catalogue`] — the fields of all event types.
+//! - [`event_types`] — the names of all event types and fields; [`catalogue`] — their schemas.
 //! - [`read`](mod@read) — any container, however hostile, to events, fast.
 //! - [`write`](mod@write) — events to containers; [`generate`] — many of them, as they come in life.
 //! - [`input`] — the files that a person names.
@@ -15,9 +15,12 @@
 
 #[cfg(feature = "write")]
 pub mod catalogue;
+mod event_types;
 #[cfg(feature = "write")]
 pub mod generate;
 pub mod input;
 pub mod read;
 #[cfg(feature = "write")]
 pub mod write;
+
+pub use event_types::event_types;

@@ -15,7 +15,7 @@ use std::time::Instant;
 use dialect::{Limits, Object, Scene, Template, Value, json};
 use serde_json::json;
 
-const PROMPT: &str = include_str!("../../campaigns/new-episode/prompt.liquid");
+const PROMPT: &str = include_str!("../../campaign/tests/campaigns/new-episode/prompt.liquid");
 
 /// Renderings of a turn, and turns of each; the fastest counts.
 const RENDERINGS: u32 = 20_000;

@@ -4,7 +4,7 @@
 const LIKENESS: f64 = 0.7;
 
 /// `: did you mean x?` where a known name is like the one that was written.
-pub(crate) fn did_you_mean<'k>(written: &str, known: impl IntoIterator<Item = &'k str>) -> String {
+pub fn did_you_mean<'k>(written: &str, known: impl IntoIterator<Item = &'k str>) -> String {
     let written = written.to_lowercase();
     let rated = known.into_iter().map(|name| (strsim::jaro_winkler(&written, name), name));
     let best = rated.filter(|(likeness, _)| *likeness >= LIKENESS);

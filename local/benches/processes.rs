@@ -249,7 +249,7 @@ fn command(program: &Path, aws: &EmbeddedAws, stand_in: &StandIn, lambda: Socket
         .env("AWS_ENDPOINT_URL_DYNAMODB", dynamodb)
         .env("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", format!("http://{}", stand_in.address))
         .env("AWS_ENDPOINT_URL_SQS", sqs)
-        .env("CAMPAIGNS_DIR", root.join("campaigns"))
+        .env("CAMPAIGNS_DIR", root.join("campaign/tests/campaigns"))
         .env("CONTENT_TABLE", TABLE)
         .env("COORDINATION_TABLE", COORDINATION_TABLE)
         .env("DEAD_LETTER_QUEUE_URL", queue)

@@ -16,8 +16,8 @@ import fastavro
 from botocore.config import Config
 
 ROOT = pathlib.Path(__file__).parents[2]
-SCHEMA = (ROOT / "campaigns/new-episode/answer.schema.json").read_text()
-SYSTEM = (ROOT / "campaigns/new-episode/system.liquid").read_text()
+SCHEMA = (ROOT / "campaign/tests/campaigns/new-episode/answer.schema.json").read_text()
+SYSTEM = (ROOT / "campaign/tests/campaigns/new-episode/system.liquid").read_text()
 MODEL = "us.anthropic.claude-haiku-4-5-20251001-v1:0"
 CAMPAIGN = "new-episode"
 TTL_SECS = 30 * 24 * 3600

@@ -82,7 +82,7 @@ pub struct Arguments {
 #[derive(Debug, Args)]
 pub struct System {
     /// Folder of campaigns.
-    #[arg(long, value_name = "DIR", default_value = "campaigns")]
+    #[arg(long, value_name = "DIR", env = "CAMPAIGNS", default_value = "campaigns")]
     pub campaigns: PathBuf,
 
     /// Who writes the text.

@@ -36,8 +36,12 @@ pub enum Campaigns {
     /// Check every campaign and say everything that is wrong, with file and line.
     Check {
         /// Folder of campaigns.
-        #[arg(long, value_name = "DIR", default_value = "campaigns")]
+        #[arg(long, value_name = "DIR", env = "CAMPAIGNS", default_value = "campaigns")]
         campaigns: PathBuf,
+
+        /// Let event types and fields pass that Currents does not have: for events of your own.
+        #[arg(long)]
+        unknown_events: bool,
     },
     /// Show what a campaign would ask and send for a user's events, without storing anything.
     Preview(Preview),
@@ -63,7 +67,7 @@ pub struct Preview {
     pub prompt_only: bool,
 
     /// Folder of campaigns.
-    #[arg(long, value_name = "DIR", default_value = "campaigns")]
+    #[arg(long, value_name = "DIR", env = "CAMPAIGNS", default_value = "campaigns")]
     pub campaigns: PathBuf,
 
     /// Who writes the text: example (made up in the shape of the schema), aws (Amazon Bedrock,

@@ -3,18 +3,24 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use campaign::{Fault, InvalidCampaigns, message};
+use campaign::known_events::KnownEvents;
+use currents::event_types;
 
 use crate::say;
 
-/// Checks every campaign of a folder.
-pub fn check(folder: &Path) -> anyhow::Result<ExitCode> {
-    let campaigns = campaign::load(folder)?;
-    let folders = campaigns.iter().map(|compiled| folder.join(&compiled.campaign.name));
-    let wrong: Vec<Fault> = folders.flat_map(|folder| message::faults(&folder)).collect();
-    if !wrong.is_empty() {
-        return Err(InvalidCampaigns(wrong).into());
-    }
+/// Checks every campaign of a folder; events that Currents does not have are let pass if
+/// `unknown_events` says so.
+pub fn check(folder: &Path, unknown_events: bool) -> anyhow::Result<ExitCode> {
+    let known = KnownEvents { types: event_types(), must_be: !unknown_events };
+    let campaigns = campaign::check(folder, &known).map_err(|wrong| {
+        let n = wrong.0.len();
+        let hint = if unknown_events || !wrong.0.iter().any(|fault| fault.is_of_events) {
+            ""
+        } else {
+            "; events that are no events of Currents pass with --unknown-events"
+        };
+        anyhow::anyhow!("{wrong}\n{n} in all{hint}")
+    })?;
     for compiled in campaigns {
         let config = &compiled.campaign.config;
         let types: Vec<&str> = config.trigger.event_types.iter().map(String::as_str).collect();

@@ -21,7 +21,9 @@ use cost::prices::Prices;
 /// Does what the command line says.
 pub async fn command(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     match &arguments.command {
-        Command::Campaigns(Campaigns::Check { campaigns }) => campaigns::check(campaigns),
+        Command::Campaigns(Campaigns::Check { campaigns, unknown_events }) => {
+            campaigns::check(campaigns, *unknown_events)
+        }
         Command::Campaigns(Campaigns::Preview(arguments)) => preview::preview(arguments).await,
         Command::Redrive(arguments) => redrive::redrive(arguments).await,
         Command::Cost(arguments) => tell_cost(arguments),

@@ -142,7 +142,7 @@ fn deadline() -> SystemTime {
 }
 
 fn processor(table: Arc<dyn ContentTable>, coordination: Arc<dyn Coordination>) -> Processor {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../campaigns");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../campaign/tests/campaigns");
     let campaigns = campaign::load(&folder).expect("campaigns are valid");
     let instance = Instance {
         table: Arc::new(Lanes::default()),

@@ -35,7 +35,7 @@ struct Inner {
 /// The Rust function.
 pub(crate) fn rust(binary: &Path, root: &Path) -> Command {
     let mut command = Command::new(binary);
-    command.env("CAMPAIGNS_DIR", root.join("campaigns"));
+    command.env("CAMPAIGNS_DIR", root.join("campaign/tests/campaigns"));
     command
 }
 

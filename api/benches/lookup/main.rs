@@ -128,7 +128,7 @@ async fn lookups(embedded: &Embedded, root: &Path) -> Value {
     let secret = Secret { username: "braze".to_owned(), password: PASSWORD.to_owned() };
     let gate = Gate::Fixed(ValidSecrets::new(&[secret]));
     let table = Table::new(&config, TABLE.to_owned());
-    let campaigns = campaign::read(&root.join("campaigns")).expect("are valid");
+    let campaigns = campaign::read(&root.join("campaign/tests/campaigns")).expect("are valid");
     let api = Api::new(table, gate, None, campaigns, UnknownUser::Fallback);
     let mut headers = HeaderMap::new();
     headers.insert(header::AUTHORIZATION, BASIC.parse().expect("is a header"));

@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 
 use crate::server::free_port;
 
-const CAMPAIGNS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../campaigns");
+const CAMPAIGNS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../campaign/tests/campaigns");
 
 /// Lambda's side of one function: an event to give, and who waits for the answer.
 #[derive(Clone)]

@@ -116,7 +116,7 @@ pub(crate) fn gate() -> Gate {
 }
 
 fn campaigns() -> Vec<Campaign> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../campaigns");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../campaign/tests/campaigns");
     let mut campaigns = campaign::read(&folder).expect("the sample is valid");
     let other = Campaign { name: OTHER_CAMPAIGN.to_owned(), ..campaigns[0].clone() };
     campaigns.push(other);

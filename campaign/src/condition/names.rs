@@ -110,6 +110,34 @@ impl Names {
     }
 }
 
+/// The names from the event down to one of its fields, `event.a.b` or `event["a"].b`.
+pub(super) fn field_path(expr: &Expr) -> Option<Vec<&str>> {
+    let mut names = Vec::new();
+    let mut expr = expr;
+    loop {
+        match expr {
+            Expr::Ident(name) if name == EVENT && !names.is_empty() => {
+                names.reverse();
+                return Some(names);
+            }
+            Expr::Select(select) if !select.test => {
+                names.push(select.field.as_str());
+                expr = &select.operand.expr;
+            }
+            Expr::Call(call) if call.func_name == INDEX => {
+                let [of, IdedExpr { expr: Expr::Literal(LiteralValue::String(field)), .. }] =
+                    call.args.as_slice()
+                else {
+                    return None;
+                };
+                names.push(field.inner());
+                expr = &of.expr;
+            }
+            _ => return None,
+        }
+    }
+}
+
 fn is_event(expr: &Expr, bound: &[&str]) -> bool {
     matches!(expr, Expr::Ident(name) if name == EVENT) && !bound.contains(&EVENT)
 }

@@ -11,7 +11,7 @@ use ::toml::de::{DeTable, DeValue};
 use serde::Deserialize;
 use serde::de::IntoDeserializer as _;
 
-use super::{Budget, Config, Expression, Guardrail, Price, Trigger};
+use super::{Budget, Config, Expression, Guardrail, Named, Price, Trigger, names};
 use crate::folder::Found;
 
 /// Most events of a user that are remembered: at 8 KiB each they fill half of what an
@@ -29,20 +29,56 @@ const MAX_TOKENS: u32 = 64_000;
 /// and answer as well.
 pub(super) const MAX_TIMEOUT_SECS: u32 = 240;
 
-/// Reads the settings as far as they are right, and everything that is wrong with them.
-pub(crate) fn read(text: &str) -> (Option<Config>, Vec<Found>) {
-    let table = match DeTable::parse(text) {
-        Ok(table) => table.into_inner(),
-        Err(error) => {
-            let line = error.span().map(|span| line_at(text, span.start));
-            return (None, vec![(line, format!("is not TOML: {}", error.message()))]);
-        }
-    };
+/// All settings, of all tables.
+const SETTINGS: [&str; 25] = [
+    "budget",
+    "cache_hours",
+    "cache_system",
+    "cooldown_hours",
+    "event_types",
+    "fields",
+    "guardrail",
+    "history",
+    "id",
+    "max_tokens",
+    "model_id",
+    "price",
+    "priority",
+    "required",
+    "structured_output",
+    "temperature",
+    "timeout_seconds",
+    "tokens_per_day",
+    "trigger",
+    "ttl_days",
+    "usd_per_day",
+    "usd_per_million_input_tokens",
+    "usd_per_million_output_tokens",
+    "version",
+    "when",
+];
+
+/// What is said of a setting that must be there.
+const MISSING: &str = " is missing";
+
+/// Reads the settings as far as they are right, what else they name, and everything that is
+/// wrong with them.
+pub(crate) fn read(text: &str) -> (Option<Config>, Named, Vec<Found>) {
+    let (table, errors) = DeTable::parse_recoverable(text);
     let mut faults = Vec::new();
-    let config = Table::new(text, table, None, &mut faults).config();
+    let mut named = Named::default();
+    let config = Table::new(text, table.into_inner(), None, &mut faults).config(&mut named);
+    if !errors.is_empty() {
+        // What could not be read is not missing.
+        faults.retain(|(_, reason)| !reason.contains(MISSING));
+    }
+    faults.extend(errors.into_iter().map(|error| {
+        let line = error.span().map(|span| line_at(text, span.start));
+        (line, format!("is not TOML: {}", error.message()))
+    }));
     faults.sort_by_key(|(line, _)| line.unwrap_or(usize::MAX));
     // What is wrong may have been replaced by a default on the way.
-    (config.filter(|_| faults.is_empty()), faults)
+    (config.filter(|_| faults.is_empty()), named, faults)
 }
 
 /// The settings that were not asked for yet.
@@ -67,9 +103,10 @@ impl<'t, 'f> Table<'t, 'f> {
         Self { text, line, settings: settings.collect(), faults }
     }
 
-    fn config(mut self) -> Option<Config> {
-        let model_id = self.required("model_id");
+    fn config(mut self, named: &mut Named) -> Option<Config> {
+        let model_id = self.model_id();
         let structured_output = self.optional("structured_output").unwrap_or_default().1;
+        named.structured_output = structured_output;
         let max_tokens = self.required("max_tokens");
         let max_tokens = self.within("max_tokens", max_tokens, 1..=MAX_TOKENS);
         let temperature = self.optional("temperature");
@@ -87,15 +124,16 @@ impl<'t, 'f> Table<'t, 'f> {
         let cache_system = self.optional("cache_system").is_some_and(|(_, cache)| cache);
         let timeout_secs = self.optional("timeout_seconds");
         let timeout_secs = self.within("timeout_seconds", timeout_secs, 1..=MAX_TIMEOUT_SECS);
-        let fields: Option<BTreeSet<String>> = self.required("fields").map(|(_, fields)| fields);
+        named.fields = self.fields();
+        let fields = named.paths();
         let required = self.required_fields(fields.as_ref());
-        let trigger = self.trigger();
+        let trigger = self.trigger(named);
         let price = self.price();
-        let budget = self.budget(price.is_some());
+        let budget = self.budget(price, max_tokens);
         let guardrail = self.guardrail();
         self.finish();
         Some(Config {
-            model_id: model_id?.1,
+            model_id: model_id?,
             structured_output,
             max_tokens: max_tokens?,
             temperature,
@@ -115,6 +153,31 @@ impl<'t, 'f> Table<'t, 'f> {
         })
     }
 
+    fn model_id(&mut self) -> Option<String> {
+        let (line, id): (_, String) = self.required("model_id")?;
+        if let Some(wrong) = names::wrong_model_id(&id) {
+            self.fault(Some(line), format!("model_id {wrong}"));
+        }
+        Some(id)
+    }
+
+    /// The fields that the prompt may see, each with its line.
+    fn fields(&mut self) -> Option<Vec<(usize, String)>> {
+        let (_, fields): (_, Vec<Spanned<String>>) = self.required("fields")?;
+        let fields = self.with_lines(fields);
+        for (line, path) in &fields {
+            if let Some(wrong) = names::wrong_path(path) {
+                self.fault(Some(*line), format!("fields: {wrong}"));
+            }
+        }
+        Some(fields)
+    }
+
+    fn with_lines(&self, texts: Vec<Spanned<String>>) -> Vec<(usize, String)> {
+        let line = |text: &Spanned<String>| line_at(self.text, text.span().start);
+        texts.into_iter().map(|text| (line(&text), text.into_inner())).collect()
+    }
+
     fn required_fields(&mut self, fields: Option<&BTreeSet<String>>) -> Option<BTreeSet<String>> {
         let (line, required): (_, BTreeSet<String>) = self.optional("required")?;
         let is_seen = |path: &str| {
@@ -132,21 +195,36 @@ impl<'t, 'f> Table<'t, 'f> {
         Some(required)
     }
 
-    fn trigger(&mut self) -> Option<Trigger> {
+    fn trigger(&mut self, named: &mut Named) -> Option<Trigger> {
         let mut table = self.table("trigger")?;
-        let event_types: Option<(usize, BTreeSet<String>)> = table.required("event_types");
-        if let Some((line, types)) = &event_types
-            && types.is_empty()
-        {
-            table.fault(Some(*line), "event_types must name at least one event type");
-        }
+        let event_types: Option<(usize, Vec<Spanned<String>>)> = table.required("event_types");
+        let event_types = event_types.map(|(line, types)| {
+            let types = table.with_lines(types);
+            if types.is_empty() {
+                table.fault(Some(line), "event_types must name at least one event type");
+            }
+            for (line, name) in &types {
+                if name.is_empty() || name.contains(char::is_whitespace) {
+                    let reason = format!(
+                        "event_types: \"{name}\" is no event type: write e.g. users.behaviors.CustomEvent"
+                    );
+                    table.fault(Some(*line), reason);
+                }
+            }
+            named.event_types.clone_from(&types);
+            types.into_iter().map(|(_, name)| name).collect()
+        });
         let when = table.optional::<Spanned<String>>("when").map(|(_, text)| {
             // A text of several lines begins behind its quotes.
             let line = line_at(table.text, text.span().start);
             Expression { text: text.into_inner(), line }
         });
+        if let Some(when) = when.as_ref().filter(|when| when.text.trim().is_empty()) {
+            table.fault(Some(when.line), "when is empty: write a condition, or remove it");
+        }
         table.finish();
-        Some(Trigger { event_types: event_types?.1, when })
+        named.when.clone_from(&when);
+        Some(Trigger { event_types: event_types?, when })
     }
 
     fn price(&mut self) -> Option<Price> {
@@ -162,7 +240,7 @@ impl<'t, 'f> Table<'t, 'f> {
         Some(Price { usd_per_million_input_tokens: input?, usd_per_million_output_tokens: output? })
     }
 
-    fn budget(&mut self, has_price: bool) -> Option<Budget> {
+    fn budget(&mut self, price: Option<Price>, max_tokens: Option<u32>) -> Option<Budget> {
         if !self.settings.contains_key("budget") {
             return None;
         }
@@ -171,15 +249,35 @@ impl<'t, 'f> Table<'t, 'f> {
         let usd = table.optional::<f64>("usd_per_day");
         let line = table.line;
         table.finish();
+        // A call is charged its whole allowance when it starts.
+        let of_one_call = u64::from(max_tokens.unwrap_or_default());
         match (tokens, usd) {
-            (Some((_, tokens)), None) => Some(Budget::Tokens(tokens)),
-            (None, Some((_, usd))) if !has_price => {
-                self.fault(line, "a budget in dollars needs a [price]");
-                Some(Budget::Usd(usd))
+            (Some((line, tokens)), None) => {
+                if tokens <= of_one_call {
+                    let reason = format!(
+                        "tokens_per_day = {tokens} pays for no call, which is charged its input and max_tokens = {of_one_call}: raise it"
+                    );
+                    self.fault(Some(line), reason);
+                }
+                Some(Budget::Tokens(tokens))
             }
             (None, Some((line, usd))) => {
-                let usd = self.within("usd_per_day", Some((line, usd)), 0.0..=1e9);
-                usd.map(Budget::Usd)
+                let usd = self.within("usd_per_day", Some((line, usd)), 0.0..=1e9)?;
+                match price {
+                    None => self.fault(Some(line), "a budget in dollars needs a [price]"),
+                    Some(price) if price.usd(1, 1) == 0.0 => {
+                        self.fault(Some(line), "a budget in dollars needs a [price] above 0");
+                    }
+                    Some(price) if usd <= price.usd(0, of_one_call) => {
+                        let reason = format!(
+                            "usd_per_day = {usd} pays for no call: max_tokens = {of_one_call} alone cost ${:.6}",
+                            price.usd(0, of_one_call)
+                        );
+                        self.fault(Some(line), reason);
+                    }
+                    Some(_) => {}
+                }
+                Some(Budget::Usd(usd))
             }
             _ => {
                 self.fault(line, "a budget is tokens_per_day or usd_per_day, one of them");
@@ -193,8 +291,19 @@ impl<'t, 'f> Table<'t, 'f> {
             return None;
         }
         let mut table = self.table("guardrail")?;
-        let id = table.required("id");
-        let version = table.required("version");
+        let id: Option<(usize, String)> = table.required("id");
+        if let Some((line, id)) = &id
+            && let Some(wrong) = names::wrong_model_id(id)
+        {
+            table.fault(Some(*line), format!("guardrail.id {wrong}"));
+        }
+        let version: Option<(usize, String)> = table.required("version");
+        if let Some((line, version)) = &version
+            && version != "DRAFT"
+            && version.parse::<u32>().is_err()
+        {
+            table.fault(Some(*line), "guardrail.version must be \"DRAFT\" or a number in quotes");
+        }
         table.finish();
         Some(Guardrail { id: id?.1, version: version?.1 })
     }
@@ -211,7 +320,7 @@ impl<'t, 'f> Table<'t, 'f> {
                 }
             },
             None => {
-                self.fault(None, format!("{name} is missing: add a table [{name}]"));
+                self.fault(None, format!("{name}{MISSING}: add a table [{name}]"));
                 None
             }
         }
@@ -219,7 +328,7 @@ impl<'t, 'f> Table<'t, 'f> {
 
     fn required<T: Deserialize<'t>>(&mut self, name: &str) -> Option<(usize, T)> {
         if !self.settings.contains_key(name) {
-            self.fault(self.line, format!("{name} is missing"));
+            self.fault(self.line, format!("{name}{MISSING}"));
         }
         self.optional(name)
     }
@@ -255,7 +364,9 @@ impl<'t, 'f> Table<'t, 'f> {
 
     fn finish(mut self) {
         for (name, (line, _)) in std::mem::take(&mut self.settings) {
-            self.fault(Some(line), format!("unknown setting \"{name}\": remove or rename it"));
+            let meant = dialect::did_you_mean(&name, SETTINGS);
+            let remedy = if meant.is_empty() { ": remove or rename it" } else { &meant };
+            self.fault(Some(line), format!("unknown setting \"{name}\"{remedy}"));
         }
     }
 }

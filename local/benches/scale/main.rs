@@ -93,7 +93,7 @@ fn run(folder: &Path, events: u64) -> Value {
         .args(["--parallelization-factor", "2", "--shards", &SHARDS.to_string()])
         .args(["--tokens-per-minute", &TOKENS_PER_MINUTE.to_string()])
         .arg("--campaigns")
-        .arg(root().join("campaigns"));
+        .arg(root().join("campaign/tests/campaigns"));
     let (usage, summary) = process::watch(command);
     fs::remove_dir_all(&files).expect("is removed");
     let run = described(events, bytes, &usage, &figures(&summary));

@@ -35,7 +35,7 @@ pub(crate) struct Watched {
 }
 
 pub(crate) fn campaigns() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../campaigns")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../campaign/tests/campaigns")
 }
 
 /// Options that never wait for a quota and answer at once.

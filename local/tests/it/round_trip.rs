@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::rig::{Rig, options, sample, watched_last};
 
 /// The snippets that people put into their message.
-const SNIPPETS: &str = include_str!("../../../campaigns/new-episode/message.liquid");
+const SNIPPETS: &str = include_str!("../../../campaign/tests/campaigns/new-episode/message.liquid");
 
 /// All texts of an answer, by path.
 fn texts(answer: &Value) -> Vec<String> {

@@ -31,7 +31,7 @@ pub(crate) fn stderr(output: &Output) -> String {
 
 /// The campaigns of the repository.
 fn campaigns() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../campaigns")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../campaign/tests/campaigns")
 }
 
 /// A folder of Currents files.

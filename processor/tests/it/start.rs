@@ -57,7 +57,7 @@ fn campaigns_that_cannot_be_used_are_such_a_line_too() {
 
 #[test]
 fn a_model_without_a_quota_is_such_a_line_too() {
-    let campaigns = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../campaigns"));
+    let campaigns = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../campaign/tests/campaigns"));
 
     fails_with(function(campaigns), &["no quota for the model", "MODEL_QUOTAS"]);
 }

@@ -16,7 +16,8 @@ use tokio::net::TcpListener;
 use crate::rig::{Rig, campaigns, options};
 
 /// The snippets that people put into their message.
-const SNIPPETS: &str = include_str!("../../../../campaigns/new-episode/message.liquid");
+const SNIPPETS: &str =
+    include_str!("../../../../campaign/tests/campaigns/new-episode/message.liquid");
 
 /// A whole e-mail, with conditions and filters.
 const EMAIL: &str = include_str!("../../../../api/tests/render/email.liquid");

@@ -1,0 +1,113 @@
+//! What a campaign names of events, held against the events that are known.
+//!
+//! A name that no event has is no fault of a campaign as such: Braze adds event types and
+//! fields, and a file of one's own can hold any. So no function looks at it; a person who
+//! checks campaigns is told.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use dialect::did_you_mean;
+
+use crate::condition::Condition;
+use crate::fault::Fault;
+use crate::folder::Draft;
+
+/// What every event has beside its fields, by these names.
+const OF_EVERY_EVENT: [&str; 3] = ["id", "time", "type"];
+
+/// The field whose text is JSON, so that more fields are inside it.
+const PROPERTIES: &str = "properties";
+
+/// The types of fields, as Avro names them, that are true or false.
+const FLAG: &str = "boolean";
+
+/// The fields of an event type, each with its type as Avro names it.
+pub type Fields = BTreeMap<String, String>;
+
+/// The event types that are known.
+#[derive(Debug, Clone, Default)]
+pub struct KnownEvents {
+    /// Their fields, by event type.
+    pub types: BTreeMap<String, Fields>,
+    /// Whether a name that is not known is a fault.
+    pub must_be: bool,
+}
+
+impl KnownEvents {
+    /// Everything that a campaign names and no event has, with what was meant.
+    pub(crate) fn unknown_to(&self, draft: &Draft) -> Vec<Fault> {
+        let path = draft.folder.join("campaign.toml");
+        let mut faults = Vec::new();
+        let mut of_campaign: Vec<&Fields> = Vec::new();
+        for (line, name) in &draft.named.event_types {
+            match self.types.get(name) {
+                Some(fields) => of_campaign.push(fields),
+                None if name.is_empty() => {}
+                None => {
+                    let meant = did_you_mean(name, self.types.keys().map(String::as_str));
+                    let reason = format!("no event type of Currents is called \"{name}\"{meant}");
+                    faults.push(Fault::of_events(&path, *line, reason));
+                }
+            }
+        }
+        if of_campaign.len() < draft.named.event_types.len() || of_campaign.is_empty() {
+            // An event type that is not known may have any field.
+            return faults;
+        }
+        for (line, field) in draft.named.fields.iter().flatten() {
+            if let Some(wrong) = wrong_field(field, &of_campaign) {
+                faults.push(Fault::of_events(&path, *line, format!("fields: {wrong}")));
+            }
+        }
+        let when = draft.named.when.as_ref();
+        let condition = when.and_then(|when| Some((when.line, Condition::compile(when).ok()?)));
+        if let Some((line, condition)) = condition {
+            let wrong = wrong_in_condition(&condition, &of_campaign).into_iter();
+            let wrong = wrong.map(|wrong| format!("condition: {wrong}"));
+            faults.extend(wrong.map(|reason| Fault::of_events(&path, line, reason)));
+        }
+        faults
+    }
+}
+
+/// What is wrong with a field that none of the event types has.
+fn wrong_field(path: &str, types: &[&Fields]) -> Option<String> {
+    let (first, inner) = path.split_once('.').map_or((path, None), |(a, b)| (a, Some(b)));
+    if OF_EVERY_EVENT.contains(&first) && inner.is_none() {
+        return None;
+    }
+    let found: Vec<&String> = types.iter().filter_map(|fields| fields.get(first)).collect();
+    if found.is_empty() {
+        let known: BTreeSet<&str> =
+            types.iter().flat_map(|fields| fields.keys()).map(String::as_str).collect();
+        // What a campaign means by a name of its own is mostly a property of its own.
+        let own = known.contains(PROPERTIES).then(|| format!("{PROPERTIES}.{path}"));
+        let meant = did_you_mean(first, known);
+        let meant = match (meant.is_empty(), own) {
+            (true, Some(own)) => format!(": did you mean {own}?"),
+            _ => meant,
+        };
+        return Some(format!("no event of the trigger has \"{first}\"{meant}"));
+    }
+    let is_flat = first != PROPERTIES && !found.iter().any(|kind| kind.starts_with("array"));
+    inner.filter(|_| is_flat).map(|inner| {
+        format!("\"{first}\" is a {} and holds no \"{inner}\": write \"{first}\"", found[0])
+    })
+}
+
+fn wrong_in_condition(condition: &Condition, types: &[&Fields]) -> Vec<String> {
+    let unknown = condition.fields().iter().filter_map(|field| wrong_field(field, types));
+    let mut wrong: Vec<String> = unknown.collect();
+    for field in condition.truths() {
+        let mut kinds = types.iter().filter_map(|fields| fields.get(field));
+        let kind = kinds.next();
+        if let Some(kind) = kind.filter(|kind| *kind != FLAG && field != PROPERTIES)
+            && !kinds.any(|kind| kind == FLAG)
+        {
+            wrong.push(format!(
+                "event.{field} is a {kind} and never true or false: compare it with something"
+            ));
+        }
+    }
+    wrong
+}

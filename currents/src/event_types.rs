@@ -1,0 +1,35 @@
+//! The names of all 94 Currents event types and of their fields, for who needs no schemas.
+
+use std::collections::BTreeMap;
+
+/// The table of fields: event type, field, Avro type, nullable, default, personal. Taken from
+/// Braze's public sample of Currents v10.
+pub(crate) const FIELDS: &str = include_str!("../currents-fields.tsv");
+
+/// All event types with their fields, each with its Avro type, such as `string` or
+/// `array<string>`.
+pub fn event_types() -> BTreeMap<String, BTreeMap<String, String>> {
+    let mut types: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+    for line in FIELDS.lines().skip(1) {
+        let mut columns = line.split('\t').map(str::to_owned);
+        if let (Some(event_type), Some(field), Some(kind)) =
+            (columns.next(), columns.next(), columns.next())
+        {
+            types.entry(event_type).or_default().insert(field, kind);
+        }
+    }
+    types
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_event_types_are_there_with_their_fields() {
+        let types = event_types();
+
+        assert_eq!(types.len(), 94);
+        assert_eq!(types["users.behaviors.CustomEvent"]["properties"], "string");
+    }
+}
