@@ -4,8 +4,8 @@ use crate::suggestion::did_you_mean;
 
 /// Answers the calls of `connected_content`, as far as that can be done here.
 pub trait Calls {
-    /// The body of the answer; `None` where there is none.
-    fn answer(&self, call: &Call) -> Option<String>;
+    /// The body of the answer, or why there is none.
+    fn answer(&self, call: &Call) -> Result<String, String>;
 }
 
 /// What `connected_content` calls.

@@ -116,9 +116,21 @@ impl<'c> Call<'c> {
         ruby::text(self.input)
     }
 
-    /// The value, as a number.
+    /// The value, as a number. Who previews a template is told of a text that is one only by
+    /// its beginning, or not at all.
     fn number(&self) -> Number {
-        Number::of(self.input)
+        let number = Number::of(self.input);
+        if !ruby::is_number(self.input) && !unknown::is_unknown(self.input) {
+            let counted = ruby::text(&number.value()).into_owned();
+            state::note(self.runtime, || {
+                let what = match ruby::kind(self.input) {
+                    ruby::Kind::Nil => "a value that is not there".to_owned(),
+                    _ => format!("\"{}\"", ruby::text(self.input)),
+                };
+                format!("{what} is no number, and counts as {counted}")
+            });
+        }
+        number
     }
 
     /// An argument, or nothing.

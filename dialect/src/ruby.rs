@@ -157,6 +157,16 @@ pub(crate) enum Number {
     Float(f64),
 }
 
+/// Tells whether a value is a number, or a text or time that is one as a whole.
+pub(crate) fn is_number(value: &dyn ValueView) -> bool {
+    match kind(value) {
+        Kind::Integer(_) | Kind::Float(_) => true,
+        Kind::Text(text) => text.trim().parse::<f64>().is_ok_and(f64::is_finite),
+        Kind::Map(_) => moment::is_time(value),
+        _ => false,
+    }
+}
+
 impl Number {
     /// The number that a value is, or that a text begins with; everything else is none, 0.
     pub(crate) fn of(value: &dyn ValueView) -> Self {

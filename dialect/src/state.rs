@@ -38,6 +38,9 @@ pub(crate) enum Stop {
     Aborted(String),
 }
 
+/// Most notes without a line of one rendering: a loop makes many.
+const MAX_NOTES: usize = 50;
+
 /// The state of one rendering.
 #[derive(Default)]
 pub(crate) struct State {
@@ -156,6 +159,15 @@ fn joined(path: &[ScalarCow<'_>]) -> String {
 /// Does something with the state of a rendering.
 pub(crate) fn with<T>(runtime: &dyn Runtime, act: impl FnOnce(&mut State) -> T) -> T {
     act(&mut runtime.registers().get_mut::<State>())
+}
+
+/// Tells who previews a template what its author should look at, wherever it stands.
+pub(crate) fn note(runtime: &dyn Runtime, reason: impl FnOnce() -> String) {
+    with(runtime, |state| {
+        if state.purpose == Purpose::Preview && state.faults.len() < MAX_NOTES {
+            state.faults.insert((0, reason()));
+        }
+    });
 }
 
 /// What a rendering is for.

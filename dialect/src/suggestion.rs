@@ -1,7 +1,7 @@
 //! What somebody meant who wrote something else.
 
 /// How alike two names are at least, from 0 to 1.
-const LIKENESS: f64 = 0.7;
+const LIKENESS: f64 = 0.8;
 
 /// `: did you mean x?` where a known name is like the one that was written.
 pub fn did_you_mean<'k>(written: &str, known: impl IntoIterator<Item = &'k str>) -> String {

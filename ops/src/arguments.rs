@@ -45,6 +45,24 @@ pub enum Campaigns {
     },
     /// Show what a campaign would ask and send for a user's events, without storing anything.
     Preview(Preview),
+    /// Tell what becomes of a user's events in each campaign, and why.
+    Why(Why),
+}
+
+/// Tells what becomes of a user's events.
+#[derive(Debug, Args)]
+pub struct Why {
+    /// Braze id of the user.
+    #[arg(value_name = "USER")]
+    pub user: String,
+
+    /// Events: Currents files (.avro), files with one event a line as JSON, or folders of them.
+    #[arg(long, value_name = "FILE_OR_FOLDER")]
+    pub events: PathBuf,
+
+    /// Folder of campaigns.
+    #[arg(long, value_name = "DIR", env = "CAMPAIGNS", default_value = "campaigns")]
+    pub campaigns: PathBuf,
 }
 
 /// Shows what a campaign would do.
@@ -54,13 +72,18 @@ pub struct Preview {
     #[arg(long, value_name = "NAME")]
     pub campaign: String,
 
-    /// Events: a Currents file (.avro), or one event a line as JSON.
-    #[arg(long, value_name = "FILE")]
+    /// Events: Currents files (.avro), files with one event a line as JSON, or folders of them.
+    #[arg(long, value_name = "FILE_OR_FOLDER")]
     pub events: PathBuf,
 
     /// Braze id of the user; without it, whoever has the newest event that asks for content.
     #[arg(long, value_name = "ID")]
     pub user: Option<String>,
+
+    /// What only Braze knows of the user, as JSON or a file of it: {"first_name": "Ada",
+    /// "custom_attribute": {"pet": "cat"}}.
+    #[arg(long, value_name = "JSON_OR_FILE")]
+    pub user_attributes: Option<String>,
 
     /// Show the prompt only and ask nobody.
     #[arg(long)]

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use campaign::known_events::KnownEvents;
 use currents::event_types;
 
-use crate::say;
+use crate::{message, say};
 
 /// Checks every campaign of a folder; events that Currents does not have are let pass if
 /// `unknown_events` says so.
@@ -21,7 +21,7 @@ pub fn check(folder: &Path, unknown_events: bool) -> anyhow::Result<ExitCode> {
         };
         anyhow::anyhow!("{wrong}\n{n} in all{hint}")
     })?;
-    for compiled in campaigns {
+    for compiled in &campaigns {
         let config = &compiled.campaign.config;
         let types: Vec<&str> = config.trigger.event_types.iter().map(String::as_str).collect();
         let when = config.trigger.when.as_ref();
@@ -37,7 +37,11 @@ pub fn check(folder: &Path, unknown_events: bool) -> anyhow::Result<ExitCode> {
                 if config.required.is_some() { "" } else { ", because the prompt prints them" };
             say(format_args!("  answers events that have {}{whose}", required.join(", ")));
         }
-        for warning in &compiled.warnings {
+        let of_campaign = folder.join(&compiled.campaign.name);
+        let of_message = message::warnings(&of_campaign, compiled, &campaigns)?;
+        let of_message =
+            of_message.into_iter().map(|warning| format!("{}/{warning}", of_campaign.display()));
+        for warning in compiled.warnings.iter().map(ToString::to_string).chain(of_message) {
             say(format_args!("  warning: {warning}"));
         }
     }

@@ -1,6 +1,7 @@
 //! What people run against a deployment, or against the folder that a `local` run keeps.
 //!
-//! - [`campaigns`] — checks campaigns; [`preview`] shows what one would ask and send.
+//! - [`campaigns`] — checks campaigns; [`preview`] shows what one would ask and send, [`why`]
+//!   what becomes of a user's events.
 //! - [`redrive`] — sends again what was given up.
 //! - [`cost`] — tells what a month costs.
 //!
@@ -9,8 +10,11 @@
 pub mod arguments;
 pub mod campaigns;
 pub mod cost;
+mod message;
+mod outcome;
 pub mod preview;
 pub mod redrive;
+pub mod why;
 
 use std::process::ExitCode;
 
@@ -25,6 +29,7 @@ pub async fn command(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             campaigns::check(campaigns, *unknown_events)
         }
         Command::Campaigns(Campaigns::Preview(arguments)) => preview::preview(arguments).await,
+        Command::Campaigns(Campaigns::Why(arguments)) => why::why(arguments),
         Command::Redrive(arguments) => redrive::redrive(arguments).await,
         Command::Cost(arguments) => tell_cost(arguments),
     }

@@ -4,24 +4,23 @@
 //! Decides, renders, asks and checks with the very code that production uses. It stores
 //! nothing, and shares neither quota nor answers with anybody.
 
-mod events;
-mod message;
+mod choice;
+pub(crate) mod events;
 mod shown;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::num::NonZeroU32;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, bail};
-use campaign::{CompiledCampaign, Past, safe_text, wanted_fields};
+use campaign::message::Recipient;
+use campaign::{CompiledCampaign, safe_text, wanted_fields};
 use contract::metrics::Counts;
-use contract::user_record::UserRecord;
 use processor::answers::{Answers, Conclusion, Question};
 use processor::coordination::Unshared;
 use processor::deadline::Deadline;
-use processor::eligibility::{Action, Candidate, Rules, State, decide};
 use processor::handler::models;
 use processor::model::{self, TextModel, estimated_input_tokens};
 use quota::clock::Clock;
@@ -30,7 +29,9 @@ use quota::{Instance, ModelQuota, ModelQuotas, Quotas};
 use serde_json::{Map, Value};
 
 use crate::arguments::{Bedrock, Preview};
+use crate::message::{self, Written};
 use crate::say;
+pub(crate) use choice::similar_user;
 use shown::{Example, ShowingModel};
 
 /// How long a preview may take: as long as an invocation of the processor.
@@ -41,6 +42,7 @@ const TOKENS_PER_MINUTE: u64 = 1_000_000_000;
 
 /// Shows what a campaign would do for a user.
 pub async fn preview(arguments: &Preview) -> anyhow::Result<ExitCode> {
+    let attributes = attributes(arguments.user_attributes.as_deref())?;
     let campaigns = campaign::load(&arguments.campaigns)?;
     let names = campaigns.iter().map(|each| each.campaign.name.as_str());
     let names = names.collect::<Vec<_>>().join(", ");
@@ -49,16 +51,15 @@ pub async fn preview(arguments: &Preview) -> anyhow::Result<ExitCode> {
         .find(|each| each.campaign.name == arguments.campaign)
         .with_context(|| format!("no campaign \"{}\": there is {names}", arguments.campaign))?;
     let wanted = wanted_fields(std::slice::from_ref(campaign));
-    let events = events::read(&arguments.events, wanted)?;
-    let (user_id, candidates) = choose(campaign, &events, arguments)?;
-    let rules = Rules::of(&campaign.campaign.config);
-    let decision = decide(&candidates, &State::default(), rules);
-    let Action::Generate { trigger, history } = decision.action else {
-        bail!("none of the user's events asks for content");
+    let records = events::read(&arguments.events, wanted)?;
+    let (user_id, seen) = choice::choose(campaign, &records, arguments)?;
+    let Some((trigger, history)) = choice::asking(&seen) else {
+        bail!(choice::nothing_asks(campaign, &user_id, &seen));
     };
-    let rendered = campaign.prompt.preview(&history)?;
+    let rendered = campaign.prompt.preview(history)?;
     let prompt = rendered.text.clone();
-    show_prompt(campaign, &user_id, &candidates[trigger].event, history.len(), &prompt);
+    choice::tell(campaign, &records, (&user_id, &seen), trigger);
+    show_prompt(campaign, &prompt);
     campaign::message::notes(&rendered).iter().for_each(say);
     if arguments.prompt_only {
         return Ok(ExitCode::SUCCESS);
@@ -68,13 +69,32 @@ pub async fn preview(arguments: &Preview) -> anyhow::Result<ExitCode> {
     }
 
     section(&format!("answer, by {}", writer(&arguments.bedrock)));
-    let Some(content) = ask(campaign, prompt, model(&arguments.bedrock).await?).await? else {
-        return Ok(ExitCode::FAILURE);
+    let content = ask(campaign, prompt, model(&arguments.bedrock).await?).await?;
+    let folder = arguments.campaigns.join(&arguments.campaign);
+    if let Some(content) = &content {
+        section("content, as it is stored");
+        say(pretty(&Value::Object(content.clone())));
+        let to = Recipient { user_id, attributes };
+        let written = Written { campaign: &arguments.campaign, content };
+        let heading = "message, as Braze renders it with this content";
+        message::show((&folder, heading), &campaigns, &to, Some(written))?;
+    }
+    let unknown = Recipient::new(choice::UNKNOWN_USER);
+    let heading = "message, for a user without content, who gets the fallback content";
+    message::show((&folder, heading), &campaigns, &unknown, None)?;
+    Ok(if content.is_some() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What is said of the user that only Braze knows.
+fn attributes(said: Option<&str>) -> anyhow::Result<Map<String, Value>> {
+    let Some(said) = said else { return Ok(Map::new()) };
+    let text = if said.trim_start().starts_with('{') {
+        said.to_owned()
+    } else {
+        let failed = || format!("--user-attributes: cannot read {said}, which is no JSON object");
+        fs::read_to_string(said).with_context(failed)?
     };
-    section("content, as it is stored");
-    say(pretty(&Value::Object(content.clone())));
-    message::show(arguments, &campaigns, &user_id, &content)?;
-    Ok(ExitCode::SUCCESS)
+    serde_json::from_str(&text).context("--user-attributes is not a JSON object")
 }
 
 /// Who writes the text, for a person.
@@ -128,18 +148,8 @@ async fn ask(
     }
 }
 
-fn show_prompt(
-    campaign: &CompiledCampaign,
-    user_id: &str,
-    trigger: &Past,
-    events: usize,
-    prompt: &str,
-) {
+fn show_prompt(campaign: &CompiledCampaign, prompt: &str) {
     let config = &campaign.campaign.config;
-    say(format_args!(
-        "user {user_id}, event {} ({}) of second {}, {events} of at most {} events remembered",
-        trigger.id, trigger.event_type, trigger.time, config.history
-    ));
     section("system");
     say(campaign.system.trim_end());
     section("prompt");
@@ -165,74 +175,4 @@ pub(crate) fn section(name: &str) {
 
 pub(crate) fn pretty(value: &Value) -> String {
     format!("{value:#}")
-}
-
-/// The events of a user that trigger the campaign, oldest first.
-fn choose(
-    campaign: &Arc<CompiledCampaign>,
-    events: &[UserRecord],
-    arguments: &Preview,
-) -> anyhow::Result<(String, Vec<Candidate>)> {
-    let allowed = &campaign.campaign.config.fields;
-    let mut by_user: BTreeMap<&str, Vec<Candidate>> = BTreeMap::new();
-    let mut types: BTreeSet<&str> = BTreeSet::new();
-    let mut skipped = 0;
-    for record in events {
-        types.insert(&record.event_type);
-        for event in &record.events {
-            let is_triggered = campaign.is_triggered_by(&record.event_type, event);
-            let is_triggered = is_triggered.unwrap_or_else(|error| {
-                say(format_args!("event {} does not trigger: {error}", event.id));
-                false
-            });
-            if is_triggered {
-                let (event, cut) = Past::of(&record.event_type, event, allowed);
-                if cut > 0 {
-                    say(format_args!(
-                        "event {}: {cut} fields are too large to be remembered whole",
-                        event.id
-                    ));
-                }
-                let lacks = campaign.lacks(&event);
-                if !lacks.is_empty() {
-                    say(format_args!(
-                        "event {} is skipped: it lacks {}",
-                        event.id,
-                        lacks.join(", ")
-                    ));
-                    skipped += 1;
-                    continue;
-                }
-                let of_user = by_user.entry(&record.user_id).or_default();
-                of_user.push(Candidate { event, redriven_at_ms: None });
-            }
-        }
-    }
-    let newest = |candidates: &[Candidate]| candidates.iter().map(|each| each.event.time).max();
-    let chosen = match &arguments.user {
-        Some(user_id) => by_user.remove_entry(user_id.as_str()),
-        None => by_user.into_iter().max_by_key(|(_, candidates)| newest(candidates)),
-    };
-    let Some((user_id, mut candidates)) = chosen else {
-        if skipped > 0 {
-            bail!(
-                "every event that triggers the campaign lacks what the prompt needs ({}): say \
-                 required in campaign.toml, or give the prompt a default",
-                Vec::from_iter(campaign.required.iter().map(String::as_str)).join(", ")
-            );
-        }
-        let config = &campaign.campaign.config.trigger;
-        let wanted: Vec<&str> = config.event_types.iter().map(String::as_str).collect();
-        let found: Vec<&str> = types.into_iter().collect();
-        let whose = arguments.user.as_ref().map_or(String::new(), |id| format!(" of user {id}"));
-        bail!(
-            "no event{whose} in {} triggers the campaign: it wants {}{}; the file holds {}",
-            arguments.events.display(),
-            wanted.join(", "),
-            config.when.as_ref().map_or(String::new(), |when| format!(" with {}", when.text)),
-            if found.is_empty() { "nothing".to_owned() } else { found.join(", ") }
-        );
-    };
-    candidates.sort_by(|a, b| a.event.order().cmp(&b.event.order()));
-    Ok((user_id.to_owned(), candidates))
 }

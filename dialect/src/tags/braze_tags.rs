@@ -146,19 +146,20 @@ impl Renderable for CallTag {
         let url = self.url.inner(runtime)?;
         let calls = state::with(runtime, |state| state.calls.clone());
         let call = Call { url, ..self.call.clone() };
-        let answer = calls.and_then(|calls| calls.answer(&call));
-        let Some(answer) = answer else {
-            state::with(runtime, |state| {
-                if state.purpose == Purpose::Preview {
-                    let reason =
-                        format!("{} is not called here, so its answer is nothing", call.url);
-                    state.faults.insert((self.line, reason));
+        let not_called = || format!("{} is not called here, so its answer is nothing", call.url);
+        let answer = match calls.map_or_else(|| Err(not_called()), |calls| calls.answer(&call)) {
+            Ok(answer) => answer,
+            Err(reason) => {
+                state::with(runtime, |state| {
+                    if state.purpose == Purpose::Preview {
+                        state.faults.insert((self.line, reason));
+                    }
+                });
+                if let Some(name) = call.save {
+                    runtime.set_global(name.into(), liquid_core::model::Value::Nil);
                 }
-            });
-            if let Some(name) = call.save {
-                runtime.set_global(name.into(), liquid_core::model::Value::Nil);
+                return Ok(());
             }
-            return Ok(());
         };
         state::fits(runtime, answer.len())?;
         match serde_json::from_str::<serde_json::Value>(&answer) {

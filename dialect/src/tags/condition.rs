@@ -201,8 +201,12 @@ impl Comparison {
         let Some((operator, right)) = &self.right else { return Ok(ruby::is_true(&left)) };
         let right = right.evaluate(runtime)?;
         state::spend(runtime, ruby::weight(&left) + ruby::weight(&right))?;
-        let is = |accepted: &[Ordering]| {
-            ruby::compare(&left, &right).is_some_and(|order| accepted.contains(&order))
+        let is = |accepted: &[Ordering]| match ruby::compare(&left, &right) {
+            Some(order) => accepted.contains(&order),
+            None => {
+                not_compared(runtime, &left, &right);
+                false
+            }
         };
         Ok(match operator {
             Operator::Equal => ruby::is_equal(&left, &right),
@@ -214,6 +218,31 @@ impl Comparison {
             Operator::Contains => ruby::contains(&left, &right),
         })
     }
+}
+
+/// Tells an author of a text beside a number, which are never compared.
+fn not_compared(
+    runtime: &dyn Runtime,
+    left: &dyn liquid_core::ValueView,
+    right: &dyn liquid_core::ValueView,
+) {
+    let is_text =
+        |value: &dyn liquid_core::ValueView| matches!(ruby::kind(value), ruby::Kind::Text(_));
+    let is_number = |value: &dyn liquid_core::ValueView| {
+        matches!(ruby::kind(value), ruby::Kind::Integer(_) | ruby::Kind::Float(_))
+    };
+    let (text, number) = match (left, right) {
+        (text, number) if is_text(text) && is_number(number) => (text, number),
+        (number, text) if is_text(text) && is_number(number) => (text, number),
+        _ => return,
+    };
+    state::note(runtime, || {
+        format!(
+            "the text \"{}\" is compared with the number {}, which is never true: make it a number before, with plus: 0",
+            ruby::text(text),
+            ruby::text(number)
+        )
+    });
 }
 
 impl Operator {

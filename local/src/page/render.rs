@@ -31,7 +31,7 @@ use tokio::time::timeout;
 
 use super::{Page, answer, error};
 use crate::front::CREDENTIALS;
-use campaign::message::{self, AnswersAtHand, Message};
+use campaign::message::{AnswersAtHand, ApiAnswer, Calls, Message, Recipient};
 
 /// Longest message: Braze's own editors take e-mails of about 100 KB.
 pub const MAX_MESSAGE_BYTES: usize = 128 * 1_024;
@@ -87,10 +87,10 @@ enum NotRendered {
 /// What a process is given that renders.
 #[derive(Serialize, Deserialize)]
 struct Input {
-    user_id: String,
+    to: Recipient,
     message: Message,
     /// What the api says, by campaign.
-    answers: BTreeMap<String, Value>,
+    answers: BTreeMap<String, ApiAnswer>,
 }
 
 /// What is asked for.
@@ -126,7 +126,7 @@ pub(super) async fn render(State(page): State<Arc<Page>>, body: Bytes) -> Respon
 impl Page {
     /// What a process needs that renders: the message with the content blocks of its campaign,
     /// and what the api says of every campaign, of its own already.
-    async fn input(&self, wanted: &Wanted, looked_up: Value) -> Input {
+    async fn input(&self, wanted: &Wanted, looked_up: ApiAnswer) -> Input {
         let mut answers = BTreeMap::from([(wanted.campaign.clone(), looked_up)]);
         let names = self.campaigns.iter().map(|each| &each.campaign.name);
         for name in names.filter(|name| **name != wanted.campaign) {
@@ -135,18 +135,24 @@ impl Page {
             }
         }
         let of_campaign = Message::read(&self.campaigns_dir.join(&wanted.campaign));
-        let content_blocks = of_campaign.unwrap_or_default().content_blocks;
-        let message = Message { text: wanted.message.clone(), content_blocks };
-        Input { user_id: wanted.user_id.clone(), message, answers }
+        let message = Message { text: wanted.message.clone(), ..of_campaign.unwrap_or_default() };
+        Input { to: Recipient::new(&wanted.user_id), message, answers }
     }
 
-    /// What the api answers Braze for this user, or with which status it refuses.
+    /// What the api answers Braze for this user in both formats, or with which status it
+    /// refuses.
     pub(super) async fn looked_up(
         &self,
         user_id: &str,
         campaign: &str,
-    ) -> Result<Value, (StatusCode, Value)> {
-        let query = [("user_id", user_id), ("campaign", campaign)];
+    ) -> Result<ApiAnswer, (StatusCode, Value)> {
+        let of_user = [("user_id", user_id), ("campaign", campaign)];
+        let dynamodb = self.look_up(&of_user).await?;
+        let plain = self.look_up(&[&of_user[..], &[("format", "plain")]].concat()).await?;
+        Ok(ApiAnswer { dynamodb, plain })
+    }
+
+    async fn look_up(&self, query: &[(&str, &str)]) -> Result<Value, (StatusCode, Value)> {
         let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
         let mut headers = HeaderMap::new();
         let basic = format!("Basic {}", BASE64_STANDARD.encode(CREDENTIALS));
@@ -248,10 +254,13 @@ pub fn child() -> anyhow::Result<ExitCode> {
     limit(Resource::As, MAX_ADDRESS_BYTES);
     let mut input = String::new();
     io::stdin().read_to_string(&mut input)?;
-    let Input { user_id, message, answers } = serde_json::from_str(&input)?;
-    match message.render(&user_id, Rc::new(AnswersAtHand(answers))) {
+    let Input { to, message, answers } = serde_json::from_str(&input)?;
+    let calls: Rc<dyn Calls> = Rc::new(AnswersAtHand(answers));
+    match message.render(&to, &calls) {
         Ok(shown) => {
-            let output = json!({ "rendered": shown.text, "notes": message::notes(&shown) });
+            let subject = shown.subject.as_ref().map(|subject| subject.text.trim());
+            let (rendered, notes) = (&shown.body.text, shown.notes());
+            let output = json!({ "subject": subject, "rendered": rendered, "notes": notes });
             io::stdout().write_all(output.to_string().as_bytes())?;
             Ok(ExitCode::SUCCESS)
         }

@@ -66,7 +66,7 @@ impl Page {
             "events": events,
             "content": data.and_then(|data| serde_json::to_value(data).ok()),
             "item": provenance(item),
-            "api": self.looked_up(user_id, name).await.ok(),
+            "api": self.looked_up(user_id, name).await.ok().map(|answer| answer.dynamodb),
             "message": fs::read_to_string(message).ok(),
         })
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use apache_avro::Reader;
 use apache_avro::types::Value;
-use campaign::message::{AnswersAtHand, Message};
+use campaign::message::{AnswersAtHand, ApiAnswer, Calls, Message, Recipient};
 use contract::metrics::Counts;
 use currents::generate::{Course, Plan, generate};
 use currents::input::Input;
@@ -161,10 +161,13 @@ impl Rig {
         let mut answers = BTreeMap::new();
         for campaign in campaigns {
             let query = format!("user_id={user_id}&campaign={campaign}");
-            answers.insert((*campaign).to_owned(), self.look_up(&query).await.1);
+            let dynamodb = self.look_up(&query).await.1;
+            let plain = self.look_up(&format!("{query}&format=plain")).await.1;
+            answers.insert((*campaign).to_owned(), ApiAnswer { dynamodb, plain });
         }
         let message = Message { text: text.to_owned(), ..Message::default() };
-        message.render(user_id, Rc::new(AnswersAtHand(answers))).expect("renders").text
+        let calls: Rc<dyn Calls> = Rc::new(AnswersAtHand(answers));
+        message.render(&Recipient::new(user_id), &calls).expect("renders").body.text
     }
 }
 

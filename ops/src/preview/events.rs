@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 /// First bytes of every Avro object container file.
 const AVRO_MAGIC: &[u8] = b"Obj\x01";
 
-pub(super) fn read(path: &Path, wanted: BTreeSet<String>) -> anyhow::Result<Vec<UserRecord>> {
+pub(crate) fn read(path: &Path, wanted: BTreeSet<String>) -> anyhow::Result<Vec<UserRecord>> {
     let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     if bytes.starts_with(AVRO_MAGIC) {
         return read_container(path, &bytes, wanted);

@@ -185,7 +185,9 @@ fn a_preview_says_what_it_cannot_evaluate_and_what_it_cannot_show() {
     let changed = changed.replace("event.name == ", "event.name + 1 == ");
     fs::write(&path, changed).expect("is written");
     let output = ops(&[&arguments[..], &with_folder].concat());
-    assert!(stdout(&output).contains("event good does not trigger"), "{}", stdout(&output));
+    let said = stderr(&output);
+    assert!(said.contains("good (users.behaviors.CustomEvent) condition could not"), "{said}");
+    assert!(said.contains("event.name is the text \"episode_watched\""), "{said}");
 }
 
 #[test]

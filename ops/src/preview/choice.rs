@@ -1,0 +1,149 @@
+//! Whose events a preview shows, and what to say where nothing asks for content.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use anyhow::bail;
+use campaign::{CompiledCampaign, Past};
+use contract::user_record::UserRecord;
+
+use crate::arguments::Preview;
+use crate::outcome::{self, Outcome, Seen};
+use crate::say;
+
+/// A user of whom nothing is known.
+pub(super) const UNKNOWN_USER: &str = "unknown-user";
+
+/// Most users, and most events, that are told of.
+const MAX_TOLD: usize = 10;
+
+/// The user whose events are shown, and what becomes of them: the one that was named, or
+/// whoever has the newest event that asks for content.
+pub(super) fn choose(
+    campaign: &Arc<CompiledCampaign>,
+    records: &[UserRecord],
+    arguments: &Preview,
+) -> anyhow::Result<(String, Vec<Seen>)> {
+    let users: BTreeSet<&str> = records.iter().map(|record| record.user_id.as_str()).collect();
+    let file = arguments.events.display();
+    if users.is_empty() {
+        bail!("{file} holds no event of a user");
+    }
+    if let Some(user_id) = &arguments.user {
+        if !users.contains(user_id.as_str()) {
+            bail!("no event of user {user_id} in {file}{}", similar_user(records, user_id));
+        }
+        return Ok((user_id.clone(), outcome::of_user(campaign, records, user_id)));
+    }
+    let of_all: BTreeMap<&str, Vec<Seen>> =
+        users.iter().map(|user| (*user, outcome::of_user(campaign, records, user))).collect();
+    let newest = |seen: &[Seen]| asking(seen).map(|(trigger, _)| trigger.time);
+    let chosen = of_all.iter().filter(|(_, seen)| newest(seen).is_some());
+    match chosen.max_by_key(|(_, seen)| newest(seen)) {
+        Some((user_id, seen)) => Ok(((*user_id).to_owned(), seen.clone())),
+        None => bail!("{}", nobody_asks(campaign, &of_all, arguments)),
+    }
+}
+
+/// The newest event that asks for content, and the history that it is written from.
+pub(super) fn asking(seen: &[Seen]) -> Option<(&Seen, &[Past])> {
+    seen.iter().rev().find_map(|event| match &event.outcome {
+        Outcome::Asks(history) => Some((event, history.as_slice())),
+        _ => None,
+    })
+}
+
+/// Says whose events are shown, and what became of the events that do not ask.
+pub(super) fn tell(
+    campaign: &CompiledCampaign,
+    records: &[UserRecord],
+    (user_id, seen): (&str, &[Seen]),
+    trigger: &Seen,
+) {
+    let users: BTreeSet<&str> = records.iter().map(|record| record.user_id.as_str()).collect();
+    let others = match users.len() - 1 {
+        0 => String::new(),
+        n => format!(" ({n} other users in the file: --user picks one)"),
+    };
+    let events = asking(seen).map_or(0, |(_, history)| history.len());
+    say(format_args!(
+        "user {user_id}{others}, event {}: {events} of at most {} events remembered",
+        trigger.named(),
+        campaign.campaign.config.history
+    ));
+    let told = |event: &&Seen| {
+        event.cut > 0 || !matches!(event.outcome, Outcome::Asks(_) | Outcome::OtherType)
+    };
+    for event in seen.iter().filter(told).take(MAX_TOLD) {
+        if event.cut > 0 {
+            say(format_args!(
+                "event {}: {} fields are too large to be remembered whole",
+                event.id, event.cut
+            ));
+        }
+        if !matches!(event.outcome, Outcome::Asks(_)) {
+            say(format_args!("event {} {}", event.named(), event.reason(campaign)));
+        }
+    }
+}
+
+/// Why none of a user's events asks for content.
+pub(super) fn nothing_asks(campaign: &CompiledCampaign, user_id: &str, seen: &[Seen]) -> String {
+    let of_type = seen.iter().filter(|event| event.outcome != Outcome::OtherType);
+    let reasons: Vec<String> = of_type
+        .take(MAX_TOLD)
+        .map(|event| format!("\n  {} {}", event.named(), event.reason(campaign)))
+        .collect();
+    if reasons.is_empty() {
+        return format!("no event of user {user_id} {}", types(campaign, seen.iter()));
+    }
+    format!("none of the events of user {user_id} asks for content:{}", reasons.concat())
+}
+
+fn nobody_asks(
+    campaign: &CompiledCampaign,
+    of_all: &BTreeMap<&str, Vec<Seen>>,
+    arguments: &Preview,
+) -> String {
+    let file = arguments.events.display();
+    let all = || of_all.values().flatten();
+    let mut of_type = all().filter(|event| event.outcome != Outcome::OtherType).peekable();
+    if of_type.peek().is_none() {
+        return format!("no event in {file} {}", types(campaign, all()));
+    }
+    if of_type.clone().all(|event| matches!(event.outcome, Outcome::Lacks(_))) {
+        let required = Vec::from_iter(campaign.required.iter().map(String::as_str)).join(", ");
+        return format!(
+            "every event that triggers the campaign lacks what the prompt needs ({required}): say \
+             required in campaign.toml, or give the prompt a default"
+        );
+    }
+    let reasons: Vec<String> = of_type
+        .take(MAX_TOLD)
+        .map(|event| format!("\n  {} {}", event.named(), event.reason(campaign)))
+        .collect();
+    format!("no event in {file} asks for content:{}", reasons.concat())
+}
+
+/// The types that are there beside those that are wanted.
+fn types<'s>(campaign: &CompiledCampaign, seen: impl Iterator<Item = &'s Seen>) -> String {
+    let mut found: BTreeMap<&str, usize> = BTreeMap::new();
+    for event in seen {
+        *found.entry(&event.event_type).or_default() += 1;
+    }
+    let found: Vec<String> = found.iter().map(|(name, n)| format!("{name} ({n})")).collect();
+    let wanted = &campaign.campaign.config.trigger.event_types;
+    let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
+    format!("triggers the campaign: it wants {}; there is {}", wanted.join(", "), found.join(", "))
+}
+
+/// Users that there are, where somebody named one that is not there.
+pub(crate) fn similar_user(records: &[UserRecord], user_id: &str) -> String {
+    let users: BTreeSet<&str> = records.iter().map(|record| record.user_id.as_str()).collect();
+    let is_similar = |user: &&&str| user.eq_ignore_ascii_case(user_id.trim());
+    if let Some(user) = users.iter().find(is_similar) {
+        return format!(": did you mean {user}?");
+    }
+    let some: Vec<&str> = users.iter().take(MAX_TOLD).copied().collect();
+    if some.is_empty() { String::new() } else { format!(": there is {}", some.join(", ")) }
+}

@@ -1,0 +1,48 @@
+//! Tells what becomes of a user's events in each campaign, and why: which meet the trigger,
+//! what a condition saw, and what eligibility says.
+//!
+//! It knows the events that it is given and nothing that a deployment remembers.
+
+use std::process::ExitCode;
+
+use anyhow::bail;
+use campaign::wanted_fields;
+
+use crate::arguments::Why;
+use crate::outcome::{self, Outcome};
+use crate::preview::{events, similar_user};
+use crate::say;
+
+/// Tells what becomes of a user's events.
+pub fn why(arguments: &Why) -> anyhow::Result<ExitCode> {
+    let campaigns = campaign::load(&arguments.campaigns)?;
+    let records = events::read(&arguments.events, wanted_fields(&campaigns))?;
+    if !records.iter().any(|record| record.user_id == arguments.user) {
+        bail!(
+            "no event of user {} in {}{}",
+            arguments.user,
+            arguments.events.display(),
+            similar_user(&records, &arguments.user)
+        );
+    }
+    for campaign in &campaigns {
+        let seen = outcome::of_user(campaign, &records, &arguments.user);
+        let config = &campaign.campaign.config;
+        let when = config.trigger.when.as_ref();
+        say(format_args!(
+            "{}, on {}{}",
+            campaign.campaign.name,
+            Vec::from_iter(config.trigger.event_types.iter().map(String::as_str)).join(", "),
+            when.map_or(String::new(), |when| format!(" with {}", when.text.trim()))
+        ));
+        for event in &seen {
+            say(format_args!("  {}: {}", event.named(), event.reason(campaign)));
+        }
+        let asking = seen.iter().rev().find(|event| matches!(event.outcome, Outcome::Asks(_)));
+        say(match asking {
+            Some(event) => format!("  -> content, written for {}", event.id),
+            None => "  -> nothing asks for content: the user gets the fallback content".to_owned(),
+        });
+    }
+    Ok(ExitCode::SUCCESS)
+}
