@@ -25,7 +25,14 @@ NODE_OF_TESTS := $(addsuffix /node_modules,api/tests/render dialect/conformance 
 STAGE ?= dev
 PORT ?= 4566
 BEDROCK_PORT ?= 8090
+
+# The folder of campaigns, absolute or from here. Recipes and programs read it in the environment,
+# where a name may have blanks.
+CAMPAIGNS ?= campaigns
+export CAMPAIGNS
+
 CDK := npm --prefix infra run --silent cdk --
+CONTEXT = --context stage=$(STAGE) --context "campaigns=$$CAMPAIGNS"
 
 .PHONY: help
 help: ## list the commands
@@ -117,43 +124,46 @@ check: infra/node_modules ## format, lint, documentation and types
 	npm --prefix infra run check
 
 .PHONY: lambdas
-lambdas: infra/node_modules ## build the functions for Lambda; ARCH=arm64 for the other processors
+lambdas: infra/node_modules ## build the functions for Lambda; ARCH=arm64 for the other processors, CAMPAIGNS=DIR for your own
+	@# Functions do not start with a campaign that is wrong. Events of one's own are no matter to them.
+	cargo run --profile local --locked --quiet --bin ops -- campaigns check --unknown-events
 	RUSTFLAGS="$(if $(filter x86_64,$(ARCH)),$(LAMBDA_RUSTFLAGS))" $(LAMBDA_CROSS) \
 		cargo build --locked --profile lambda --target-dir target/lambda \
 		$(if $(LAMBDA_TARGET),--target $(LAMBDA_TARGET)) $(addprefix --package ,$(LAMBDAS))
 	for program in $(LAMBDAS); do \
-		folder=target/lambda-assets/$(ARCH)/$$program && rm -rf $$folder && mkdir -p $$folder && \
+		folder=target/lambda-assets/$(ARCH)/$$program && rm -rf $$folder && mkdir -p $$folder/campaigns && \
 		cp target/lambda/$(LAMBDA_TARGET)/lambda/$$program $$folder/bootstrap && \
-		cp -R campaigns $$folder/campaigns || exit 1; \
+		cp -RL "$$CAMPAIGNS"/*/ $$folder/campaigns && chmod -R a+rX $$folder || exit 1; \
 	done
 	npm --prefix infra run --silent check-glibc -- \
 		$(foreach program,$(LAMBDAS),$(CURDIR)/target/lambda-assets/$(ARCH)/$(program)/bootstrap)
 
 .PHONY: synth
 synth: infra/node_modules ## write the CloudFormation template of STAGE=dev to infra/cdk.out
-	$(CDK) synth --quiet --context stage=$(STAGE)
+	$(CDK) synth --quiet $(CONTEXT)
 
 .PHONY: bootstrap
 bootstrap: infra/node_modules ## make an account and region ready for deployments, once
-	$(CDK) bootstrap --context stage=$(STAGE) $(ARGS)
+	$(CDK) bootstrap $(CONTEXT) $(ARGS)
 
 .PHONY: deploy
 deploy: lambdas ## build, and deploy STAGE=dev with the AWS credentials at hand
-	$(CDK) deploy --context stage=$(STAGE) --context built=true $(ARGS)
+	$(CDK) deploy $(CONTEXT) --context built=true $(ARGS)
 
 .PHONY: diff
 diff: lambdas ## show what a deployment of STAGE=dev would change
-	$(CDK) diff --context stage=$(STAGE) --context built=true $(ARGS)
+	$(CDK) diff $(CONTEXT) --context built=true $(ARGS)
 
 .PHONY: destroy
 destroy: infra/node_modules ## remove STAGE=dev from AWS; buckets and their key stay
-	$(CDK) destroy --context stage=$(STAGE) $(ARGS)
+	$(CDK) destroy $(CONTEXT) $(ARGS)
 
 .PHONY: emulator
 emulator: target/ministack/ready ## run an emulated AWS to deploy to until Ctrl-C; PORT=n for another than 4566
 	cargo build --profile local --locked --bin local
-	@# Functions inherit the environment, and so find the stand-in for Bedrock.
-	target/local/local bedrock --port $(BEDROCK_PORT) & trap "kill $$!" EXIT; \
+	@# Functions inherit the environment, and so find the stand-in for Bedrock. Ctrl-C ends all of
+	@# them; the shell outlives it to wait for them.
+	trap : INT; target/local/local bedrock --port $(BEDROCK_PORT) & trap "kill $$! 2>/dev/null; wait" EXIT; \
 		AWS_ENDPOINT_URL=http://127.0.0.1:$(PORT) GATEWAY_PORT=$(PORT) BIND_HOST=127.0.0.1 \
 		AWS_ENDPOINT_URL_BEDROCK_RUNTIME=http://127.0.0.1:$(BEDROCK_PORT) target/ministack/bin/ministack
 

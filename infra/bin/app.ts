@@ -1,9 +1,8 @@
 import { App, Validations } from 'aws-cdk-lib';
 import { AwsSolutionsChecks } from 'cdk-nag';
-import { join } from 'node:path';
 
 import { codePath } from '../lib/assets.js';
-import { askedOfBedrock } from '../lib/campaigns.js';
+import { askedOfBedrock, campaignsFolder } from '../lib/campaigns.js';
 import { environment } from '../lib/environments.js';
 import { PipelineStack } from '../lib/pipeline-stack.js';
 
@@ -16,6 +15,8 @@ const settings = environment(stage);
 const required = app.node.tryGetContext('built') === 'true';
 // A folder of other programs than `make lambdas` built.
 const programs: string | undefined = app.node.tryGetContext('programs');
+// The same folder as `make lambdas` copies from.
+const campaigns = campaignsFolder(app.node.tryGetContext('campaigns'));
 
 new PipelineStack(app, `BrazeContent-${stage}`, {
   env: {
@@ -23,6 +24,6 @@ new PipelineStack(app, `BrazeContent-${stage}`, {
     region: settings.region ?? process.env['CDK_DEFAULT_REGION'],
   },
   environment: settings,
-  asked: askedOfBedrock(join(import.meta.dirname, '../../campaigns')),
+  asked: askedOfBedrock(campaigns),
   codePath: (program) => codePath(settings, program, { programs, required }),
 });

@@ -1,6 +1,9 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { parse } from 'smol-toml';
+
+/** What a folder of campaigns is relative to. */
+const PROJECT = join(import.meta.dirname, '../..');
 
 /** What the campaigns ask of Amazon Bedrock. */
 export interface AskedOfBedrock {
@@ -8,6 +11,16 @@ export interface AskedOfBedrock {
   readonly models: readonly string[];
   /** Guardrails, by id or ARN, each once. */
   readonly guardrails: readonly string[];
+}
+
+/** The folder of campaigns that has this name; without one, the project's own. */
+export function campaignsFolder(named = 'campaigns'): string {
+  const folder = resolve(PROJECT, named);
+  if (named === '' || !isFolder(folder)) {
+    const remedy = `name one by CAMPAIGNS=DIR, absolute or relative to ${PROJECT}`;
+    throw new Error(`there is no folder of campaigns "${named}": ${remedy}`);
+  }
+  return folder;
 }
 
 /**
@@ -29,15 +42,20 @@ export function askedOfBedrock(folder: string): AskedOfBedrock {
   return { models: [...models].sort(), guardrails: [...guardrails].sort() };
 }
 
+/** One of each folder that the programs take for a campaign: links count, hidden folders do not. */
 function campaignFiles(folder: string): string[] {
-  const files = readdirSync(folder, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory())
-    .map((entry) => join(folder, entry.name, 'campaign.toml'));
+  const files = readdirSync(folder)
+    .filter((name) => !name.startsWith('.') && isFolder(join(folder, name)))
+    .map((name) => join(folder, name, 'campaign.toml'));
   const missing = files.filter((file) => !existsSync(file));
   if (files.length === 0 || missing.length > 0) {
     throw new Error(`${missing[0] ?? join(folder, '*/campaign.toml')} is not there`);
   }
   return files;
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
 function text(value: unknown, file: string, setting: string): string {

@@ -1,9 +1,14 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 
-import { askedOfBedrock } from '../lib/campaigns.js';
+import { askedOfBedrock, campaignsFolder } from '../lib/campaigns.js';
+
+const ROOT = join(import.meta.dirname, '../..');
+
+/** The campaigns that all tests of the project share. */
+const SHARED = 'campaign/tests/campaigns';
 
 const folders: string[] = [];
 
@@ -23,10 +28,31 @@ test('every model, profile and guardrail of any campaign is asked for, each once
   expect(askedOfBedrock(folder)).toEqual({ models: ['c.d', 'us.a.b'], guardrails: ['g'] });
 });
 
-test('the campaigns of this repository can be read', () => {
-  const { models } = askedOfBedrock(join(import.meta.dirname, '../../campaigns'));
+test('a campaign as people write it can be read', () => {
+  const { models } = askedOfBedrock(campaignsFolder(SHARED));
 
-  expect(models.length).toBeGreaterThan(0);
+  expect(models).toEqual(['us.anthropic.claude-haiku-4-5-20251001-v1:0']);
+});
+
+test('what the programs take for a campaign counts, and nothing beside it', () => {
+  const folder = campaigns({ one: 'model_id = "a"\n', '.git': undefined });
+  writeFileSync(join(folder, 'README.md'), 'Ours.');
+  const elsewhere = campaigns({ two: 'model_id = "b"\n' });
+  symlinkSync(join(elsewhere, 'two'), join(folder, 'linked'));
+
+  expect(askedOfBedrock(folder).models).toEqual(['a', 'b']);
+});
+
+test('campaigns stand in a folder that is named from the project or from the root', () => {
+  const folder = join(campaigns({ 'of ours': undefined }), 'of ours');
+
+  expect(campaignsFolder(folder)).toBe(folder);
+  expect(campaignsFolder(relative(ROOT, folder))).toBe(folder);
+  expect(campaignsFolder(SHARED)).toBe(join(ROOT, SHARED));
+});
+
+test.each(['not/there', 'README.md', ''])('what is no folder is refused with what to say: "%s"', (named) => {
+  expect(() => campaignsFolder(named)).toThrow(/no folder of campaigns ".*": name one by CAMPAIGNS=DIR/);
 });
 
 test.each([

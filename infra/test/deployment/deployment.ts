@@ -28,7 +28,8 @@ export interface Outputs {
 export async function deploy(emulator: Emulator, folder: string): Promise<Outputs> {
   const programs = gatherPrograms(join(folder, 'programs'));
   const file = join(folder, 'outputs.json');
-  const context = [`stage=${STAGE}`, 'built=true', `programs=${programs}`];
+  const from = [`programs=${programs}`, `campaigns=${CAMPAIGNS}`];
+  const context = [`stage=${STAGE}`, 'built=true', ...from];
   const options = [
     ...context.flatMap((each) => ['--context', each]),
     ...['--output', join(folder, 'cdk.out'), '--ci', '--no-notices'],

@@ -6,7 +6,8 @@ const ROOT = join(import.meta.dirname, '../../..');
 /** The CDK app, where its command line runs. */
 export const INFRA = join(ROOT, 'infra');
 
-export const CAMPAIGNS = join(ROOT, 'campaigns');
+/** The campaigns that all tests of the project share. */
+export const CAMPAIGNS = join(ROOT, 'campaign/tests/campaigns');
 
 /** A program that `cargo test --workspace` builds. */
 export function program(name: string): string {
