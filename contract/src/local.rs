@@ -44,6 +44,9 @@ pub struct Metrics {
     pub drained: bool,
     /// What waits.
     pub backlog: Backlog,
+    /// What it is waited for, in words, where nothing has moved for some seconds.
+    #[serde(default)]
+    pub waiting: Vec<String>,
     /// From an object's appearance to its readable content.
     pub freshness_ms: Freshness,
     /// The model's quota, where it is known.

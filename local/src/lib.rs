@@ -28,6 +28,7 @@ pub mod progress;
 pub mod redriven;
 pub mod run;
 pub mod stand_in;
+pub mod standstill;
 pub mod summary;
 pub mod totals;
 

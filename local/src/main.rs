@@ -15,9 +15,10 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What is shown unless somebody asks for more. The embedded DynamoDB warns of every
 /// condition that is not met, which is how instances agree; the SDK complains of calls that
-/// a fault ends before there is a connection.
-const DEFAULT_FILTER: &str =
-    "warn,s3s=off,dynoxide=error,aws_smithy_runtime::client::http::connection_poisoning=off";
+/// a fault ends before there is a connection, and of places without a region before it says
+/// that there is none.
+const DEFAULT_FILTER: &str = "warn,s3s=off,dynoxide=error,aws_config=error,\
+                              aws_smithy_runtime::client::http::connection_poisoning=off";
 
 /// The C library's allocator makes threads wait for one another.
 #[global_allocator]

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use crate::bedrock::StandIn;
 use crate::faults::Faults;
+use crate::standstill::Standstill;
 use crate::summary::Summary;
 use crate::totals::{Totals, get};
 
@@ -21,13 +22,19 @@ pub struct Metrics {
     totals: Arc<Totals>,
     stand_in: Option<StandIn>,
     faults: Option<Faults>,
+    standstill: Option<Arc<Standstill>>,
     started: Instant,
 }
 
 impl Metrics {
     /// The figures of a run that starts now.
-    pub fn new(totals: Arc<Totals>, stand_in: Option<StandIn>, faults: Option<Faults>) -> Self {
-        Self { totals, stand_in, faults, started: Instant::now() }
+    pub fn new(
+        totals: Arc<Totals>,
+        stand_in: Option<StandIn>,
+        faults: Option<Faults>,
+        standstill: Option<Arc<Standstill>>,
+    ) -> Self {
+        Self { totals, stand_in, faults, standstill, started: Instant::now() }
     }
 
     /// The figures as they are now.
@@ -52,6 +59,7 @@ impl Metrics {
             lost,
             drained: objects + records == 0,
             backlog: Backlog { objects, records },
+            waiting: self.standstill.as_ref().map(|each| each.sentences()).unwrap_or_default(),
             freshness_ms: self.freshness(),
             quota: self.stand_in.as_ref().map(quota),
             stand_in: self.stand_in.as_ref().map(calls),
@@ -106,7 +114,7 @@ mod tests {
         add(&totals.notifications_done, 1);
         add(&totals.records_done, 1);
 
-        let now = Metrics::new(totals, None, None).now();
+        let now = Metrics::new(totals, None, None, None).now();
 
         assert_eq!(now.backlog, Backlog { objects: 1, records: 2 });
         assert_eq!((now.drained, now.quota), (false, None));

@@ -49,6 +49,7 @@ use crate::page::Page;
 use crate::page::recent::{Noting, Recent};
 use crate::page::render::Renderer;
 use crate::page::samples::Samples;
+use crate::standstill::Standstill;
 use crate::totals::{Totals, add, get};
 
 /// How often the end of the work is looked for.
@@ -107,6 +108,8 @@ pub struct Pipeline {
     pub aws: EmbeddedAws,
     /// What has happened so far.
     pub totals: Arc<Totals>,
+    /// Notices that nothing moves.
+    pub standstill: Arc<Standstill>,
     /// Where the api listens.
     pub address: SocketAddr,
     /// The stand-in for Bedrock, if one is used.
@@ -190,7 +193,14 @@ impl Pipeline {
         };
         let api = Arc::new(Api::new(table, gate, None, campaigns, UnknownUser::Fallback));
         let totals = Arc::new(Totals::default());
-        let metrics = Metrics::new(Arc::clone(&totals), stand_in.clone(), faults.clone());
+        let processor = Arc::new(processor);
+        let standstill = Arc::new(Standstill::new(Arc::clone(&totals), Arc::clone(&processor)));
+        let metrics = Metrics::new(
+            Arc::clone(&totals),
+            stand_in.clone(),
+            faults.clone(),
+            Some(Arc::clone(&standstill)),
+        );
         let page = Page {
             samples: Samples::start(metrics.clone(), &tasks, &stop),
             metrics,
@@ -205,7 +215,7 @@ impl Pipeline {
 
         let wiring = Wiring {
             kinesis: aws.kinesis.clone(),
-            processor: Arc::new(processor),
+            processor,
             dead_letters,
             mapping: options.mapping,
             totals: Arc::clone(&totals),
@@ -218,7 +228,18 @@ impl Pipeline {
         let address =
             front::serve(listener, api, Arc::clone(&totals), Arc::new(page), &tasks, &stop)?;
         let folder = folder.to_owned();
-        Ok(Self { aws, totals, address, stand_in, folder, notifications, shards, tasks, stop })
+        Ok(Self {
+            aws,
+            totals,
+            standstill,
+            address,
+            stand_in,
+            folder,
+            notifications,
+            shards,
+            tasks,
+            stop,
+        })
     }
 
     /// Lets other processes put objects into the bucket, through `listener`; each is

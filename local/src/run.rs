@@ -164,7 +164,7 @@ async fn work(
     let kept = if letters.is_empty() { 0 } else { send_again(folder, &letters, pipeline).await? };
     tokio::select! {
         done = upload_and_drain(pipeline, &files) => done?,
-        () = progress::draw(Arc::clone(&pipeline.totals), files.len() as u64) => {}
+        () = draw(pipeline, files.len() as u64) => {}
     }
     let writer = writer(arguments.system.bedrock);
     let summary = Summary::new(&pipeline.totals, began.elapsed(), writer);
@@ -187,9 +187,18 @@ async fn work(
     Ok(if is_clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// Draws what goes on, and says what is waited for.
+async fn draw(pipeline: &Pipeline, files: u64) {
+    let (totals, standstill) = (Arc::clone(&pipeline.totals), Arc::clone(&pipeline.standstill));
+    progress::draw(totals, standstill, files).await;
+}
+
 /// Processes what a run that was stopped left on the stream, outside of this run's figures.
 async fn finish_earlier_run(pipeline: &Pipeline) {
-    pipeline.drain().await;
+    tokio::select! {
+        () = pipeline.drain() => {}
+        () = draw(pipeline, 0) => {}
+    }
     let records = get(&pipeline.totals.records_done);
     if records > 0 {
         say(format_args!("Finished {records} stream records of an earlier run."));

@@ -1,5 +1,6 @@
 //! What has happened so far, added up over all invocations.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -18,6 +19,10 @@ const DIGITS: u8 = 2;
 pub struct Totals {
     counts: Mutex<Counts>,
     freshness_ms: Mutex<Histogram<u64>>,
+    /// Events whose condition could not be evaluated, by campaign.
+    conditions_failed: Mutex<BTreeMap<String, u64>>,
+    /// Records that go back for a reason and have not come through since, by shard.
+    returned: Mutex<BTreeMap<String, (String, usize)>>,
     /// Objects uploaded, each of which was notified of.
     pub uploaded: AtomicU64,
     /// Notifications sent: of uploads, and of the rest of large objects.
@@ -42,6 +47,8 @@ impl Default for Totals {
         Self {
             counts: Mutex::default(),
             freshness_ms: Mutex::new(freshness_ms),
+            conditions_failed: Mutex::default(),
+            returned: Mutex::default(),
             uploaded: AtomicU64::default(),
             notified: AtomicU64::default(),
             notifications_done: AtomicU64::default(),
@@ -58,6 +65,8 @@ impl Totals {
     pub fn restart(&self) {
         *locked(&self.counts) = Counts::default();
         locked(&self.freshness_ms).reset();
+        locked(&self.conditions_failed).clear();
+        locked(&self.returned).clear();
         for counter in [
             &self.uploaded,
             &self.notified,
@@ -74,6 +83,36 @@ impl Totals {
     /// Adds an invocation's counters.
     pub fn add(&self, counts: &Counts) {
         locked(&self.counts).merge(counts);
+    }
+
+    /// Adds the events whose condition could not be evaluated in an invocation.
+    pub fn add_conditions_failed(&self, by_campaign: BTreeMap<String, u64>) {
+        let mut all = locked(&self.conditions_failed);
+        for (campaign, n) in by_campaign {
+            *all.entry(campaign).or_default() += n;
+        }
+    }
+
+    /// Events whose condition could not be evaluated, by campaign.
+    pub fn conditions_failed(&self) -> BTreeMap<String, u64> {
+        locked(&self.conditions_failed).clone()
+    }
+
+    /// Notes how many records of a shard go back and why, or that none does any more.
+    pub fn note_returned(&self, shard: &str, returned: Option<(String, usize)>) {
+        match returned {
+            Some(returned) => drop(locked(&self.returned).insert(shard.to_owned(), returned)),
+            None => drop(locked(&self.returned).remove(shard)),
+        }
+    }
+
+    /// How many records go back, by reason.
+    pub fn returned(&self) -> BTreeMap<String, usize> {
+        let mut reasons = BTreeMap::new();
+        for (reason, n) in locked(&self.returned).values() {
+            *reasons.entry(reason.clone()).or_default() += n;
+        }
+        reasons
     }
 
     /// Adds the time from an object's appearance to its content being readable.

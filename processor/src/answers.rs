@@ -16,6 +16,7 @@ mod health;
 mod latency;
 mod lookout;
 mod refusals;
+mod waits;
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -44,6 +45,7 @@ use health::Health;
 use latency::Latency;
 use lookout::Lookout;
 use refusals::Refusals;
+use waits::Waits;
 
 pub use generation::{MAX_FAILED_CALLS, MAX_FAILED_CALLS_WITHOUT_ANSWERS};
 
@@ -135,6 +137,7 @@ pub struct Answers {
     refusals: Refusals,
     health: Health,
     lookout: Lookout,
+    waits: Waits,
 }
 
 impl Answers {
@@ -157,12 +160,18 @@ impl Answers {
             refusals: Refusals::default(),
             health: Health::default(),
             lookout: Lookout::default(),
+            waits: Waits::default(),
         }
     }
 
     /// Calls of the quota's table since this was asked last.
     pub(crate) fn count_table_calls(&self) -> u64 {
         self.quotas.count_table_calls()
+    }
+
+    /// What questions wait for just now, with how many there are of each.
+    pub(crate) fn waits(&self) -> std::collections::BTreeMap<String, usize> {
+        self.waits.now()
     }
 
     /// Logs what the service refused since this was called last.
@@ -196,7 +205,12 @@ impl Answers {
                     if !deadline.allows(wait) {
                         return Conclusion::GiveBack("somebody else asks the same".to_owned());
                     }
+                    let waiting = self.waits.begin(|| {
+                        let campaign = &campaign.campaign.name;
+                        format!("the answer to the same prompt (campaign {campaign})")
+                    });
                     sleep(wait).await;
+                    drop(waiting);
                     let looked =
                         self.lookout.look(&self.coordination, &self.clock, &question.hash).await;
                     match looked {

@@ -242,15 +242,26 @@ impl Fates {
         }
     }
 
-    /// The records that Kinesis must deliver again, in their order: those with an event that
-    /// goes back.
-    pub fn response(&self, batch: &Batch) -> KinesisEventResponse {
+    /// Tells whether an event's record is not delivered again: Kinesis delivers everything
+    /// from the first record that goes back.
+    pub(crate) fn is_final(&self, batch: &Batch, event: usize) -> bool {
+        let first = self.returned_records(batch).first().copied();
+        first.is_none_or(|first| batch.events[event].record < first)
+    }
+
+    fn returned_records(&self, batch: &Batch) -> BTreeSet<usize> {
         let events = batch.events.iter().zip(&self.events);
         let returned = events.filter(|(_, fate)| **fate == Fate::Returned);
         let mut records: BTreeSet<usize> = returned.map(|(received, _)| received.record).collect();
         records.extend(&self.returned);
+        records
+    }
+
+    /// The records that Kinesis must deliver again, in their order: those with an event that
+    /// goes back.
+    pub fn response(&self, batch: &Batch) -> KinesisEventResponse {
         let mut response = KinesisEventResponse::default();
-        for record in records {
+        for record in self.returned_records(batch) {
             let mut failure = KinesisBatchItemFailure::default();
             failure.item_identifier = Some(batch.records[record].sequence_number.clone());
             response.batch_item_failures.push(failure);

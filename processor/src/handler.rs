@@ -1,5 +1,6 @@
 //! One invocation: a Kinesis batch in, the sequence numbers to deliver again out.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -78,7 +79,13 @@ pub struct Report {
     pub freshness: Vec<Duration>,
     /// Why something goes back, of several reasons the last.
     pub returned_for: Option<String>,
+    /// Events whose condition could not be evaluated, by campaign; those that come again are
+    /// counted when they come for the last time.
+    pub conditions_failed: BTreeMap<String, u64>,
 }
+
+/// Events for which a condition could not be evaluated: campaign and place.
+type Unevaluated = Vec<(String, usize)>;
 
 impl Processor {
     /// Works for these campaigns; asks at most so many `questions` at a time.
@@ -127,6 +134,12 @@ impl Processor {
         Ok(Self::new(campaigns, ports, questions, (Clock::System, Jitter::default())))
     }
 
+    /// What questions wait for just now, with how many there are of each: for a person who
+    /// watches. It can quote the service, and is for no log.
+    pub fn waits(&self) -> BTreeMap<String, usize> {
+        self.tools.answers.waits()
+    }
+
     /// Processes a batch; never fails as a whole.
     pub async fn handle(&self, delivery: KinesisEvent, deadline: SystemTime) -> Report {
         let Tools { answers, writer } = &self.tools;
@@ -138,7 +151,8 @@ impl Processor {
         let table = Arc::clone(&writer.reader.table);
         let deletions = Deletions { table, clock: writer.reader.clock };
         deletions.apply(&batch, &mut fates, deadline, &mut report).await;
-        let units = self.units(&batch, &mut fates, &mut report.counts);
+        let mut unevaluated = Unevaluated::new();
+        let units = self.units(&batch, &mut fates, (&mut report.counts, &mut unevaluated));
         let stages = Stages::new(self.tools.clone(), Arc::clone(&batch), units, deadline);
         let answering = stages
             .run(|(places, outcome)| {
@@ -158,6 +172,12 @@ impl Processor {
         report.counts.add(metrics::QUOTA_TABLE_CALLS, answers.count_table_calls());
         fates.count(&batch, &mut report.counts);
         report.response = fates.response(&batch);
+        for (campaign, place) in unevaluated {
+            if fates.is_final(&batch, place) {
+                *report.conditions_failed.entry(campaign).or_default() += 1;
+                report.counts.add(metrics::CONDITIONS_FAILED, 1);
+            }
+        }
         if let Some(reason) = &report.returned_for {
             let records = report.response.batch_item_failures.len();
             tracing::warn!(records, reason, "records go back");
@@ -193,7 +213,12 @@ impl Processor {
 
     /// The users and campaigns that events of the batch trigger, those of the highest
     /// priority first; events that lack what the prompt needs are done with.
-    fn units(&self, batch: &Batch, fates: &mut Fates, counts: &mut Counts) -> Vec<Turn> {
+    fn units(
+        &self,
+        batch: &Batch,
+        fates: &mut Fates,
+        (counts, unevaluated): (&mut Counts, &mut Unevaluated),
+    ) -> Vec<Turn> {
         let mut campaigns: Vec<&Arc<CompiledCampaign>> = self.campaigns.iter().collect();
         campaigns.sort_by_key(|each| std::cmp::Reverse(each.campaign.config.priority));
         let mut units = Vec::new();
@@ -204,7 +229,7 @@ impl Processor {
                 }
                 let mut places = Vec::new();
                 for &place in &each.events {
-                    match past(campaign, batch, place, counts) {
+                    match past(campaign, batch, place, (counts, unevaluated)) {
                         Some(event) if campaign.lacks(&event).is_empty() => places.push(place),
                         Some(_) => fates.decide(place, Fate::Incomplete),
                         None => {}
@@ -228,7 +253,7 @@ fn past(
     campaign: &CompiledCampaign,
     batch: &Batch,
     place: usize,
-    counts: &mut Counts,
+    (counts, unevaluated): (&mut Counts, &mut Unevaluated),
 ) -> Option<Past> {
     let received = &batch.events[place];
     match campaign.is_triggered_by(&received.event_type, &received.event) {
@@ -236,7 +261,7 @@ fn past(
         Ok(false) => return None,
         Err(error) => {
             tracing::debug!(%error, "event does not trigger");
-            counts.add(metrics::CONDITIONS_FAILED, 1);
+            unevaluated.push((campaign.campaign.name.clone(), place));
             return None;
         }
     }

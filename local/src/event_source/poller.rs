@@ -159,13 +159,18 @@ impl Poller {
         for freshness in report.freshness {
             self.totals.add_freshness(freshness);
         }
+        self.totals.add_conditions_failed(report.conditions_failed);
         let failed = report.response.batch_item_failures.iter();
         let is_failed = |record: &KinesisEventRecord| {
             failed.clone().any(|failure| {
                 failure.item_identifier.as_deref() == Some(&record.kinesis.sequence_number)
             })
         };
-        InvocationEnd::Done(records.iter().position(is_failed).unwrap_or(records.len()))
+        let done = records.iter().position(is_failed).unwrap_or(records.len());
+        let returned = report.returned_for.filter(|_| done < records.len());
+        let returned = returned.map(|reason| (reason, records.len() - done));
+        self.totals.note_returned(&self.shard_id, returned);
+        InvocationEnd::Done(done)
     }
 
     /// How long an invocation lives that a fault ends.

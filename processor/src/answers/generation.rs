@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep};
 
 use super::Answers;
 use super::budget::Allowance;
+use super::waits::Waiting;
 use crate::coordination::{Failures, Spending};
 use crate::deadline::Deadline;
 use crate::failure::{self, Verdict};
@@ -135,7 +136,9 @@ impl Generation<'_> {
             };
             self.may_ask(Some(&error))?;
             tracing::debug!(%error, "model call failed");
+            let waiting = self.waiting(|| format!("another attempt, as {error}"));
             sleep(wait).await;
+            drop(waiting);
             last = Some(error);
         }
         let detail = match last {
@@ -185,13 +188,18 @@ impl Generation<'_> {
             max_tokens: config.max_tokens,
             since: Instant::now(),
         };
+        let waiting = self.waiting(|| format!("the quota of {}", self.model_id()));
         let reserved = limiter.reserve(&call, start_by).await;
+        drop(waiting);
         let reservation =
             reserved.map_err(|error| Failure::new(failure::of_quota(&error), error))?;
         self.calls.attempts += 1;
         let began = Instant::now();
         let answer = self.answers.model.generate(self.campaign, self.prompt, correction);
-        let Some(answered) = self.deadline.while_working(answer).await else {
+        let waiting = self.waiting(|| format!("an answer of {}", self.model_id()));
+        let answered = self.deadline.while_working(answer).await;
+        drop(waiting);
+        let Some(answered) = answered else {
             self.calls.unknown += 1;
             self.calls.failed += 1;
             counts.add(metrics::CALLS_FAILED, 1);
@@ -333,6 +341,12 @@ impl Generation<'_> {
         };
         let wait = FIRST_BACKOFF.saturating_mul(2_u32.saturating_pow(doublings));
         self.answers.jitter.spread(wait.min(MAX_BACKOFF))
+    }
+
+    /// Tells who watches what this turn waits for, until it is dropped.
+    fn waiting(&self, reason: impl FnOnce() -> String) -> Waiting<'_> {
+        let campaign = &self.campaign.campaign.name;
+        self.answers.waits.begin(|| format!("{} (campaign {campaign})", reason()))
     }
 
     fn model_id(&self) -> &str {

@@ -1,10 +1,13 @@
 //! Which of the decisions in [`ModelError`] a failure of the service is.
 
+use std::error::Error;
 use std::time::Duration;
 
 use aws_sdk_bedrockruntime::config::http::HttpResponse;
 use aws_sdk_bedrockruntime::error::{ProvideErrorMetadata, SdkError};
+use aws_smithy_types::error::operation::{BuildError, SerializationError};
 use program::aws::CallError;
+use program::causes;
 
 use super::remedy::remedy;
 use crate::model::{ModelError, Refusal};
@@ -39,11 +42,20 @@ const PASSING: [&str; 9] = [
 
 /// Sorts the service's failures; see `docs/failures.md`. `longest` is
 /// what the call was given.
-pub(super) fn classify<E: ProvideErrorMetadata>(
+pub(super) fn classify<E: ProvideErrorMetadata + Error + 'static>(
     error: &SdkError<E, HttpResponse>,
     longest: Duration,
 ) -> ModelError {
     match error {
+        // What the SDK cannot make a request of, it never will; credentials and regions, which
+        // it looks up on the way, may be there the next time.
+        SdkError::ConstructionFailure(_) if is_of_the_request(error) => {
+            ModelError::Refused(Refusal {
+                code: "the request cannot be built".to_owned(),
+                message: causes::told(error),
+                remedy: Some("correct what it names in campaign.toml"),
+            })
+        }
         SdkError::ConstructionFailure(_) => ModelError::NotSent(CallError::from(error).to_string()),
         // It never left; the SDK marks as transient what broke on the way back.
         SdkError::DispatchFailure(failure)
@@ -59,6 +71,12 @@ pub(super) fn classify<E: ProvideErrorMetadata>(
         // Connections that broke, replies that could not be parsed.
         _ => ModelError::Unavailable(CallError::from(error).to_string()),
     }
+}
+
+/// Tells whether what is wrong is in the request itself.
+fn is_of_the_request(error: &(dyn Error + 'static)) -> bool {
+    let is_it = error.is::<BuildError>() || error.is::<SerializationError>();
+    is_it || error.source().is_some_and(is_of_the_request)
 }
 
 /// Sorts what the service answered with.
@@ -132,11 +150,26 @@ fn retry_after(reply: &HttpResponse) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_bedrockruntime::config::BehaviorVersion;
     use aws_sdk_bedrockruntime::error::ErrorMetadata;
     use aws_sdk_bedrockruntime::operation::converse::ConverseError;
 
     use super::*;
     use crate::failure::Verdict;
+
+    #[tokio::test]
+    async fn a_request_that_can_never_be_built_is_a_dead_letter_at_once() {
+        let config = aws_sdk_bedrockruntime::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .build();
+        let client = aws_sdk_bedrockruntime::Client::from_conf(config);
+
+        let sent = client.converse().model_id("").send().await;
+
+        let error = classify(&sent.expect_err("has no model"), LONGEST);
+        assert_eq!(error.verdict(), Verdict::DeadLetter("refused_request"), "{error}");
+        assert!(error.to_string().contains("model_id"), "{error}");
+    }
 
     const LONGEST: Duration = Duration::from_secs(50);
 
