@@ -1,194 +1,184 @@
-//! A made-up answer in the shape of a schema, for whoever has no model at hand.
+//! A made-up answer that fits a campaign's schema, for whoever has no model at hand.
 //!
-//! Deterministic: the same prompt gets the same answer. Every text says that it
-//! comes from a stand-in, because somebody will see it in an e-mail.
+//! ```text
+//! schema -> normal form -> values, place by place -> the check that every answer passes
+//!  (form)                  (writer, lists, numbers,   (crate::answer)
+//! prompt -> story           text, pattern, formats)
+//!  (words)
+//! ```
+//!
+//! - The same prompt gets the same answer; another one gets other words: those of the user's
+//!   own events, so that an author sees what is personal.
+//! - Every text says that it comes from a stand-in ([`MARK`]), as far as there is room and
+//!   its pattern takes it, because somebody will see it in an e-mail.
+//! - Texts and lists have natural lengths, not the longest that a schema takes.
+//! - An answer is returned only if it would be accepted. What cannot be made is told as the
+//!   stand-in's own [`Limit`]; a property that need not be there is left out instead.
+//!
+//! The normal form is that of `jsonschema`, the validator itself, and patterns are read by
+//! `regex-syntax`, the parser of `regex`. None of the crates that make values by themselves fits:
+//! `noson` (first of 2026) and `rand_regex` ("passively maintained") write characters by chance,
+//! so that neither a user's words nor the mark could be in them; the first passes over patterns
+//! that it cannot make, the second takes no anchors and knows no lengths. `datagen-rs` (last
+//! of 2023) has schemas of its own, and `json-schema-faker` runs JavaScript.
 
-use serde_json::{Map, Value, json};
-use sha2::{Digest as _, Sha256};
-
-/// In front of every text.
-const MARK: &str = "[stand-in]";
-
-/// Longest text, in characters: short enough for a button's schema.
-const MAX_TEXT_CHARS: usize = 60;
-
-/// The same where an answer is corrected that was too long.
-const MAX_SHORT_CHARS: usize = 20;
-
-/// Items of a list where an answer is corrected that had too few.
-const MORE_ITEMS: usize = 3;
-
-/// Deepest schema that is followed, references included.
-const MAX_DEPTH: usize = 16;
-
-/// Values of formats.
-const FORMATTED: [(&str, &str); 9] = [
-    ("date-time", "2026-01-01T12:00:00Z"),
-    ("time", "12:00:00Z"),
-    ("date", "2026-01-01"),
-    ("duration", "P1D"),
-    ("email", "stand-in@example.com"),
-    ("hostname", "example.com"),
-    ("uri", "https://example.com/stand-in"),
-    ("ipv4", "192.0.2.1"),
-    ("ipv6", "2001:db8::1"),
-];
-
-/// What texts begin with, chosen by the prompt.
-const OPENINGS: [&str; 4] = ["Next up", "Back to", "More of", "Ready for"];
-
-/// An answer to a prompt, in the shape of `schema`. `complaint` is what was wrong with the
-/// answer before, or empty.
-pub fn answer(schema: &Value, prompt: &str, complaint: &str) -> Value {
-    let (story, shape) = (Story::told_by(prompt), Shape::after(complaint));
-    Writer { root: schema, story, shape }.value(schema, "answer", 0)
-}
-
-/// What a prompt is about, as far as a stand-in can tell.
-struct Story {
-    subject: String,
-    opening: &'static str,
-}
-
-impl Story {
-    /// The subject is the first quoted text of the last event, or of the prompt.
-    fn told_by(prompt: &str) -> Self {
-        let events = prompt.split_once("<events>").map_or(prompt, |(_, events)| events);
-        let last = events.lines().rev().find(|line| line.trim_start().starts_with('-'));
-        let quoted = |text: &str| text.split('"').nth(1).map(str::to_owned);
-        let subject = last.and_then(quoted).or_else(|| quoted(prompt));
-        let digest = Sha256::digest(prompt);
-        Self {
-            subject: subject.filter(|s| !s.is_empty()).unwrap_or_else(|| "your events".to_owned()),
-            opening: OPENINGS[usize::from(digest[0]) % OPENINGS.len()],
-        }
-    }
-}
-
-/// How much is written: what travels of a schema does not say it, but a complaint does.
-#[derive(Debug, Clone, Copy)]
-struct Shape {
-    items: usize,
-    chars: usize,
-}
-
-impl Shape {
-    fn after(complaint: &str) -> Self {
-        let has_too_few = complaint.contains("minItems at");
-        let is_too_long = complaint.contains("maxLength at");
-        Self {
-            items: if has_too_few { MORE_ITEMS } else { 1 },
-            chars: if is_too_long { MAX_SHORT_CHARS } else { MAX_TEXT_CHARS },
-        }
-    }
-}
-
-struct Writer<'s> {
-    root: &'s Value,
-    story: Story,
-    shape: Shape,
-}
-
-impl Writer<'_> {
-    fn value(&self, schema: &Value, name: &str, depth: usize) -> Value {
-        if depth > MAX_DEPTH {
-            return Value::Null;
-        }
-        if let Some(fixed) = schema.get("const").or_else(|| schema["enum"].get(0)) {
-            return fixed.clone();
-        }
-        let reference = schema["$ref"].as_str().and_then(|reference| reference.strip_prefix('#'));
-        let referred = reference.and_then(|path| self.root.pointer(path));
-        let other = referred
-            .or_else(|| ["anyOf", "oneOf", "allOf"].iter().find_map(|name| schema[name].get(0)));
-        let kind = schema["type"].as_str().or_else(|| schema["type"][0].as_str());
-        match (kind, other) {
-            (None, Some(other)) => self.value(other, name, depth + 1),
-            (Some("object"), _) => {
-                let properties = schema["properties"].as_object().into_iter().flatten();
-                let values = properties
-                    .map(|(name, schema)| (name.clone(), self.value(schema, name, depth + 1)));
-                Value::Object(values.collect::<Map<_, _>>())
-            }
-            (Some("array"), _) => {
-                let item = self.value(&schema["items"], name, depth + 1);
-                Value::Array(vec![item; self.shape.items])
-            }
-            (Some("integer" | "number"), _) => json!(1),
-            (Some("boolean"), _) => json!(true),
-            (Some("null"), _) => Value::Null,
-            _ => self.text(schema, name),
-        }
-    }
-
-    fn text(&self, schema: &Value, name: &str) -> Value {
-        let format = schema["format"].as_str();
-        if let Some((_, text)) = FORMATTED.iter().find(|(name, _)| Some(*name) == format) {
-            return Value::from(*text);
-        }
-        let text = format!("{MARK} {} {} ({name})", self.story.opening, self.story.subject);
-        Value::String(text.chars().take(self.shape.chars).collect())
-    }
-}
-
+mod alternatives;
+mod cut;
+mod dice;
+mod ecma;
+mod form;
+mod formats;
+mod forms;
+mod leaves;
+mod lessons;
+mod lists;
+mod marked;
+mod numbers;
+mod pattern;
+mod place;
 #[cfg(test)]
-mod tests {
-    use super::*;
+mod tests;
+mod text;
+mod words;
+mod writer;
 
-    fn prompt(show: &str) -> String {
-        format!("Write.\n<events>\n- watched: show \"Old\"\n- watched: show \"{show}\"\n</events>")
+use std::sync::OnceLock;
+
+use jsonschema::Validator;
+use serde_json::Value;
+
+use crate::answer::{self, BadAnswer};
+use dice::Dice;
+use form::{READINGS, Reading};
+use lessons::Lessons;
+use place::Place;
+use words::Story;
+use writer::Writer;
+
+/// In front of every text that has room for it and for a word.
+pub const MARK: &str = "[stand-in]";
+
+/// In front of every other text with room for it.
+pub const SHORT_MARK: &str = "[!]";
+
+/// In front of texts of one or two characters.
+pub const TINY_MARK: &str = "!";
+
+/// Answers that are tried for each reading of a schema.
+const MAX_VARIANTS: usize = 4;
+
+/// Why there is no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Limit {
+    /// The stand-in cannot make one.
+    #[error(
+        "the stand-in cannot {reason} at \"{place}\": this is its own limit, a model may well do it"
+    )]
+    Own {
+        /// Where in the answer, as a JSON pointer.
+        place: String,
+        /// What it cannot do there: `make a text for the pattern "^(a|b)\1$"`.
+        reason: String,
+    },
+    /// Nobody can: what the schema says excludes itself.
+    #[error("no answer fits the schema, whoever writes it: \"{place}\": {reason}")]
+    Schema {
+        /// Where in the schema, or in the answer, as a JSON pointer.
+        place: String,
+        /// What excludes every value there.
+        reason: String,
+    },
+}
+
+/// Answers a prompt with what a campaign with this schema accepts.
+///
+/// `schema` is all of `answer.schema.json`, not the part that travels.
+pub fn answer(schema: &Value, prompt: &str) -> Result<Value, Limit> {
+    StandIn::new(schema)?.answer(prompt)
+}
+
+/// Answers a prompt where only the part of the schema is known that travels. `complaint` is
+/// what was wrong with the answer before, or empty: it teaches how long texts and lists are.
+pub fn answer_corrected(schema: &Value, prompt: &str, complaint: &str) -> Result<Value, Limit> {
+    StandIn::new(schema)?.answer_corrected(prompt, complaint)
+}
+
+/// A schema that is read once for many prompts.
+#[derive(Debug)]
+pub struct StandIn {
+    schema: Value,
+    validator: Validator,
+    /// The schema's normal form in each reading that was needed.
+    forms: [OnceLock<Option<Value>>; READINGS.len()],
+}
+
+impl StandIn {
+    /// Reads a schema.
+    pub fn new(schema: &Value) -> Result<Self, Limit> {
+        let validator = jsonschema::validator_for(schema)
+            .map_err(|error| Place::default().limit(format!("read the schema ({error})")))?;
+        Ok(Self { schema: schema.clone(), validator, forms: Default::default() })
     }
 
-    #[test]
-    fn the_answer_has_the_schemas_shape_speaks_of_the_last_event_and_says_what_it_is() {
-        let schema = json!({
-            "type": "object",
-            "properties": { "heading": { "type": "string" }, "rank": { "type": "integer" } }
-        });
-
-        let answer = answer(&schema, &prompt("Harbour Lights"), "");
-
-        let heading = answer["heading"].as_str().expect("is text");
-        assert!(heading.starts_with("[stand-in]"), "{heading}");
-        assert!(heading.contains("Harbour Lights"), "{heading}");
-        assert_eq!(answer["rank"], 1);
+    /// Answers a prompt with what a campaign with this schema accepts.
+    pub fn answer(&self, prompt: &str) -> Result<Value, Limit> {
+        self.made(prompt, &Lessons::default())
     }
 
-    fn written(property: &Value, complaint: &str) -> Value {
-        let schema = json!({
-            "type": "object", "properties": { "a": property },
-            "$defs": { "flag": { "type": "boolean" } },
-        });
-        answer(&schema, "Write.", complaint)["a"].clone()
+    /// Answers a prompt, or corrects an answer, where this is the part of a schema that travels.
+    pub fn answer_corrected(&self, prompt: &str, complaint: &str) -> Result<Value, Limit> {
+        self.made(prompt, &Lessons::from(complaint))
     }
 
-    #[test]
-    fn references_alternatives_and_formats_are_followed() {
-        assert_eq!(written(&json!({ "$ref": "#/$defs/flag" }), ""), true);
-        assert_eq!(written(&json!({ "anyOf": [{ "type": "integer" }, {}] }), ""), 1);
-        assert_eq!(written(&json!({ "allOf": [{ "const": "x" }] }), ""), "x");
-        assert_eq!(written(&json!({ "type": "string", "format": "date" }), ""), "2026-01-01");
+    /// The first answer that would be accepted, of all readings of the schema.
+    fn made(&self, prompt: &str, lessons: &Lessons) -> Result<Value, Limit> {
+        let (story, seed) = (Story::told_by(prompt), Dice::new(&[prompt]).name());
+        let root = Place::default();
+        let mut first = None;
+        for (reading, form) in READINGS.into_iter().zip(&self.forms) {
+            let form = form.get_or_init(|| form::normal(&self.schema, reading));
+            let Some(form) = form else { continue };
+            if *form == false {
+                match reading {
+                    Reading::Hints => return Err(contradiction(&self.schema)),
+                    Reading::Formats | Reading::Narrow(_) => continue,
+                }
+            }
+            for variant in 0..MAX_VARIANTS {
+                let writer = Writer::new(form, &story, lessons, &seed, variant);
+                let made = writer.value(form, &root, 0).and_then(|value| self.accepted(value));
+                match made {
+                    Ok(value) => return Ok(value),
+                    Err(limit) => first = first.or(Some(limit)),
+                }
+            }
+        }
+        Err(first.unwrap_or_else(|| root.limit("follow all conditions of the schema")))
     }
 
-    #[test]
-    fn what_no_schema_says_on_its_way_is_learnt_from_a_complaint() {
-        let list = json!({ "type": "array", "items": { "type": "string" } });
-        let items = |complaint| written(&list, complaint).as_array().map(Vec::len);
-        let chars = |complaint| {
-            let text = written(&json!({ "type": "string" }), complaint);
-            text.as_str().map(|text| text.chars().count())
-        };
-
-        assert_eq!((items(""), items("wrong: minItems at \"/a\"")), (Some(1), Some(3)));
-        assert!(chars("") > Some(MAX_SHORT_CHARS));
-        assert_eq!(chars("wrong: maxLength at \"/a\""), Some(MAX_SHORT_CHARS));
+    /// An answer, if the campaign accepts it.
+    fn accepted(&self, value: Value) -> Result<Value, Limit> {
+        match answer::accept(&value.to_string(), &self.validator, &self.schema) {
+            Ok(_) => Ok(value),
+            Err(error) => Err(limit(&error)),
+        }
     }
+}
 
-    #[test]
-    fn the_same_prompt_gets_the_same_answer() {
-        let text = |show| answer(&json!({ "type": "string" }), &prompt(show), "");
+/// What leaves no value in a schema, as a limit.
+fn contradiction(schema: &Value) -> Limit {
+    let all = || (String::new(), "all that it says".to_owned());
+    let (place, keywords) = form::contradiction(schema).unwrap_or_else(all);
+    Limit::Schema { place, reason: format!("together, these leave nothing: {keywords}") }
+}
 
-        assert_eq!(text("A"), text("A"));
-        assert_ne!(text("A"), text("B"));
+/// What an own answer broke, as a limit.
+fn limit(error: &BadAnswer) -> Limit {
+    match error {
+        BadAnswer::Mismatch(violations) if !violations.is_empty() => Limit::Own {
+            place: violations[0].place.clone(),
+            reason: format!("keep to {}", violations[0].rule),
+        },
+        other => Place::default().limit(format!("make an answer ({other})")),
     }
 }
