@@ -158,6 +158,10 @@ pub enum Command {
         #[arg(long, default_value_t = 8090)]
         port: u16,
 
+        /// Folder of campaigns whose whole schemas its text is to fit; calls tell it a part.
+        #[arg(long, value_name = "DIR", env = "CAMPAIGNS")]
+        campaigns: Option<PathBuf>,
+
         /// What it does.
         #[command(flatten)]
         scenarios: Scenarios,

@@ -46,6 +46,7 @@ pub use ledger::QuotaUse;
 use ledger::{Entry, Ledger};
 use refusal::{Call, Refusal};
 use scenario::{Rule, Scenario};
+use text::{NoAnswer, Schemas};
 
 /// Bytes that make one token here; AWS' sample estimates with the same number.
 const BYTES_PER_TOKEN: usize = 4;
@@ -67,6 +68,7 @@ pub struct StandIn {
 #[derive(Debug)]
 struct Shared {
     behaviour: Behaviour,
+    schemas: Schemas,
     ledger: Ledger,
     calls: AtomicU64,
     answers: AtomicU64,
@@ -108,6 +110,7 @@ impl StandIn {
         let address = listener.local_addr().context("reading the bound port")?;
         let ledger = Ledger::new(behaviour.tokens_per_minute);
         let state = Arc::new(Shared {
+            schemas: Schemas::of(&behaviour.campaigns),
             behaviour,
             ledger,
             calls: AtomicU64::default(),
@@ -242,10 +245,15 @@ impl Shared {
             self.ledger.settle(entry, 0, Instant::now());
             return Err(Refusal::throttled());
         }
-        let Some(mut answer) = text::answer(request) else {
+        let mut answer = self.schemas.answer(request).map_err(|none| {
             self.ledger.settle(entry, 0, Instant::now());
-            return Err(Refusal::invalid("The request holds no schema or no prompt."));
-        };
+            match none {
+                NoAnswer::Incomplete => {
+                    Refusal::invalid("The request holds no schema or no prompt.")
+                }
+                NoAnswer::Limit(limit) => Refusal::invalid(limit.to_string()),
+            }
+        })?;
         let stop_reason = behaviour.spoil(request, &mut answer);
         scenarios.iter().for_each(|scenario| answer.upset(*scenario));
         let output_tokens = (answer.text.len().div_ceil(BYTES_PER_TOKEN) as u64).min(max_tokens);

@@ -41,6 +41,8 @@ pub async fn command(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match &arguments.command {
         None => run::run(arguments).await,
         Some(Command::Render) => page::render::child(),
-        Some(Command::Bedrock { port, scenarios }) => stand_in::serve(*port, scenarios).await,
+        Some(Command::Bedrock { port, campaigns, scenarios }) => {
+            stand_in::serve(*port, campaigns.as_deref(), scenarios).await
+        }
     }
 }

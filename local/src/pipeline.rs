@@ -133,7 +133,8 @@ impl Pipeline {
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let (aws, notifications) = EmbeddedAws::start(folder, &options.aws, &tasks, &stop).await?;
         let (bedrock_config, stand_in) = match options.bedrock {
-            Model::StandIn(behaviour) => {
+            Model::StandIn(mut behaviour) => {
+                behaviour.campaigns.clone_from(&compiled);
                 let stand_in = StandIn::start(behaviour, &tasks, &stop).await?;
                 (aws::config_for(stand_in.address), Some(stand_in))
             }

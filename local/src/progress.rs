@@ -47,18 +47,18 @@ pub async fn draw(totals: Arc<Totals>, standstill: Arc<Standstill>, files: u64) 
         contents: counted("contents"),
     };
     let mut ticks = interval(DRAW_INTERVAL);
-    let mut said: Option<(Vec<String>, Instant)> = None;
+    let mut said: Option<(String, Instant)> = None;
     loop {
         ticks.tick().await;
         let waiting = standstill.sentences();
-        let is_news = said
-            .as_ref()
-            .is_none_or(|(before, at)| *before != waiting || at.elapsed() >= SAY_AGAIN);
+        let is_news = said.as_ref().is_none_or(|(before, at)| {
+            before != &without_digits(&waiting) || at.elapsed() >= SAY_AGAIN
+        });
         if waiting.is_empty() {
             said = None;
         } else if is_news && said.as_ref().is_none_or(|(_, at)| at.elapsed() >= SAY_NEWS) {
             say(&all, &waiting);
-            said = Some((waiting, Instant::now()));
+            said = Some((without_digits(&waiting), Instant::now()));
         }
         let counts = totals.counts();
         bars.uploaded.set_position(get(&totals.notifications_done));

@@ -69,7 +69,7 @@ pub async fn preview(arguments: &Preview) -> anyhow::Result<ExitCode> {
     }
 
     section(&format!("answer, by {}", writer(&arguments.bedrock)));
-    let content = ask(campaign, prompt, model(&arguments.bedrock).await?).await?;
+    let content = ask(campaign, prompt, &arguments.bedrock).await?;
     let folder = arguments.campaigns.join(&arguments.campaign);
     if let Some(content) = &content {
         section("content, as it is stored");
@@ -100,7 +100,7 @@ fn attributes(said: Option<&str>) -> anyhow::Result<Map<String, Value>> {
 /// Who writes the text, for a person.
 fn writer(bedrock: &Bedrock) -> String {
     match bedrock {
-        Bedrock::Example => "nobody (no model: made-up text)".to_owned(),
+        Bedrock::Example => "the stand-in (no model: made-up text that fits the schema)".to_owned(),
         Bedrock::Aws => "Amazon Bedrock".to_owned(),
         Bedrock::At(url) => format!("the stand-in at {url}"),
     }
@@ -119,7 +119,7 @@ async fn model(bedrock: &Bedrock) -> anyhow::Result<Arc<dyn TextModel>> {
 async fn ask(
     campaign: &Arc<CompiledCampaign>,
     prompt: String,
-    model: Arc<dyn TextModel>,
+    bedrock: &Bedrock,
 ) -> anyhow::Result<Option<Map<String, Value>>> {
     let clock = Clock::System;
     let instance = Instance {
@@ -130,7 +130,8 @@ async fn ask(
     };
     let quotas = ModelQuotas::same(ModelQuota::of_tokens(TOKENS_PER_MINUTE));
     let quotas = Quotas::new(&quotas, models(std::slice::from_ref(campaign)), &instance)?;
-    let model = Arc::new(ShowingModel { model, price: campaign.campaign.config.price });
+    let (model, price) = (model(bedrock).await?, campaign.campaign.config.price);
+    let model = Arc::new(ShowingModel { model, price });
     let coordination = Arc::new(Unshared);
     let answers = Answers::new(model, quotas, coordination, 1, (clock, Jitter::default()));
     let hash = campaign.prompt_hash(&prompt);
@@ -139,8 +140,13 @@ async fn ask(
     match answers.answer(campaign, &question, None, deadline, &mut Counts::default()).await {
         Conclusion::Content { data, .. } => Ok(Some(data)),
         Conclusion::GivenUp { reason, detail, .. } => {
-            say(format_args!("cannot be used ({reason}): {detail}"));
-            say("in production: a dead letter; the fallback content stays");
+            match bedrock {
+                Bedrock::Example => say(detail),
+                _ => {
+                    say(format_args!("cannot be used ({reason}): {detail}"));
+                    say("in production: a dead letter; the fallback content stays");
+                }
+            }
             Ok(None)
         }
         Conclusion::GiveBack(reason) => bail!("the model gave no answer: {reason}"),

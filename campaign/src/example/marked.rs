@@ -70,7 +70,11 @@ pub(super) fn between_tags(prompt: &str) -> Option<&str> {
 
 /// What stands between the tags of a name, if it says something.
 fn block<'t>(text: &'t str, name: &str) -> Option<&'t str> {
-    let (_, inner) = text.split_once(&format!("<{name}>"))?;
+    let (_, tag) = text.split_once(&format!("<{name}"))?;
+    // What the tag itself says is about all that is inside.
+    let (_, inner) = tag.split_once('>').filter(|(of_tag, _)| {
+        of_tag.is_empty() || (of_tag.starts_with(char::is_whitespace) && !of_tag.contains('<'))
+    })?;
     let (block, _) = inner.split_once(&format!("</{name}>"))?;
     said(block).next().map(|_| block)
 }
@@ -96,6 +100,7 @@ mod tests {
     fn the_events_come_before_other_tags_and_those_before_none() {
         assert_eq!(between_tags("<a>1</a> <events>2</events>"), Some("2"));
         assert_eq!(between_tags("if 1 < 2: <b><user-1>x</user-1></c>"), Some("x"));
+        assert_eq!(between_tags("<cart total=\"3 EUR\">\nlamp\n</cart>\n- say"), Some("\nlamp\n"));
         assert_eq!(between_tags("<events> </events> <a>1"), None);
     }
 }

@@ -47,7 +47,8 @@ impl Story {
         };
         for line in lines.iter().rev().take(MAX_LINES) {
             story.read(line);
-            if !story.phrases.is_empty() {
+            // Of a list the newest line counts; lines that are none are all of one event.
+            if is_listed(line) && !story.phrases.is_empty() {
                 break;
             }
         }
@@ -65,7 +66,7 @@ impl Story {
 
     /// Reads a line of data: what it quotes or names, then what else it says.
     fn read(&mut self, line: &str) {
-        let (quoted, rest) = apart(line);
+        let (quoted, rest) = apart(unnumbered(line));
         let parts: Vec<&str> =
             parts(&rest).filter(|part| !part.contains(PLACE_OF_QUOTED)).collect();
         let named = if quoted.is_empty() { naming(&parts) } else { None };
@@ -122,9 +123,22 @@ fn value(part: &str) -> String {
 
 /// Tells whether a line is one of a list, of a table or of fields, and no sentence.
 fn looks_like_data(line: &str) -> bool {
+    is_listed(line) || line.chars().any(char::is_numeric)
+}
+
+/// Tells whether a line is one of a list or of a table.
+fn is_listed(line: &str) -> bool {
     let line = line.trim();
-    let is_listed = line.starts_with(['-', '*', '•', '|', '{', '·', '+']);
-    is_listed || line.chars().any(char::is_numeric)
+    unnumbered(line).len() < line.len() || line.starts_with(['-', '*', '•', '|', '{', '·', '+'])
+}
+
+/// A line without its number in a list, `1. ` or `1) `.
+fn unnumbered(line: &str) -> &str {
+    let line = line.trim();
+    let after = line.trim_start_matches(|c: char| c.is_ascii_digit());
+    let is_numbered = after.len() < line.len();
+    let after = after.strip_prefix(['.', ')']).filter(|after| after.starts_with(' '));
+    after.filter(|_| is_numbered).unwrap_or(line)
 }
 
 /// The words of a text that most likely differ from other texts: names and numbers, then

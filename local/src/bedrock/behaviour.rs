@@ -1,7 +1,9 @@
 //! How the stand-in behaves, as tests and the command line set it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use campaign::CompiledCampaign;
 use serde_json::Value;
 
 use super::scenario::Rule;
@@ -35,6 +37,8 @@ pub struct Behaviour {
     pub scenarios: Vec<Rule>,
     /// What [`Scenario::Slow`](super::scenario::Scenario::Slow) takes.
     pub slow: Duration,
+    /// Campaigns whose whole schemas its text fits; of others it knows what travels.
+    pub campaigns: Vec<Arc<CompiledCampaign>>,
 }
 
 /// Which answers cannot be used.
@@ -61,6 +65,7 @@ impl Default for Behaviour {
             forbidden: None,
             scenarios: Vec::new(),
             slow: DEFAULT_SLOW,
+            campaigns: Vec::new(),
         }
     }
 }

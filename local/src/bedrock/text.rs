@@ -1,7 +1,9 @@
 //! What the stand-in writes: an example in the shape of the requested schema, made up from
 //! the prompt.
 
-use campaign::example;
+use std::sync::Arc;
+
+use campaign::{CompiledCampaign, example};
 use serde_json::{Value, json};
 
 /// An answer, and how it was asked for.
@@ -11,20 +13,69 @@ pub(super) struct Answer {
     tool: Option<String>,
 }
 
-/// Answers a Converse request, or `None` where it holds no prompt or no schema.
-pub(super) fn answer(request: &Value) -> Option<Answer> {
-    let prompt = prompt_of(request)?;
+/// Campaigns whose whole schemas are known; requests hold only what travels of them.
+#[derive(Debug, Default)]
+pub(super) struct Schemas(Vec<Schema>);
+
+/// The schema of one campaign.
+#[derive(Debug)]
+struct Schema {
+    system: String,
+    travelling: Value,
+    stand_in: example::StandIn,
+}
+
+/// Why there is no answer.
+pub(super) enum NoAnswer {
+    /// The request holds no prompt or no schema.
+    Incomplete,
+    /// Nothing can be made up.
+    Limit(example::Limit),
+}
+
+impl Schemas {
+    /// Those of these campaigns that can be read; of the others only what travels is known.
+    pub(super) fn of(campaigns: &[Arc<CompiledCampaign>]) -> Self {
+        let schema = |campaign: &Arc<CompiledCampaign>| {
+            let stand_in = example::StandIn::new(&campaign.campaign.answer_schema).ok()?;
+            let (system, travelling) =
+                (campaign.system.clone(), campaign.travelling_schema.clone());
+            Some(Schema { system, travelling, stand_in })
+        };
+        Self(campaigns.iter().filter_map(schema).collect())
+    }
+
+    /// Answers a Converse request.
+    pub(super) fn answer(&self, request: &Value) -> Result<Answer, NoAnswer> {
+        let prompt = prompt_of(request).ok_or(NoAnswer::Incomplete)?;
+        let (travelling, tool) = asked_for(request).ok_or(NoAnswer::Incomplete)?;
+        let system = &request["system"][0]["text"];
+        let known = self
+            .0
+            .iter()
+            .find(|known| known.travelling == travelling && system == known.system.as_str());
+        let made = match known {
+            Some(known) => known.stand_in.answer(prompt),
+            None => example::answer_corrected(&travelling, prompt, &complaint(request)),
+        };
+        let text = made.map_err(NoAnswer::Limit)?.to_string();
+        Ok(Answer { text, tool })
+    }
+}
+
+/// The schema that an answer must have, and the tool that takes it, if one does.
+fn asked_for(request: &Value) -> Option<(Value, Option<String>)> {
     let tool = &request["toolConfig"]["tools"][0]["toolSpec"];
-    let (schema, tool) = match tool["name"].as_str() {
-        Some(name) => (tool["inputSchema"]["json"].clone(), Some(name.to_owned())),
-        None => {
-            let format = &request["outputConfig"]["textFormat"]["structure"]["jsonSchema"];
-            (serde_json::from_str(format["schema"].as_str()?).ok()?, None)
-        }
-    };
-    let complaint =
-        if is_correction(request) { request["messages"].to_string() } else { String::new() };
-    Some(Answer { text: example::answer(&schema, prompt, &complaint).to_string(), tool })
+    if let Some(name) = tool["name"].as_str() {
+        return Some((tool["inputSchema"]["json"].clone(), Some(name.to_owned())));
+    }
+    let format = &request["outputConfig"]["textFormat"]["structure"]["jsonSchema"];
+    Some((serde_json::from_str(format["schema"].as_str()?).ok()?, None))
+}
+
+/// What was wrong with the answer before, or nothing.
+fn complaint(request: &Value) -> String {
+    if is_correction(request) { request["messages"].to_string() } else { String::new() }
 }
 
 /// The prompt of a Converse request.

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use campaign::{CompiledCampaign, Price, example};
-use processor::model::{Answer, Correction, ModelError, TextModel, Usage, estimated_input_tokens};
+use processor::model::{
+    Answer, Correction, ModelError, Refusal, TextModel, Usage, estimated_input_tokens,
+};
 
 use super::pretty;
 use crate::say;
@@ -19,7 +21,16 @@ pub(super) struct ShowingModel {
     pub(super) price: Option<Price>,
 }
 
-/// Makes answers up, in the shape of the schema.
+/// What a preview says where nothing can be made up: it is no failure of a model.
+fn no_example(limit: &example::Limit) -> ModelError {
+    ModelError::Refused(Refusal {
+        code: "no example".to_owned(),
+        message: limit.to_string(),
+        remedy: Some("--bedrock aws asks the model itself"),
+    })
+}
+
+/// Makes answers up that fit the schema.
 #[derive(Debug)]
 pub(super) struct Example;
 
@@ -73,8 +84,8 @@ impl TextModel for Example {
         prompt: &str,
         correction: Option<&Correction>,
     ) -> Result<Answer, ModelError> {
-        let complaint = correction.map_or("", |correction| correction.complaint.as_str());
-        let text = example::answer(&campaign.travelling_schema, prompt, complaint).to_string();
+        let made = example::answer(&campaign.campaign.answer_schema, prompt);
+        let text = made.map_err(|limit| no_example(&limit))?.to_string();
         let usage = Usage {
             input_tokens: estimated_input_tokens(campaign, prompt, correction),
             output_tokens: text.len().div_ceil(BYTES_PER_TOKEN) as u64,
