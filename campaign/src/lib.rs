@@ -9,6 +9,7 @@
 //!   system.liquid        the standing instructions
 //!   answer.schema.json   the shape of an answer (JSON Schema)
 //!   fallback.json        what is served while there is no answer
+//!   message.liquid       what stands in Braze, beside subject.liquid and content_blocks/
 //! ```
 //!
 //! ```text

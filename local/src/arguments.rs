@@ -41,6 +41,10 @@ pub struct Arguments {
     #[arg(long)]
     pub exit_when_done: bool,
 
+    /// Process nothing, and serve what the folder of --data holds.
+    #[arg(long, requires = "data", conflicts_with_all = ["files", "exit_when_done", "events", "users", "seed"])]
+    pub serve: bool,
+
     /// Keep the embedded AWS' state in this folder between runs.
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
@@ -197,6 +201,7 @@ impl Arguments {
         let mut options = Options { credentials, ..self.system.options() };
         options.aws.faults = self.faults.then(Faults::default);
         options.aws.kept = self.data.is_some();
+        options.serves_only = self.serve;
         options
     }
 }
@@ -256,6 +261,7 @@ impl System {
             max_concurrent_generations: MAX_CONCURRENT_GENERATIONS,
             mapping: self.mapping(),
             credentials: Credentials::Asked,
+            serves_only: false,
             // Without a path of its own, the one that the shell would find.
             program: std::env::current_exe().unwrap_or_else(|_| "local".into()),
         }

@@ -66,10 +66,19 @@ pub fn serve(
     Ok(address)
 }
 
-/// Lines for a shell that look a user up: as Braze gets it, and in natural JSON.
-pub fn curl_lines(address: SocketAddr, user_id: &str, no_credentials: bool) -> [String; 2] {
+/// Lines for a shell that look a user up: as Braze gets it, and in natural JSON. The campaign
+/// is named where there are several.
+pub fn curl_lines(
+    address: SocketAddr,
+    (user_id, campaign): (&str, Option<&str>),
+    no_credentials: bool,
+) -> [String; 2] {
     let options = if no_credentials { String::new() } else { format!(" -u {CREDENTIALS}") };
-    let line = |more: &str| format!("curl 'http://{address}/?user_id={user_id}{more}'{options}");
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.append_pair("user_id", user_id);
+    query.extend_pairs(campaign.map(|campaign| ("campaign", campaign)));
+    let query = query.finish();
+    let line = |more: &str| format!("curl 'http://{address}/?{query}{more}'{options}");
     [line(""), line("&format=plain")]
 }
 

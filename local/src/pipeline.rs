@@ -79,6 +79,8 @@ pub struct Options {
     pub mapping: Mapping,
     /// Whether the api asks for credentials.
     pub credentials: Credentials,
+    /// Whether what is on the stream is left there, and only the api answers.
+    pub serves_only: bool,
     /// The program `local`, which renders the page's messages in processes of their own.
     pub program: PathBuf,
 }
@@ -108,6 +110,8 @@ pub struct Pipeline {
     pub aws: EmbeddedAws,
     /// What has happened so far.
     pub totals: Arc<Totals>,
+    /// What is answered for.
+    pub campaigns: Vec<Campaign>,
     /// Notices that nothing moves.
     pub standstill: Arc<Standstill>,
     /// Where the api listens.
@@ -192,7 +196,7 @@ impl Pipeline {
             Credentials::Asked => front::gate(),
             Credentials::Off => Gate::Open,
         };
-        let api = Arc::new(Api::new(table, gate, None, campaigns, UnknownUser::Fallback));
+        let api = Arc::new(Api::new(table, gate, None, campaigns.clone(), UnknownUser::Fallback));
         let totals = Arc::new(Totals::default());
         let processor = Arc::new(processor);
         let standstill = Arc::new(Standstill::new(Arc::clone(&totals), Arc::clone(&processor)));
@@ -224,7 +228,10 @@ impl Pipeline {
             folder: folder.to_owned(),
             retained: aws.retained.clone(),
         };
-        let shards = Shards::start(&wiring, &tasks, &stop).await?;
+        let shards = match options.serves_only {
+            true => Shards::default(),
+            false => Shards::start(&wiring, &tasks, &stop).await?,
+        };
         let notifications = Notifications::start(&ingest, notifications, &totals, &tasks, &stop);
         let address =
             front::serve(listener, api, Arc::clone(&totals), Arc::new(page), &tasks, &stop)?;
@@ -232,6 +239,7 @@ impl Pipeline {
         Ok(Self {
             aws,
             totals,
+            campaigns,
             standstill,
             address,
             stand_in,

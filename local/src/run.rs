@@ -150,6 +150,10 @@ async fn work(
     sampling: &Sampling,
 ) -> anyhow::Result<ExitCode> {
     let refused = input.refused.len();
+    if arguments.serve {
+        show_example(arguments, pipeline).await?;
+        return Ok(ExitCode::SUCCESS);
+    }
     if arguments.data.is_some() {
         finish_earlier_run(pipeline).await;
     }
@@ -170,21 +174,51 @@ async fn work(
     let summary = Summary::new(&pipeline.totals, began.elapsed(), writer);
     say(format_args!("\n{summary}"));
     report_dead_letters(folder, letters_before, summary.dead_letters(), &files)?;
-    match example_user(pipeline).await? {
-        Some(user_id) => {
-            say("Look one up, as Braze does:\n");
-            for line in front::curl_lines(pipeline.address, &user_id, arguments.no_credentials) {
-                say(format_args!("  {line}"));
-            }
-            say("");
-        }
-        None if summary.triggered() == 0 => {
-            say("No content: no event triggered a campaign.\n");
-        }
-        None => say("No content: see above for what became of the events.\n"),
+    if get(&pipeline.totals.uploaded) > 0 && summary.triggered() == 0 {
+        say(nothing_triggered(pipeline));
     }
+    show_example(arguments, pipeline).await?;
     let is_clean = summary.lost() == 0 && summary.dead_letters() == 0 && refused == 0 && kept == 0;
     Ok(if is_clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Prints how to look a user up, where somebody will be served.
+async fn show_example(arguments: &Arguments, pipeline: &Pipeline) -> anyhow::Result<()> {
+    let Some((user_id, campaign)) = example_user(pipeline).await? else {
+        say("No content: see above for what became of the events.\n");
+        return Ok(());
+    };
+    if arguments.exit_when_done {
+        return Ok(());
+    }
+    say("Look one up, as Braze does:\n");
+    let campaign = Some(campaign.as_str()).filter(|_| pipeline.campaigns.len() > 1);
+    let open = arguments.no_credentials;
+    for line in front::curl_lines(pipeline.address, (&user_id, campaign), open) {
+        say(format_args!("  {line}"));
+    }
+    say("");
+    Ok(())
+}
+
+/// The types that were read beside those that campaigns look at.
+fn nothing_triggered(pipeline: &Pipeline) -> String {
+    let read = pipeline.totals.event_types().into_iter();
+    let read: Vec<String> = read.map(|(name, n)| format!("  {name}: {n}")).collect();
+    let wanted = pipeline.campaigns.iter().map(|campaign| {
+        let trigger = &campaign.config.trigger;
+        let types: Vec<&str> = trigger.event_types.iter().map(String::as_str).collect();
+        let when = trigger.when.as_ref();
+        let when = when.map_or(String::new(), |when| format!(" with {}", when.text.trim()));
+        format!("  {}: {}{when}", campaign.name, types.join(", "))
+    });
+    let wanted: Vec<String> = wanted.collect();
+    format!(
+        "No event triggered a campaign. Events read, by type:\n{}\nWhat campaigns look at:\n{}\n\
+         Of one user, make ops ARGS=\"campaigns why USER --events FILE_OR_FOLDER\" tells why.\n",
+        read.join("\n"),
+        wanted.join("\n")
+    )
 }
 
 /// Draws what goes on, and says what is waited for.
@@ -308,8 +342,8 @@ fn key_in(notification: &str) -> Option<String> {
     }
 }
 
-/// Some user who has content.
-async fn example_user(pipeline: &Pipeline) -> anyhow::Result<Option<String>> {
+/// Some user who has content, and the campaign that it is of.
+async fn example_user(pipeline: &Pipeline) -> anyhow::Result<Option<(String, String)>> {
     let scan = pipeline
         .aws
         .dynamodb
@@ -319,6 +353,9 @@ async fn example_user(pipeline: &Pipeline) -> anyhow::Result<Option<String>> {
         .expression_attribute_names("#data", content::DATA)
         .limit(EXAMPLE_ITEMS);
     let items = scan.send().await.context("looking for an example")?.items.unwrap_or_default();
-    let user_id = items.first().and_then(|item| item.get(content::USER_ID));
-    Ok(user_id.and_then(|id| id.as_s().ok()).cloned())
+    let text = |name: &str| items.first()?.get(name)?.as_s().ok().cloned();
+    let campaign = text(content::ITEM);
+    let campaign =
+        campaign.and_then(|key| Some(key.strip_prefix(content::ITEM_PREFIX)?.to_owned()));
+    Ok(text(content::USER_ID).zip(campaign))
 }

@@ -1,11 +1,15 @@
 //! What a run came to, for a person.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
 use contract::metrics::{self, Counts, Fate};
 
 use crate::totals::{Totals, get};
+
+/// What stands where there is no figure.
+const NONE: &str = "-";
 
 /// The figures of a run.
 #[derive(Debug, Clone)]
@@ -15,8 +19,9 @@ pub struct Summary {
     events_done: u64,
     records_done: u64,
     took: Duration,
-    freshness_p50: Duration,
-    freshness_p99: Duration,
+    /// The median and the 99th percentile, if any content has one.
+    freshness: Option<(Duration, Duration)>,
+    conditions_failed: BTreeMap<String, u64>,
     writer: &'static str,
 }
 
@@ -29,8 +34,9 @@ impl Summary {
             events_done: get(&totals.events_done),
             records_done: get(&totals.records_done),
             took,
-            freshness_p50: totals.freshness(0.5),
-            freshness_p99: totals.freshness(0.99),
+            freshness: (totals.freshness_count() > 0)
+                .then(|| (totals.freshness(0.5), totals.freshness(0.99))),
+            conditions_failed: totals.conditions_failed(),
             writer,
         }
     }
@@ -79,7 +85,9 @@ impl fmt::Display for Summary {
         let mut line = |name: &str, value: &dyn fmt::Display| writeln!(f, "  {name:<26}{value}");
         line("objects", &self.uploaded)?;
         line("  damaged", &n(metrics::OBJECTS_DAMAGED))?;
-        line("events read", &format_args!("{events} ({:.0}/s)", events as f64 / seconds))?;
+        let rate =
+            if events > 0 { format!("{:.0}/s", events as f64 / seconds) } else { NONE.into() };
+        line("events read", &format_args!("{events} ({rate})"))?;
         line("  without a user", &n(metrics::EVENTS_WITHOUT_USER))?;
         line("  user id too long", &n(metrics::EVENTS_USER_ID_TOO_LONG))?;
         line("  too large", &n(metrics::EVENTS_TOO_LARGE))?;
@@ -99,11 +107,19 @@ impl fmt::Display for Summary {
             let name = fate.metric().trim_start_matches("events_").replace('_', " ");
             line(&format!("  {name}"), &n(fate.metric()))?;
         }
+        let failed: u64 = self.conditions_failed.values().sum();
+        let by_campaign = self.conditions_failed.iter().map(|(name, n)| format!("{name} {n}"));
+        let by_campaign = by_campaign.collect::<Vec<_>>().join(", ");
+        let by_campaign = if failed > 0 { format!(" ({by_campaign})") } else { String::new() };
+        line("conditions failed", &format_args!("{failed}{by_campaign}"))?;
         line("dead letters", &n(metrics::DEAD_LETTERS))?;
         line("lost", &self.lost())?;
-        let (p50, p99) = (self.freshness_p50.as_secs_f64(), self.freshness_p99.as_secs_f64());
-        line("upload to readable", &format_args!("p50 {p50:.2} s, p99 {p99:.2} s"))?;
-        line("took", &format_args!("{seconds:.1} s"))
+        let freshness = self.freshness.map_or(NONE.into(), |(p50, p99)| {
+            format!("p50 {:.2} s, p99 {:.2} s", p50.as_secs_f64(), p99.as_secs_f64())
+        });
+        line("upload to readable", &freshness)?;
+        line("took", &format_args!("{seconds:.1} s"))?;
+        writeln!(f, "  (what each line means: docs/running.md#the-summary)")
     }
 }
 
@@ -133,6 +149,22 @@ mod tests {
 
         assert_eq!(lost(9), 0);
         assert_eq!(lost(8), 1);
+    }
+
+    #[test]
+    fn a_figure_that_is_not_there_is_a_dash_and_conditions_are_told_by_campaign() {
+        let shown = |totals: &Totals| Summary::new(totals, Duration::ZERO, "x").to_string();
+        let totals = Totals::default();
+        let empty = shown(&totals);
+        assert!(empty.contains("upload to readable        -"), "{empty}");
+        assert!(empty.contains("events read               0 (-)"), "{empty}");
+
+        totals.add_conditions_failed(BTreeMap::from([("a".to_owned(), 2), ("b".to_owned(), 1)]));
+        totals.add_freshness(Duration::from_secs(1));
+        let some = shown(&totals);
+
+        assert!(some.contains("conditions failed         3 (a 2, b 1)"), "{some}");
+        assert!(some.contains("p50 1.00 s"), "{some}");
     }
 
     #[test]

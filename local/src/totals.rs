@@ -11,6 +11,9 @@ use hdrhistogram::Histogram;
 /// Finest and coarsest freshness that is told apart, in milliseconds.
 const MAX_FRESHNESS_MS: u64 = 24 * 3_600 * 1_000;
 
+/// Most event types that are told apart: Currents has 94.
+const MAX_EVENT_TYPES: usize = 200;
+
 /// Significant digits of a freshness.
 const DIGITS: u8 = 2;
 
@@ -21,6 +24,8 @@ pub struct Totals {
     freshness_ms: Mutex<Histogram<u64>>,
     /// Events whose condition could not be evaluated, by campaign.
     conditions_failed: Mutex<BTreeMap<String, u64>>,
+    /// Events in the records that are done with, by type.
+    event_types: Mutex<BTreeMap<String, u64>>,
     /// Records that go back for a reason and have not come through since, by shard.
     returned: Mutex<BTreeMap<String, (String, usize)>>,
     /// Objects uploaded, each of which was notified of.
@@ -48,6 +53,7 @@ impl Default for Totals {
             counts: Mutex::default(),
             freshness_ms: Mutex::new(freshness_ms),
             conditions_failed: Mutex::default(),
+            event_types: Mutex::default(),
             returned: Mutex::default(),
             uploaded: AtomicU64::default(),
             notified: AtomicU64::default(),
@@ -66,6 +72,7 @@ impl Totals {
         *locked(&self.counts) = Counts::default();
         locked(&self.freshness_ms).reset();
         locked(&self.conditions_failed).clear();
+        locked(&self.event_types).clear();
         locked(&self.returned).clear();
         for counter in [
             &self.uploaded,
@@ -91,6 +98,20 @@ impl Totals {
         for (campaign, n) in by_campaign {
             *all.entry(campaign).or_default() += n;
         }
+    }
+
+    /// Adds events of a type that are done with; of files that hold very many types, which
+    /// Currents does not have, some are not told apart.
+    pub fn add_events_of(&self, event_type: &str, n: u64) {
+        let mut types = locked(&self.event_types);
+        if types.contains_key(event_type) || types.len() < MAX_EVENT_TYPES {
+            *types.entry(event_type.to_owned()).or_default() += n;
+        }
+    }
+
+    /// Events that are done with, by type.
+    pub fn event_types(&self) -> BTreeMap<String, u64> {
+        locked(&self.event_types).clone()
     }
 
     /// Events whose condition could not be evaluated, by campaign.

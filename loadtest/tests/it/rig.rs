@@ -42,6 +42,7 @@ fn options() -> Options {
         max_concurrent_generations: 32,
         mapping: Mapping::prompt(),
         credentials: Credentials::Asked,
+        serves_only: false,
         // No message is rendered here.
         program: "local".into(),
     }

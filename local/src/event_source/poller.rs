@@ -216,8 +216,10 @@ impl Poller {
     async fn finish(&self, records: &[KinesisEventRecord]) {
         let user_records =
             records.iter().flat_map(|record| unpack(record.kinesis.data.0.clone().into()));
-        let events = user_records.filter_map(|(_, record)| Some(record.ok()?.events.len()));
-        add(&self.totals.events_done, events.sum());
+        for record in user_records.filter_map(|(_, record)| record.ok()) {
+            add(&self.totals.events_done, record.events.len());
+            self.totals.add_events_of(&record.event_type, record.events.len() as u64);
+        }
         add(&self.totals.records_done, records.len());
         let bytes = records.iter().map(|record| record.kinesis.data.0.len());
         add(&self.totals.bytes_done, bytes.sum());

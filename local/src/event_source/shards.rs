@@ -35,7 +35,7 @@ const READ_LIMIT: i32 = 2_000;
 const LANE_LENGTH: usize = 1_000;
 
 /// The readers of all shards.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Shards {
     /// When each shard last turned out to be empty.
     empty_since: Arc<Mutex<Vec<Option<Instant>>>>,

@@ -51,6 +51,7 @@ pub(crate) fn options() -> Options {
         max_concurrent_generations: 32,
         mapping: Mapping::prompt(),
         credentials: Credentials::Asked,
+        serves_only: false,
         program: env!("CARGO_BIN_EXE_local").into(),
     }
 }
