@@ -16,7 +16,10 @@ const ALWAYS: [&str; 5] = ["id", "user_id", "time", "name", "properties"];
 const ADDED: &str = "added_later";
 
 /// What every record name of Currents starts with.
-const RECORD_NAME_PREFIX: &str = "dataexport.S3.inner";
+pub(crate) const RECORD_NAME_PREFIX: &str = "dataexport.S3.inner";
+
+/// What the doc of a personal field starts with.
+pub(crate) const PERSONAL_MARK: &str = "[PII]";
 
 /// All event types with their schemas.
 #[derive(Debug)]
@@ -137,7 +140,7 @@ fn parse_line(line: &str) -> Option<(String, Value)> {
         field["default"] = Value::Null;
     }
     if personal {
-        field["doc"] = json!(format!("[PII] {name}"));
+        field["doc"] = json!(format!("{PERSONAL_MARK} {name}"));
     }
     Some((event_type.to_owned(), field))
 }

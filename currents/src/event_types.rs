@@ -1,6 +1,8 @@
 //! The names of all 94 Currents event types and of their fields, for who needs no schemas.
 
 use std::collections::BTreeMap;
+#[cfg(feature = "lines")]
+use std::{collections::HashSet, sync::LazyLock};
 
 /// The table of fields: event type, field, Avro type, nullable, default, personal. Taken from
 /// Braze's public sample of Currents v10.
@@ -21,6 +23,23 @@ pub fn event_types() -> BTreeMap<String, BTreeMap<String, String>> {
     types
 }
 
+/// The personal fields, each with its event type before it.
+#[cfg(feature = "lines")]
+static PERSONAL: LazyLock<HashSet<(&str, &str)>> = LazyLock::new(|| {
+    let personal = FIELDS.lines().filter_map(|line| line.strip_suffix("\tyes"));
+    let names = personal.map(|line| {
+        let mut columns = line.split('\t');
+        Some((columns.next()?, columns.next()?))
+    });
+    names.flatten().collect()
+});
+
+/// Tells whether Braze marks this field of this event type as personal.
+#[cfg(feature = "lines")]
+pub(crate) fn is_personal(event_type: &str, field: &str) -> bool {
+    PERSONAL.contains(&(event_type, field))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -31,5 +50,12 @@ mod tests {
 
         assert_eq!(types.len(), 94);
         assert_eq!(types["users.behaviors.CustomEvent"]["properties"], "string");
+    }
+
+    #[test]
+    fn personal_fields_are_those_of_types_that_are_known() {
+        assert!(is_personal("users.messages.email.Send", "email_address"));
+        assert!(!is_personal("users.messages.email.Send", "send_id"));
+        assert!(!is_personal("own.Event", "email_address"));
     }
 }

@@ -13,6 +13,8 @@
 pub mod codec;
 pub mod container;
 mod cursor;
+#[cfg(feature = "lines")]
+mod doubts;
 mod header_schema;
 mod json;
 mod layout;
@@ -30,6 +32,8 @@ use cursor::Cursor;
 use projector::{Fallback, Projector};
 
 pub use cursor::Malformed;
+#[cfg(feature = "lines")]
+pub use doubts::doubts;
 pub use header_schema::{InvalidSchema, MAX_FIELDS};
 pub use json::embedded;
 pub use layout::{MAX_EVENT_TYPE_BYTES, Unusable};

@@ -95,7 +95,7 @@ pub fn container(
     let codec = compression.codec();
     let writer = Writer::builder()
         .schema(schema)
-        .writer(header(schema, codec.into()))
+        .writer(header(&schema_json(schema), codec.into()))
         .codec(codec)
         .has_header(true)
         .marker(SYNC_MARKER);
@@ -190,15 +190,14 @@ impl Container {
 
 /// The header of every file of this schema and codec.
 pub fn container_header(schema: &Schema, compression: Compression) -> Vec<u8> {
-    header(schema, compression.codec().into())
+    header(&schema_json(schema), compression.name())
 }
 
 /// The container's header. The library's own has its entries in random order.
 /// <https://avro.apache.org/docs/1.12.0/specification/#object-container-files>
-fn header(schema: &Schema, codec: &str) -> Vec<u8> {
-    let schema = schema_json(schema);
+pub(crate) fn header(schema: &str, codec: &str) -> Vec<u8> {
     let mut header = b"Obj\x01".to_vec();
-    let entries = [("avro.codec", codec), ("avro.schema", schema.as_str())];
+    let entries = [("avro.codec", codec), ("avro.schema", schema)];
     length(entries.len(), &mut header);
     for text in entries.iter().flat_map(|(name, value)| [name, value]) {
         length(text.len(), &mut header);

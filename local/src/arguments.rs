@@ -22,7 +22,7 @@ const STAND_IN_TOKENS_PER_MINUTE: NonZeroU64 = NonZeroU64::new(20_000_000).unwra
 /// Calls of the model at a time: 32 for each of eight instances; here is one process.
 const MAX_CONCURRENT_GENERATIONS: usize = 8 * 32;
 
-/// Runs the whole system on this machine: Currents files in, content out over HTTP.
+/// Runs the whole system on this machine: events in, content out over HTTP.
 ///
 /// Without files it makes an hour of a streaming service's events. AWS is
 /// embedded, and the text comes from a stand-in for Amazon Bedrock, unless you
@@ -34,7 +34,9 @@ pub struct Arguments {
     #[command(subcommand)]
     pub command: Option<Command>,
 
-    /// Currents files, or folders that are searched for .avro files.
+    /// Events of your own: Currents files (Avro), JSON Lines (one event a line, .gz as well), or
+    /// folders that are searched for .avro, .jsonl, .ndjson and .json files, and for .gz of the
+    /// last three.
     pub files: Vec<PathBuf>,
 
     /// End after the summary; the exit code is not zero if anything was lost or unreadable.

@@ -22,6 +22,7 @@ pub mod faults;
 pub mod front;
 mod interruption;
 pub mod metrics;
+mod own_events;
 pub mod page;
 pub mod pipeline;
 pub mod progress;

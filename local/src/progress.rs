@@ -28,6 +28,11 @@ pub fn bar(message: &'static str, len: u64) -> ProgressBar {
     ProgressBar::new(len).with_message(message).with_style(style(MEASURED))
 }
 
+/// A count of what has no end that is known.
+pub fn count(message: &'static str) -> ProgressBar {
+    ProgressBar::no_length().with_message(message).with_style(style(COUNTED))
+}
+
 fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
@@ -37,9 +42,7 @@ fn style(template: &str) -> ProgressStyle {
 pub async fn draw(totals: Arc<Totals>, standstill: Arc<Standstill>, files: u64) {
     let all = MultiProgress::new();
     let measured = |message, len| all.add(bar(message, len));
-    let counted = |message| {
-        all.add(ProgressBar::no_length().with_message(message).with_style(style(COUNTED)))
-    };
+    let counted = |message| all.add(count(message));
     let bars = Erasing {
         uploaded: measured("files", files),
         events: counted("events read"),

@@ -25,6 +25,7 @@ use crate::aws::{
 };
 use crate::front;
 use crate::interruption::Interruption;
+use crate::own_events;
 use crate::pipeline::Pipeline;
 use crate::progress;
 use crate::redriven::{self, RedriveReport};
@@ -46,13 +47,14 @@ const INTERRUPTED: u8 = 130;
 /// Does what the command line says, until it is done or interrupted.
 pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let mut interruption = Interruption::watch()?;
-    let input = Input::find(&arguments.files)?;
+    let input = Input::find_with_lines(&arguments.files)?;
     for (path, reason) in &input.refused {
         eprintln!("{}: {reason}", path.display());
     }
+    own_events::say_doubts(&input.files);
     anyhow::ensure!(
-        arguments.files.is_empty() || !input.files.is_empty(),
-        "none of the files is an Avro file"
+        arguments.files.is_empty() || !(input.files.is_empty() && input.lines.is_empty()),
+        "none of the files holds events"
     );
     let listener = front::bind(arguments.port).await?;
     let bucket = match arguments.s3_port {
@@ -149,11 +151,16 @@ async fn work(
     pipeline: &Pipeline,
     sampling: &Sampling,
 ) -> anyhow::Result<ExitCode> {
-    let refused = input.refused.len();
     if arguments.serve {
         show_example(arguments, pipeline).await?;
         return Ok(ExitCode::SUCCESS);
     }
+    let (of_lines, bad_lines) = sampling.convert(input.lines, folder.to_owned()).await?;
+    let refused = input.refused.len() as u64 + bad_lines;
+    anyhow::ensure!(
+        arguments.files.is_empty() || !(input.files.is_empty() && of_lines.is_empty()),
+        "none of the lines is an event"
+    );
     if arguments.data.is_some() {
         finish_earlier_run(pipeline).await;
     }
@@ -161,7 +168,7 @@ async fn work(
     let files = if arguments.files.is_empty() && letters.is_empty() {
         sampling.make(arguments.plan(), folder.join("sample")).await?
     } else {
-        input.files
+        [input.files, of_lines].concat()
     };
     let letters_before = dead_letters_so_far(folder);
     let began = Instant::now();
@@ -254,7 +261,7 @@ async fn send_again(
     Ok(kept)
 }
 
-/// Making of the sample files, on a thread that can be stopped.
+/// Making of the sample files, and of containers of lines, on a thread that can be stopped.
 #[derive(Debug, Default)]
 struct Sampling {
     stopping: Arc<AtomicBool>,
@@ -278,6 +285,24 @@ impl Sampling {
         let generated = generated.context("making the sample")?;
         say(format_args!("Made {} sample files, {} bytes.", generated.keys.len(), generated.bytes));
         Ok(Input::find(&[folder])?.files)
+    }
+
+    /// Makes containers of lines; tells how many faults the lines have.
+    async fn convert(
+        &self,
+        lines: Vec<PathBuf>,
+        folder: PathBuf,
+    ) -> anyhow::Result<(Vec<InputFile>, u64)> {
+        if lines.is_empty() {
+            return Ok((Vec::new(), 0));
+        }
+        let (stopping, files) = (Arc::clone(&self.stopping), lines.len());
+        let go_on = move || !stopping.load(Ordering::Relaxed);
+        let convert = move || own_events::containers(&lines, &folder, go_on);
+        let converted = self.thread.spawn_blocking(convert).await.context("reading lines")?;
+        let (written, faults) = converted?;
+        say(format_args!("Read {} events from {files} files of JSON Lines.", written.events));
+        Ok((written.files, faults))
     }
 
     /// Stops, and waits until nothing more is written.

@@ -72,7 +72,8 @@ pub struct Preview {
     #[arg(long, value_name = "NAME")]
     pub campaign: String,
 
-    /// Events: Currents files (.avro), files with one event a line as JSON, or folders of them.
+    /// Events: Currents files (.avro), files with one event a line as JSON (.gz as well), or
+    /// folders of them.
     #[arg(long, value_name = "FILE_OR_FOLDER")]
     pub events: PathBuf,
 

@@ -242,7 +242,8 @@ fn numbered(prefix: &str, number: u16, out: &mut Vec<u8>) {
     out.extend_from_slice(&digits[skipped..]);
 }
 
-fn text(text: &str, out: &mut Vec<u8>) {
+/// Writes a text as Avro's string.
+pub(crate) fn text(text: &str, out: &mut Vec<u8>) {
     length(text.len(), out);
     out.extend_from_slice(text.as_bytes());
 }
@@ -258,7 +259,7 @@ pub(crate) fn length(length: usize, out: &mut Vec<u8>) {
 }
 
 /// Writes Avro's zig-zag variable-length integer.
-fn long(n: i64, out: &mut Vec<u8>) {
+pub(crate) fn long(n: i64, out: &mut Vec<u8>) {
     let mut rest = ((n << 1) ^ (n >> 63)) as u64;
     while rest >= 0x80 {
         out.push((rest & 0x7F) as u8 | 0x80);

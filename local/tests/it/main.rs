@@ -8,6 +8,7 @@ mod given_up;
 mod ill_stream;
 mod objects;
 mod others;
+mod own_events;
 mod page;
 mod program;
 mod redrive;

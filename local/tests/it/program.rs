@@ -77,7 +77,11 @@ fn a_folder_without_avro_files_is_refused() {
     let output = local(&["--exit-when-done"], &[empty.path()]);
 
     assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("holds no .avro file"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("holds no .avro, .jsonl, .ndjson or .json file"),
+        "{}",
+        stderr(&output)
+    );
 }
 
 #[test]
@@ -89,7 +93,11 @@ fn a_file_that_is_not_avro_is_named_and_the_others_go_through() {
     let output = local(&["--exit-when-done"], &[files.path(), &text]);
 
     assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("letter.txt: not an Avro"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("letter.txt: is neither an Avro file nor JSON Lines"),
+        "{}",
+        stderr(&output)
+    );
     assert!(stdout(&output).contains("events read               200"), "{}", stdout(&output));
 }
 

@@ -21,7 +21,7 @@ pub(crate) fn text(path: &Path) -> &str {
     path.to_str().expect("is UTF-8")
 }
 
-fn stdout(output: &Output) -> String {
+pub(crate) fn stdout(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
@@ -35,7 +35,7 @@ fn campaigns() -> PathBuf {
 }
 
 /// A folder of Currents files.
-fn sample() -> TempDir {
+pub(crate) fn sample() -> TempDir {
     let folder = tempfile::tempdir().expect("temporary folder");
     let (compression, course) = (Compression::default(), Course::default());
     let plan = Plan { events: 400, users: 40, seed: 1, compression, course };
@@ -43,7 +43,7 @@ fn sample() -> TempDir {
     folder
 }
 
-fn preview(events: &Path, more: &[&str]) -> Output {
+pub(crate) fn preview(events: &Path, more: &[&str]) -> Output {
     let folder = campaigns();
     let mut arguments =
         vec!["campaigns", "preview", "--campaign", "new-episode", "--campaigns", text(&folder)];

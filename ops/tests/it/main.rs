@@ -3,8 +3,10 @@
 //! - [`commands`] — campaigns, and what was given up.
 //! - [`cost`] — what a load costs.
 //! - [`mistakes`] — what authors mistype.
+//! - [`own_events`] — what they preview with.
 #![expect(clippy::expect_used, reason = "a test that cannot go on fails")]
 
 mod commands;
 mod cost;
 mod mistakes;
+mod own_events;
