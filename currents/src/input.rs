@@ -18,6 +18,9 @@ const AVRO_AND_LINES: &[&str] =
 /// How a folder begins that tells the event type of its files.
 const TYPE_FOLDER: &str = "event_type=";
 
+/// File of a folder that is a campaign.
+const CAMPAIGN: &str = "campaign.toml";
+
 /// Deepest folder that is searched.
 const MAX_DEPTH: usize = 16;
 
@@ -131,6 +134,10 @@ impl Input {
         for entry in entries {
             let path = entry.path();
             let name = entry.file_name().to_string_lossy().to_ascii_lowercase();
+            if path.is_dir() && path.join(CAMPAIGN).exists() {
+                // A campaign, whose JSON holds no events.
+                continue;
+            }
             if path.is_dir() {
                 self.add_folder(root, &path, number, depth + 1)?;
             } else if wanted.iter().any(|end| name.ends_with(end)) {

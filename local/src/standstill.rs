@@ -10,8 +10,9 @@ use tokio::time::Instant;
 
 use crate::totals::{Totals, get};
 
-/// How long nothing moves before that is said: longer than a batch is gathered.
-const PATIENCE: Duration = Duration::from_secs(7);
+/// How long nothing moves before that is said: longer than a batch is gathered
+/// and its first calls get their turn.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Most reasons that are told.
 const MAX_REASONS: usize = 5;

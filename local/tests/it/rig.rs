@@ -157,7 +157,8 @@ impl Rig {
         (status, answer.json().await.expect("answer is JSON"))
     }
 
-    /// Renders a message as Braze does, with what the api says of these campaigns.
+    /// Renders a message as Braze does, its subject line before it, with what the api says of
+    /// these campaigns.
     pub(crate) async fn message(&self, text: &str, user_id: &str, campaigns: &[&str]) -> String {
         let mut answers = BTreeMap::new();
         for campaign in campaigns {
@@ -168,7 +169,9 @@ impl Rig {
         }
         let message = Message { text: text.to_owned(), ..Message::default() };
         let calls: Rc<dyn Calls> = Rc::new(AnswersAtHand(answers));
-        message.render(&Recipient::new(user_id), &calls).expect("renders").body.text
+        let shown = message.render(&Recipient::new(user_id), &calls).expect("renders");
+        let subject = shown.subject.map_or(String::new(), |subject| subject.text);
+        format!("{subject}\n{}", shown.body.text)
     }
 }
 
