@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use dialect::{ATTRIBUTES, Fault, Limits, NotRendered, Object, Preview, Scene, Template};
-pub use dialect::{Calls, Fault as MessageFault};
+use dialect::{ATTRIBUTES, Fault, Limits, NotRendered, Object, Scene, Template};
+pub use dialect::{Calls, Fault as MessageFault, Preview};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 

@@ -73,13 +73,17 @@ pub struct Preview {
     pub campaign: String,
 
     /// Events: Currents files (.avro), files with one event a line as JSON (.gz as well), or
-    /// folders of them.
+    /// folders of them; without it, events.jsonl in the campaign's folder.
     #[arg(long, value_name = "FILE_OR_FOLDER")]
-    pub events: PathBuf,
+    pub events: Option<PathBuf>,
 
     /// Braze id of the user; without it, whoever has the newest event that asks for content.
     #[arg(long, value_name = "ID")]
     pub user: Option<String>,
+
+    /// Show so many users, those with the newest events; equal prompts are asked once.
+    #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "user", value_parser = clap::value_parser!(u16).range(1..=100))]
+    pub users: u16,
 
     /// What only Braze knows of the user, as JSON or a file of it: {"first_name": "Ada",
     /// "custom_attribute": {"pet": "cat"}}.

@@ -1,6 +1,7 @@
 //! What becomes of a user's events in a campaign, decided by the very code that production
 //! uses, as if the events came one after another in the order of their times.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use campaign::{CompiledCampaign, Past};
@@ -38,14 +39,32 @@ pub(crate) struct Seen {
     pub(crate) cut: u64,
 }
 
+/// What becomes of all events in a campaign, by user.
+pub(crate) fn by_user<'r>(
+    campaign: &Arc<CompiledCampaign>,
+    records: &'r [UserRecord],
+) -> BTreeMap<&'r str, Vec<Seen>> {
+    let mut of_users: BTreeMap<&str, Vec<&UserRecord>> = BTreeMap::new();
+    for record in records {
+        of_users.entry(&record.user_id).or_default().push(record);
+    }
+    let seen = of_users.into_iter().map(|(user, own)| (user, of_records(campaign, &own)));
+    seen.collect()
+}
+
 /// What becomes of all events of a user in a campaign.
 pub(crate) fn of_user(
     campaign: &Arc<CompiledCampaign>,
     records: &[UserRecord],
     user_id: &str,
 ) -> Vec<Seen> {
-    let own = records.iter().filter(|record| record.user_id == user_id);
+    let own: Vec<&UserRecord> = records.iter().filter(|record| record.user_id == user_id).collect();
+    of_records(campaign, &own)
+}
+
+fn of_records(campaign: &Arc<CompiledCampaign>, own: &[&UserRecord]) -> Vec<Seen> {
     let mut events: Vec<_> = own
+        .iter()
         .flat_map(|record| record.events.iter().map(|event| (record.event_type.as_str(), event)))
         .collect();
     events.sort_by(|(_, a), (_, b)| (a.time, &a.id).cmp(&(b.time, &b.id)));

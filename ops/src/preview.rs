@@ -8,6 +8,7 @@ mod choice;
 pub(crate) mod events;
 mod shown;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::num::NonZeroU32;
 use std::process::ExitCode;
@@ -15,7 +16,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, bail};
-use campaign::message::Recipient;
+use campaign::message::{Preview as Rendered, Recipient};
 use campaign::{CompiledCampaign, safe_text, wanted_fields};
 use contract::metrics::Counts;
 use processor::answers::{Answers, Conclusion, Question};
@@ -37,6 +38,9 @@ use shown::{Example, ShowingModel};
 /// How long a preview may take: as long as an invocation of the processor.
 const PATIENCE: Duration = Duration::from_secs(300);
 
+/// Events of a campaign's own folder.
+const EVENTS: &str = "events.jsonl";
+
 /// A quota that one call never fills.
 const TOKENS_PER_MINUTE: u64 = 1_000_000_000;
 
@@ -50,39 +54,74 @@ pub async fn preview(arguments: &Preview) -> anyhow::Result<ExitCode> {
         .iter()
         .find(|each| each.campaign.name == arguments.campaign)
         .with_context(|| format!("no campaign \"{}\": there is {names}", arguments.campaign))?;
-    let wanted = wanted_fields(std::slice::from_ref(campaign));
-    let records = events::read(&arguments.events, wanted)?;
-    let (user_id, seen) = choice::choose(campaign, &records, arguments)?;
-    let Some((trigger, history)) = choice::asking(&seen) else {
-        bail!(choice::nothing_asks(campaign, &user_id, &seen));
-    };
-    let rendered = campaign.prompt.preview(history)?;
-    let prompt = rendered.text.clone();
-    choice::tell(campaign, &records, (&user_id, &seen), trigger);
-    show_prompt(campaign, &prompt);
-    campaign::message::notes(&rendered).iter().for_each(say);
-    if arguments.prompt_only {
-        return Ok(ExitCode::SUCCESS);
-    }
-    if safe_text::shows_nothing(&prompt) {
-        bail!("the prompt says nothing, and is never sent");
-    }
-
-    section(&format!("answer, by {}", writer(&arguments.bedrock)));
-    let content = ask(campaign, prompt, &arguments.bedrock).await?;
     let folder = arguments.campaigns.join(&arguments.campaign);
-    if let Some(content) = &content {
+    let file = arguments.events.clone().unwrap_or_else(|| folder.join(EVENTS));
+    let wanted = wanted_fields(std::slice::from_ref(campaign));
+    let records = events::read(&file, wanted).context("reading the events (--events)")?;
+    let chosen = choice::choose(campaign, (&file, &records), arguments)?;
+    let show = Show { arguments, campaign, campaigns: &campaigns, attributes };
+    let mut prompts: BTreeMap<String, String> = BTreeMap::new();
+    let mut all_answered = true;
+    for (n, (user_id, seen)) in chosen.iter().enumerate() {
+        if n > 0 {
+            section(&format!("user {} of {}", n + 1, chosen.len()));
+        }
+        let Some((trigger, history)) = choice::asking(seen) else {
+            bail!(choice::nothing_asks(campaign, user_id, seen));
+        };
+        choice::tell(campaign, &records, (user_id, seen), trigger);
+        let rendered = campaign.prompt.preview(history)?;
+        if let Some(other) = prompts.get(&rendered.text) {
+            say(format_args!("the same prompt as of user {other}, and the same answer"));
+            continue;
+        }
+        prompts.insert(rendered.text.clone(), user_id.clone());
+        if n == 0 {
+            section("system");
+            say(campaign.system.trim_end());
+        }
+        all_answered &= show.user(user_id, &rendered).await?;
+    }
+    if !arguments.prompt_only {
+        let unknown = Recipient::new(choice::UNKNOWN_USER);
+        let heading = "message, for a user without content, who gets the fallback content";
+        message::show((&folder, heading), &campaigns, &unknown, None)?;
+    }
+    Ok(if all_answered { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What is shown of each user.
+struct Show<'a> {
+    arguments: &'a Preview,
+    campaign: &'a Arc<CompiledCampaign>,
+    campaigns: &'a [Arc<CompiledCampaign>],
+    attributes: Map<String, Value>,
+}
+
+impl Show<'_> {
+    /// Shows a user's prompt, the answer, and the message; `false` if nothing can be used.
+    async fn user(&self, user_id: &str, rendered: &Rendered) -> anyhow::Result<bool> {
+        let Self { arguments, campaign, campaigns, attributes } = self;
+        show_prompt(campaign, &rendered.text);
+        campaign::message::notes(rendered).iter().for_each(say);
+        if arguments.prompt_only {
+            return Ok(true);
+        }
+        if safe_text::shows_nothing(&rendered.text) {
+            bail!("the prompt says nothing, and is never sent");
+        }
+        section(&format!("answer, by {}", writer(&arguments.bedrock)));
+        let answered = ask(campaign, rendered.text.clone(), &arguments.bedrock).await?;
+        let Some(content) = answered else { return Ok(false) };
         section("content, as it is stored");
         say(pretty(&Value::Object(content.clone())));
-        let to = Recipient { user_id, attributes };
-        let written = Written { campaign: &arguments.campaign, content };
+        let to = Recipient { user_id: user_id.to_owned(), attributes: attributes.clone() };
+        let written = Written { campaign: &arguments.campaign, content: &content };
+        let folder = arguments.campaigns.join(&arguments.campaign);
         let heading = "message, as Braze renders it with this content";
-        message::show((&folder, heading), &campaigns, &to, Some(written))?;
+        message::show((&folder, heading), campaigns, &to, Some(written))?;
+        Ok(true)
     }
-    let unknown = Recipient::new(choice::UNKNOWN_USER);
-    let heading = "message, for a user without content, who gets the fallback content";
-    message::show((&folder, heading), &campaigns, &unknown, None)?;
-    Ok(if content.is_some() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// What is said of the user that only Braze knows.
@@ -156,8 +195,6 @@ async fn ask(
 
 fn show_prompt(campaign: &CompiledCampaign, prompt: &str) {
     let config = &campaign.campaign.config;
-    section("system");
-    say(campaign.system.trim_end());
     section("prompt");
     say(prompt.trim_end());
     section("size");

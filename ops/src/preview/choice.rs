@@ -1,6 +1,7 @@
 //! Whose events a preview shows, and what to say where nothing asks for content.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::bail;
@@ -17,32 +18,32 @@ pub(super) const UNKNOWN_USER: &str = "unknown-user";
 /// Most users, and most events, that are told of.
 const MAX_TOLD: usize = 10;
 
-/// The user whose events are shown, and what becomes of them: the one that was named, or
-/// whoever has the newest event that asks for content.
+/// The users whose events are shown, and what becomes of them: the one that was named, or
+/// those who have the newest events that ask for content.
 pub(super) fn choose(
     campaign: &Arc<CompiledCampaign>,
-    records: &[UserRecord],
+    (file, records): (&Path, &[UserRecord]),
     arguments: &Preview,
-) -> anyhow::Result<(String, Vec<Seen>)> {
-    let users: BTreeSet<&str> = records.iter().map(|record| record.user_id.as_str()).collect();
-    let file = arguments.events.display();
-    if users.is_empty() {
-        bail!("{file} holds no event of a user");
+) -> anyhow::Result<Vec<(String, Vec<Seen>)>> {
+    let mut of_all = outcome::by_user(campaign, records);
+    if of_all.is_empty() {
+        bail!("{} holds no event of a user", file.display());
     }
     if let Some(user_id) = &arguments.user {
-        if !users.contains(user_id.as_str()) {
-            bail!("no event of user {user_id} in {file}{}", similar_user(records, user_id));
-        }
-        return Ok((user_id.clone(), outcome::of_user(campaign, records, user_id)));
+        let Some(seen) = of_all.remove(user_id.as_str()) else {
+            let similar = similar_user(records, user_id);
+            bail!("no event of user {user_id} in {}{similar}", file.display());
+        };
+        return Ok(vec![(user_id.clone(), seen)]);
     }
-    let of_all: BTreeMap<&str, Vec<Seen>> =
-        users.iter().map(|user| (*user, outcome::of_user(campaign, records, user))).collect();
     let newest = |seen: &[Seen]| asking(seen).map(|(trigger, _)| trigger.time);
-    let chosen = of_all.iter().filter(|(_, seen)| newest(seen).is_some());
-    match chosen.max_by_key(|(_, seen)| newest(seen)) {
-        Some((user_id, seen)) => Ok(((*user_id).to_owned(), seen.clone())),
-        None => bail!("{}", nobody_asks(campaign, &of_all, arguments)),
+    let mut asking: Vec<_> = of_all.iter().filter(|(_, seen)| newest(seen).is_some()).collect();
+    if asking.is_empty() {
+        bail!("{}", nobody_asks(campaign, &of_all, file));
     }
+    asking.sort_by_key(|(_, seen)| std::cmp::Reverse(newest(seen)));
+    let chosen = asking.into_iter().take(arguments.users.into());
+    Ok(chosen.map(|(user_id, seen)| ((*user_id).to_owned(), seen.clone())).collect())
 }
 
 /// The newest event that asks for content, and the history that it is written from.
@@ -63,7 +64,7 @@ pub(super) fn tell(
     let users: BTreeSet<&str> = records.iter().map(|record| record.user_id.as_str()).collect();
     let others = match users.len() - 1 {
         0 => String::new(),
-        n => format!(" ({n} other users in the file: --user picks one)"),
+        n => format!(" ({n} other users in the file: --user picks one, --users shows several)"),
     };
     let events = asking(seen).map_or(0, |(_, history)| history.len());
     say(format_args!(
@@ -103,9 +104,9 @@ pub(super) fn nothing_asks(campaign: &CompiledCampaign, user_id: &str, seen: &[S
 fn nobody_asks(
     campaign: &CompiledCampaign,
     of_all: &BTreeMap<&str, Vec<Seen>>,
-    arguments: &Preview,
+    file: &Path,
 ) -> String {
-    let file = arguments.events.display();
+    let file = file.display();
     let all = || of_all.values().flatten();
     let mut of_type = all().filter(|event| event.outcome != Outcome::OtherType).peekable();
     if of_type.peek().is_none() {
