@@ -7,7 +7,7 @@ use std::str::FromStr;
 use clap::{Args, Parser, Subcommand};
 use ingest::settings::DEFAULT_STREAM_BUCKETS;
 
-use crate::cost::Load;
+use crate::cost::load::LoadArguments;
 
 /// Looks after a deployment, or after the folder that a run of `local` keeps.
 #[derive(Debug, Parser)]
@@ -164,10 +164,16 @@ pub struct Redrive {
 pub struct Cost {
     /// What there is to do.
     #[command(flatten)]
-    pub load: Load,
+    pub load: LoadArguments,
     /// Price list to use in place of the built-in one, ops/prices.toml.
     #[arg(long, value_name = "FILE")]
     pub prices: Option<PathBuf>,
+    /// Campaign whose model and `[price]` to use in place of the price list's.
+    #[arg(long, value_name = "NAME")]
+    pub campaign: Option<String>,
+    /// Folder of campaigns.
+    #[arg(long, value_name = "DIR", default_value = "campaigns", requires = "campaign")]
+    pub campaigns: PathBuf,
 }
 
 #[cfg(test)]

@@ -16,11 +16,13 @@ pub mod preview;
 pub mod redrive;
 pub mod why;
 
+use std::path::Path;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use arguments::{Arguments, Campaigns, Command};
-use cost::Bill;
-use cost::prices::Prices;
+use cost::prices::{Bedrock, Prices};
+use cost::report::Report;
 
 /// Does what the command line says.
 pub async fn command(arguments: &Arguments) -> anyhow::Result<ExitCode> {
@@ -36,10 +38,31 @@ pub async fn command(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 }
 
 fn tell_cost(arguments: &arguments::Cost) -> anyhow::Result<ExitCode> {
-    let prices = Prices::read(arguments.prices.as_deref())?;
-    let bill = Bill::of(&arguments.load, &prices);
-    say(format_args!("US dollars a month, {}, prices of {}\n{bill}", prices.region, prices.date));
+    let mut prices = Prices::read(arguments.prices.as_deref())?;
+    if let Some(name) = &arguments.campaign {
+        prices.bedrock = price_of(name, &arguments.campaigns)?;
+    }
+    let load = arguments.load.load()?;
+    say(Report::of(&load, &prices));
     Ok(ExitCode::SUCCESS)
+}
+
+/// What a campaign says of its model.
+fn price_of(name: &str, folder: &Path) -> anyhow::Result<Bedrock> {
+    let campaigns = campaign::read(folder)?;
+    let names = campaigns.iter().map(|each| each.name.as_str()).collect::<Vec<_>>().join(", ");
+    let campaign = campaigns
+        .iter()
+        .find(|each| each.name == name)
+        .with_context(|| format!("no campaign \"{name}\": there is {names}"))?;
+    let file = folder.join(name).join("campaign.toml").display().to_string();
+    let price = campaign.config.price.with_context(|| format!("{file} has no [price]: add one"))?;
+    Ok(Bedrock {
+        page: file,
+        model: campaign.config.model_id.clone(),
+        million_input_tokens: price.usd_per_million_input_tokens,
+        million_output_tokens: price.usd_per_million_output_tokens,
+    })
 }
 
 /// Prints a line; a reader that has gone away is no reason to stop.

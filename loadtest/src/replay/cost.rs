@@ -32,8 +32,7 @@ impl Estimate {
     /// Adds up what is in the files; without a price of a generation, it is that of a short
     /// text.
     pub fn of(scan: &Scan, usd_per_generation: Option<f64>, prices: Prices) -> Self {
-        let short_text = INPUT_TOKENS * prices.bedrock.million_input_tokens / 1e6
-            + OUTPUT_TOKENS * prices.bedrock.million_output_tokens / 1e6;
+        let short_text = prices.bedrock.usd(INPUT_TOKENS, OUTPUT_TOKENS);
         Self {
             objects: scan.files.len() as u64,
             events: scan.events(),
