@@ -6,7 +6,7 @@ use std::io::{self, Read};
 const AVRO_MAGIC: &[u8] = b"Obj\x01";
 
 /// Bytes at the beginning of a file that are looked at.
-const HEAD_BYTES: u64 = 64 * 1024;
+const HEAD_BYTES: usize = 64 * 1024;
 
 /// How a line can begin beside its text.
 pub(crate) const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
@@ -37,12 +37,22 @@ pub(crate) enum Kind {
     Gzip,
 }
 
-/// Reads as much as is looked at; what comes before a failure is no failure yet.
-pub(crate) fn head(source: impl Read) -> io::Result<Vec<u8>> {
+/// Reads as much as is looked at.
+pub(crate) fn head(mut source: impl Read) -> io::Result<Vec<u8>> {
     let mut head = Vec::new();
-    match source.take(HEAD_BYTES).read_to_end(&mut head) {
+    // Containers are many, and tell what they are at once.
+    read_on(&mut source, AVRO_MAGIC.len(), &mut head)?;
+    if head != AVRO_MAGIC {
+        read_on(&mut source, HEAD_BYTES - AVRO_MAGIC.len(), &mut head)?;
+    }
+    Ok(head)
+}
+
+/// Reads on; what comes before a failure is no failure yet.
+fn read_on(source: &mut impl Read, bytes: usize, head: &mut Vec<u8>) -> io::Result<()> {
+    match source.by_ref().take(bytes as u64).read_to_end(head) {
         Err(error) if head.is_empty() => Err(error),
-        _ => Ok(head),
+        _ => Ok(()),
     }
 }
 
@@ -141,5 +151,18 @@ mod tests {
             let told = Kind::of(head).expect_err("is of no use");
             assert!(told.contains(what), "{head:?}: {told}");
         }
+    }
+
+    #[test]
+    fn of_a_container_its_first_bytes_are_read_and_of_lines_many() {
+        let read = |start: &[u8]| {
+            let mut source = io::Cursor::new([start, &[b'x'; 2 * HEAD_BYTES]].concat());
+            let head = head(&mut source).expect("is in memory");
+            assert_eq!(head.len() as u64, source.position());
+            head.len()
+        };
+
+        assert_eq!(read(AVRO_MAGIC), AVRO_MAGIC.len());
+        assert_eq!(read(b"{"), HEAD_BYTES);
     }
 }

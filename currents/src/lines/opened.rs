@@ -10,7 +10,7 @@ use flate2::bufread::MultiGzDecoder;
 use super::{Fault, Lines};
 use crate::input::kind::{self, Kind};
 
-/// Bytes of a packed file that are read at a time.
+/// Bytes of a file that are read at a time.
 const BUFFER_BYTES: usize = 64 * 1024;
 
 /// What the gzip library says of bytes that begin no member.
@@ -40,7 +40,7 @@ impl Opened {
     /// Opens a file and looks at its first bytes.
     pub fn open(path: &Path) -> Result<Self, Fault> {
         match File::open(path) {
-            Ok(file) => Self::of(file, path),
+            Ok(file) => Self::of(BufReader::with_capacity(BUFFER_BYTES, file), path),
             Err(error) => Err(Fault::of_file(path, format!("cannot be read: {error}"))),
         }
     }

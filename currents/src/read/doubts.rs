@@ -94,7 +94,7 @@ impl Taker for Times {
     fn end(&mut self, _: Position) {}
 }
 
-#[cfg(all(test, feature = "write"))]
+#[cfg(test)]
 mod tests {
     use apache_avro::Schema;
     use apache_avro::types::Value;
