@@ -113,9 +113,14 @@ fn the_price_of_a_campaign_takes_the_place_of_the_lists() {
 #[test]
 fn a_model_has_one_price_in_the_list_and_in_all_campaigns() {
     let list = Prices::read(None).expect("is a price list").bedrock;
-    let campaigns = fs::read_dir(root().join("campaigns")).into_iter().flatten().flatten();
-    let texts =
-        campaigns.filter_map(|each| fs::read_to_string(each.path().join("campaign.toml")).ok());
+    let examples = fs::read_dir(root().join("examples")).expect("are there").flatten();
+    let folders = examples.map(|example| example.path().join("campaigns"));
+    let folders = folders.chain([root().join("campaigns")]);
+    let campaigns = folders.flat_map(|folder| fs::read_dir(folder).into_iter().flatten().flatten());
+    let texts: Vec<String> = campaigns
+        .filter_map(|each| fs::read_to_string(each.path().join("campaign.toml")).ok())
+        .collect();
+    assert!(texts.len() >= 3, "the examples are looked at");
 
     for text in texts {
         let settings: toml::Table = text.parse().expect("is TOML");

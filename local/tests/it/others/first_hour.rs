@@ -230,8 +230,8 @@ const MISTAKES: [(&str, &str, &str, &str); 11] = [
     ),
     (
         "campaign.toml",
-        "usd_per_million_input_tokens = 1.00",
-        "usd_per_million_input_tokens = -1.00",
+        "usd_per_million_input_tokens = 1.10",
+        "usd_per_million_input_tokens = -1.10",
         "must be 0 to 1000000",
     ),
     ("prompt.liquid", "limit: 10 -%}", "limit: 10 -}", "prompt.liquid:4: "),
