@@ -34,8 +34,9 @@ fn a_run_on_given_files_ends_with_the_summary_and_code_0() {
     assert!(output.status.success(), "{}", stderr(&output));
     let summary = stdout(&output);
     assert!(summary.contains("events read               400"), "{summary}");
-    assert!(summary.contains("curl 'http://127.0.0.1:"), "{summary}");
+    assert!(!summary.contains("curl "), "nobody is served any more: {summary}");
     assert!(summary.contains("stand-in for Bedrock"), "{summary}");
+    assert!(summary.contains("docs/running.md#the-summary"), "{summary}");
 }
 
 #[test]
@@ -148,6 +149,45 @@ fn interrupted_at(cue: &str, arguments: &[&str]) -> Option<i32> {
     let signalled = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
     assert!(signalled.expect("kill runs").success());
     child.wait().expect("program ends").code()
+}
+
+#[test]
+fn a_folder_that_is_only_served_stays_as_it_is() {
+    let state = tempfile::tempdir().expect("temporary folder");
+    let data = state.path().to_str().expect("is UTF-8");
+    let files = sample(400, 40);
+    let made = local(&["--exit-when-done", "--data", data], &[files.path()]);
+    assert!(made.status.success(), "{}", stderr(&made));
+
+    let served = interrupted_at("Serving until Ctrl-C", &["--serve", "--data", data]);
+    let without_data = local(&["--serve"], &[]);
+
+    assert_eq!(served, Some(0));
+    assert_eq!(without_data.status.code(), Some(2));
+    assert!(stderr(&without_data).contains("--data"), "{}", stderr(&without_data));
+    assert!(!state.path().join("sample").exists(), "no sample was made");
+}
+
+#[test]
+fn a_run_in_which_nothing_moves_says_what_it_waits_for() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_local"))
+        .args(["--port", "0", "--batch-window-ms", "100", "--latency-ms", "120000", "--campaigns"])
+        .arg(campaigns())
+        .args(["--events", "400", "--users", "40"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("program starts");
+    let said = BufReader::new(child.stderr.take().expect("is piped")).lines();
+
+    let mut lines = said.map(|line| line.expect("is text"));
+    let waiting = lines.find(|line| line.contains(" wait: "));
+
+    child.kill().expect("is running");
+    child.wait().expect("program ends");
+    let waiting = waiting.expect("it says so");
+    assert!(waiting.contains("for an answer of us.anthropic."), "{waiting}");
+    assert!(waiting.contains("(campaign new-episode)"), "{waiting}");
 }
 
 #[test]

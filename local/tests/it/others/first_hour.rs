@@ -100,7 +100,8 @@ impl Shell {
                 return Serving { child, said };
             }
         }
-        panic!("{line} never served: {said}");
+        let ended = child.wait();
+        panic!("{line} never served, {ended:?}: {said}");
     }
 }
 
