@@ -48,7 +48,7 @@ use bounded::Bounded;
 pub use braze::{Call, Calls};
 pub use expression::ATTRIBUTES;
 use state::{Purpose, State, Stop};
-pub use suggestion::did_you_mean;
+pub use suggestion::{did_you_mean, misspelt};
 use variables::Variables;
 
 /// Longest template, in bytes: Braze's own editors take e-mails of about 100 KB.
