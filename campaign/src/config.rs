@@ -1,6 +1,7 @@
 //! The settings of a campaign, as `campaign.toml` says them.
 
-mod names;
+pub(crate) mod model_id;
+mod paths;
 mod toml;
 
 use std::collections::BTreeSet;

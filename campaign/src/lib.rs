@@ -127,7 +127,7 @@ mod tests {
             "/half/campaign.toml:2: max_tokens must be 1 to 64000",
             "/half/campaign.toml:3: temperature must be 0 to 1",
             "/half/campaign.toml:5: unknown setting \"colour\"",
-            "/half/campaign.toml:6: fields: invalid type: integer `7`",
+            "/half/campaign.toml:6: fields must be a list of texts, and 7 is none",
             "/half/campaign.toml:9: event_types must name at least one event type",
             "/half/campaign.toml:12: a budget is tokens_per_day or usd_per_day",
             "/half/campaign.toml: ttl_days is missing",

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::Campaign;
 use crate::condition::Condition;
-use crate::config::Config;
+use crate::config::{Config, model_id};
 use crate::fault::Fault;
 use crate::lines::line_of;
 use crate::prompt::Prompt;
@@ -103,13 +103,7 @@ pub(crate) fn of(
 /// Settings that are right and seldom meant.
 fn odd_settings(config: &Config) -> Vec<String> {
     let mut odd = Vec::new();
-    // Bedrock's ids name a provider: `anthropic.claude-...`, `us.amazon.nova-...`.
-    if !config.model_id.contains(['.', ':']) {
-        odd.push(format!(
-            "model_id \"{}\" names no provider: ids are written as anthropic.claude-..., inference profiles as us.anthropic.claude-...",
-            config.model_id
-        ));
-    }
+    odd.extend(model_id::odd(&config.model_id));
     if let Some(price) = config.price {
         let (input, output) =
             (price.usd_per_million_input_tokens, price.usd_per_million_output_tokens);

@@ -149,6 +149,15 @@ pub(crate) fn reason(arguments: &str) -> Result<String, String> {
     Ok(between('"').or_else(|| between('\'')).unwrap_or(inside).to_owned())
 }
 
+/// The name of the content block that an output is.
+pub(crate) fn content_block(expression: &str) -> Option<&str> {
+    let (name, rest) = expression.strip_prefix("content_blocks.${")?.split_once('}')?;
+    // Braze writes `| id: 'cb1'` behind a block that is inserted in its editor.
+    let rest = rest.trim_start().strip_prefix('|').unwrap_or(rest).trim_start();
+    let is_only_block = rest.is_empty() || rest.starts_with("id:");
+    (is_only_block && !name.contains('|')).then_some(name.trim())
+}
+
 /// What is said of extras that are too long for the event that takes them.
 pub(crate) fn too_long(extras: &[(String, String)]) -> Option<String> {
     let bytes: usize = extras.iter().map(|(key, value)| key.len() + value.len()).sum();

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use liquid_core::parser::{Language, Tag as ParserTag};
 
+use crate::braze;
 use crate::expression::Rewriter;
 use crate::segments::{self, Mark, Segment};
 use crate::suggestion::{did_you_mean, hint};
@@ -185,7 +186,7 @@ impl Writer<'_> {
     fn output(&mut self, mark: &Mark<'_>, expression: &str) {
         self.shows();
         let first = expression.split(char::is_whitespace).next().unwrap_or_default();
-        if let Some(name) = content_block(expression) {
+        if let Some(name) = braze::content_block(expression) {
             self.content_block(mark, name);
         } else if first.len() < expression.len() && tag_names().chain(ENDS).any(|tag| tag == first)
         {
@@ -393,13 +394,4 @@ fn parsed_alone(name: &str, arguments: &str, language: &Language) -> liquid_core
         _ => format!("{{% {name} {arguments} %}}"),
     };
     liquid_core::parser::parse(&tag, language).map(drop)
-}
-
-/// The name of the content block that an output is.
-fn content_block(expression: &str) -> Option<&str> {
-    let (name, rest) = expression.strip_prefix("content_blocks.${")?.split_once('}')?;
-    // Braze writes `| id: 'cb1'` behind a block that is inserted in its editor.
-    let rest = rest.trim_start().strip_prefix('|').unwrap_or(rest).trim_start();
-    let is_only_block = rest.is_empty() || rest.starts_with("id:");
-    (is_only_block && !name.contains('|')).then_some(name.trim())
 }

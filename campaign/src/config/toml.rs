@@ -2,17 +2,22 @@
 //!
 //! Every setting is taken by itself, so that one that is wrong does not hide the next.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Display;
-use std::ops::RangeInclusive;
+mod number;
+mod places;
+mod syntax;
+mod table;
+#[cfg(test)]
+mod tests;
+mod value;
+
+use std::collections::BTreeSet;
 
 use ::toml::Spanned;
-use ::toml::de::{DeTable, DeValue};
-use serde::Deserialize;
-use serde::de::IntoDeserializer as _;
+use ::toml::de::DeTable;
 
-use super::{Budget, Config, Expression, Guardrail, Named, Price, Trigger, names};
+use super::{Budget, Config, Expression, Guardrail, Named, Price, Trigger, model_id, paths};
 use crate::folder::Found;
+use table::{Faults, Table, line_at};
 
 /// Most events of a user that are remembered: at 8 KiB each they fill half of what an
 /// item of DynamoDB takes.
@@ -29,80 +34,24 @@ const MAX_TOKENS: u32 = 64_000;
 /// and answer as well.
 pub(super) const MAX_TIMEOUT_SECS: u32 = 240;
 
-/// All settings, of all tables.
-const SETTINGS: [&str; 25] = [
-    "budget",
-    "cache_hours",
-    "cache_system",
-    "cooldown_hours",
-    "event_types",
-    "fields",
-    "guardrail",
-    "history",
-    "id",
-    "max_tokens",
-    "model_id",
-    "price",
-    "priority",
-    "required",
-    "structured_output",
-    "temperature",
-    "timeout_seconds",
-    "tokens_per_day",
-    "trigger",
-    "ttl_days",
-    "usd_per_day",
-    "usd_per_million_input_tokens",
-    "usd_per_million_output_tokens",
-    "version",
-    "when",
-];
-
-/// What is said of a setting that must be there.
-const MISSING: &str = " is missing";
-
 /// Reads the settings as far as they are right, what else they name, and everything that is
 /// wrong with them.
 pub(crate) fn read(text: &str) -> (Option<Config>, Named, Vec<Found>) {
     let (table, errors) = DeTable::parse_recoverable(text);
-    let mut faults = Vec::new();
+    let mut faults = Faults::default();
     let mut named = Named::default();
-    let config = Table::new(text, table.into_inner(), None, &mut faults).config(&mut named);
-    if !errors.is_empty() {
-        // What could not be read is not missing.
-        faults.retain(|(_, reason)| !reason.contains(MISSING));
-    }
-    faults.extend(errors.into_iter().map(|error| {
-        let line = error.span().map(|span| line_at(text, span.start));
-        (line, format!("is not TOML: {}", error.message()))
-    }));
+    let config = Table::root(text, table.into_inner(), &mut faults).config(&mut named);
+    let broken = syntax::faults(text, errors);
+    let mut faults = faults.all(broken.is_empty());
+    // What is read of a line that is no TOML is a guess.
+    faults.retain(|(line, _)| line.is_none() || broken.iter().all(|(told, _)| told != line));
+    faults.extend(broken);
     faults.sort_by_key(|(line, _)| line.unwrap_or(usize::MAX));
     // What is wrong may have been replaced by a default on the way.
     (config.filter(|_| faults.is_empty()), named, faults)
 }
 
-/// The settings that were not asked for yet.
-struct Table<'t, 'f> {
-    text: &'t str,
-    line: Option<usize>,
-    settings: BTreeMap<String, (usize, Spanned<DeValue<'t>>)>,
-    faults: &'f mut Vec<Found>,
-}
-
-impl<'t, 'f> Table<'t, 'f> {
-    fn new(
-        text: &'t str,
-        table: DeTable<'t>,
-        line: Option<usize>,
-        faults: &'f mut Vec<Found>,
-    ) -> Self {
-        let settings = table.into_iter().map(|(key, value)| {
-            let line = line_at(text, key.span().start);
-            (key.into_inner().into_owned(), (line, value))
-        });
-        Self { text, line, settings: settings.collect(), faults }
-    }
-
+impl Table<'_, '_> {
     fn config(mut self, named: &mut Named) -> Option<Config> {
         let model_id = self.model_id();
         let structured_output = self.optional("structured_output").unwrap_or_default().1;
@@ -155,7 +104,7 @@ impl<'t, 'f> Table<'t, 'f> {
 
     fn model_id(&mut self) -> Option<String> {
         let (line, id): (_, String) = self.required("model_id")?;
-        if let Some(wrong) = names::wrong_model_id(&id) {
+        if let Some(wrong) = model_id::wrong(&id) {
             self.fault(Some(line), format!("model_id {wrong}"));
         }
         Some(id)
@@ -164,35 +113,34 @@ impl<'t, 'f> Table<'t, 'f> {
     /// The fields that the prompt may see, each with its line.
     fn fields(&mut self) -> Option<Vec<(usize, String)>> {
         let (_, fields): (_, Vec<Spanned<String>>) = self.required("fields")?;
-        let fields = self.with_lines(fields);
-        for (line, path) in &fields {
-            if let Some(wrong) = names::wrong_path(path) {
-                self.fault(Some(*line), format!("fields: {wrong}"));
+        let mut fields = self.with_lines(fields);
+        for (line, path) in &mut fields {
+            if let Some(wrong) = paths::wrong(path) {
+                self.fault(Some(*line), format!("fields: {}", wrong.reason));
+                // What follows is told of the path that was meant.
+                *path = wrong.meant.unwrap_or_default();
             }
         }
+        fields.retain(|(_, path)| !path.is_empty());
         Some(fields)
     }
 
-    fn with_lines(&self, texts: Vec<Spanned<String>>) -> Vec<(usize, String)> {
-        let line = |text: &Spanned<String>| line_at(self.text, text.span().start);
-        texts.into_iter().map(|text| (line(&text), text.into_inner())).collect()
-    }
-
     fn required_fields(&mut self, fields: Option<&BTreeSet<String>>) -> Option<BTreeSet<String>> {
-        let (line, required): (_, BTreeSet<String>) = self.optional("required")?;
-        let is_seen = |path: &str| {
-            fields.is_none_or(|fields| {
-                fields.iter().any(|field| {
-                    path.strip_prefix(field.as_str())
-                        .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-                })
-            })
-        };
-        for path in required.iter().filter(|path| !is_seen(path)) {
-            let reason = format!("required: \"{path}\" is not among fields: add it there");
-            self.fault(Some(line), reason);
+        let (_, required): (_, Vec<Spanned<String>>) = self.optional("required")?;
+        let required = self.with_lines(required);
+        for (line, path) in &required {
+            if let Some(wrong) = paths::wrong(path) {
+                self.fault(Some(*line), format!("required: {}", wrong.reason));
+            } else if let Some(fields) = fields
+                && !fields.iter().any(|field| paths::holds(field, path))
+            {
+                let meant = dialect::did_you_mean(path, fields.iter().map(String::as_str));
+                let remedy = if meant.is_empty() { ": add it there" } else { &meant };
+                let reason = format!("required: \"{path}\" is not among fields{remedy}");
+                self.fault(Some(*line), reason);
+            }
         }
-        Some(required)
+        Some(required.into_iter().map(|(_, path)| path).collect())
     }
 
     fn trigger(&mut self, named: &mut Named) -> Option<Trigger> {
@@ -215,12 +163,16 @@ impl<'t, 'f> Table<'t, 'f> {
             types.into_iter().map(|(_, name)| name).collect()
         });
         let when = table.optional::<Spanned<String>>("when").map(|(_, text)| {
-            // A text of several lines begins behind its quotes.
-            let line = line_at(table.text, text.span().start);
+            let written = &table.text[text.span().start..];
+            let line = line_at(table.text, text.span().start) + lines_before(written);
             Expression { text: text.into_inner(), line }
         });
-        if let Some(when) = when.as_ref().filter(|when| when.text.trim().is_empty()) {
-            table.fault(Some(when.line), "when is empty: write a condition, or remove it");
+        let (when, empty): (Option<_>, Option<_>) = match when {
+            Some(when) if when.text.trim().is_empty() => (None, Some(when.line)),
+            when => (when, None),
+        };
+        if let Some(line) = empty {
+            table.fault(Some(line), "when is empty: write a condition, or remove it");
         }
         table.finish();
         named.when.clone_from(&when);
@@ -228,7 +180,7 @@ impl<'t, 'f> Table<'t, 'f> {
     }
 
     fn price(&mut self) -> Option<Price> {
-        if !self.settings.contains_key("price") {
+        if !self.has("price") {
             return None;
         }
         let mut table = self.table("price")?;
@@ -241,7 +193,7 @@ impl<'t, 'f> Table<'t, 'f> {
     }
 
     fn budget(&mut self, price: Option<Price>, max_tokens: Option<u32>) -> Option<Budget> {
-        if !self.settings.contains_key("budget") {
+        if !self.has("budget") {
             return None;
         }
         let mut table = self.table("budget")?;
@@ -287,13 +239,13 @@ impl<'t, 'f> Table<'t, 'f> {
     }
 
     fn guardrail(&mut self) -> Option<Guardrail> {
-        if !self.settings.contains_key("guardrail") {
+        if !self.has("guardrail") {
             return None;
         }
         let mut table = self.table("guardrail")?;
         let id: Option<(usize, String)> = table.required("id");
         if let Some((line, id)) = &id
-            && let Some(wrong) = names::wrong_model_id(id)
+            && let Some(wrong) = model_id::wrong(id)
         {
             table.fault(Some(*line), format!("guardrail.id {wrong}"));
         }
@@ -307,70 +259,10 @@ impl<'t, 'f> Table<'t, 'f> {
         table.finish();
         Some(Guardrail { id: id?.1, version: version?.1 })
     }
-
-    fn table(&mut self, name: &str) -> Option<Table<'t, '_>> {
-        match self.settings.remove(name) {
-            Some((line, value)) => match value.into_inner() {
-                DeValue::Table(table) => {
-                    Some(Table::new(self.text, table, Some(line), self.faults))
-                }
-                _ => {
-                    self.fault(Some(line), format!("{name} must be a table: [{name}]"));
-                    None
-                }
-            },
-            None => {
-                self.fault(None, format!("{name}{MISSING}: add a table [{name}]"));
-                None
-            }
-        }
-    }
-
-    fn required<T: Deserialize<'t>>(&mut self, name: &str) -> Option<(usize, T)> {
-        if !self.settings.contains_key(name) {
-            self.fault(self.line, format!("{name}{MISSING}"));
-        }
-        self.optional(name)
-    }
-
-    fn optional<T: Deserialize<'t>>(&mut self, name: &str) -> Option<(usize, T)> {
-        let (line, value) = self.settings.remove(name)?;
-        match T::deserialize(value.into_deserializer()) {
-            Ok(value) => Some((line, value)),
-            Err(error) => {
-                self.fault(Some(line), format!("{name}: {}", error.message()));
-                None
-            }
-        }
-    }
-
-    fn within<T: PartialOrd + Display>(
-        &mut self,
-        name: &str,
-        setting: Option<(usize, T)>,
-        range: RangeInclusive<T>,
-    ) -> Option<T> {
-        let (line, value) = setting?;
-        if !range.contains(&value) {
-            let reason = format!("{name} must be {} to {}", range.start(), range.end());
-            self.fault(Some(line), reason);
-        }
-        Some(value)
-    }
-
-    fn fault(&mut self, line: Option<usize>, reason: impl Into<String>) {
-        self.faults.push((line, reason.into()));
-    }
-
-    fn finish(mut self) {
-        for (name, (line, _)) in std::mem::take(&mut self.settings) {
-            let meant = dialect::did_you_mean(&name, SETTINGS);
-            let remedy = if meant.is_empty() { ": remove or rename it" } else { &meant };
-            self.fault(Some(line), format!("unknown setting \"{name}\"{remedy}"));
-        }
-    }
 }
 
-fn line_at(text: &str, offset: usize) -> usize {
-    1 + text.bytes().take(offset).filter(|&byte| byte == b'\n').count()
+/// The line ends between the quotes of a text of several lines and its beginning.
+fn lines_before(written: &str) -> usize {
+    let inside = ["\"\"\"", "'''"].iter().find_map(|quotes| written.strip_prefix(quotes));
+    inside.map_or(0, |inside| usize::from(inside.starts_with('\n') || inside.starts_with("\r\n")))
 }
