@@ -207,9 +207,9 @@ impl Template {
         let (text, state) = self.rendered(scene, Purpose::Preview)?;
         let missing = state.missed.iter().filter(|miss| miss.is_outside(&state.outside));
         let missing = missing.map(|miss| expression::as_written(&miss.path)).collect();
-        let slips = state.missed.iter().filter_map(|miss| miss.slip(&state.outside));
+        let mistakes = state.missed.iter().filter_map(|miss| miss.mistake(&state.outside));
         let mut faults: BTreeSet<Fault> =
-            slips.map(|(name, reason)| Fault::new(self.line_of(name), reason)).collect();
+            mistakes.map(|(name, reason)| Fault::new(self.line_of(name), reason)).collect();
         faults.extend(state.faults.into_iter().map(|(line, reason)| Fault::new(line, reason)));
         faults.extend(self.notes.iter().cloned());
         faults.extend(braze::too_long(&state.extras).map(|reason| Fault::new(0, reason)));

@@ -148,8 +148,10 @@ impl Miss {
         (name, format!("{whole}{meant}{known}"))
     }
 
-    /// The name that is not there and is a slip of the hand, with what is said of it.
-    pub(crate) fn slip(&self, outside: &BTreeSet<String>) -> Option<(&str, String)> {
+    /// The name that is not there by mistake, wherever it stands, with what is said of it: it
+    /// is a slip of the hand, Braze's in another notation, or what is looked into and nobody
+    /// set. Whether anything is under another name, a template may ask.
+    pub(crate) fn mistake(&self, outside: &BTreeSet<String>) -> Option<(&str, String)> {
         if !self.is_unknown(outside) {
             return None;
         }
@@ -160,8 +162,11 @@ impl Miss {
             return Some((name, format!("{whole}: did you mean {meant}?")));
         }
         let names = self.beside.as_deref().unwrap_or_default();
-        let meant = misspelt(name, names.iter().map(String::as_str))?;
-        Some((name, format!("{whole}: did you mean {meant}?")))
+        match misspelt(name, names.iter().map(String::as_str)) {
+            Some(meant) => Some((name, format!("{whole}: did you mean {meant}?"))),
+            None if self.is_variable && self.path != self.root() => Some(self.explained()),
+            None => None,
+        }
     }
 
     /// How Braze's notation is for what it knows by this name.

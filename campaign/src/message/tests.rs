@@ -299,6 +299,8 @@ fn a_name_that_is_a_slip_of_the_hand_is_told_once_wherever_it_stands() {
             "2: there is no custom_attribute: did you mean custom_attribute.${pet}?\n",
         ),
         ("{{custom_attribute.${pet} | default: 'cat'}}", ""),
+        ("{% assign data = answer.Item.data.M %}", "2: there is no answer (there is result)\n"),
+        ("{{colour | default: 'red'}}{% if colour %}a{% endif %}", ""),
     ] {
         assert_eq!(of(text), expected, "{text}");
     }

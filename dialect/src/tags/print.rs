@@ -142,7 +142,7 @@ impl Print {
         let reason = match ruby::kind(value) {
             Kind::Nil => match state.missed[misses..].last() {
                 // It is told with everything that is looked up in vain.
-                Some(miss) if miss.slip(&state.outside).is_some() => return,
+                Some(miss) if miss.mistake(&state.outside).is_some() => return,
                 Some(miss) if miss.is_unknown(&state.outside) => {
                     format!("prints nothing: {}", miss.explained().1)
                 }
