@@ -5,8 +5,8 @@
 pub(super) struct WrongPath {
     /// What is wrong, and what would be right.
     pub(super) reason: String,
-    /// The path that was meant, if that can be told.
-    pub(super) meant: Option<String>,
+    /// The paths that were meant, as far as that can be told.
+    pub(super) meant: Vec<String>,
 }
 
 /// A path in whatever notation, read as far as its names go.
@@ -30,7 +30,8 @@ pub(super) fn wrong(path: &str) -> Option<WrongPath> {
     let is_path = |part: &&str| part.contains('.') && !part.contains(char::is_whitespace);
     if several.len() > 1 && several.iter().all(is_path) {
         let reason = format!("\"{path}\" is several paths: write \"{}\"", several.join("\", \""));
-        return Some(WrongPath { reason, meant: None });
+        let meant = several.into_iter().map(str::to_owned).collect();
+        return Some(WrongPath { reason, meant });
     }
     let Reading { names, is_in_list, is_search } = Reading::of(path);
     let meant = names.join(".");
@@ -52,7 +53,8 @@ pub(super) fn wrong(path: &str) -> Option<WrongPath> {
     } else {
         format!("\"{path}\" is no path of names and dots: write {meant}")
     };
-    Some(WrongPath { reason, meant: (!is_search && !meant.is_empty()).then_some(meant) })
+    let meant = Some(meant).filter(|meant| !is_search && !meant.is_empty());
+    Some(WrongPath { reason, meant: meant.into_iter().collect() })
 }
 
 impl Reading {
@@ -85,6 +87,8 @@ impl Reading {
     }
 
     fn add(&mut self, name: &str) {
+        let of_braze = name.strip_prefix("${").and_then(|name| name.strip_suffix('}'));
+        let name = of_braze.unwrap_or(name);
         let is_place = !name.is_empty() && name.chars().all(|c| c.is_ascii_digit());
         if name == "*" || name.is_empty() || (is_place && !self.names.is_empty()) {
             self.is_in_list = true;
@@ -140,6 +144,7 @@ mod tests {
             ("{{ properties.show }}", "properties.show"),
             ("/properties/show", "properties.show"),
             ("properties/show", "properties.show"),
+            ("properties.${show}", "properties.show"),
             ("properties:show", "properties.show"),
             ("properties..show", "properties.show"),
             (".properties", "properties"),
@@ -147,7 +152,7 @@ mod tests {
             (" properties. show ", "properties.show"),
         ] {
             let wrong = wrong(path).expect(path);
-            assert_eq!(wrong.meant.as_deref(), Some(meant), "{path}");
+            assert_eq!(wrong.meant, [meant], "{path}");
             assert!(wrong.reason.ends_with(&format!("write {meant}")), "{}", wrong.reason);
         }
     }
@@ -163,7 +168,7 @@ mod tests {
             "$.properties.items[0]",
         ] {
             let wrong = wrong(path).expect(path);
-            assert_eq!(wrong.meant.as_deref(), Some("properties.items"), "{path}");
+            assert_eq!(wrong.meant, ["properties.items"], "{path}");
             assert!(wrong.reason.contains("inside a list: write \"properties.items\""));
         }
     }
@@ -176,11 +181,13 @@ mod tests {
             ("$", "names no field"),
             ("$..show", "at any depth"),
             ("..show", "at any depth"),
-            ("properties.a,properties.b", "write \"properties.a\", \"properties.b\""),
         ] {
             let wrong = wrong(path).expect(path);
             assert!(wrong.reason.contains(told), "{path}: {}", wrong.reason);
-            assert_eq!(wrong.meant, None, "{path}");
+            assert!(wrong.meant.is_empty(), "{path}: {wrong:?}");
         }
+        let several = wrong("properties.a, properties.b").expect("are two");
+        assert!(several.reason.ends_with("write \"properties.a\", \"properties.b\""));
+        assert_eq!(several.meant, ["properties.a", "properties.b"]);
     }
 }

@@ -17,7 +17,8 @@ use ::toml::de::DeTable;
 
 use super::{Budget, Config, Expression, Guardrail, Named, Price, Trigger, model_id, paths};
 use crate::folder::Found;
-use table::{Faults, Table, line_at};
+use crate::lines::line_at;
+use table::{Faults, Table};
 
 /// Most events of a user that are remembered: at 8 KiB each they fill half of what an
 /// item of DynamoDB takes.
@@ -32,12 +33,14 @@ const MAX_TOKENS: u32 = 64_000;
 
 /// Longest time that a call may be given: an invocation of five minutes has to read, write
 /// and answer as well.
-pub(super) const MAX_TIMEOUT_SECS: u32 = 240;
+pub(crate) const MAX_TIMEOUT_SECS: u32 = 240;
 
 /// Reads the settings as far as they are right, what else they name, and everything that is
 /// wrong with them.
 pub(crate) fn read(text: &str) -> (Option<Config>, Named, Vec<Found>) {
     let (table, errors) = DeTable::parse_recoverable(text);
+    let fields = table.get_ref().get("fields").map(|fields| fields.span());
+    let fields = fields.map(|span| line_at(text, span.start)..=line_at(text, span.end));
     let mut faults = Faults::default();
     let mut named = Named::default();
     let config = Table::root(text, table.into_inner(), &mut faults).config(&mut named);
@@ -45,6 +48,9 @@ pub(crate) fn read(text: &str) -> (Option<Config>, Named, Vec<Found>) {
     let mut faults = faults.all(broken.is_empty());
     // What is read of a line that is no TOML is a guess.
     faults.retain(|(line, _)| line.is_none() || broken.iter().all(|(told, _)| told != line));
+    let is_broken = |line: usize| broken.iter().any(|(told, _)| *told == Some(line));
+    named.when = named.when.filter(|when| !is_broken(when.line));
+    named.fields = named.fields.filter(|_| !fields.is_some_and(|mut lines| lines.any(is_broken)));
     faults.extend(broken);
     faults.sort_by_key(|(line, _)| line.unwrap_or(usize::MAX));
     // What is wrong may have been replaced by a default on the way.
@@ -59,7 +65,7 @@ impl Table<'_, '_> {
         let max_tokens = self.required("max_tokens");
         let max_tokens = self.within("max_tokens", max_tokens, 1..=MAX_TOKENS);
         let temperature = self.optional("temperature");
-        let temperature = self.within("temperature", temperature, 0.0..=1.0);
+        let temperature = self.temperature(temperature);
         let ttl_days = self.required("ttl_days");
         let ttl_days = self.within("ttl_days", ttl_days, 1..=MAX_DAYS);
         let history = self.optional("history").or(Some((0, 10)));
@@ -77,8 +83,9 @@ impl Table<'_, '_> {
         let fields = named.paths();
         let required = self.required_fields(fields.as_ref());
         let trigger = self.trigger(named);
+        let has_price = self.has("price");
         let price = self.price();
-        let budget = self.budget(price, max_tokens);
+        let budget = self.budget((has_price, price), max_tokens);
         let guardrail = self.guardrail();
         self.finish();
         Some(Config {
@@ -102,6 +109,17 @@ impl Table<'_, '_> {
         })
     }
 
+    fn temperature(&mut self, temperature: Option<(usize, f32)>) -> Option<f32> {
+        match temperature {
+            Some((line, percent)) if percent > 2.0 && percent <= 100.0 => {
+                let share = percent / 100.0;
+                self.fault(Some(line), format!("temperature must be 0 to 1: write {share}"));
+                Some(share)
+            }
+            temperature => self.within("temperature", temperature, 0.0..=1.0),
+        }
+    }
+
     fn model_id(&mut self) -> Option<String> {
         let (line, id): (_, String) = self.required("model_id")?;
         if let Some(wrong) = model_id::wrong(&id) {
@@ -113,16 +131,20 @@ impl Table<'_, '_> {
     /// The fields that the prompt may see, each with its line.
     fn fields(&mut self) -> Option<Vec<(usize, String)>> {
         let (_, fields): (_, Vec<Spanned<String>>) = self.required("fields")?;
-        let mut fields = self.with_lines(fields);
-        for (line, path) in &mut fields {
-            if let Some(wrong) = paths::wrong(path) {
-                self.fault(Some(*line), format!("fields: {}", wrong.reason));
-                // What follows is told of the path that was meant.
-                *path = wrong.meant.unwrap_or_default();
+        let mut meant = Vec::with_capacity(fields.len());
+        let mut are_known = true;
+        for (line, path) in self.with_lines(fields) {
+            match paths::wrong(&path) {
+                None => meant.push((line, path)),
+                // What follows is told of the paths that were meant.
+                Some(wrong) => {
+                    self.fault(Some(line), format!("fields: {}", wrong.reason));
+                    are_known &= !wrong.meant.is_empty();
+                    meant.extend(wrong.meant.into_iter().map(|path| (line, path)));
+                }
             }
         }
-        fields.retain(|(_, path)| !path.is_empty());
-        Some(fields)
+        are_known.then_some(meant)
     }
 
     fn required_fields(&mut self, fields: Option<&BTreeSet<String>>) -> Option<BTreeSet<String>> {
@@ -192,7 +214,11 @@ impl Table<'_, '_> {
         Some(Price { usd_per_million_input_tokens: input?, usd_per_million_output_tokens: output? })
     }
 
-    fn budget(&mut self, price: Option<Price>, max_tokens: Option<u32>) -> Option<Budget> {
+    fn budget(
+        &mut self,
+        (has_price, price): (bool, Option<Price>),
+        max_tokens: Option<u32>,
+    ) -> Option<Budget> {
         if !self.has("budget") {
             return None;
         }
@@ -216,6 +242,8 @@ impl Table<'_, '_> {
             (None, Some((line, usd))) => {
                 let usd = self.within("usd_per_day", Some((line, usd)), 0.0..=1e9)?;
                 match price {
+                    // What is wrong with the price is told there.
+                    None if has_price => {}
                     None => self.fault(Some(line), "a budget in dollars needs a [price]"),
                     Some(price) if price.usd(1, 1) == 0.0 => {
                         self.fault(Some(line), "a budget in dollars needs a [price] above 0");

@@ -25,6 +25,15 @@ const TABLES: [(&str, &[&str]); 4] = [
     ("trigger", &["event_types", "when"]),
 ];
 
+/// Settings of other tools, and what they are called here.
+const ELSEWHERE: [(&str, &str); 5] = [
+    ("inference_profile", "model_id"),
+    ("max_completion_tokens", "max_tokens"),
+    ("max_new_tokens", "max_tokens"),
+    ("max_output_tokens", "max_tokens"),
+    ("maxOutputTokens", "max_tokens"),
+];
+
 /// What is said of a setting that is not known where it stands.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Elsewhere {
@@ -79,7 +88,12 @@ fn unknown_setting(table: Option<&str>, name: &str) -> Elsewhere {
             return Elsewhere { reason, meant: vec![meant] };
         }
     }
-    Elsewhere { reason: format!("{said}: remove or rename it"), meant: Vec::new() }
+    let Some(table) = table else {
+        return Elsewhere { reason: format!("{said}: remove or rename it"), meant: Vec::new() };
+    };
+    let own: Vec<&str> = of_table(table).collect();
+    let reason = format!("{said}: [{table}] has {}", own.join(", "));
+    Elsewhere { reason, meant: own.into_iter().map(str::to_owned).collect() }
 }
 
 fn unknown_table(name: &str, inside: Vec<&str>) -> Elsewhere {
@@ -107,6 +121,11 @@ fn names(name: &str, inside: Option<Vec<&str>>) -> Vec<String> {
 
 /// The name that was meant, and what is said of it.
 fn meant(name: &str, known: Vec<&str>) -> Option<(String, String)> {
+    if let Some((_, here)) = ELSEWHERE.iter().find(|(elsewhere, _)| *elsewhere == name)
+        && known.contains(here)
+    {
+        return Some(((*here).to_owned(), format!(": did you mean {here}?")));
+    }
     let remedy = dialect::did_you_mean(name, known);
     let meant = remedy.strip_prefix(": did you mean ")?.strip_suffix('?')?.to_owned();
     Some((meant, remedy))

@@ -4,11 +4,17 @@
 use ::toml::de::Error;
 
 use super::number;
-use super::table::line_at;
 use crate::folder::Found;
+use crate::lines::line_at;
 
 /// Most lines that are told: in a file that is something else, all are wrong.
 const MAX_FAULTS: usize = 20;
+
+/// So many lines of YAML are a file of it.
+const YAML_LINES: usize = 3;
+
+/// What is said of the marks of a conflict.
+const CONFLICT: &str = "has marks of a merge conflict: keep one side, and remove the marks";
 
 /// In the place of a text that stands in quotes.
 const TEXT: char = '\u{1}';
@@ -25,15 +31,33 @@ pub(super) fn faults(text: &str, errors: Vec<Error>) -> Vec<Found> {
         let reason = "is JSON: write TOML, a setting a line, such as max_tokens = 400";
         return vec![(Some(1), reason.to_owned())];
     }
+    let lines: Vec<&str> = text.lines().collect();
+    if lines.iter().filter(|line| of_yaml(&Bare::of(line)).is_some()).count() >= YAML_LINES {
+        let reason = "is YAML: write TOML, with = behind a name, and tables as [trigger]";
+        return vec![(Some(1), reason.to_owned())];
+    }
     let mut faults: Vec<Found> = Vec::new();
     for error in errors {
         let line = error.span().map(|span| line_at(text, span.start));
-        let written = line.and_then(|line| text.lines().nth(line - 1)).unwrap_or_default();
-        if faults.len() < MAX_FAULTS && faults.iter().all(|(told, _)| *told != line) {
-            faults.push((line, told(written, error.message())));
+        let written = line.and_then(|line| lines.get(line - 1).copied()).unwrap_or_default();
+        let reason = told(written, error.message());
+        let is_told = faults.iter().any(|(at, said)| {
+            *at == line || (*said == reason && reason == CONFLICT) || is_within(*at, line, &lines)
+        });
+        if faults.len() < MAX_FAULTS && !is_told {
+            faults.push((line, reason));
         }
     }
     faults
+}
+
+/// Tells whether a line is within a table that stands twice, which `told` said.
+fn is_within(told: Option<usize>, line: Option<usize>, lines: &[&str]) -> bool {
+    let (Some(told), Some(line)) = (told, line) else { return false };
+    let is_table = |line: &&str| line.trim_start().starts_with('[');
+    told < line
+        && lines.get(told - 1).is_some_and(is_table)
+        && !lines.get(told..line).is_some_and(|between| between.iter().any(is_table))
 }
 
 /// What is wrong with a line.
@@ -97,7 +121,7 @@ impl Bare {
 fn of_marks(line: &str, bare: &Bare) -> Option<String> {
     let line = line.trim_start();
     if ["<<<<<<<", "=======", ">>>>>>>"].iter().any(|mark| line.starts_with(mark)) {
-        return Some("has a mark of a merge conflict: keep one side, and remove the marks".into());
+        return Some(CONFLICT.to_owned());
     }
     if let Some(quote) = bare.text.chars().find(|c| CURLY.contains(c)) {
         return Some(format!("has a curly quote {quote}: write a straight one, \""));
@@ -111,6 +135,11 @@ fn of_marks(line: &str, bare: &Bare) -> Option<String> {
     if bare.text.starts_with('[') && !bare.text.ends_with(']') {
         return Some("the name of a table stands in brackets, such as [trigger]".to_owned());
     }
+    of_yaml(bare)
+}
+
+/// A colon behind a name.
+fn of_yaml(bare: &Bare) -> Option<String> {
     let (name, rest) = bare.text.split_once(':')?;
     let is_name = |c: char| c.is_alphanumeric() || "_-".contains(c) || c == TEXT;
     let is_yaml = !name.contains('=') && !name.is_empty() && name.trim().chars().all(is_name);

@@ -11,6 +11,7 @@ use serde::de::IntoDeserializer as _;
 use super::places::{self, Elsewhere};
 use super::value::{self, Setting};
 use crate::folder::Found;
+use crate::lines::line_at;
 
 /// What is wrong with the settings.
 #[derive(Debug, Default)]
@@ -152,9 +153,4 @@ fn settings<'t>(text: &str, table: DeTable<'t>) -> BTreeMap<String, (usize, Span
         (key.into_inner().into_owned(), (line, value))
     });
     settings.collect()
-}
-
-/// The line, from 1, of a place in a text.
-pub(super) fn line_at(text: &str, offset: usize) -> usize {
-    1 + text.bytes().take(offset).filter(|&byte| byte == b'\n').count()
 }

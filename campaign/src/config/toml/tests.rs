@@ -110,7 +110,7 @@ fn what_is_no_toml_is_said_once_with_what_would_be_right() {
         (
             "ttl_days = 7",
             "<<<<<<< ours\nttl_days = 7",
-            "4: has a mark of a merge conflict: keep one side, and remove the marks\n",
+            "4: has marks of a merge conflict: keep one side, and remove the marks\n",
         ),
     ] {
         assert_eq!(changed(from, to), expected, "{to}");
@@ -118,6 +118,10 @@ fn what_is_no_toml_is_said_once_with_what_would_be_right() {
     assert_eq!(
         said("{\n  \"model_id\": \"a.b\",\n  \"max_tokens\": 4\n}\n"),
         "1: is JSON: write TOML, a setting a line, such as max_tokens = 400\n"
+    );
+    assert_eq!(
+        said("model_id: a.b\nmax_tokens: 4\nfields: [\n\"a\"]\nttl_days: 7\n"),
+        "1: is YAML: write TOML, with = behind a name, and tables as [trigger]\n"
     );
     let yaml = said("model_id: a.b\nfields:\n  - properties.show\n");
     assert!(yaml.contains("2: has a : behind a name: a table is written [fields]"), "{yaml}");
@@ -225,6 +229,22 @@ fn a_setting_that_stands_elsewhere_is_said_with_where_it_belongs() {
     ] {
         assert_eq!(changed(from, to), expected, "{to}");
     }
+}
+
+#[test]
+fn a_budget_in_dollars_wants_a_price_and_says_nothing_of_one_that_is_wrong() {
+    let budget = "[budget]\nusd_per_day = 25.00\n";
+    let without_price = RIGHT.split("[price]").next().unwrap_or_default();
+
+    assert_eq!(said(&(RIGHT.to_owned() + budget)), "");
+    assert_eq!(
+        said(&(without_price.to_owned() + budget)),
+        "10: a budget in dollars needs a [price]\n"
+    );
+    assert_eq!(
+        said(&(RIGHT.replacen("usd_per_million_output_tokens = 5.00\n", "", 1) + budget)),
+        "9: usd_per_million_output_tokens is missing\n"
+    );
 }
 
 #[test]

@@ -88,7 +88,10 @@ fn remedy(kind: Kind, value: &DeValue<'_>) -> String {
             [one] => format!(", without brackets: write {}", shown(one.get_ref())),
             _ => ", and not a list".to_owned(),
         },
-        (Kind::Texts, DeValue::String(text)) => format!(": write [\"{text}\"]"),
+        (Kind::Texts, DeValue::String(text)) => {
+            let texts: Vec<&str> = text.split(',').map(str::trim).collect();
+            format!(": write [\"{}\"]", texts.join("\", \""))
+        }
         (Kind::Texts, DeValue::Array(values)) => {
             let other = values.iter().map(Spanned::get_ref);
             let other = other.into_iter().find(|value| !matches!(value, DeValue::String(_)));
