@@ -14,12 +14,11 @@ use crate::condition::{Condition, NotEvaluated};
 use crate::fault::{Fault, InvalidCampaigns};
 use crate::folder::{self, Draft};
 use crate::known_events::KnownEvents;
-use crate::lines::line_of;
 use crate::past::Past;
 use crate::prompt::Prompt;
 use crate::prompt_hash::Parameters;
 use crate::schema::travelling;
-use crate::{Campaign, field, message, prompt, safe_text, warnings};
+use crate::{Campaign, fallback, field, message, prompt, safe_text, schema, warnings};
 
 /// A campaign that can be generated for.
 #[derive(Debug)]
@@ -45,9 +44,6 @@ pub struct CompiledCampaign {
     /// What decides an answer besides the prompt, hashed.
     parameters: Parameters,
 }
-
-/// Most violations that are named of one fallback content.
-const MAX_VIOLATIONS: usize = 20;
 
 /// Reads and compiles every campaign in `folder`, in the order of their names.
 pub fn load(folder: &Path) -> Result<Vec<Arc<CompiledCampaign>>, InvalidCampaigns> {
@@ -91,6 +87,8 @@ pub fn check(
 /// Compiles what can be read of a campaign and adds everything that is wrong with it.
 fn compile(draft: Draft, faults: &mut Vec<Fault>) -> Option<CompiledCampaign> {
     let folder = draft.folder.clone();
+    let schema_path = folder.join("answer.schema.json");
+    let is_schema_told = faults.iter().any(|fault| fault.path == schema_path);
     let mut blame = |file: &str, line: Option<usize>, reason: String| {
         faults.push(Fault::new(&folder.join(file), line, reason));
     };
@@ -120,23 +118,27 @@ fn compile(draft: Draft, faults: &mut Vec<Fault>) -> Option<CompiledCampaign> {
     let system = draft.system.as_ref().and_then(|text| {
         prompt::instructions(text).map_err(|found| blame_all("system.liquid", found)).ok()
     });
+    let mut schema_error = |error: String| {
+        // What is wrong with a file was told when it was read.
+        if !is_schema_told {
+            blame("answer.schema.json", None, error);
+        }
+    };
     let validator = draft.answer_schema.as_ref().and_then(|schema| {
-        let compiled = jsonschema::validator_for(schema);
-        compiled
-            .map_err(|error| {
-                blame("answer.schema.json", None, format!("is not a JSON Schema: {error}"));
-            })
-            .ok()
+        let compiled = schema::validator(schema);
+        compiled.map_err(|error| schema_error(format!("is not a JSON Schema: {error}"))).ok()
     });
     let reduced = draft.answer_schema.as_ref().and_then(|schema| {
         let reduced = travelling::reduced(schema, draft.named.structured_output);
-        reduced.map_err(|error| blame("answer.schema.json", None, error.to_string())).ok()
+        reduced.map_err(|error| schema_error(error.to_string())).ok()
     });
-    if let (Some((text, fallback)), Some(validator)) = (&draft.fallback, &validator) {
-        let fallback = safe_text::decoded(Value::Object(fallback.clone()));
-        for violation in answer::violations(&fallback, validator, MAX_VIOLATIONS) {
-            let reason = format!("does not match answer.schema.json: {violation}");
-            blame("fallback.json", line_of(text, &violation.place), reason);
+    if let (Some((text, fallback)), Some(schema), Some(validator)) =
+        (&draft.fallback, &draft.answer_schema, &validator)
+        // What nothing fits is no fault of what does not fit it.
+        && schema::contradictions(schema).is_empty()
+    {
+        for (line, reason) in fallback::faults((text, fallback), (schema, validator)) {
+            blame("fallback.json", line, reason);
         }
     }
     let system = system.filter(|rendered| {
@@ -147,13 +149,12 @@ fn compile(draft: Draft, faults: &mut Vec<Fault>) -> Option<CompiledCampaign> {
         }
         says
     });
-    let fallback_text = draft.fallback.as_ref().map(|(text, _)| text.clone());
+    let fallback_text = draft.fallback.as_ref().map(|(text, _)| text.clone()).unwrap_or_default();
     let campaign = draft.finish()?;
     let (prompt, validator, reduced, system) = (prompt?, validator?, reduced?, system?);
     let required = campaign.config.required.clone().unwrap_or_else(|| prompt.printed_bare.clone());
     let asked = (&prompt, condition.as_ref());
-    let warnings =
-        warnings::of(&folder, &campaign, asked, &reduced, &fallback_text.unwrap_or_default());
+    let warnings = warnings::of(&folder, &campaign, asked, &reduced, &fallback_text);
     let schema_bytes = reduced.schema.to_string().len();
     let parameters = Parameters::new(&campaign, &system);
     Some(CompiledCampaign {
@@ -228,7 +229,7 @@ pub(crate) mod tests {
         drafts.remove(0)
     }
 
-    fn faults_of(draft: Draft) -> Vec<String> {
+    pub(crate) fn faults_of(draft: Draft) -> Vec<String> {
         let mut faults = Vec::new();
         let compiled = compile(draft, &mut faults);
         assert_eq!(compiled.is_some(), faults.is_empty());
@@ -269,7 +270,7 @@ pub(crate) mod tests {
             "/new-episode/system.liquid:2: {% if %} has no {% endif %}",
             "/new-episode/system.liquid:2: {% if %}: a condition is expected",
             "/new-episode/fallback.json:2: does not match answer.schema.json: type at",
-            "/new-episode/fallback.json:1: does not match answer.schema.json: required at",
+            "/new-episode/fallback.json:1: does not match answer.schema.json: lacks \"heading\" at",
         ];
         assert_eq!(faults.len(), expected.len(), "{faults:#?}");
         for expected in expected {

@@ -29,8 +29,10 @@ pub mod compiled;
 pub mod condition;
 pub mod config;
 pub mod example;
+mod fallback;
 pub mod fault;
 mod folder;
+mod json;
 pub mod known_events;
 mod lines;
 pub mod message;
@@ -132,7 +134,7 @@ mod tests {
             "/half/campaign.toml:12: a budget is tokens_per_day or usd_per_day",
             "/half/campaign.toml: ttl_days is missing",
             "/half/prompt.liquid: cannot be read",
-            "/half/answer.schema.json:1: is not a JSON object: key must be",
+            "/half/answer.schema.json:1: a name stands in double quotes: write \"broken\"",
             "/long/answer.schema.json:4: a text needs a maxLength",
         ];
         assert_eq!(listed.len(), expected.len(), "{listed:#?}");
