@@ -18,7 +18,8 @@ use crate::past::Past;
 use crate::prompt::Prompt;
 use crate::prompt_hash::Parameters;
 use crate::schema::travelling;
-use crate::{Campaign, fallback, field, message, prompt, safe_text, schema, warnings};
+use crate::warnings::{self, Look};
+use crate::{Campaign, fallback, field, message, prompt, safe_text, schema};
 
 /// A campaign that can be generated for.
 #[derive(Debug)]
@@ -150,11 +151,19 @@ fn compile(draft: Draft, faults: &mut Vec<Fault>) -> Option<CompiledCampaign> {
         says
     });
     let fallback_text = draft.fallback.as_ref().map(|(text, _)| text.clone()).unwrap_or_default();
+    let schema_text = draft.schema_text.clone();
     let campaign = draft.finish()?;
     let (prompt, validator, reduced, system) = (prompt?, validator?, reduced?, system?);
     let required = campaign.config.required.clone().unwrap_or_else(|| prompt.printed_bare.clone());
-    let asked = (&prompt, condition.as_ref());
-    let warnings = warnings::of(&folder, &campaign, asked, &reduced, &fallback_text);
+    let warnings = warnings::of(&Look {
+        folder: &folder,
+        campaign: &campaign,
+        prompt: &prompt,
+        condition: condition.as_ref(),
+        reduced: &reduced,
+        schema: &schema_text,
+        fallback: &fallback_text,
+    });
     let schema_bytes = reduced.schema.to_string().len();
     let parameters = Parameters::new(&campaign, &system);
     Some(CompiledCampaign {
