@@ -17,7 +17,7 @@ use crate::known_events::KnownEvents;
 use crate::past::Past;
 use crate::prompt::Prompt;
 use crate::prompt_hash::Parameters;
-use crate::schema::travelling;
+use crate::schema::travelling::{self, Irreducible};
 use crate::warnings::{self, Look};
 use crate::{Campaign, fallback, field, message, prompt, safe_text, schema};
 
@@ -88,8 +88,6 @@ pub fn check(
 /// Compiles what can be read of a campaign and adds everything that is wrong with it.
 fn compile(draft: Draft, faults: &mut Vec<Fault>) -> Option<CompiledCampaign> {
     let folder = draft.folder.clone();
-    let schema_path = folder.join("answer.schema.json");
-    let is_schema_told = faults.iter().any(|fault| fault.path == schema_path);
     let mut blame = |file: &str, line: Option<usize>, reason: String| {
         faults.push(Fault::new(&folder.join(file), line, reason));
     };
@@ -119,19 +117,21 @@ fn compile(draft: Draft, faults: &mut Vec<Fault>) -> Option<CompiledCampaign> {
     let system = draft.system.as_ref().and_then(|text| {
         prompt::instructions(text).map_err(|found| blame_all("system.liquid", found)).ok()
     });
-    let mut schema_error = |error: String| {
-        // What is wrong with a file was told when it was read.
-        if !is_schema_told {
-            blame("answer.schema.json", None, error);
-        }
-    };
     let validator = draft.answer_schema.as_ref().and_then(|schema| {
-        let compiled = schema::validator(schema);
-        compiled.map_err(|error| schema_error(format!("is not a JSON Schema: {error}"))).ok()
+        let compiled = schema::compiled(&draft.schema_text, schema);
+        let told = |(line, reason)| blame("answer.schema.json", line, reason);
+        compiled.map_err(|found| found.into_iter().for_each(told)).ok()
     });
     let reduced = draft.answer_schema.as_ref().and_then(|schema| {
-        let reduced = travelling::reduced(schema, draft.named.structured_output);
-        reduced.map_err(|error| schema_error(error.to_string())).ok()
+        match travelling::reduced(schema, draft.named.structured_output) {
+            Ok(reduced) => Some(reduced),
+            // That was told when the file was read.
+            Err(Irreducible::Reference(_)) => None,
+            Err(error @ (Irreducible::Recursive | Irreducible::Large)) => {
+                blame("answer.schema.json", Some(1), error.to_string());
+                None
+            }
+        }
     });
     if let (Some((text, fallback)), Some(schema), Some(validator)) =
         (&draft.fallback, &draft.answer_schema, &validator)

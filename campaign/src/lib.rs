@@ -13,9 +13,9 @@
 //!
 //! ```text
 //! folder -> draft -> compiled: event -> triggered? -> past event -> prompt -> hash
-//!  (folder, config,  (compiled)  (condition)           (past)      (prompt)  (prompt_hash)
-//!   schema)                      answer -> checked, safe content
-//!                                           (answer, safe_text)
+//!  (folder, config,  (compiled,  (condition)           (past)      (prompt)  (prompt_hash)
+//!   json, schema)     fallback,  answer -> checked, safe content
+//!                     warnings)             (answer, safe_text)
 //! ```
 //!
 //! [`load`] reads and compiles all campaigns of a folder and reports every fault at once,

@@ -3,23 +3,17 @@
 
 use serde_json::Value;
 
-use super::travelling::{self, Irreducible};
-use super::{contradictions, keywords, references, refused, step, validator};
-use crate::config::StructuredOutput;
+use super::{contradictions, keywords, references, step};
 use crate::folder::Found;
 use crate::lines::line_of;
 
 /// Deepest schema that is looked at; structured output takes far less.
 const MAX_DEPTH: usize = 32;
 
-/// What is wrong with a schema of answers: it must be one, and an object, say all that it
-/// holds, and cap every text.
+/// What is wrong with a schema of answers, as far as it can be told without compiling it: it
+/// must be an object, say all that it holds, cap every text, and let some answer fit.
 pub(crate) fn faults(text: &str, schema: &Value) -> Vec<Found> {
     let mut faults = references::faults(text, schema);
-    if faults.is_empty() {
-        // A reference that leads nowhere is no second fault.
-        faults.extend(unusable(text, schema));
-    }
     let found = contradictions(schema).into_iter().chain(keywords::slips(schema));
     faults.extend(found.map(|(place, reason)| (line_of(text, &place), reason)));
     if schema["type"] != "object" && !keywords::is_slipped(schema, "type") {
@@ -28,20 +22,6 @@ pub(crate) fn faults(text: &str, schema: &Value) -> Vec<Found> {
     }
     open_ended(text, schema, &mut String::new(), 0, &mut faults);
     faults
-}
-
-/// Why nothing can be held against a schema, or nothing of it can travel.
-fn unusable(text: &str, schema: &Value) -> Vec<Found> {
-    if let Err(error) = validator(schema) {
-        return refused::faults(text, schema, &error);
-    }
-    // Which part travels depends on the model, and whether any can does not.
-    match travelling::reduced(schema, StructuredOutput::default()) {
-        Err(error @ (Irreducible::Recursive | Irreducible::Large)) => {
-            vec![(Some(1), error.to_string())]
-        }
-        Err(Irreducible::Reference(_)) | Ok(_) => Vec::new(),
-    }
 }
 
 /// Finds what leaves the model a choice that nobody checks.

@@ -4,7 +4,17 @@
 use jsonschema::{Draft, ValidationError, Validator};
 use serde_json::Value;
 
-use super::parts;
+use super::{parts, references, refused};
+use crate::folder::Found;
+
+/// Compiles the schema of a file, or says everything that makes it no JSON Schema; references
+/// that lead nowhere are told when the file is read.
+pub(crate) fn compiled(text: &str, schema: &Value) -> Result<Validator, Vec<Found>> {
+    validator(schema).map_err(|error| match references::faults(text, schema).as_slice() {
+        [] => refused::faults(text, schema, &error),
+        _ => Vec::new(),
+    })
+}
 
 /// Compiles a schema.
 pub(crate) fn validator(schema: &Value) -> Result<Validator, ValidationError<'static>> {
