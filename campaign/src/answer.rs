@@ -4,7 +4,7 @@
 //! something in every text; then every text is made safe for its place ([`safe_text`]), so
 //! that neither HTML nor Liquid finds anything of its own in it.
 
-mod numbers;
+pub(crate) mod numbers;
 
 use std::fmt;
 
@@ -12,6 +12,9 @@ use jsonschema::Validator;
 use serde_json::{Map, Value};
 
 use crate::safe_text;
+
+/// The rule that a text breaks which shows nothing.
+pub(crate) const BLANK: &str = "blank text";
 
 /// Most violations that are named in an error.
 const MAX_VIOLATIONS: usize = 5;
@@ -105,7 +108,7 @@ fn find_blank(value: &Value, path: &mut String, most: usize, violations: &mut Ve
         Value::String(text) if safe_text::shows_nothing(text) => {
             let is_told = violations.iter().any(|told| told.place == *path);
             if violations.len() < most && !is_told {
-                let (rule, place) = ("blank text".to_owned(), path.clone());
+                let (rule, place) = (BLANK.to_owned(), path.clone());
                 violations.push(Violation { rule, place, numbers: String::new() });
             }
         }
@@ -132,6 +135,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::schema::validator;
 
     fn accepted(answer: &str) -> Result<Map<String, Value>, BadAnswer> {
         let schema = json!({
@@ -143,7 +147,7 @@ mod tests {
                 "subject": { "type": "string", "contentMediaType": "text/plain", "maxLength": 11 }
             }
         });
-        accept(answer, &jsonschema::validator_for(&schema).expect("schema is valid"), &schema)
+        accept(answer, &validator(&schema).expect("schema is valid"), &schema)
     }
 
     #[test]

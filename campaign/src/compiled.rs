@@ -14,12 +14,12 @@ use crate::condition::{Condition, NotEvaluated};
 use crate::fault::{Fault, InvalidCampaigns};
 use crate::folder::{self, Draft};
 use crate::known_events::KnownEvents;
-use crate::lines::line_of;
 use crate::past::Past;
 use crate::prompt::Prompt;
 use crate::prompt_hash::Parameters;
-use crate::schema::travelling;
-use crate::{Campaign, field, message, prompt, safe_text, warnings};
+use crate::schema::travelling::{self, Irreducible};
+use crate::warnings::{self, Look};
+use crate::{Campaign, fallback, field, message, prompt, safe_text, schema};
 
 /// A campaign that can be generated for.
 #[derive(Debug)]
@@ -45,9 +45,6 @@ pub struct CompiledCampaign {
     /// What decides an answer besides the prompt, hashed.
     parameters: Parameters,
 }
-
-/// Most violations that are named of one fallback content.
-const MAX_VIOLATIONS: usize = 20;
 
 /// Reads and compiles every campaign in `folder`, in the order of their names.
 pub fn load(folder: &Path) -> Result<Vec<Arc<CompiledCampaign>>, InvalidCampaigns> {
@@ -121,22 +118,28 @@ fn compile(draft: Draft, faults: &mut Vec<Fault>) -> Option<CompiledCampaign> {
         prompt::instructions(text).map_err(|found| blame_all("system.liquid", found)).ok()
     });
     let validator = draft.answer_schema.as_ref().and_then(|schema| {
-        let compiled = jsonschema::validator_for(schema);
-        compiled
-            .map_err(|error| {
-                blame("answer.schema.json", None, format!("is not a JSON Schema: {error}"));
-            })
-            .ok()
+        let compiled = schema::compiled(&draft.schema_text, schema);
+        let told = |(line, reason)| blame("answer.schema.json", line, reason);
+        compiled.map_err(|found| found.into_iter().for_each(told)).ok()
     });
     let reduced = draft.answer_schema.as_ref().and_then(|schema| {
-        let reduced = travelling::reduced(schema, draft.named.structured_output);
-        reduced.map_err(|error| blame("answer.schema.json", None, error.to_string())).ok()
+        match travelling::reduced(schema, draft.named.structured_output) {
+            Ok(reduced) => Some(reduced),
+            // That was told when the file was read.
+            Err(Irreducible::Reference(_)) => None,
+            Err(error @ (Irreducible::Recursive | Irreducible::Large)) => {
+                blame("answer.schema.json", Some(1), error.to_string());
+                None
+            }
+        }
     });
-    if let (Some((text, fallback)), Some(validator)) = (&draft.fallback, &validator) {
-        let fallback = safe_text::decoded(Value::Object(fallback.clone()));
-        for violation in answer::violations(&fallback, validator, MAX_VIOLATIONS) {
-            let reason = format!("does not match answer.schema.json: {violation}");
-            blame("fallback.json", line_of(text, &violation.place), reason);
+    if let (Some((text, fallback)), Some(schema), Some(validator)) =
+        (&draft.fallback, &draft.answer_schema, &validator)
+        // What nothing fits is no fault of what does not fit it.
+        && schema::contradictions(schema).is_empty()
+    {
+        for (line, reason) in fallback::faults((text, fallback), (schema, validator)) {
+            blame("fallback.json", line, reason);
         }
     }
     let system = system.filter(|rendered| {
@@ -147,13 +150,20 @@ fn compile(draft: Draft, faults: &mut Vec<Fault>) -> Option<CompiledCampaign> {
         }
         says
     });
-    let fallback_text = draft.fallback.as_ref().map(|(text, _)| text.clone());
+    let fallback_text = draft.fallback.as_ref().map(|(text, _)| text.clone()).unwrap_or_default();
+    let schema_text = draft.schema_text.clone();
     let campaign = draft.finish()?;
     let (prompt, validator, reduced, system) = (prompt?, validator?, reduced?, system?);
     let required = campaign.config.required.clone().unwrap_or_else(|| prompt.printed_bare.clone());
-    let asked = (&prompt, condition.as_ref());
-    let warnings =
-        warnings::of(&folder, &campaign, asked, &reduced, &fallback_text.unwrap_or_default());
+    let warnings = warnings::of(&Look {
+        folder: &folder,
+        campaign: &campaign,
+        prompt: &prompt,
+        condition: condition.as_ref(),
+        reduced: &reduced,
+        schema: &schema_text,
+        fallback: &fallback_text,
+    });
     let schema_bytes = reduced.schema.to_string().len();
     let parameters = Parameters::new(&campaign, &system);
     Some(CompiledCampaign {
@@ -228,7 +238,7 @@ pub(crate) mod tests {
         drafts.remove(0)
     }
 
-    fn faults_of(draft: Draft) -> Vec<String> {
+    pub(crate) fn faults_of(draft: Draft) -> Vec<String> {
         let mut faults = Vec::new();
         let compiled = compile(draft, &mut faults);
         assert_eq!(compiled.is_some(), faults.is_empty());
@@ -269,7 +279,7 @@ pub(crate) mod tests {
             "/new-episode/system.liquid:2: {% if %} has no {% endif %}",
             "/new-episode/system.liquid:2: {% if %}: a condition is expected",
             "/new-episode/fallback.json:2: does not match answer.schema.json: type at",
-            "/new-episode/fallback.json:1: does not match answer.schema.json: required at",
+            "/new-episode/fallback.json:1: does not match answer.schema.json: lacks \"heading\" at",
         ];
         assert_eq!(faults.len(), expected.len(), "{faults:#?}");
         for expected in expected {

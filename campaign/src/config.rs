@@ -1,6 +1,7 @@
 //! The settings of a campaign, as `campaign.toml` says them.
 
-mod names;
+pub(crate) mod model_id;
+mod paths;
 mod toml;
 
 use std::collections::BTreeSet;
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-pub(crate) use toml::read;
+pub(crate) use toml::{MAX_TIMEOUT_SECS, read};
 
 /// What a slow model takes to begin its answer, in seconds, when it has much to do.
 const FIRST_TOKEN_SECS: u32 = 30;
@@ -142,7 +143,12 @@ impl Config {
     /// answer of `max_tokens` takes a slow model.
     pub fn timeout(&self) -> Duration {
         let secs = self.timeout_secs.unwrap_or_else(|| self.slow_answer_secs());
-        Duration::from_secs(secs.min(toml::MAX_TIMEOUT_SECS).into())
+        Duration::from_secs(secs.min(MAX_TIMEOUT_SECS).into())
+    }
+
+    /// How many tokens a slow model writes in so many seconds.
+    pub(crate) fn tokens_within(secs: u32) -> u32 {
+        secs.saturating_sub(FIRST_TOKEN_SECS) * SLOW_TOKENS_PER_SECOND
     }
 
     /// What an answer of `max_tokens` takes a slow model, in seconds.

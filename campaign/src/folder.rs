@@ -6,8 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::config::{self, Config, Named};
 use crate::fault::{Fault, InvalidCampaigns};
-use crate::schema;
-use crate::{Campaign, MAX_NAME_CHARS, is_name, safe_text};
+use crate::{Campaign, MAX_NAME_CHARS, is_name, json, safe_text, schema};
 
 /// A campaign as far as its files can be read.
 #[derive(Debug)]
@@ -24,6 +23,8 @@ pub(crate) struct Draft {
     pub(crate) prompt: Option<String>,
     /// `system.liquid`.
     pub(crate) system: Option<String>,
+    /// `answer.schema.json`, as text for its lines.
+    pub(crate) schema_text: String,
     /// `answer.schema.json`.
     pub(crate) answer_schema: Option<Value>,
     /// `fallback.json`, as text for its lines, and as content.
@@ -116,13 +117,26 @@ pub(crate) fn read_campaign(folder: &Path, faults: &mut Vec<Fault>) -> Option<Dr
     });
     let prompt = files.text("prompt.liquid");
     let system = files.text("system.liquid");
-    let answer_schema = files.json::<Value>("answer.schema.json").map(|(text, value)| {
-        files.blame("answer.schema.json", schema::faults(&text, &value));
-        value
-    });
+    let (schema_text, answer_schema) = match files.json::<Value>("answer.schema.json") {
+        Some((text, value)) => {
+            files.blame("answer.schema.json", schema::faults(&text, &value));
+            (text, Some(value))
+        }
+        None => (String::new(), None),
+    };
     let fallback = files.json("fallback.json");
     let (name, folder) = (name.to_owned(), folder.to_owned());
-    Some(Draft { name, folder, config, named, prompt, system, answer_schema, fallback })
+    Some(Draft {
+        name,
+        folder,
+        config,
+        named,
+        prompt,
+        system,
+        schema_text,
+        answer_schema,
+        fallback,
+    })
 }
 
 /// A fault within a file: line and reason.
@@ -160,10 +174,12 @@ impl Files<'_> {
             return None;
         }
         match serde_json::from_str(&text) {
-            Ok(parsed) => Some((text, parsed)),
+            Ok(parsed) => {
+                self.blame(name, json::repeated(&text));
+                Some((text, parsed))
+            }
             Err(error) => {
-                let reason = format!("is not a JSON object: {error}");
-                self.blame(name, vec![(Some(error.line().max(1)), reason)]);
+                self.blame(name, vec![json::wrong(&text, &error)]);
                 None
             }
         }

@@ -15,6 +15,9 @@ use crate::folder::Draft;
 /// What every event has beside its fields, by these names.
 const OF_EVERY_EVENT: [&str; 3] = ["id", "time", "type"];
 
+/// The type of events that Braze's customers name.
+const CUSTOM_EVENT: &str = "users.behaviors.CustomEvent";
+
 /// The field whose text is JSON, so that more fields are inside it.
 const PROPERTIES: &str = "properties";
 
@@ -44,7 +47,7 @@ impl KnownEvents {
                 Some(fields) => of_campaign.push(fields),
                 None if name.is_empty() => {}
                 None => {
-                    let meant = did_you_mean(name, self.types.keys().map(String::as_str));
+                    let meant = self.meant_by(name);
                     let reason = format!("no event type of Currents is called \"{name}\"{meant}");
                     faults.push(Fault::of_events(&path, *line, reason));
                 }
@@ -68,6 +71,30 @@ impl KnownEvents {
         }
         faults
     }
+
+    /// What was meant by a name that no event type has.
+    fn meant_by(&self, name: &str) -> String {
+        if name.contains('*') {
+            return ": each type is written by its name".to_owned();
+        }
+        let known = || self.types.keys().map(String::as_str);
+        if let Some(same) = known().find(|known| last_letters(known) == last_letters(name)) {
+            return format!(": did you mean {same}?");
+        }
+        match did_you_mean(name, known()) {
+            // The name of a custom event is none of its type.
+            meant if meant.is_empty() && !name.contains('.') => format!(
+                ": the type of custom events is {CUSTOM_EVENT}, and their name stands in when, event.name == \"{name}\""
+            ),
+            meant => meant,
+        }
+    }
+}
+
+/// The letters of the last part of a name, by which a type is known that is written otherwise.
+fn last_letters(name: &str) -> String {
+    let last = name.rsplit('.').next().unwrap_or_default();
+    last.chars().filter(|c| c.is_alphanumeric()).collect::<String>().to_lowercase()
 }
 
 /// What is wrong with a field that none of the event types has.
@@ -110,4 +137,33 @@ fn wrong_in_condition(condition: &Condition, types: &[&Fields]) -> Vec<String> {
         }
     }
     wrong
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_type_that_nobody_knows_is_told_with_the_one_that_was_meant() {
+        let types = ["users.behaviors.CustomEvent", "users.behaviors.Purchase"];
+        let types = types.map(|name| (name.to_owned(), Fields::new()));
+        let known = KnownEvents { types: types.into(), must_be: true };
+
+        for (name, expected) in [
+            ("users.behaviors.CustomEvnt", ": did you mean users.behaviors.CustomEvent?"),
+            ("Users.Behaviors.customevent", ": did you mean users.behaviors.CustomEvent?"),
+            ("custom_event", ": did you mean users.behaviors.CustomEvent?"),
+            ("Purchase", ": did you mean users.behaviors.Purchase?"),
+            ("event_type=users.behaviors.Purchase", ": did you mean users.behaviors.Purchase?"),
+            ("users.behaviors.*", ": each type is written by its name"),
+            (
+                "cart_updated",
+                ": the type of custom events is users.behaviors.CustomEvent, and their name \
+                 stands in when, event.name == \"cart_updated\"",
+            ),
+            ("ours.shop.Cart", ""),
+        ] {
+            assert_eq!(known.meant_by(name), expected, "{name}");
+        }
+    }
 }

@@ -14,9 +14,9 @@
 //!
 //! ```text
 //! folder -> draft -> compiled: event -> triggered? -> past event -> prompt -> hash
-//!  (folder, config,  (compiled)  (condition)           (past)      (prompt)  (prompt_hash)
-//!   schema)                      answer -> checked, safe content
-//!                                           (answer, safe_text)
+//!  (folder, config,  (compiled,  (condition)           (past)      (prompt)  (prompt_hash)
+//!   json, schema)     fallback,  answer -> checked, safe content
+//!                     warnings)             (answer, safe_text)
 //! ```
 //!
 //! [`load`] reads and compiles all campaigns of a folder and reports every fault at once,
@@ -30,8 +30,10 @@ pub mod compiled;
 pub mod condition;
 pub mod config;
 pub mod example;
+mod fallback;
 pub mod fault;
 mod folder;
+mod json;
 pub mod known_events;
 mod lines;
 pub mod message;
@@ -128,12 +130,12 @@ mod tests {
             "/half/campaign.toml:2: max_tokens must be 1 to 64000",
             "/half/campaign.toml:3: temperature must be 0 to 1",
             "/half/campaign.toml:5: unknown setting \"colour\"",
-            "/half/campaign.toml:6: fields: invalid type: integer `7`",
+            "/half/campaign.toml:6: fields must be a list of texts, and 7 is none",
             "/half/campaign.toml:9: event_types must name at least one event type",
             "/half/campaign.toml:12: a budget is tokens_per_day or usd_per_day",
             "/half/campaign.toml: ttl_days is missing",
             "/half/prompt.liquid: cannot be read",
-            "/half/answer.schema.json:1: is not a JSON object: key must be",
+            "/half/answer.schema.json:1: a name stands in double quotes: write \"broken\"",
             "/long/answer.schema.json:4: a text needs a maxLength",
         ];
         assert_eq!(listed.len(), expected.len(), "{listed:#?}");

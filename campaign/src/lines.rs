@@ -24,7 +24,12 @@ pub(crate) fn line_of(text: &str, pointer: &str) -> Option<usize> {
         }
     }
     let offset = value.get().as_ptr().addr().checked_sub(text.as_ptr().addr())?;
-    Some(1 + text.bytes().take(offset).filter(|&byte| byte == b'\n').count())
+    Some(line_at(text, offset))
+}
+
+/// The line, from 1, of a place in a text.
+pub(crate) fn line_at(text: &str, offset: usize) -> usize {
+    1 + text.bytes().take(offset).filter(|&byte| byte == b'\n').count()
 }
 
 #[cfg(test)]

@@ -6,16 +6,20 @@
 //! What only Braze knows of a user is not there unless it is said, and renders as Braze renders what is not
 //! there; who shows a message is told what that was.
 
+mod calls;
 mod comments;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+pub use calls::{AnswersAtHand, ApiAnswer};
 use dialect::{ATTRIBUTES, Fault, Limits, NotRendered, Object, Scene, Template};
 pub use dialect::{Calls, Fault as MessageFault, Preview};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::folder;
 
@@ -30,6 +34,9 @@ const BLOCKS: &str = "content_blocks";
 
 /// Suffix of templates.
 const SUFFIX: &str = ".liquid";
+
+/// The tag that asks the api for content.
+const CALL: &str = "connected_content";
 
 /// Most notes of one rendering.
 const MAX_NOTES: usize = 50;
@@ -98,11 +105,23 @@ impl Message {
 
     /// Renders it for a user; `calls` answers what it calls.
     pub fn render(&self, to: &Recipient, calls: &Rc<dyn Calls>) -> Result<Shown, NotShown> {
-        let body = self.part(&comments::removed(&self.text), to, calls)?;
+        let calls: Rc<dyn Calls> = Rc::new(calls::OfRecipient::new(&to.user_id, calls));
+        let mut body = self.part(&comments::removed(&self.text), to, &calls)?;
+        if !self.makes_calls() {
+            let reason = "shows nothing of any content: no connected_content asks the api for it";
+            body.faults.push(Fault { line: 0, reason: reason.to_owned() });
+        }
         let subject = self.subject.clone().or_else(|| comments::subject(&self.text));
-        let subject = subject.map(|subject| self.part(&subject, to, calls)).transpose();
+        let subject = subject.map(|subject| self.part(&subject, to, &calls)).transpose();
         let subject = subject.map_err(|error| NotShown::Subject(Box::new(error)))?;
         Ok(Shown { subject, body })
+    }
+
+    /// Tells whether a call stands anywhere in it.
+    fn makes_calls(&self) -> bool {
+        let parts = self.subject.iter().chain(self.content_blocks.values());
+        let calls = |text: &String| text.contains(CALL);
+        comments::removed(&self.text).contains(CALL) || parts.into_iter().any(calls)
     }
 
     /// Renders a part: variables of one are not there in another, as in Braze.
@@ -221,249 +240,4 @@ impl NotShown {
 fn listed(faults: &[Fault]) -> String {
     let lines = faults.iter().map(|fault| format!("line {}: {}", fault.line, fault.reason));
     lines.collect::<Vec<_>>().join("\n")
-}
-
-/// What the api says of a user, in both its formats.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct ApiAnswer {
-    /// Without a format, as DynamoDB has it: `{"Item": ...}`.
-    pub dynamodb: Value,
-    /// With `format=plain`.
-    pub plain: Value,
-}
-
-/// Answers calls from content that is at hand: what the api says of the user, by campaign.
-#[derive(Debug, Clone)]
-pub struct AnswersAtHand(pub BTreeMap<String, ApiAnswer>);
-
-impl Calls for AnswersAtHand {
-    fn answer(&self, call: &dialect::Call) -> Result<String, String> {
-        let query = call.url.split_once('?').map_or("", |(_, query)| query);
-        let parameter = |name: &str| {
-            let pairs = query.split(['&', '#']).filter_map(|pair| pair.split_once('='));
-            pairs.into_iter().find(|(key, _)| *key == name).map(|(_, value)| value)
-        };
-        if parameter("user_id").is_none() {
-            return Err(format!("{} is not called here, so its answer is nothing", call.url));
-        }
-        let is_plain = parameter("format") == Some("plain");
-        let of = |answer: &ApiAnswer| {
-            if is_plain { answer.plain.clone() } else { answer.dynamodb.clone() }
-        };
-        let Some(names) = parameter("campaign") else {
-            let mut all = self.0.values();
-            return all
-                .next()
-                .filter(|_| all.next().is_none())
-                .map(|one| of(one).to_string())
-                .ok_or_else(|| {
-                    "there are several campaigns, and the api answers 400: add campaign=NAME"
-                        .to_owned()
-                });
-        };
-        let mut answers = Vec::new();
-        for name in names.split(',') {
-            let answer = self.0.get(name).ok_or_else(|| {
-                let meant = dialect::did_you_mean(name, self.0.keys().map(String::as_str));
-                format!("there is no campaign \"{name}\", and the api answers 404, which renders as nothing{meant}")
-            })?;
-            answers.push((name, of(answer)));
-        }
-        if let [(_, answer)] = answers.as_slice() {
-            return Ok(answer.to_string());
-        }
-        // Several stand under their names.
-        let inside = |(name, answer): (&str, Value)| {
-            let of_name = if is_plain { answer } else { answer["Item"].clone() };
-            (name.to_owned(), of_name)
-        };
-        let items: Map<String, Value> = answers.into_iter().map(inside).collect();
-        let all = if is_plain { "contents" } else { "Items" };
-        Ok(json!({ all: items }).to_string())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn shown(text: &str) -> Result<Preview, NotShown> {
-        shown_to(&Recipient::new("5f1a"), text).map(|shown| shown.body)
-    }
-
-    fn shown_to(recipient: &Recipient, text: &str) -> Result<Shown, NotShown> {
-        let item = |heading: &str| {
-            let data = json!({ "M": { "heading": { "S": heading } } });
-            ApiAnswer {
-                dynamodb: json!({ "Item": { "data": data, "user_id": { "S": "5f1a" } } }),
-                plain: json!({ "user_id": "5f1a", "data": { "heading": heading } }),
-            }
-        };
-        let answers = [("new-episode", "Hello"), ("offer", "Now")];
-        let answers = answers.map(|(name, heading)| (name.to_owned(), item(heading)));
-        let content_blocks =
-            [("footer", "{% if true %}-- {{ name }}{% endif %}"), ("broken", "a\n{% if %}")];
-        let content_blocks = content_blocks.map(|(name, text)| (name.to_owned(), text.to_owned()));
-        let content_blocks = content_blocks.into();
-        let message = Message { text: text.to_owned(), subject: None, content_blocks };
-        let calls: Rc<dyn Calls> = Rc::new(AnswersAtHand(answers.into()));
-        message.render(recipient, &calls)
-    }
-
-    fn rendered(text: &str) -> String {
-        shown(text).unwrap_or_else(|error| panic!("{text}: {error}")).text
-    }
-
-    #[test]
-    fn a_message_shows_what_the_tag_saved() {
-        let message = "{% connected_content https://a/?user_id={{${braze_id}}}&campaign=new-episode :save result -%}\n\
-                       <h1>{{result.Item.data.M.heading.S}}</h1>{{result.__http_status_code__}}";
-
-        assert_eq!(rendered(message), "<h1>Hello</h1>200");
-    }
-
-    #[test]
-    fn the_tag_may_trim_and_save_under_any_name_and_stand_over_several_lines() {
-        let message = "<p>\n{%- connected_content https://a/?user_id=1&campaign=offer :basic_auth me\n\
-                       :headers { \"X-A\": \"{{${braze_id}}}\" } :cache_max_age 900 :retry :method get :save mine -%}\n\
-                       {{mine.Item.data.M.heading.S}}</p>{% if mine %}!{% endif %}";
-
-        assert_eq!(rendered(message), "<p>Now</p>!");
-    }
-
-    #[test]
-    fn several_campaigns_stand_under_their_names() {
-        let message = "{% connected_content https://a/?user_id={{${braze_id}}}&campaign=new-episode,offer :save r %}\
-                       {{r.Items.new-episode.data.M.heading.S}} {{r.Items.offer.data.M.heading.S}}";
-
-        assert_eq!(rendered(message), "Hello Now");
-    }
-
-    #[test]
-    fn a_format_and_a_campaign_that_is_not_there_are_answered_as_the_api_does() {
-        let plain = "{% connected_content https://a/?user_id=1&campaign=offer&format=plain :save r %}\
-                     {{r.data.heading}}\
-                     {% connected_content https://a/?user_id=1&campaign=offer,new-episode&format=plain :save s %}\
-                     {{s.contents.new-episode.data.heading}}";
-        let misspelt =
-            "{% connected_content https://a/?user_id=1&campaign=ofer :save r %}{{r.Item}}";
-
-        assert_eq!(rendered(plain), "NowHello");
-        let told = shown(misspelt).expect("renders").faults;
-        assert!(told[0].reason.contains("did you mean offer?"), "{told:?}");
-    }
-
-    #[test]
-    fn attributes_that_are_said_are_there() {
-        let attributes = json!({ "first_name": "Ada", "custom_attribute": { "pet": "cat" } });
-        let Value::Object(attributes) = attributes else { panic!("is an object") };
-        let recipient = Recipient { user_id: "5f1a".to_owned(), attributes };
-
-        let text = "{{${first_name} | default: 'you'}} {{custom_attribute.${pet}}} {{${city}}}";
-        let shown = shown_to(&recipient, text).expect("renders").body;
-
-        assert_eq!(shown.text, "Ada cat ");
-        assert_eq!(shown.missing.iter().collect::<Vec<_>>(), ["${city}"]);
-    }
-
-    #[test]
-    fn a_subject_line_in_a_comment_is_rendered_by_itself_and_comments_are_not() {
-        let text = "{% connected_content https://a/?user_id=1&campaign=offer :save r %}\n\
-                    <!-- Subject line: {{r.Item.data.M.heading.S | upcase}} for {{${first_name} | default: 'you'}} -->\
-                    <p><!-- {{ nothing.here }} -->b</p>";
-
-        let shown = shown_to(&Recipient::new("5f1a"), text).expect("renders");
-
-        assert_eq!(shown.subject.map(|subject| subject.text).as_deref(), Some("NOW for you"));
-        assert_eq!(shown.body.text.trim(), "<p>b</p>");
-        assert!(shown.body.faults.is_empty(), "{:?}", shown.body.faults);
-    }
-
-    #[test]
-    fn what_is_not_called_here_is_nothing_and_is_told() {
-        let message = "{% connected_content https://weather.example/ :save w %}[{{w.sky}}]{% if w == nil %}?{% endif %}";
-
-        let shown = shown(message).expect("renders");
-
-        assert_eq!(shown.text, "[]?");
-        assert!(
-            shown.faults.iter().any(|fault| fault.reason.contains("weather.example")),
-            "{shown:?}"
-        );
-    }
-
-    #[test]
-    fn what_braze_does_at_send_time_only_is_nothing_and_is_told() {
-        let shown =
-            shown("{% catalog_items shows {{id}} %}[{{items[0].name}}]{% promotion('spring') %}");
-        let shown = shown.expect("renders");
-
-        assert_eq!(shown.text, "[]");
-        let told = |what: &str| shown.faults.iter().any(|fault| fault.reason.contains(what));
-        assert!(told("catalog_items shows") && told("promotion ('spring')"), "{shown:?}");
-    }
-
-    #[test]
-    fn what_only_braze_knows_is_missing_and_told() {
-        let message = "{{${first_name} | default: 'you'}}{{ ${last_name} | upcase }} {{${braze_id}}} \
-                       {{custom_attribute.${favourite show}}}{{custom_attribute.${pets}[0].name}}";
-
-        let shown = shown(message).expect("renders");
-
-        assert_eq!(shown.text, "you 5f1a ");
-        let missing = ["custom_attribute.${favourite show}", "custom_attribute.${pets}[0].name"];
-        for name in ["${first_name}", "${last_name}"].into_iter().chain(missing) {
-            assert!(shown.missing.iter().any(|missing| missing == name), "{name}: {shown:?}");
-        }
-    }
-
-    #[test]
-    fn a_message_that_is_not_to_be_sent_says_why() {
-        let aborted = shown("{% if result == nil %}{% abort_message('no content') %}{% endif %}a");
-
-        let reason = aborted.expect_err("is not sent").to_string();
-        assert_eq!(reason, "the message would not be sent: no content");
-    }
-
-    #[test]
-    fn extras_are_kept_and_the_first_of_a_key_counts() {
-        let message = "{% assign v = 'a' %}{% message_extras :key variant :value {{v}} %}\
-                       {% message_extras :key variant :value b %}x";
-
-        let shown = shown(message).expect("renders");
-
-        assert_eq!(shown.text, "x");
-        assert_eq!(shown.extras, [("variant".to_owned(), "a".to_owned())]);
-    }
-
-    #[test]
-    fn a_content_block_is_a_file_and_sees_the_variables() {
-        let message = "{% assign name = 'Brand' %}Hi {{content_blocks.${footer}}}";
-
-        assert_eq!(rendered(message), "Hi -- Brand");
-        assert_eq!(rendered("{{ content_blocks.${footer} | id: 'cb1' }}"), "-- ");
-        let broken = shown("\n{{content_blocks.${broken}}}").expect_err("is broken").to_string();
-        assert!(broken.contains("line 2: content block broken:2: "), "{broken}");
-        let absent = shown("{{content_blocks.${header}}}").expect_err("is not there").to_string();
-        assert!(absent.contains("content block header, which is not there"), "{absent}");
-    }
-
-    #[test]
-    fn what_braze_would_not_take_is_told() {
-        for (message, reason) in [
-            ("{% connected_content https://a/ :sav r %}", "no option :sav: did you mean :save?"),
-            (
-                "{% connected_content https://a/ :save %}",
-                "the option :save of connected_content needs a value",
-            ),
-            ("{% connected_content https://a/ :method put %}", "no method put: get or post"),
-            ("{% connected_content :save r %}", "calls no address"),
-            ("{% message_extras variant=a %}", "is written :key name :value text"),
-            ("{% abort_message 'why' %}", "abort_message('the reason')"),
-            ("{% connectd_content https://a/ %}", "did you mean connected_content?"),
-        ] {
-            let said = shown(message).expect_err(message).to_string();
-            assert!(said.contains(reason), "{message}: {said}");
-        }
-    }
 }

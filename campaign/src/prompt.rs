@@ -13,8 +13,8 @@ use std::collections::BTreeSet;
 pub use dialect::NotRendered;
 use dialect::{Exploration, Fault, Limits, Object, Preview, Scene, Template, Value};
 
-use crate::field;
 use crate::past::{MAX_DEPTH, MAX_ENTRIES, MAX_VALUE_CHARS, Past};
+use crate::{field, safe_text};
 
 /// Events that a template is explored with: as many as a prompt ever sees.
 const EXPLORED_EVENTS: usize = 25;
@@ -22,6 +22,9 @@ const EXPLORED_EVENTS: usize = 25;
 /// Pairs of times an hour, a few minutes and a second apart. In no time zone does the day change within both.
 const EXPLORED_TIMES: [(i64, i64); 2] =
     [(1_768_479_010, 1_768_483_411), (1_768_500_610, 1_768_505_011)];
+
+/// A time of another day, week, month and year.
+const ANOTHER_DAY: i64 = 1_802_000_000;
 
 /// A compiled prompt.
 #[derive(Debug)]
@@ -33,6 +36,8 @@ pub struct Prompt {
     pub(crate) printed_bare: BTreeSet<String>,
     /// It differs between two events of a day, though all their fields are the same.
     pub(crate) shows_time: bool,
+    /// It differs between events: it shows a field, or asks for one, or shows the day.
+    pub(crate) shows_events: bool,
 }
 
 impl Prompt {
@@ -46,11 +51,16 @@ impl Prompt {
             fields: fields.clone(),
             printed_bare: BTreeSet::new(),
             shows_time: false,
+            shows_events: false,
         };
         let explored = prompt.explored(EXPLORED_TIMES[0].0, EXPLORED_TIMES[0].0)?;
         let faults = told(&explored, "; correct it, or add the field to fields in campaign.toml");
         if !faults.is_empty() {
             return Err(faults);
+        }
+        if safe_text::shows_nothing(&explored.text) {
+            let reason = "says nothing: write what the model is asked, with the fields of events";
+            return Err(vec![Fault { line: 1, reason: reason.to_owned() }]);
         }
         // A time by itself, and the time between two events.
         let (mut of_all, mut of_newest) = (true, true);
@@ -60,6 +70,8 @@ impl Prompt {
             of_newest &= text != prompt.explored(one, other)?.text;
         }
         prompt.shows_time = of_all || of_newest || explored.shows_time;
+        let later = prompt.explored(ANOTHER_DAY, ANOTHER_DAY)?;
+        prompt.shows_events = explored.meets_unknown || explored.text != later.text;
         prompt.printed_bare = explored.bare.intersection(fields).cloned().collect();
         Ok(prompt)
     }

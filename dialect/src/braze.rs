@@ -6,6 +6,11 @@ use crate::suggestion::did_you_mean;
 pub trait Calls {
     /// The body of the answer, or why there is none.
     fn answer(&self, call: &Call) -> Result<String, String>;
+
+    /// What the author of a call should know of it, whatever its answer is.
+    fn notes(&self, _: &Call) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// What `connected_content` calls.
@@ -17,6 +22,12 @@ pub struct Call {
     pub save: Option<String>,
     /// Name of the credentials in Braze.
     pub basic_auth: Option<String>,
+    /// Name of a value in Braze that a header takes.
+    pub auth_credentials: Option<String>,
+    /// Its headers, as they are written.
+    pub headers: Option<String>,
+    /// Its method, if it is said.
+    pub method: Option<String>,
 }
 
 /// Options with a value.
@@ -37,6 +48,10 @@ const ALONE: [&str; 2] = [":no_cache", ":retry"];
 
 /// The methods that Braze has.
 const METHODS: [&str; 2] = ["get", "post"];
+
+/// Longest keys and values of all `message_extras` together, in bytes.
+/// <https://www.braze.com/docs/user_guide/personalization_and_dynamic_content/liquid/advanced_filters/message_extras>
+const MAX_EXTRAS_BYTES: usize = 1_000;
 
 /// Reads the arguments of `connected_content`; values may hold outputs, which are rendered by
 /// whoever calls.
@@ -73,6 +88,9 @@ pub(crate) fn call(arguments: &str) -> Result<Call, String> {
             ":cache_max_age" if value.parse::<u32>().is_err() && !value.contains("{{") => {
                 return Err(format!(":cache_max_age is a number of seconds, and not {value}"));
             }
+            ":auth_credentials" => call.auth_credentials = Some(value),
+            ":headers" => call.headers = Some(value),
+            ":method" => call.method = Some(value),
             _ => {}
         }
     }
@@ -126,6 +144,62 @@ pub(crate) fn reason(arguments: &str) -> Result<String, String> {
         return Ok(String::new());
     }
     let inside = arguments.strip_prefix('(').and_then(|rest| rest.strip_suffix(')'));
-    let inside = inside.ok_or("abort_message is written abort_message('the reason')")?;
-    Ok(inside.trim().trim_matches(['"', '\'']).to_owned())
+    let inside = inside.ok_or("abort_message is written abort_message('the reason')")?.trim();
+    let between = |quote: char| inside.strip_prefix(quote)?.strip_suffix(quote);
+    Ok(between('"').or_else(|| between('\'')).unwrap_or(inside).to_owned())
+}
+
+/// The name of the content block that an output is.
+pub(crate) fn content_block(expression: &str) -> Option<&str> {
+    let (name, rest) = expression.strip_prefix("content_blocks.${")?.split_once('}')?;
+    // Braze writes `| id: 'cb1'` behind a block that is inserted in its editor.
+    let rest = rest.trim_start().strip_prefix('|').unwrap_or(rest).trim_start();
+    let is_only_block = rest.is_empty() || rest.starts_with("id:");
+    (is_only_block && !name.contains('|')).then_some(name.trim())
+}
+
+/// What is said of extras that are too long for the event that takes them.
+pub(crate) fn too_long(extras: &[(String, String)]) -> Option<String> {
+    let bytes: usize = extras.iter().map(|(key, value)| key.len() + value.len()).sum();
+    (bytes > MAX_EXTRAS_BYTES).then(|| {
+        format!(
+            "message_extras come to {bytes} bytes of keys and values, and Braze takes {MAX_EXTRAS_BYTES} in all: shorten them"
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_loses_its_own_quotes_and_no_others() {
+        for (written, reason) in [
+            ("", ""),
+            ("()", ""),
+            ("('no content')", "no content"),
+            ("( \"it's gone\" )", "it's gone"),
+            ("('it's gone')", "it's gone"),
+            ("(\"he said 'no'\")", "he said 'no'"),
+            ("('')", ""),
+            ("(bare)", "bare"),
+            ("(')", "'"),
+        ] {
+            assert_eq!(super::reason(written).as_deref(), Ok(reason), "{written}");
+        }
+        assert!(super::reason(" 'why'").is_err());
+    }
+
+    #[test]
+    fn a_call_knows_what_it_brings_to_show_who_calls() {
+        let written = "https://a/ :headers { \"X-A\": \"b c\" } :method POST :save r \
+                       :auth_credentials token";
+
+        let call = call(written).expect("is right");
+
+        assert_eq!(call.headers.as_deref(), Some("{ \"X-A\": \"b c\" }"));
+        assert_eq!(call.method.as_deref(), Some("POST"));
+        assert_eq!(call.auth_credentials.as_deref(), Some("token"));
+        assert_eq!((call.basic_auth, call.save.as_deref()), (None, Some("r")));
+    }
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use crate::filters;
-use crate::suggestion::did_you_mean;
+use crate::suggestion::filter_meant;
 
 /// Where attributes of the user are that Braze writes without a group, `${first_name}`.
 pub const ATTRIBUTES: &str = "braze_attributes";
@@ -181,7 +181,7 @@ impl<'e> Rewriter<'e> {
             }
             None => {
                 let known = filters::names();
-                format!("has an unknown filter {name}{}", did_you_mean(name, known))
+                format!("has an unknown filter {name}{}", filter_meant(name, known))
             }
         })
     }

@@ -48,7 +48,7 @@ use bounded::Bounded;
 pub use braze::{Call, Calls};
 pub use expression::ATTRIBUTES;
 use state::{Purpose, State, Stop};
-pub use suggestion::did_you_mean;
+pub use suggestion::{did_you_mean, misspelt};
 use variables::Variables;
 
 /// Longest template, in bytes: Braze's own editors take e-mails of about 100 KB.
@@ -148,6 +148,8 @@ pub struct Exploration {
     pub bare: BTreeSet<String>,
     /// Something finer than a day is shown of a value that is not known.
     pub shows_time: bool,
+    /// A value that is not known is looked at: the text is not always the same.
+    pub meets_unknown: bool,
 }
 
 /// Any value of a field, for [`Template::explore`].
@@ -162,6 +164,7 @@ pub struct Template {
     source: String,
     outside: BTreeSet<String>,
     set: BTreeSet<String>,
+    notes: Vec<Fault>,
 }
 
 impl Template {
@@ -189,7 +192,9 @@ impl Template {
         let parsed = liquid_core::parser::parse(&written.template, &tags::language(tables));
         let parsed = parsed.map_err(|error| vec![Fault::new(1, reason_of(&error))])?;
         let template = liquid_core::Template::new(parsed);
-        Ok(Self { template, source: text.to_owned(), outside: written.outside, set: written.set })
+        written.notes.truncate(MAX_FAULTS);
+        let (outside, set, notes) = (written.outside, written.set, written.notes);
+        Ok(Self { template, source: text.to_owned(), outside, set, notes })
     }
 
     /// Renders the text.
@@ -200,10 +205,16 @@ impl Template {
     /// Renders the text, and says what its author should know.
     pub fn preview(&self, scene: &Scene<'_>) -> Result<Preview, NotRendered> {
         let (text, state) = self.rendered(scene, Purpose::Preview)?;
-        let faults = state.faults.into_iter().map(|(line, reason)| Fault::new(line, reason));
         let missing = state.missed.iter().filter(|miss| miss.is_outside(&state.outside));
         let missing = missing.map(|miss| expression::as_written(&miss.path)).collect();
-        Ok(Preview { text, faults: faults.collect(), missing, extras: state.extras })
+        let mistakes = state.missed.iter().filter_map(|miss| miss.mistake(&state.outside));
+        let mut faults: BTreeSet<Fault> =
+            mistakes.map(|(name, reason)| Fault::new(self.line_of(name), reason)).collect();
+        faults.extend(state.faults.into_iter().map(|(line, reason)| Fault::new(line, reason)));
+        faults.extend(self.notes.iter().cloned());
+        faults.extend(braze::too_long(&state.extras).map(|reason| Fault::new(0, reason)));
+        let faults = faults.into_iter().collect();
+        Ok(Preview { text, faults, missing, extras: state.extras })
     }
 
     /// Takes every branch over values of which some are not known.
@@ -223,6 +234,7 @@ impl Template {
             unknown_names: unknown_names.into_iter().collect(),
             bare: state.bare,
             shows_time: state.shows_time,
+            meets_unknown: state.has_met_unknown,
         })
     }
 

@@ -85,6 +85,9 @@ pub(crate) fn inside<'v>(
         };
         found = next;
     }
+    if is_exploring && unknown::is_unknown(found.as_view()) {
+        state::with(runtime, |state| state.has_met_unknown = true);
+    }
     if found.is_nil() {
         state::missed(runtime, || Miss::nil(path));
         return nothing();

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use liquid_core::parser::{Language, Tag as ParserTag};
 
+use crate::braze;
 use crate::expression::Rewriter;
 use crate::segments::{self, Mark, Segment};
 use crate::suggestion::{did_you_mean, hint};
@@ -49,6 +50,8 @@ pub(crate) struct Written {
     pub(crate) set: BTreeSet<String>,
     /// What is wrong.
     pub(crate) faults: Vec<Fault>,
+    /// What an author should know of it, and what is not wrong.
+    pub(crate) notes: Vec<Fault>,
 }
 
 /// A block that is open: its name and line.
@@ -69,8 +72,9 @@ pub(crate) fn write(template: &str, blocks: ContentBlocks<'_>) -> Written {
     let any = Place { line: 1, written: String::new() };
     let language = tags::language(Tables { places: vec![any], ..Tables::default() });
     let written = Written::default();
-    let mut writer = Writer { written, blocks, language, open: Vec::new(), newlines: 0 };
-    writer.template(template, 0);
+    let (open, around) = (Vec::new(), Vec::new());
+    let mut writer = Writer { written, blocks, language, open, around, newlines: 0 };
+    writer.template(template);
     writer.written
 }
 
@@ -80,6 +84,8 @@ struct Writer<'b> {
     /// Knows every tag and filter, and one place.
     language: Language,
     open: Vec<Open>,
+    /// Names of the content blocks around.
+    around: Vec<String>,
     /// Newlines that were left out so far: the next tag takes them, so that the parser counts
     /// lines as the author does.
     newlines: usize,
@@ -87,16 +93,16 @@ struct Writer<'b> {
 
 impl Writer<'_> {
     /// Writes the template, or a content block in it, whose tags end where it ends.
-    fn template(&mut self, template: &str, depth: usize) {
+    fn template(&mut self, template: &str) {
         let around = std::mem::take(&mut self.open);
-        self.segments(template, depth);
+        self.segments(template);
         for open in std::mem::replace(&mut self.open, around) {
             let reason = format!("{{% {0} %}} has no {{% end{0} %}}", open.name);
             self.fault(open.line, reason);
         }
     }
 
-    fn segments(&mut self, template: &str, depth: usize) {
+    fn segments(&mut self, template: &str) {
         let mut faults = Vec::new();
         let segments = segments::cut(template, &mut faults);
         self.written.faults.append(&mut faults);
@@ -123,8 +129,8 @@ impl Writer<'_> {
                     }
                     self.text(text, shown);
                 }
-                Segment::Output(mark) => self.output(mark, mark.inside, depth),
-                Segment::Tag(mark) => self.tag(mark, depth),
+                Segment::Output(mark) => self.output(mark, mark.inside),
+                Segment::Tag(mark) => self.tag(mark),
             }
         }
     }
@@ -177,11 +183,11 @@ impl Writer<'_> {
         self.written.places.len() - 1
     }
 
-    fn output(&mut self, mark: &Mark<'_>, expression: &str, depth: usize) {
+    fn output(&mut self, mark: &Mark<'_>, expression: &str) {
         self.shows();
         let first = expression.split(char::is_whitespace).next().unwrap_or_default();
-        if let Some(name) = content_block(expression) {
-            self.content_block(mark, name, depth);
+        if let Some(name) = braze::content_block(expression) {
+            self.content_block(mark, name);
         } else if first.len() < expression.len() && tag_names().chain(ENDS).any(|tag| tag == first)
         {
             let reason = format!("{first} is a tag: write {{% {expression} %}}");
@@ -198,31 +204,47 @@ impl Writer<'_> {
         self.newlines += mark.whole.matches('\n').count();
     }
 
-    fn content_block(&mut self, mark: &Mark<'_>, name: &str, depth: usize) {
-        // Braze leaves out what stands deeper.
-        if depth >= MAX_BLOCK_DEPTH {
-            return;
+    fn content_block(&mut self, mark: &Mark<'_>, name: &str) {
+        if let Some(reason) = self.left_out(name) {
+            return self.written.notes.push(Fault::new(mark.line, reason));
         }
         let Some(text) = (self.blocks)(name) else {
             let reason = format!("has the content block {name}, which is not there");
             return self.fault(mark.line, reason);
         };
-        let (faults, newlines) = (self.written.faults.len(), self.newlines);
-        let places = self.written.places.len();
-        self.template(&text, depth + 1);
+        let (faults, notes) = (self.written.faults.len(), self.written.notes.len());
+        let (places, newlines) = (self.written.places.len(), self.newlines);
+        self.around.push(name.to_owned());
+        self.template(&text);
+        self.around.pop();
         self.newlines = newlines;
-        for fault in &mut self.written.faults[faults..] {
+        let notes = &mut self.written.notes[notes..];
+        for fault in self.written.faults[faults..].iter_mut().chain(notes) {
             fault.reason = format!("content block {name}:{}: {}", fault.line, fault.reason);
             fault.line = mark.line;
         }
         self.written.places[places..].iter_mut().for_each(|place| place.line = mark.line);
     }
 
-    fn tag(&mut self, mark: &Mark<'_>, depth: usize) {
+    /// Why Braze leaves a content block out, if it does.
+    fn left_out(&self, name: &str) -> Option<String> {
+        let path = || format!("{} > {name}", self.around.join(" > "));
+        if self.around.iter().any(|around| around == name) {
+            return Some(format!("the content block {name} shows itself ({}): remove it", path()));
+        }
+        (self.around.len() >= MAX_BLOCK_DEPTH).then(|| {
+            format!(
+                "the content block {name} is left out: it stands too deep ({}), and Braze shows a block in a block",
+                path()
+            )
+        })
+    }
+
+    fn tag(&mut self, mark: &Mark<'_>) {
         let (name, arguments) = (mark.name(), mark.arguments());
         match name {
             "#" | "raw" | "endraw" | "comment" | "endcomment" => {}
-            "echo" => return self.output(mark, arguments, depth),
+            "echo" => return self.output(mark, arguments),
             "liquid" => {
                 let mut comments = 0_usize;
                 for line in arguments.lines().map(str::trim).filter(|line| !line.is_empty()) {
@@ -233,7 +255,7 @@ impl Writer<'_> {
                         _ if line.starts_with("liquid") => {
                             self.fault(mark.line, "liquid stands in liquid".to_owned());
                         }
-                        _ => self.tag(&Mark { inside: line, whole: line, ..*mark }, depth),
+                        _ => self.tag(&Mark { inside: line, whole: line, ..*mark }),
                     }
                 }
             }
@@ -372,13 +394,4 @@ fn parsed_alone(name: &str, arguments: &str, language: &Language) -> liquid_core
         _ => format!("{{% {name} {arguments} %}}"),
     };
     liquid_core::parser::parse(&tag, language).map(drop)
-}
-
-/// The name of the content block that an output is.
-fn content_block(expression: &str) -> Option<&str> {
-    let (name, rest) = expression.strip_prefix("content_blocks.${")?.split_once('}')?;
-    // Braze writes `| id: 'cb1'` behind a block that is inserted in its editor.
-    let rest = rest.trim_start().strip_prefix('|').unwrap_or(rest).trim_start();
-    let is_only_block = rest.is_empty() || rest.starts_with("id:");
-    (is_only_block && !name.contains('|')).then_some(name.trim())
 }

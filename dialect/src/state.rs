@@ -8,9 +8,11 @@ use liquid_core::model::ScalarCow;
 use liquid_core::{Error, Runtime, ValueView};
 
 use crate::braze::Calls;
+use crate::expression::ATTRIBUTES;
 use crate::ruby::{self, Kind};
-use crate::suggestion::did_you_mean;
+use crate::suggestion::{did_you_mean, misspelt};
 use crate::unknown;
+use crate::vocabulary::{GROUPS_OF_BRAZE, OF_BRAZE};
 
 /// Bytes that any rendering may hold.
 const ALWAYS_FITS: usize = 4_096;
@@ -40,6 +42,9 @@ pub(crate) enum Stop {
 
 /// Most notes without a line of one rendering: a loop makes many.
 const MAX_NOTES: usize = 50;
+
+/// Most names that are said to be there.
+const MAX_NAMES: usize = 30;
 
 /// The state of one rendering.
 #[derive(Default)]
@@ -73,6 +78,8 @@ pub(crate) struct State {
     pub(crate) guarded: Vec<String>,
     /// Something finer than a day is printed of a time that is not known.
     pub(crate) shows_time: bool,
+    /// A value that is not known was looked up.
+    pub(crate) has_met_unknown: bool,
 }
 
 /// Something that was looked up and was not there.
@@ -125,17 +132,60 @@ impl Miss {
 
     /// The name that is not there, and what is said of it.
     pub(crate) fn explained(&self) -> (&str, String) {
-        let (whole, name) = match self.path.rsplit_once('.') {
-            Some((whole, name)) if !self.is_variable => (format!("{whole} has no {name}"), name),
-            _ => (format!("there is no {}", self.root()), self.root()),
-        };
+        let (whole, name) = self.parts();
         let names = self.beside.as_deref().unwrap_or_default();
         let meant = did_you_mean(name, names.iter().map(String::as_str));
-        let known = match names {
+        let names: Vec<&str> = names
+            .iter()
+            .map(String::as_str)
+            .filter(|name| *name != ATTRIBUTES)
+            .take(MAX_NAMES)
+            .collect();
+        let known = match names.as_slice() {
             [] => String::new(),
             names => format!(" (there is {})", names.join(", ")),
         };
         (name, format!("{whole}{meant}{known}"))
+    }
+
+    /// The name that is not there by mistake, wherever it stands, with what is said of it: it
+    /// is a slip of the hand, Braze's in another notation, or what is looked into and nobody
+    /// set. Whether anything is under another name, a template may ask.
+    pub(crate) fn mistake(&self, outside: &BTreeSet<String>) -> Option<(&str, String)> {
+        if !self.is_unknown(outside) {
+            return None;
+        }
+        let (whole, name) = self.parts();
+        if self.is_variable
+            && let Some(meant) = self.of_braze()
+        {
+            return Some((name, format!("{whole}: did you mean {meant}?")));
+        }
+        let names = self.beside.as_deref().unwrap_or_default();
+        match misspelt(name, names.iter().map(String::as_str)) {
+            Some(meant) => Some((name, format!("{whole}: did you mean {meant}?"))),
+            None if self.is_variable && self.path != self.root() => Some(self.explained()),
+            None => None,
+        }
+    }
+
+    /// How Braze's notation is for what it knows by this name.
+    fn of_braze(&self) -> Option<String> {
+        match self.path.split_once('.') {
+            Some((group, name)) if GROUPS_OF_BRAZE.contains(&group) => {
+                Some(format!("{group}.${{{name}}}"))
+            }
+            None if OF_BRAZE.contains(&self.path.as_str()) => Some(format!("${{{}}}", self.path)),
+            _ => None,
+        }
+    }
+
+    /// What is not there, in words, and its name.
+    fn parts(&self) -> (String, &str) {
+        match self.path.rsplit_once('.') {
+            Some((whole, name)) if !self.is_variable => (format!("{whole} has no {name}"), name),
+            _ => (format!("there is no {}", self.root()), self.root()),
+        }
     }
 
     /// Something that is there and is nothing.
@@ -166,6 +216,19 @@ pub(crate) fn note(runtime: &dyn Runtime, reason: impl FnOnce() -> String) {
     with(runtime, |state| {
         if state.purpose == Purpose::Preview && state.faults.len() < MAX_NOTES {
             state.faults.insert((0, reason()));
+        }
+    });
+}
+
+/// Tells who previews a template what its author should look at in a line.
+pub(crate) fn tell<I: IntoIterator<Item = String>>(
+    runtime: &dyn Runtime,
+    line: usize,
+    reasons: impl FnOnce() -> I,
+) {
+    with(runtime, |state| {
+        if state.purpose == Purpose::Preview {
+            state.faults.extend(reasons().into_iter().map(|reason| (line, reason)));
         }
     });
 }

@@ -39,6 +39,31 @@ pub(crate) const MISSING: [(&str, &str); 7] = [
     ("paginate", "it belongs to Shopify's themes"),
 ];
 
+/// What Braze knows of a user by names of its own, which are written `${name}`.
+/// <https://www.braze.com/docs/user_guide/personalization_and_dynamic_content/liquid/supported_personalization_tags>
+pub(crate) const OF_BRAZE: [&str; 16] = [
+    "braze_id",
+    "city",
+    "country",
+    "date_of_birth",
+    "email_address",
+    "first_name",
+    "gender",
+    "language",
+    "last_name",
+    "last_used_app_date",
+    "most_recent_app_version",
+    "most_recent_locale",
+    "phone_number",
+    "random_bucket_number",
+    "time_zone",
+    "user_id",
+];
+
+/// Groups of what Braze knows, which are written `group.${name}`.
+pub(crate) const GROUPS_OF_BRAZE: [&str; 4] =
+    ["canvas_entry_properties", "context", "custom_attribute", "event_properties"];
+
 /// Names of all tags.
 pub(crate) fn tag_names() -> impl Iterator<Item = &'static str> {
     let more = ["else", "elsif", "when", "comment", "raw", "echo", "liquid", "#"];

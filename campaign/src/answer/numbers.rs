@@ -8,7 +8,7 @@ use serde_json::Value;
 const MAX_TOLD_CHARS: usize = 80;
 
 /// What there is and what is wanted, or nothing where the rule's name says it all.
-pub(super) fn of(rule: &Rule, value: &Value) -> String {
+pub(crate) fn of(rule: &Rule, value: &Value) -> String {
     let chars = || count(value.as_str().map_or(0, |text| text.chars().count()), "character");
     let items = || count(value.as_array().map_or(0, Vec::len), "item");
     let properties = || count(value.as_object().map_or(0, serde_json::Map::len), "property");
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     fn told_of(schema: Value, value: Value) -> String {
-        let validator = jsonschema::validator_for(&schema).expect("is a schema");
+        let validator = crate::schema::validator(&schema).expect("is a schema");
         let error = validator.iter_errors(&value).next().expect("breaks it");
         of(error.kind(), error.instance())
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use cel::IdedExpr;
-use cel::common::ast::operators::INDEX;
+use cel::common::ast::operators::{EQUALS, IN, INDEX, NOT_EQUALS};
 use cel::common::ast::{EntryExpr, Expr, LiteralValue};
 
 /// The one variable.
@@ -11,7 +11,7 @@ const EVENT: &str = "event";
 
 /// Functions of CEL that the interpreter has; it finds out about others only when it
 /// meets them.
-const FUNCTIONS: [&str; 12] = [
+pub(super) const FUNCTIONS: [&str; 12] = [
     "bool",
     "bytes",
     "contains",
@@ -26,6 +26,13 @@ const FUNCTIONS: [&str; 12] = [
     "uint",
 ];
 
+/// The function that tells the type of a value.
+const TYPE: &str = "type";
+
+/// Names of types, which are values beside `type(...)` alone: `type` elsewhere is the event's.
+const TYPES: [&str; 10] =
+    ["bool", "bytes", "double", "int", "list", "map", "null_type", "string", TYPE, "uint"];
+
 /// What an expression refers to.
 #[derive(Debug, Default)]
 pub(super) struct Names {
@@ -35,6 +42,8 @@ pub(super) struct Names {
     pub(super) unknown_functions: BTreeSet<String>,
     /// Top-level fields of the event.
     pub(super) fields: BTreeSet<String>,
+    /// Fields of any depth, by their paths.
+    pub(super) paths: BTreeSet<String>,
     /// The event stands somewhere without a field, so that what is read of it is not known.
     pub(super) has_whole_event: bool,
 }
@@ -49,22 +58,25 @@ impl Names {
 
     /// Walks an expression, in which `bound` are the variables of the macros around it.
     fn walk<'e>(&mut self, expr: &'e Expr, bound: &mut Vec<&'e str>) {
+        if let Some(path) = whole_path(expr).filter(|_| !bound.contains(&EVENT)) {
+            self.fields.insert(path[0].to_owned());
+            self.paths.insert(path.join("."));
+            return;
+        }
         match expr {
             Expr::Unspecified | Expr::Literal(_) => {}
             Expr::Ident(name) if bound.contains(&name.as_str()) => {}
             Expr::Ident(name) if name == EVENT => self.has_whole_event = true,
             Expr::Ident(name) => drop(self.unknown.insert(name.clone())),
-            Expr::Select(select) if is_event(&select.operand.expr, bound) => {
-                self.fields.insert(select.field.clone());
-            }
             Expr::Select(select) => self.walk(&select.operand.expr, bound),
             Expr::Call(call) => {
-                if let (INDEX, [of, IdedExpr { expr: Expr::Literal(field), .. }]) =
+                if let (EQUALS | NOT_EQUALS | IN, [one, other]) =
                     (call.func_name.as_str(), call.args.as_slice())
-                    && let LiteralValue::String(field) = field
-                    && is_event(&of.expr, bound)
+                    && (is_type(&one.expr) || is_type(&other.expr))
                 {
-                    self.fields.insert(field.inner().to_owned());
+                    for side in [one, other].into_iter().filter(|side| !names_types(&side.expr)) {
+                        self.walk(&side.expr, bound);
+                    }
                     return;
                 }
                 let is_operator = !call.func_name.starts_with(char::is_alphabetic);
@@ -138,6 +150,30 @@ pub(super) fn field_path(expr: &Expr) -> Option<Vec<&str>> {
     }
 }
 
-fn is_event(expr: &Expr, bound: &[&str]) -> bool {
-    matches!(expr, Expr::Ident(name) if name == EVENT) && !bound.contains(&EVENT)
+/// As [`field_path`] does, also of what `has` asks for.
+fn whole_path(expr: &Expr) -> Option<Vec<&str>> {
+    let Expr::Select(select) = expr else { return field_path(expr) };
+    if !select.test {
+        return field_path(expr);
+    }
+    let mut path = match &select.operand.expr {
+        Expr::Ident(name) if name == EVENT => Vec::new(),
+        operand => field_path(operand)?,
+    };
+    path.push(select.field.as_str());
+    Some(path)
+}
+
+/// Tells whether an expression is `type(...)`.
+fn is_type(expr: &Expr) -> bool {
+    matches!(expr, Expr::Call(call) if call.func_name == TYPE)
+}
+
+/// Tells whether an expression is the name of a type, or a list of them.
+fn names_types(expr: &Expr) -> bool {
+    match expr {
+        Expr::Ident(name) => TYPES.contains(&name.as_str()),
+        Expr::List(list) => list.elements.iter().all(|each| names_types(&each.expr)),
+        _ => false,
+    }
 }

@@ -2,17 +2,23 @@
 //!
 //! Every setting is taken by itself, so that one that is wrong does not hide the next.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Display;
-use std::ops::RangeInclusive;
+mod number;
+mod places;
+mod syntax;
+mod table;
+#[cfg(test)]
+mod tests;
+mod value;
+
+use std::collections::BTreeSet;
 
 use ::toml::Spanned;
-use ::toml::de::{DeTable, DeValue};
-use serde::Deserialize;
-use serde::de::IntoDeserializer as _;
+use ::toml::de::DeTable;
 
-use super::{Budget, Config, Expression, Guardrail, Named, Price, Trigger, names};
+use super::{Budget, Config, Expression, Guardrail, Named, Price, Trigger, model_id, paths};
 use crate::folder::Found;
+use crate::lines::line_at;
+use table::{Faults, Table};
 
 /// Most events of a user that are remembered: at 8 KiB each they fill half of what an
 /// item of DynamoDB takes.
@@ -27,82 +33,31 @@ const MAX_TOKENS: u32 = 64_000;
 
 /// Longest time that a call may be given: an invocation of five minutes has to read, write
 /// and answer as well.
-pub(super) const MAX_TIMEOUT_SECS: u32 = 240;
-
-/// All settings, of all tables.
-const SETTINGS: [&str; 25] = [
-    "budget",
-    "cache_hours",
-    "cache_system",
-    "cooldown_hours",
-    "event_types",
-    "fields",
-    "guardrail",
-    "history",
-    "id",
-    "max_tokens",
-    "model_id",
-    "price",
-    "priority",
-    "required",
-    "structured_output",
-    "temperature",
-    "timeout_seconds",
-    "tokens_per_day",
-    "trigger",
-    "ttl_days",
-    "usd_per_day",
-    "usd_per_million_input_tokens",
-    "usd_per_million_output_tokens",
-    "version",
-    "when",
-];
-
-/// What is said of a setting that must be there.
-const MISSING: &str = " is missing";
+pub(crate) const MAX_TIMEOUT_SECS: u32 = 240;
 
 /// Reads the settings as far as they are right, what else they name, and everything that is
 /// wrong with them.
 pub(crate) fn read(text: &str) -> (Option<Config>, Named, Vec<Found>) {
     let (table, errors) = DeTable::parse_recoverable(text);
-    let mut faults = Vec::new();
+    let fields = table.get_ref().get("fields").map(|fields| fields.span());
+    let fields = fields.map(|span| line_at(text, span.start)..=line_at(text, span.end));
+    let mut faults = Faults::default();
     let mut named = Named::default();
-    let config = Table::new(text, table.into_inner(), None, &mut faults).config(&mut named);
-    if !errors.is_empty() {
-        // What could not be read is not missing.
-        faults.retain(|(_, reason)| !reason.contains(MISSING));
-    }
-    faults.extend(errors.into_iter().map(|error| {
-        let line = error.span().map(|span| line_at(text, span.start));
-        (line, format!("is not TOML: {}", error.message()))
-    }));
+    let config = Table::root(text, table.into_inner(), &mut faults).config(&mut named);
+    let broken = syntax::faults(text, errors);
+    let mut faults = faults.all(broken.is_empty());
+    // What is read of a line that is no TOML is a guess.
+    faults.retain(|(line, _)| line.is_none() || broken.iter().all(|(told, _)| told != line));
+    let is_broken = |line: usize| broken.iter().any(|(told, _)| *told == Some(line));
+    named.when = named.when.filter(|when| !is_broken(when.line));
+    named.fields = named.fields.filter(|_| !fields.is_some_and(|mut lines| lines.any(is_broken)));
+    faults.extend(broken);
     faults.sort_by_key(|(line, _)| line.unwrap_or(usize::MAX));
     // What is wrong may have been replaced by a default on the way.
     (config.filter(|_| faults.is_empty()), named, faults)
 }
 
-/// The settings that were not asked for yet.
-struct Table<'t, 'f> {
-    text: &'t str,
-    line: Option<usize>,
-    settings: BTreeMap<String, (usize, Spanned<DeValue<'t>>)>,
-    faults: &'f mut Vec<Found>,
-}
-
-impl<'t, 'f> Table<'t, 'f> {
-    fn new(
-        text: &'t str,
-        table: DeTable<'t>,
-        line: Option<usize>,
-        faults: &'f mut Vec<Found>,
-    ) -> Self {
-        let settings = table.into_iter().map(|(key, value)| {
-            let line = line_at(text, key.span().start);
-            (key.into_inner().into_owned(), (line, value))
-        });
-        Self { text, line, settings: settings.collect(), faults }
-    }
-
+impl Table<'_, '_> {
     fn config(mut self, named: &mut Named) -> Option<Config> {
         let model_id = self.model_id();
         let structured_output = self.optional("structured_output").unwrap_or_default().1;
@@ -110,7 +65,7 @@ impl<'t, 'f> Table<'t, 'f> {
         let max_tokens = self.required("max_tokens");
         let max_tokens = self.within("max_tokens", max_tokens, 1..=MAX_TOKENS);
         let temperature = self.optional("temperature");
-        let temperature = self.within("temperature", temperature, 0.0..=1.0);
+        let temperature = self.temperature(temperature);
         let ttl_days = self.required("ttl_days");
         let ttl_days = self.within("ttl_days", ttl_days, 1..=MAX_DAYS);
         let history = self.optional("history").or(Some((0, 10)));
@@ -128,8 +83,9 @@ impl<'t, 'f> Table<'t, 'f> {
         let fields = named.paths();
         let required = self.required_fields(fields.as_ref());
         let trigger = self.trigger(named);
+        let has_price = self.has("price");
         let price = self.price();
-        let budget = self.budget(price, max_tokens);
+        let budget = self.budget((has_price, price), max_tokens);
         let guardrail = self.guardrail();
         self.finish();
         Some(Config {
@@ -153,9 +109,20 @@ impl<'t, 'f> Table<'t, 'f> {
         })
     }
 
+    fn temperature(&mut self, temperature: Option<(usize, f32)>) -> Option<f32> {
+        match temperature {
+            Some((line, percent)) if percent > 2.0 && percent <= 100.0 => {
+                let share = percent / 100.0;
+                self.fault(Some(line), format!("temperature must be 0 to 1: write {share}"));
+                Some(share)
+            }
+            temperature => self.within("temperature", temperature, 0.0..=1.0),
+        }
+    }
+
     fn model_id(&mut self) -> Option<String> {
         let (line, id): (_, String) = self.required("model_id")?;
-        if let Some(wrong) = names::wrong_model_id(&id) {
+        if let Some(wrong) = model_id::wrong(&id) {
             self.fault(Some(line), format!("model_id {wrong}"));
         }
         Some(id)
@@ -164,35 +131,38 @@ impl<'t, 'f> Table<'t, 'f> {
     /// The fields that the prompt may see, each with its line.
     fn fields(&mut self) -> Option<Vec<(usize, String)>> {
         let (_, fields): (_, Vec<Spanned<String>>) = self.required("fields")?;
-        let fields = self.with_lines(fields);
-        for (line, path) in &fields {
-            if let Some(wrong) = names::wrong_path(path) {
-                self.fault(Some(*line), format!("fields: {wrong}"));
+        let mut meant = Vec::with_capacity(fields.len());
+        let mut are_known = true;
+        for (line, path) in self.with_lines(fields) {
+            match paths::wrong(&path) {
+                None => meant.push((line, path)),
+                // What follows is told of the paths that were meant.
+                Some(wrong) => {
+                    self.fault(Some(line), format!("fields: {}", wrong.reason));
+                    are_known &= !wrong.meant.is_empty();
+                    meant.extend(wrong.meant.into_iter().map(|path| (line, path)));
+                }
             }
         }
-        Some(fields)
-    }
-
-    fn with_lines(&self, texts: Vec<Spanned<String>>) -> Vec<(usize, String)> {
-        let line = |text: &Spanned<String>| line_at(self.text, text.span().start);
-        texts.into_iter().map(|text| (line(&text), text.into_inner())).collect()
+        are_known.then_some(meant)
     }
 
     fn required_fields(&mut self, fields: Option<&BTreeSet<String>>) -> Option<BTreeSet<String>> {
-        let (line, required): (_, BTreeSet<String>) = self.optional("required")?;
-        let is_seen = |path: &str| {
-            fields.is_none_or(|fields| {
-                fields.iter().any(|field| {
-                    path.strip_prefix(field.as_str())
-                        .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-                })
-            })
-        };
-        for path in required.iter().filter(|path| !is_seen(path)) {
-            let reason = format!("required: \"{path}\" is not among fields: add it there");
-            self.fault(Some(line), reason);
+        let (_, required): (_, Vec<Spanned<String>>) = self.optional("required")?;
+        let required = self.with_lines(required);
+        for (line, path) in &required {
+            if let Some(wrong) = paths::wrong(path) {
+                self.fault(Some(*line), format!("required: {}", wrong.reason));
+            } else if let Some(fields) = fields
+                && !fields.iter().any(|field| paths::holds(field, path))
+            {
+                let meant = dialect::did_you_mean(path, fields.iter().map(String::as_str));
+                let remedy = if meant.is_empty() { ": add it there" } else { &meant };
+                let reason = format!("required: \"{path}\" is not among fields{remedy}");
+                self.fault(Some(*line), reason);
+            }
         }
-        Some(required)
+        Some(required.into_iter().map(|(_, path)| path).collect())
     }
 
     fn trigger(&mut self, named: &mut Named) -> Option<Trigger> {
@@ -215,12 +185,16 @@ impl<'t, 'f> Table<'t, 'f> {
             types.into_iter().map(|(_, name)| name).collect()
         });
         let when = table.optional::<Spanned<String>>("when").map(|(_, text)| {
-            // A text of several lines begins behind its quotes.
-            let line = line_at(table.text, text.span().start);
+            let written = &table.text[text.span().start..];
+            let line = line_at(table.text, text.span().start) + lines_before(written);
             Expression { text: text.into_inner(), line }
         });
-        if let Some(when) = when.as_ref().filter(|when| when.text.trim().is_empty()) {
-            table.fault(Some(when.line), "when is empty: write a condition, or remove it");
+        let (when, empty): (Option<_>, Option<_>) = match when {
+            Some(when) if when.text.trim().is_empty() => (None, Some(when.line)),
+            when => (when, None),
+        };
+        if let Some(line) = empty {
+            table.fault(Some(line), "when is empty: write a condition, or remove it");
         }
         table.finish();
         named.when.clone_from(&when);
@@ -228,7 +202,7 @@ impl<'t, 'f> Table<'t, 'f> {
     }
 
     fn price(&mut self) -> Option<Price> {
-        if !self.settings.contains_key("price") {
+        if !self.has("price") {
             return None;
         }
         let mut table = self.table("price")?;
@@ -240,8 +214,12 @@ impl<'t, 'f> Table<'t, 'f> {
         Some(Price { usd_per_million_input_tokens: input?, usd_per_million_output_tokens: output? })
     }
 
-    fn budget(&mut self, price: Option<Price>, max_tokens: Option<u32>) -> Option<Budget> {
-        if !self.settings.contains_key("budget") {
+    fn budget(
+        &mut self,
+        (has_price, price): (bool, Option<Price>),
+        max_tokens: Option<u32>,
+    ) -> Option<Budget> {
+        if !self.has("budget") {
             return None;
         }
         let mut table = self.table("budget")?;
@@ -264,6 +242,8 @@ impl<'t, 'f> Table<'t, 'f> {
             (None, Some((line, usd))) => {
                 let usd = self.within("usd_per_day", Some((line, usd)), 0.0..=1e9)?;
                 match price {
+                    // What is wrong with the price is told there.
+                    None if has_price => {}
                     None => self.fault(Some(line), "a budget in dollars needs a [price]"),
                     Some(price) if price.usd(1, 1) == 0.0 => {
                         self.fault(Some(line), "a budget in dollars needs a [price] above 0");
@@ -287,13 +267,13 @@ impl<'t, 'f> Table<'t, 'f> {
     }
 
     fn guardrail(&mut self) -> Option<Guardrail> {
-        if !self.settings.contains_key("guardrail") {
+        if !self.has("guardrail") {
             return None;
         }
         let mut table = self.table("guardrail")?;
         let id: Option<(usize, String)> = table.required("id");
         if let Some((line, id)) = &id
-            && let Some(wrong) = names::wrong_model_id(id)
+            && let Some(wrong) = model_id::wrong(id)
         {
             table.fault(Some(*line), format!("guardrail.id {wrong}"));
         }
@@ -307,70 +287,10 @@ impl<'t, 'f> Table<'t, 'f> {
         table.finish();
         Some(Guardrail { id: id?.1, version: version?.1 })
     }
-
-    fn table(&mut self, name: &str) -> Option<Table<'t, '_>> {
-        match self.settings.remove(name) {
-            Some((line, value)) => match value.into_inner() {
-                DeValue::Table(table) => {
-                    Some(Table::new(self.text, table, Some(line), self.faults))
-                }
-                _ => {
-                    self.fault(Some(line), format!("{name} must be a table: [{name}]"));
-                    None
-                }
-            },
-            None => {
-                self.fault(None, format!("{name}{MISSING}: add a table [{name}]"));
-                None
-            }
-        }
-    }
-
-    fn required<T: Deserialize<'t>>(&mut self, name: &str) -> Option<(usize, T)> {
-        if !self.settings.contains_key(name) {
-            self.fault(self.line, format!("{name}{MISSING}"));
-        }
-        self.optional(name)
-    }
-
-    fn optional<T: Deserialize<'t>>(&mut self, name: &str) -> Option<(usize, T)> {
-        let (line, value) = self.settings.remove(name)?;
-        match T::deserialize(value.into_deserializer()) {
-            Ok(value) => Some((line, value)),
-            Err(error) => {
-                self.fault(Some(line), format!("{name}: {}", error.message()));
-                None
-            }
-        }
-    }
-
-    fn within<T: PartialOrd + Display>(
-        &mut self,
-        name: &str,
-        setting: Option<(usize, T)>,
-        range: RangeInclusive<T>,
-    ) -> Option<T> {
-        let (line, value) = setting?;
-        if !range.contains(&value) {
-            let reason = format!("{name} must be {} to {}", range.start(), range.end());
-            self.fault(Some(line), reason);
-        }
-        Some(value)
-    }
-
-    fn fault(&mut self, line: Option<usize>, reason: impl Into<String>) {
-        self.faults.push((line, reason.into()));
-    }
-
-    fn finish(mut self) {
-        for (name, (line, _)) in std::mem::take(&mut self.settings) {
-            let meant = dialect::did_you_mean(&name, SETTINGS);
-            let remedy = if meant.is_empty() { ": remove or rename it" } else { &meant };
-            self.fault(Some(line), format!("unknown setting \"{name}\"{remedy}"));
-        }
-    }
 }
 
-fn line_at(text: &str, offset: usize) -> usize {
-    1 + text.bytes().take(offset).filter(|&byte| byte == b'\n').count()
+/// The line ends between the quotes of a text of several lines and its beginning.
+fn lines_before(written: &str) -> usize {
+    let inside = ["\"\"\"", "'''"].iter().find_map(|quotes| written.strip_prefix(quotes));
+    inside.map_or(0, |inside| usize::from(inside.starts_with('\n') || inside.starts_with("\r\n")))
 }

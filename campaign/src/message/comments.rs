@@ -5,14 +5,13 @@
 //!
 //! <https://www.braze.com/docs/user_guide/message_building_by_channel/email/html_editor>
 
+use super::CALL;
+
 /// What a comment begins with, and ends with.
 const MARKS: (&str, &str) = ("<!--", "-->");
 
 /// What the words of a subject line begin with, in lower case.
 const SUBJECTS: [&str; 2] = ["subject line:", "subject:"];
-
-/// The tag without which a subject line has no answer of the api.
-const CALL: &str = "connected_content";
 
 /// The tags that make variables of answers.
 const MAKING: [&str; 2] = [CALL, "assign"];

@@ -3,17 +3,20 @@
 
 use serde_json::Value;
 
+use super::{contradictions, keywords, references, step};
 use crate::folder::Found;
 use crate::lines::line_of;
 
 /// Deepest schema that is looked at; structured output takes far less.
 const MAX_DEPTH: usize = 32;
 
-/// What is wrong with a schema of answers: it must be an object, say all that it holds,
-/// and cap every text.
+/// What is wrong with a schema of answers, as far as it can be told without compiling it: it
+/// must be an object, say all that it holds, cap every text, and let some answer fit.
 pub(crate) fn faults(text: &str, schema: &Value) -> Vec<Found> {
-    let mut faults = Vec::new();
-    if schema["type"] != "object" {
+    let mut faults = references::faults(text, schema);
+    let found = contradictions(schema).into_iter().chain(keywords::slips(schema));
+    faults.extend(found.map(|(place, reason)| (line_of(text, &place), reason)));
+    if schema["type"] != "object" && !keywords::is_slipped(schema, "type") {
         let line = line_of(text, "/type").or(Some(1));
         faults.push((line, "an answer must be an object: \"type\": \"object\"".to_owned()));
     }
@@ -38,7 +41,10 @@ fn open_ended(
     let is_text = types == "string"
         || types.as_array().is_some_and(|types| types.iter().any(|each| each == "string"));
     let is_fixed = schema.get("enum").is_some() || schema.get("const").is_some();
-    if is_text && !is_fixed && !schema["maxLength"].is_u64() {
+    let is_slipped = |keyword: &str| keywords::is_slipped(schema, keyword);
+    // A value of the wrong kind is told as such.
+    let is_there = |keyword: &str| schema.get(keyword).is_some() || is_slipped(keyword);
+    if is_text && !is_fixed && !is_there("maxLength") {
         let reason = "a text needs a maxLength, so that no answer breaks the message's layout";
         faults.push((line_of(text, path), reason.to_owned()));
     }
@@ -46,6 +52,7 @@ fn open_ended(
         || types.as_array().is_some_and(|types| types.iter().any(|each| each == "object"))
         || schema.get("properties").is_some();
     if is_object
+        && !is_slipped("additionalProperties")
         && (schema["additionalProperties"] != false || schema.get("patternProperties").is_some())
     {
         let reason = "an object needs \"additionalProperties\": false and no patternProperties, \
@@ -56,21 +63,21 @@ fn open_ended(
         || types.as_array().is_some_and(|types| types.iter().any(|each| each == "array"))
         || schema.get("items").is_some()
         || schema.get("prefixItems").is_some();
-    let is_bounded =
-        schema["items"] == false || (schema["items"].is_object() && schema["maxItems"].is_u64());
+    let is_bounded = schema["items"] == false
+        || ((schema["items"].is_object() || is_slipped("items")) && is_there("maxItems"));
     if is_array && !is_fixed && !is_bounded {
         let reason = "an array needs items (a schema) and maxItems, so that no answer holds \
                       what nobody checks or more than the message shows";
         faults.push((line_of(text, path), reason.to_owned()));
     }
     let is_said = ["type", "enum", "const", "anyOf", "oneOf", "allOf", "$ref"];
-    if is_said.iter().all(|name| schema.get(name).is_none()) {
+    if is_said.iter().all(|name| !is_there(name)) {
         let reason = "a value needs a type, or the model may write anything".to_owned();
         faults.push((line_of(text, path), reason));
     }
     for map in ["properties", "$defs", "definitions"] {
         for (name, schema) in schema[map].as_object().into_iter().flatten() {
-            path.push_str(&format!("/{map}/{}", name.replace('~', "~0").replace('/', "~1")));
+            path.push_str(&format!("/{map}/{}", step(name)));
             open_ended(text, schema, path, depth + 1, faults);
             path.truncate(length);
         }

@@ -23,6 +23,25 @@ impl<'s> Of<'s> {
         of
     }
 
+    /// What speaks of the place that a JSON pointer names.
+    pub(crate) fn at(root: &'s Value, pointer: &str) -> Self {
+        pointer.split('/').skip(1).fold(Self::root(root), |of, step| {
+            let name = step.replace("~1", "/").replace("~0", "~");
+            let of_item = name.parse().map(|n: usize| of.item(n));
+            let of_name = of.property(&name);
+            match of_item {
+                Ok(of_item) if of_name.schemas.is_empty() => of_item,
+                _ => of_name,
+            }
+        })
+    }
+
+    /// The names of its properties.
+    pub(crate) fn properties(&self) -> impl Iterator<Item = &'s str> {
+        let maps = self.schemas.iter().filter_map(|schema| schema.get("properties")?.as_object());
+        maps.flat_map(|map| map.keys().map(String::as_str))
+    }
+
     /// What speaks of a property of it.
     pub(crate) fn property(&self, name: &str) -> Self {
         self.below(|schema| schema.get("properties")?.get(name))

@@ -56,8 +56,11 @@ struct CallTag {
 
 #[derive(Debug)]
 struct Extras {
+    line: usize,
     key: crate::Template,
     value: crate::Template,
+    /// The value, as it is written.
+    written: String,
 }
 
 #[derive(Debug)]
@@ -115,7 +118,8 @@ impl ParseTag for BrazeTag {
             }
             Kind::Extras => {
                 let (key, value) = braze::extras(arguments).or_else(wrong)?;
-                Box::new(Extras { key: parsed(key)?, value: parsed(value)? })
+                let (line, written) = (place.line, value.to_owned());
+                Box::new(Extras { line, key: parsed(key)?, value: parsed(value)?, written })
             }
             Kind::Abort => Box::new(Abort(braze::reason(arguments).or_else(wrong)?)),
             Kind::Outside(name) => Box::new(Outside { name, place: place.clone() }),
@@ -146,15 +150,14 @@ impl Renderable for CallTag {
         let url = self.url.inner(runtime)?;
         let calls = state::with(runtime, |state| state.calls.clone());
         let call = Call { url, ..self.call.clone() };
+        if let Some(calls) = &calls {
+            state::tell(runtime, self.line, || calls.notes(&call));
+        }
         let not_called = || format!("{} is not called here, so its answer is nothing", call.url);
         let answer = match calls.map_or_else(|| Err(not_called()), |calls| calls.answer(&call)) {
             Ok(answer) => answer,
             Err(reason) => {
-                state::with(runtime, |state| {
-                    if state.purpose == Purpose::Preview {
-                        state.faults.insert((self.line, reason));
-                    }
-                });
+                state::tell(runtime, self.line, || Some(reason));
                 if let Some(name) = call.save {
                     runtime.set_global(name.into(), liquid_core::model::Value::Nil);
                 }
@@ -186,6 +189,11 @@ impl Renderable for Extras {
     fn render_to(&self, _: &mut dyn Write, runtime: &dyn Runtime) -> Result<()> {
         state::spend(runtime, 1)?;
         let (key, value) = (self.key.inner(runtime)?, self.value.inner(runtime)?);
+        if value.trim().is_empty() {
+            state::tell(runtime, self.line, || {
+                Some(format!("the message extra {key} is empty: {} prints nothing", self.written))
+            });
+        }
         state::with(runtime, |state| {
             // The first of several equal keys counts.
             if state.extras.iter().all(|(other, _)| *other != key) {

@@ -114,7 +114,9 @@ impl Renderable for Print {
         let value = self.value.evaluate(runtime)?;
         match purpose {
             Purpose::Text => {}
-            Purpose::Preview => state::with(runtime, |state| self.previewed(&value, state)),
+            Purpose::Preview => {
+                state::with(runtime, |state| self.previewed(&value, misses, state));
+            }
             Purpose::Exploration => {
                 state::with(runtime, |state| self.explored(&value, misses, state));
             }
@@ -136,9 +138,16 @@ impl Renderable for Print {
 
 impl Print {
     /// Tells an author what nobody would want to read.
-    fn previewed(&self, value: &dyn liquid_core::ValueView, state: &mut State) {
+    fn previewed(&self, value: &dyn liquid_core::ValueView, misses: usize, state: &mut State) {
         let reason = match ruby::kind(value) {
-            Kind::Nil => "prints nothing: the value is not there".to_owned(),
+            Kind::Nil => match state.missed[misses..].last() {
+                // It is told with everything that is looked up in vain.
+                Some(miss) if miss.mistake(&state.outside).is_some() => return,
+                Some(miss) if miss.is_unknown(&state.outside) => {
+                    format!("prints nothing: {}", miss.explained().1)
+                }
+                _ => "prints nothing: the value is not there".to_owned(),
+            },
             Kind::Text(text) if text.is_empty() => "prints nothing: the text is empty".to_owned(),
             Kind::Map(_) if !moment::is_time(value) => "prints a whole object".to_owned(),
             Kind::List(list) if list.values().any(|item| item.is_object()) => {
@@ -155,10 +164,13 @@ impl Print {
             let bare = state::unguarded(state, value);
             state.bare.extend(bare);
             state.has_printed_unknown = true;
+            state.has_met_unknown = true;
             return;
         }
         if let Kind::List(list) = ruby::kind(value) {
-            state.has_printed_unknown |= list.values().any(unknown::is_unknown);
+            let has_unknown = list.values().any(unknown::is_unknown);
+            state.has_printed_unknown |= has_unknown;
+            state.has_met_unknown |= has_unknown;
         }
         match ruby::kind(value) {
             Kind::Nil => {
