@@ -133,7 +133,9 @@ lambdas: infra/node_modules ## build the functions for Lambda; ARCH=arm64 for th
 	for program in $(LAMBDAS); do \
 		folder=target/lambda-assets/$(ARCH)/$$program && rm -rf $$folder && mkdir -p $$folder/campaigns && \
 		cp target/lambda/$(LAMBDA_TARGET)/lambda/$$program $$folder/bootstrap && \
-		cp -RL "$$CAMPAIGNS"/*/ $$folder/campaigns && chmod -R a+rX $$folder || exit 1; \
+		cp -RL "$$CAMPAIGNS"/*/ $$folder/campaigns && \
+		rm -rf $$folder/campaigns/*/message.liquid $$folder/campaigns/*/subject.liquid \
+			$$folder/campaigns/*/content_blocks $$folder/campaigns/*/events.jsonl && chmod -R a+rX $$folder || exit 1; \
 	done
 	npm --prefix infra run --silent check-glibc -- \
 		$(foreach program,$(LAMBDAS),$(CURDIR)/target/lambda-assets/$(ARCH)/$(program)/bootstrap)

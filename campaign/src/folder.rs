@@ -8,6 +8,9 @@ use crate::config::{self, Config, Named};
 use crate::fault::{Fault, InvalidCampaigns};
 use crate::{Campaign, MAX_NAME_CHARS, is_name, json, safe_text, schema};
 
+/// The file without which a folder is no campaign.
+const CONFIG: &str = "campaign.toml";
+
 /// A campaign as far as its files can be read.
 #[derive(Debug)]
 pub(crate) struct Draft {
@@ -46,6 +49,17 @@ pub fn read(folder: &Path) -> Result<Vec<Campaign>, InvalidCampaigns> {
 pub(crate) fn drafts(folder: &Path) -> (Vec<Draft>, Vec<Fault>) {
     let mut faults = Vec::new();
     let mut drafts = Vec::new();
+    let inner = folder.join("campaigns");
+    let remedy = match folder.join(CONFIG).exists() {
+        true => Some("is a campaign itself: name the folder around it"),
+        false if inner.is_dir() && !inner.join(CONFIG).exists() => {
+            Some("holds a folder called campaigns: name that one")
+        }
+        false => None,
+    };
+    if let Some(remedy) = remedy {
+        return (drafts, vec![Fault::new(folder, None, remedy)]);
+    }
     for path in subfolders(folder, &mut faults) {
         drafts.extend(read_campaign(&path, &mut faults));
     }

@@ -81,6 +81,11 @@ pub struct EmbeddedAws {
     pub notification_queue_url: String,
 }
 
+/// Tells whether a folder is one that a run kept.
+pub(crate) fn holds_state(folder: &Path) -> bool {
+    folder.join(dynamodb::FILE).is_file()
+}
+
 impl EmbeddedAws {
     /// Starts all servers with their state in `folder`; they stop with `stop`. Also
     /// returns the messages of the notification queue.

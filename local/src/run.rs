@@ -1,5 +1,6 @@
 //! One run: files in, summary out, then serving.
 
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context as _;
+use aws_sdk_dynamodb::types::AttributeValue;
 use contract::content;
 use contract::dead_letter::Input as Unprocessed;
 use contract::local::{DEAD_LETTERS_FILE, LOCK_FILE};
@@ -21,7 +23,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::arguments::{Arguments, Bedrock};
 use crate::aws::{
-    ACCESS_KEY, ARCHIVE, BUCKET, REGION, SECRET_KEY, TABLE, dead_letters_so_far, read_dead_letters,
+    self, ACCESS_KEY, ARCHIVE, BUCKET, REGION, SECRET_KEY, TABLE, dead_letters_so_far,
+    read_dead_letters,
 };
 use crate::front;
 use crate::interruption::Interruption;
@@ -61,6 +64,9 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Some(port) => Some(front::bind(port).await.context("opening the bucket (--s3-port)")?),
         None => None,
     };
+    if let Some(data) = arguments.data.as_deref().filter(|_| arguments.serve) {
+        anyhow::ensure!(aws::holds_state(data), "{} holds no state of a run", data.display());
+    }
     let folder = DataFolder::open(arguments.data.as_deref())?;
     let starting = Pipeline::start(&folder.path, arguments.options(), listener);
     let pipeline = tokio::select! {
@@ -135,6 +141,7 @@ impl DataFolder {
             return Ok(Self { path, _lock: None, _temporary: Some(temporary) });
         };
         let failed = || format!("cannot use {} for the state", folder.display());
+        anyhow::ensure!(!folder.is_file(), "{} is a file: name a folder", folder.display());
         fs::create_dir_all(folder).with_context(failed)?;
         let lock = File::create(folder.join(LOCK_FILE)).with_context(failed)?;
         lock.try_lock().map_err(|_| {
@@ -192,7 +199,8 @@ async fn work(
 /// Prints how to look a user up, where somebody will be served.
 async fn show_example(arguments: &Arguments, pipeline: &Pipeline) -> anyhow::Result<()> {
     let Some((user_id, campaign)) = example_user(pipeline).await? else {
-        say("No content: see above for what became of the events.\n");
+        let above = if arguments.serve { "" } else { ": see above for what became of the events" };
+        say(format_args!("No content of these campaigns{above}.\n"));
         return Ok(());
     };
     if arguments.exit_when_done {
@@ -378,9 +386,11 @@ async fn example_user(pipeline: &Pipeline) -> anyhow::Result<Option<(String, Str
         .expression_attribute_names("#data", content::DATA)
         .limit(EXAMPLE_ITEMS);
     let items = scan.send().await.context("looking for an example")?.items.unwrap_or_default();
-    let text = |name: &str| items.first()?.get(name)?.as_s().ok().cloned();
-    let campaign = text(content::ITEM);
-    let campaign =
-        campaign.and_then(|key| Some(key.strip_prefix(content::ITEM_PREFIX)?.to_owned()));
-    Ok(text(content::USER_ID).zip(campaign))
+    let of_item = |item: &HashMap<String, AttributeValue>| {
+        let text = |name: &str| item.get(name)?.as_s().ok().cloned();
+        let campaign = text(content::ITEM)?.strip_prefix(content::ITEM_PREFIX)?.to_owned();
+        let is_there = pipeline.campaigns.iter().any(|each| each.name == campaign);
+        text(content::USER_ID).zip(Some(campaign).filter(|_| is_there))
+    };
+    Ok(items.iter().find_map(of_item))
 }

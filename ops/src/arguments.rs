@@ -172,7 +172,7 @@ pub struct Cost {
     #[arg(long, value_name = "NAME")]
     pub campaign: Option<String>,
     /// Folder of campaigns.
-    #[arg(long, value_name = "DIR", default_value = "campaigns", requires = "campaign")]
+    #[arg(long, value_name = "DIR", env = "CAMPAIGNS", default_value = "campaigns")]
     pub campaigns: PathBuf,
 }
 

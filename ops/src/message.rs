@@ -93,7 +93,7 @@ pub(crate) fn warnings(
     for written in [None, Some(own)] {
         let calls = calls(campaigns, NOBODY, written)?;
         match message.render(&Recipient::new(NOBODY), &calls) {
-            Ok(shown) => warnings.extend(faults(&shown)),
+            Ok(shown) => warnings.extend(faults(&message, &shown)),
             Err(error) if error.abort_reason().is_some() => {}
             Err(error) => drop(warnings.insert(error.to_string())),
         }
@@ -101,13 +101,15 @@ pub(crate) fn warnings(
     Ok(warnings)
 }
 
-fn faults(shown: &Shown) -> Vec<String> {
+fn faults(message: &Message, shown: &Shown) -> Vec<String> {
+    let subject_file = if message.subject.is_some() { "subject.liquid" } else { "message.liquid" };
     let told = |file: &str, fault: &campaign::message::MessageFault| match fault.line {
         0 => format!("{file}: {}", fault.reason),
         line => format!("{file}:{line}: {}", fault.reason),
     };
     let of_subject = shown.subject.iter().flat_map(|subject| &subject.faults);
-    let of_subject = of_subject.map(|fault| format!("subject line: {}", fault.reason));
+    let of_subject =
+        of_subject.map(|fault| format!("{} (subject line): {}", subject_file, fault.reason));
     let of_body = shown.body.faults.iter().map(|fault| told("message.liquid", fault));
     of_subject.chain(of_body).collect()
 }

@@ -1,5 +1,6 @@
 //! What becomes of a user's events in a campaign, decided by the very code that production
-//! uses, as if the events came one after another in the order of their times.
+//! uses, as if the events came one after another in the order of their times. Events that
+//! come together are one there, and the newest of them asks.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,6 +8,7 @@ use std::sync::Arc;
 use campaign::{CompiledCampaign, Past};
 use contract::metrics::Fate;
 use contract::user_record::UserRecord;
+use processor::deletion::DELETIONS;
 use processor::eligibility::{Action, Candidate, Rules, State, WrittenFor, decide};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -22,6 +24,8 @@ pub(crate) enum Outcome {
     NotEvaluated(String, Vec<String>),
     /// The prompt needs fields that it lacks.
     Lacks(Vec<String>),
+    /// It deletes the user: content and history go.
+    Deletes,
     /// It asks for content, which is written from this history.
     Asks(Vec<Past>),
     /// It is remembered at most, for a reason that the processor counts.
@@ -74,7 +78,11 @@ fn of_records(campaign: &Arc<CompiledCampaign>, own: &[&UserRecord]) -> Vec<Seen
         let (past, cut) = Past::of(event_type, event, &campaign.campaign.config.fields);
         let seen = || campaign.condition.as_ref().map(|when| when.explain(event_type, event));
         let is_of_type = campaign.campaign.config.trigger.event_types.contains(event_type);
+        if DELETIONS.contains(&event_type) {
+            state = State { deleted_at: Some(event.time), ..State::default() };
+        }
         let outcome = match campaign.is_triggered_by(event_type, event) {
+            _ if DELETIONS.contains(&event_type) => Outcome::Deletes,
             _ if !is_of_type => Outcome::OtherType,
             Ok(false) => Outcome::NotMet(seen().unwrap_or_default()),
             Err(error) => Outcome::NotEvaluated(error.to_string(), seen().unwrap_or_default()),
@@ -123,6 +131,7 @@ impl Seen {
             Outcome::Lacks(fields) => {
                 format!("is skipped, as the prompt needs what it lacks: {}", fields.join(", "))
             }
+            Outcome::Deletes => "deletes the user: content and history go".to_owned(),
             Outcome::Asks(_) => "asks for content".to_owned(),
             Outcome::Skipped(Fate::Cooldown) => format!(
                 "is remembered only, within cooldown_hours = {} after the event before that asked",

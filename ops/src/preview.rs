@@ -32,7 +32,7 @@ use serde_json::{Map, Value};
 use crate::arguments::{Bedrock, Preview};
 use crate::message::{self, Written};
 use crate::say;
-pub(crate) use choice::similar_user;
+pub(crate) use choice::{asking, similar_user};
 use shown::{Example, ShowingModel};
 
 /// How long a preview may take: as long as an invocation of the processor.
@@ -57,7 +57,10 @@ pub async fn preview(arguments: &Preview) -> anyhow::Result<ExitCode> {
     let folder = arguments.campaigns.join(&arguments.campaign);
     let file = arguments.events.clone().unwrap_or_else(|| folder.join(EVENTS));
     let wanted = wanted_fields(std::slice::from_ref(campaign));
-    let records = events::read(&file, wanted).context("reading the events (--events)")?;
+    if arguments.events.is_none() && !file.exists() {
+        bail!("say --events FILE_OR_FOLDER, or put events into {}", file.display());
+    }
+    let records = events::read(&file, wanted)?;
     let chosen = choice::choose(campaign, (&file, &records), arguments)?;
     let show = Show { arguments, campaign, campaigns: &campaigns, attributes };
     let mut prompts: BTreeMap<String, String> = BTreeMap::new();

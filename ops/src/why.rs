@@ -9,9 +9,13 @@ use anyhow::bail;
 use campaign::wanted_fields;
 
 use crate::arguments::Why;
-use crate::outcome::{self, Outcome};
-use crate::preview::{events, similar_user};
+use crate::outcome::{self, Outcome, Seen};
+use crate::preview::{asking, events, similar_user};
 use crate::say;
+
+/// What a run over all of the events may do otherwise.
+const TOGETHER: &str = "     (as if they came one after another; of events that come together only \
+                        the newest asks, and cooldown does not part them)";
 
 /// Tells what becomes of a user's events.
 pub fn why(arguments: &Why) -> anyhow::Result<ExitCode> {
@@ -38,11 +42,14 @@ pub fn why(arguments: &Why) -> anyhow::Result<ExitCode> {
         for event in &seen {
             say(format_args!("  {}: {}", event.named(), event.reason(campaign)));
         }
-        let asking = seen.iter().rev().find(|event| matches!(event.outcome, Outcome::Asks(_)));
-        say(match asking {
-            Some(event) => format!("  -> content, written for {}", event.id),
-            None => "  -> nothing asks for content: the user gets the fallback content".to_owned(),
+        say(match asking(&seen) {
+            Some((event, _)) => format!("  -> content, written for {}", event.id),
+            None => "  -> no content: the user gets the fallback content".to_owned(),
         });
+        let many = |event: &&Seen| matches!(event.outcome, Outcome::Asks(_) | Outcome::Skipped(_));
+        if seen.iter().filter(many).count() > 1 {
+            say(TOGETHER);
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

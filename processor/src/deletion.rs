@@ -19,7 +19,7 @@ use crate::handler::Report;
 use crate::store::{Cause, ContentTable, TOMBSTONE_SECS, TableError, Write, WriteResult};
 
 /// Event types that remove a user: a request to forget, and a merge into another.
-pub(crate) const DELETIONS: [&str; 2] = ["users.UserDeleteRequest", "users.UserOrphan"];
+pub const DELETIONS: [&str; 2] = ["users.UserDeleteRequest", "users.UserOrphan"];
 
 /// Deletions at a time.
 const CONCURRENT_DELETIONS: usize = 16;

@@ -27,7 +27,7 @@ pub mod coordination;
 pub mod dead_letters;
 pub mod deadline;
 mod decide;
-mod deletion;
+pub mod deletion;
 pub mod eligibility;
 pub mod failure;
 pub mod handler;

@@ -10,6 +10,8 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
+use crate::causes;
+
 /// Where the region, the credentials and the endpoints come from, as every AWS SDK looks for
 /// them, with the TLS client of all programs.
 pub fn environment() -> ConfigLoader {
@@ -85,7 +87,7 @@ impl<E: ProvideErrorMetadata, R> From<&SdkError<E, R>> for CallError {
             },
             SdkError::TimeoutError(_) => Self::TimedOut,
             SdkError::DispatchFailure(failure) => {
-                Self::NotSent(failure.as_connector_error().map(ToString::to_string))
+                Self::NotSent(failure.as_connector_error().map(|error| causes::told(error)))
             }
             SdkError::ConstructionFailure(_) => Self::NotBuilt,
             _ => Self::Unreadable,

@@ -18,7 +18,7 @@ fn prompt(show: &str, episode: u32) -> String {
 }
 
 fn sample_schema() -> Value {
-    serde_json::from_str(include_str!("../../../campaigns/new-episode/answer.schema.json"))
+    serde_json::from_str(include_str!("../../tests/campaigns/new-episode/answer.schema.json"))
         .expect("is JSON")
 }
 

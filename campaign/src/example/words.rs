@@ -116,7 +116,6 @@ fn naming(parts: &[&str]) -> Option<usize> {
 fn value(part: &str) -> String {
     match part.rsplit_once([':', '=']) {
         Some((_, value)) => at_words(value.trim(), MAX_PHRASE_CHARS),
-        None if part.split_whitespace().count() > SALIENT_WORDS => salient(part),
         None => at_words(part, MAX_PHRASE_CHARS),
     }
 }

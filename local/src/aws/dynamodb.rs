@@ -26,6 +26,9 @@ use super::{COORDINATION_TABLE, TABLE, free_port};
 /// What a transaction's request is called.
 const TRANSACTION: &str = "DynamoDB_20120810.TransactWriteItems";
 
+/// The database, in the folder that a run keeps.
+pub(super) const FILE: &str = "dynamodb.sqlite";
+
 pub(super) async fn serve(
     folder: &Path,
     kept: bool,
@@ -33,7 +36,7 @@ pub(super) async fn serve(
     stop: &CancellationToken,
 ) -> anyhow::Result<SocketAddr> {
     let (listener, address) = free_port().await?;
-    let path = folder.join("dynamodb.sqlite");
+    let path = folder.join(FILE);
     let path = path.to_str().context("the data folder's path is not UTF-8")?;
     let database = Database::new(path).context("opening the embedded DynamoDB")?;
     // Whatever this process wrote stays when it ends. Where another run is to find it, SQLite

@@ -47,8 +47,10 @@ pub(super) fn choose(
 }
 
 /// The newest event that asks for content, and the history that it is written from.
-pub(super) fn asking(seen: &[Seen]) -> Option<(&Seen, &[Past])> {
-    seen.iter().rev().find_map(|event| match &event.outcome {
+pub(crate) fn asking(seen: &[Seen]) -> Option<(&Seen, &[Past])> {
+    // Nothing is left of what was before a deletion.
+    let kept = seen.iter().rev().take_while(|event| event.outcome != Outcome::Deletes);
+    kept.into_iter().find_map(|event| match &event.outcome {
         Outcome::Asks(history) => Some((event, history.as_slice())),
         _ => None,
     })

@@ -10,3 +10,4 @@ mod commands;
 mod cost;
 mod mistakes;
 mod own_events;
+mod why;
