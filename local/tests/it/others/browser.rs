@@ -11,7 +11,7 @@ use quota::{ModelQuota, ModelQuotas};
 use serde_json::json;
 use tokio::process::Command;
 
-use crate::page::{HOSTILE, VICTIM, store_hostile};
+use crate::page::{FOR_EVER, HOSTILE, VICTIM, store_hostile};
 use crate::rig::{Rig, behaviour, options, sample};
 
 /// A user whose very id is.
@@ -37,8 +37,8 @@ async fn a_browser_that_uses_the_page_finds_everything_in_order() {
     assert!(folder().join("node_modules").exists(), "run `make test`, which installs the driver");
     let (busy, hostile) = (Rig::start(limited()).await, Rig::start(options()).await);
     busy.process(sample(400, 40).path()).await;
-    store_hostile(&hostile, VICTIM).await;
-    store_hostile(&hostile, HOSTILE_ID).await;
+    store_hostile(&hostile, VICTIM, FOR_EVER).await;
+    store_hostile(&hostile, HOSTILE_ID, FOR_EVER).await;
     let given = json!({
         "busy": format!("http://{}/", busy.pipeline.address),
         "hostile": format!("http://{}/", hostile.pipeline.address),
