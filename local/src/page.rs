@@ -6,7 +6,7 @@
 //! GET  /local/metrics      the figures of now
 //! GET  /local/samples      the figures of the last minutes                (samples)
 //! GET  /local/users        who got content last                           (users)
-//! GET  /local/users/{id}   what is stored of one user                     (user)
+//! GET  /local/users/{id}   what is stored of one user, and why            (user, why)
 //! POST /local/render       a message over the api's answer for a user     (render)
 //! PUT  /local/faults       what goes wrong from now on                    (crate::faults)
 //! ```
@@ -21,6 +21,7 @@ pub mod render;
 pub mod samples;
 mod user;
 mod users;
+mod why;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -118,19 +118,17 @@ async fn what_comes_from_another_site_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_user_is_shown_with_the_prompt_that_the_content_was_written_from() {
+async fn a_user_is_shown_with_the_prompt_that_the_content_was_written_from_and_why() {
     let rig = Rig::start(options()).await;
     let files = sample(400, 40);
     rig.process(files.path()).await;
-    let listed: Value =
-        get(&rig, "/local/users").send().await.expect("is answered").json().await.expect("is JSON");
+    let listed = read(&rig, "/local/users").await;
     let users = listed["users"].as_array().expect("is a list");
     assert!(!users.is_empty());
 
     for user in users {
         let id = user["user_id"].as_str().expect("is text");
-        let shown = get(&rig, &format!("/local/users/{id}")).send().await.expect("is answered");
-        let shown: Value = shown.json().await.expect("is JSON");
+        let shown = read(&rig, &format!("/local/users/{id}")).await;
         let campaign = &shown["campaigns"][0];
         assert_eq!(campaign["prompt"]["is_of_content"], true, "{shown}");
         let last = campaign["events"].as_array().and_then(|all| all.last()).expect("has events");
@@ -139,6 +137,12 @@ async fn a_user_is_shown_with_the_prompt_that_the_content_was_written_from() {
             campaign["prompt"]["text"].as_str().is_some_and(|text| text.contains(show)),
             "{shown}"
         );
+        let why = &campaign["why"];
+        assert_eq!((&why["event"], &last["id"]), (last, &campaign["item"]["event_id"]), "{shown}");
+        assert_eq!(why["condition"], "event.name == \"episode_watched\"");
+        assert!(why["writer"].as_str().is_some_and(|by| by.starts_with("the stand-in")), "{why}");
+        let seen = why["seen"][0].as_str().expect("is text");
+        assert!(seen.starts_with("event.name is not among the remembered fields"), "{seen}");
         let (_, answer) = rig.look_up(&format!("user_id={id}&campaign=new-episode")).await;
         assert_eq!(campaign["api"], answer);
     }
@@ -163,5 +167,25 @@ async fn the_list_has_the_subject_line_that_the_mail_has() {
         assert_eq!(user["subject"], answer["subject"]);
         assert!(user["subject"].as_str().is_some_and(|text| text.contains("(emailTitle)")));
     }
+    rig.pipeline.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_of_whom_nothing_is_stored_has_every_campaign_with_fallback_content() {
+    let rig = Rig::start(options()).await;
+
+    let shown = read(&rig, "/local/users/nobody").await;
+
+    let names = campaign::read(&campaigns()).expect("are valid");
+    let shown_campaigns = shown["campaigns"].as_array().expect("is a list");
+    assert_eq!(shown_campaigns.len(), names.len());
+    for (campaign, shown) in names.iter().zip(shown_campaigns) {
+        assert_eq!(shown["campaign"], campaign.name.as_str());
+        assert_eq!(shown["api"]["Item"]["source"]["S"], "fallback");
+        assert_eq!((&shown["content"], &shown["events"]), (&Value::Null, &json!([])));
+        assert_eq!((&shown["why"]["event"], &shown["why"]["writer"]), (&Value::Null, &Value::Null));
+    }
+    assert_eq!(shown["is_refused"], false);
+    assert_eq!(read(&rig, "/local/users/no%20body").await["is_refused"], true);
     rig.pipeline.stop().await;
 }
