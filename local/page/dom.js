@@ -27,15 +27,27 @@ export const say = (element, text) => {
   if (element.textContent !== text) element.textContent = text;
 };
 
+/** Nobody answered: what is shown is as old as the last answer. */
+export class NoAnswer extends Error {
+  constructor(cause) {
+    super("the machine does not answer: is the run still going?", { cause });
+  }
+}
+
+/** Longest wait for an answer: a message takes ten seconds at most, once it is its turn. */
+const PATIENCE_MS = 30_000;
+
 /** Asks this machine for JSON; an error says what was wrong. */
-export const ask = async (path, body) => {
-  const options = body && {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify(body),
-  };
-  const response = await fetch(path, options);
-  const answer = await response.json();
+export const ask = async (path, body, patience = PATIENCE_MS) => {
+  const post = body && { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
+  let response = null;
+  let answer = null;
+  try {
+    response = await fetch(path, { ...post, signal: AbortSignal.timeout(patience) });
+    answer = await response.json();
+  } catch (error) {
+    throw new NoAnswer(error);
+  }
   if (!response.ok) throw new Error(answer.error?.message ?? `status ${response.status}`);
   return answer;
 };

@@ -8,6 +8,9 @@ const HEIGHT = 76;
 
 const counter = (name) => (m) => m.counts[name] ?? 0;
 
+/** What is called in Bedrock's place where there is one. */
+const STAND_IN = "Bedrock stand-in";
+
 /** Each place: its corner, what it is called, and the counter on it with what it counts. */
 const PLACES = {
   currents: { at: [8, 20], name: "Braze Currents", of: (m) => m.objects.uploaded, unit: "files", is: "outside" },
@@ -36,7 +39,7 @@ const WAYS = [
 const place = (id, { at: [x, y], name, unit, is, width = WIDTH }) =>
   svg("g", { class: `place ${is}`, transform: `translate(${x} ${y})` },
     svg("rect", { width, height: HEIGHT, rx: 10 }),
-    svg("text", { x: width / 2, y: 22, class: "name" }, name),
+    svg("text", { x: width / 2, y: 22, class: "name", id: `flow-name-${id}` }, name),
     svg("text", { x: width / 2, y: 47, class: "number", id: `flow-${id}` }, "–"),
     svg("text", { x: width / 2, y: 64, class: "unit" }, unit));
 
@@ -56,7 +59,8 @@ export const placeFlow = () => {
   byId("flow").append(svg("defs", {}, tip), ...WAYS.map(way),
     ...Object.entries(PLACES).map(([id, each]) => place(id, each)), ...notes);
   for (const [id, { name, unit }] of Object.entries(PLACES)) {
-    byId("flow-list").append(html("li", {}, `${name}: `, html("span", { id: `said-${id}` }, "–"), ` ${unit}`));
+    byId("flow-list").append(html("li", {}, html("span", { id: `said-name-${id}` }, name), ": ",
+      html("span", { id: `said-${id}` }, "–"), ` ${unit}`));
   }
 };
 
@@ -68,6 +72,8 @@ export const drawFlow = (metrics) => {
     say(byId(`flow-${id}`), count(of(metrics)));
     say(byId(`said-${id}`), count(of(metrics)));
   }
+  const called = metrics.stand_in ? STAND_IN : PLACES.bedrock.name;
+  for (const id of ["flow-name-bedrock", "said-name-bedrock"]) say(byId(id), called);
   WAYS.forEach(({ of }, n) => {
     byId(`way-${n}`).classList.toggle("moving", before !== null && of(metrics) > of(before));
   });

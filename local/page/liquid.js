@@ -1,67 +1,124 @@
-// The message of a campaign as Braze renders it, and a box to try another.
+// The message of a campaign, and a box to try another: with it, what only Braze knows.
 
 import { ask, html, say } from "./dom.js";
+import { placed } from "./lines.js";
+import { Mail } from "./mail.js";
+
+/** What the machine takes at most. */
+const MAX_MESSAGE_CHARS = 131_072;
+const MAX_ATTRIBUTES_CHARS = 16_384;
+
+const EXAMPLE = '{"first_name": "Ada", "custom_attribute": {"pet": "cat"}}';
 
 let boxes = 0;
 
-const rendered = async (box, userId, campaign) => {
-  box.button.disabled = true;
+/** The attributes that are said, as an object; nothing for none. */
+const attributes = (text) => {
+  if (!text.trim()) return undefined;
+  let said = null;
   try {
-    const message = box.text.value;
-    const answer = await ask("/local/render", { user_id: userId, campaign, message });
-    if (answer.complaint) throw new Error(answer.complaint);
-    box.frame.srcdoc = answer.rendered;
-    say(box.source, answer.rendered);
-    say(box.error, "");
-    box.notes.replaceChildren(...answer.notes.map((note) => html("li", {}, note)));
-    say(box.said, "rendered");
-    box.text.removeAttribute("aria-invalid");
+    said = JSON.parse(text);
   } catch (error) {
-    say(box.error, error.message);
-    box.notes.replaceChildren();
-    say(box.said, "not rendered");
-    box.text.setAttribute("aria-invalid", "true");
+    throw new Error(`what only Braze knows is no JSON: ${error.message}`);
   }
-  box.button.disabled = false;
+  if (said === null || typeof said !== "object" || Array.isArray(said)) {
+    throw new Error(`what only Braze knows is an object, such as ${EXAMPLE}`);
+  }
+  return said;
 };
 
-/**
- * A box with the campaign's own message in it. What comes of a message is shown in a frame
- * that may do nothing: no script, no form, no window, no way to this page.
- */
-export const liquidBox = (userId, campaign, message) => {
-  boxes += 1;
-  const id = `liquid-${boxes}`;
-  const box = {
-    text: html("textarea", { id, rows: 8, spellcheck: "false", maxlength: 131_072, "aria-describedby": `${id}-error` }),
-    button: html("button", { type: "submit" }, "Render"),
-    error: html("pre", { id: `${id}-error`, class: "error", role: "alert" }),
-    said: html("span", { role: "status", class: "quiet" }),
-    notes: html("ul", { class: "quiet", "aria-label": "What to look at" }),
-    frame: html("iframe", { sandbox: "", title: "E-mail as Braze renders it", class: "mail" }),
-    source: html("pre", { tabindex: 0, role: "region", "aria-label": "E-mail as text" }),
-  };
-  box.text.value = message;
-  const form = html("form", {},
-    html("label", { for: id }, "Message in Liquid, as it stands in Braze"), box.text,
-    html("p", { class: "row" }, box.button,
-      html("button", { type: "reset", class: "second" }, "Back to the campaign's"), box.said),
-    box.error, box.notes);
-  const render = () => rendered(box, userId, campaign);
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    render();
-  });
-  form.addEventListener("reset", (event) => {
-    event.preventDefault();
-    box.text.value = message;
-    render();
-  });
-  box.text.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
-  });
-  render();
-  return html("div", { class: "card wide" }, html("h4", {}, "E-mail, as Braze renders it"),
-    html("div", { class: "columns even" }, form,
-      html("div", {}, box.frame, html("details", {}, html("summary", {}, "As text"), box.source))));
+const mark = (field, isInvalid) => {
+  if (isInvalid) field.setAttribute("aria-invalid", "true");
+  else field.removeAttribute("aria-invalid");
 };
+
+class Box {
+  /** Renderings that were asked for: what comes of an earlier one is not shown any more. */
+  #asked = 0;
+
+  constructor(userId, campaign, message) {
+    boxes += 1;
+    const id = `liquid-${boxes}`;
+    Object.assign(this, { userId, campaign, message });
+    this.mail = new Mail(id, campaign);
+    const described = { spellcheck: "false", "aria-describedby": `${id}-error` };
+    this.text = html("textarea", { id, rows: 10, maxlength: MAX_MESSAGE_CHARS, ...described });
+    this.known = html("textarea", { id: `${id}-known`, rows: 4, class: "low", maxlength: MAX_ATTRIBUTES_CHARS, placeholder: EXAMPLE, ...described });
+    this.error = html("pre", { id: `${id}-error`, class: "error", role: "alert" });
+    this.said = html("span", { role: "status", class: "quiet" });
+    this.notes = html("ul", { class: "quiet notes", "aria-label": `What to look at in the message of ${campaign}` });
+    this.form = html("form", {},
+      html("label", { for: id }, "Message in Liquid, as it stands in Braze"), this.text,
+      html("details", {}, html("summary", {}, "What only Braze knows of the user"),
+        html("label", { for: `${id}-known` }, "Attributes, as JSON"), this.known),
+      html("p", { class: "row" }, html("button", { type: "submit" }, "Render"),
+        html("button", { type: "reset", class: "second" }, "Back to the campaign's"), this.said));
+    this.element = html("div", {}, this.mail.element, this.error, this.notes,
+      html("details", { class: "try" }, html("summary", {}, "Try another message"), this.form));
+    this.#listen();
+    this.#reset();
+  }
+
+  #listen() {
+    this.form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#render();
+    });
+    this.form.addEventListener("reset", (event) => {
+      event.preventDefault();
+      this.#reset();
+    });
+    this.form.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) this.form.requestSubmit();
+    });
+  }
+
+  #reset() {
+    this.text.value = this.message;
+    this.known.value = "";
+    this.#render();
+  }
+
+  async #render() {
+    this.#asked += 1;
+    const mine = this.#asked;
+    let said = undefined;
+    try {
+      said = attributes(this.known.value);
+    } catch (error) {
+      this.#refuse(error.message, this.known);
+      return;
+    }
+    try {
+      const { userId: user_id, campaign } = this;
+      const answer = await ask("/local/render", { user_id, campaign, message: this.text.value, attributes: said });
+      if (mine !== this.#asked) return;
+      if (answer.complaint) this.#refuse(answer.complaint, this.text);
+      else this.#show(answer);
+    } catch (error) {
+      if (mine === this.#asked) this.#refuse(error.message);
+    }
+  }
+
+  #show(answer) {
+    this.mail.show(answer);
+    say(this.error, "");
+    say(this.said, answer.aborted === undefined ? "rendered" : "would not be sent");
+    this.notes.replaceChildren(...(answer.notes ?? []).map((note) => html("li", {}, ...placed(note, this.text))));
+    for (const field of [this.text, this.known]) mark(field, false);
+  }
+
+  /** Says what is wrong, and with which of the fields. */
+  #refuse(complaint, wrong) {
+    this.mail.age();
+    const lines = complaint.split("\n").flatMap((line) => ["\n", ...placed(line, this.text)]);
+    this.error.replaceChildren(...lines.slice(1));
+    this.notes.replaceChildren();
+    say(this.said, "not rendered");
+    for (const field of [this.text, this.known]) mark(field, field === wrong);
+    if (wrong === this.known) this.known.closest("details").open = true;
+  }
+}
+
+/** The mail of a campaign, what is said of it, and the box to try another. */
+export const liquidBox = (userId, campaign, message) => new Box(userId, campaign, message).element;

@@ -1,14 +1,18 @@
 // Starts the page: asks the machine every second, and shows what it says.
 
 import { drawCharts, placeCharts } from "./charts.js";
-import { ask, byId, html, say } from "./dom.js";
+import { NoAnswer, ask, byId, html, say } from "./dom.js";
 import { drawFlow, placeFlow } from "./flow.js";
-import { count, duration } from "./numbers.js";
+import { count } from "./numbers.js";
 import { Series, sampled } from "./series.js";
+import { drawSilence, drawStatus } from "./status.js";
 import { showUser } from "./user.js";
-import { drawUsers } from "./users.js";
+import { drawUsers, markChosen } from "./users.js";
 
 const INTERVAL_MS = 1_000;
+
+/** Longest wait for the figures of now: later they are none. */
+const PATIENCE_MS = 5_000;
 
 const series = new Series();
 let contents = null;
@@ -25,40 +29,32 @@ const drawCounters = (metrics) => {
   }
 };
 
-/** Says what changes rarely, so that a screen reader is not made to read all the time. */
-const drawStatus = (metrics) => {
-  const status = byId("status");
-  status.classList.toggle("busy", !metrics.drained);
-  status.title = `since ${duration(metrics.uptime_ms)}`;
-  say(status, metrics.drained ? "all done; serving" : "working");
-};
-
 const draw = async () => {
-  const metrics = await ask("/local/metrics");
+  const metrics = await ask("/local/metrics", null, PATIENCE_MS);
   series.add(sampled(metrics));
   drawStatus(metrics);
   drawFlow(metrics);
   drawCharts(metrics, series);
   drawCounters(metrics);
   const stored = metrics.counts.contents_stored ?? 0;
-  if (stored !== contents) {
-    await drawUsers();
-    contents = stored;
-  }
+  await drawUsers(metrics, stored !== contents);
+  contents = stored;
 };
 
 const again = async () => {
   try {
     if (!document.hidden || contents === null) await draw();
-  } catch {
-    byId("status").classList.add("busy");
-    say(byId("status"), "no answer from the machine; trying again");
+  } catch (error) {
+    drawSilence(error instanceof NoAnswer ? "no answer from the machine" : error.message);
+    // Whoever answers next may be another run.
+    contents = null;
   }
   setTimeout(again, INTERVAL_MS);
 };
 
 const follow = () => {
   const id = new URLSearchParams(location.hash.slice(1)).get("user");
+  markChosen();
   if (id !== null) showUser(id);
 };
 

@@ -3,6 +3,7 @@
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const short = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
 const clock = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "medium" });
+const timeOfDay = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
 
 export const count = (n) => whole.format(n ?? 0);
 
@@ -16,6 +17,9 @@ export const duration = (ms) => {
   const seconds = Math.floor((ms % 60_000) / 1_000);
   return minutes < 60 ? `${minutes} min ${seconds} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 };
+
+/** The time of day of a moment in milliseconds. */
+export const clockTime = (ms) => timeOfDay.format(ms);
 
 /** A moment in UNIX seconds. */
 export const moment = (secs) => (secs === null || secs === undefined ? "–" : clock.format(secs * 1_000));

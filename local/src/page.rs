@@ -2,13 +2,13 @@
 //!
 //! ```text
 //! GET  /                   the page, for a browser (front)
-//! GET  /local/page/...     its files, which are part of the program   (files)
+//! GET  /local/page/...     its files, which are part of the program       (files)
 //! GET  /local/metrics      the figures of now
 //! GET  /local/samples      the figures of the last minutes                (samples)
-//! GET  /local/users        who got content last                       (users)
-//! GET  /local/users/{id}   what is stored of one user                 (user)
-//! POST /local/render       a message over the api's answer for a user (render)
-//! PUT  /local/faults       what goes wrong from now on                (crate::faults)
+//! GET  /local/users        who got content last                           (users)
+//! GET  /local/users/{id}   what is stored of one user, and why            (user, why)
+//! POST /local/render       a message over the api's answer for a user     (render)
+//! PUT  /local/faults       what goes wrong from now on                    (crate::faults)
 //! ```
 //!
 //! Whoever may open the port sees what the machine's own tables hold; `guard` says why that
@@ -21,6 +21,7 @@ pub mod render;
 pub mod samples;
 mod user;
 mod users;
+mod why;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -22,17 +22,23 @@ const HTML: &str = "text/html; charset=utf-8";
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// Name, type and text of every file.
-const FILES: [(&str, &str, &str); 10] = [
+const FILES: [(&str, &str, &str); 16] = [
     ("page.css", CSS, include_str!("../../page/page.css")),
+    ("user.css", CSS, include_str!("../../page/user.css")),
     ("main.js", JAVASCRIPT, include_str!("../../page/main.js")),
     ("dom.js", JAVASCRIPT, include_str!("../../page/dom.js")),
     ("numbers.js", JAVASCRIPT, include_str!("../../page/numbers.js")),
+    ("status.js", JAVASCRIPT, include_str!("../../page/status.js")),
     ("series.js", JAVASCRIPT, include_str!("../../page/series.js")),
     ("charts.js", JAVASCRIPT, include_str!("../../page/charts.js")),
     ("flow.js", JAVASCRIPT, include_str!("../../page/flow.js")),
     ("users.js", JAVASCRIPT, include_str!("../../page/users.js")),
     ("user.js", JAVASCRIPT, include_str!("../../page/user.js")),
+    ("why.js", JAVASCRIPT, include_str!("../../page/why.js")),
+    ("stored.js", JAVASCRIPT, include_str!("../../page/stored.js")),
+    ("mail.js", JAVASCRIPT, include_str!("../../page/mail.js")),
     ("liquid.js", JAVASCRIPT, include_str!("../../page/liquid.js")),
+    ("lines.js", JAVASCRIPT, include_str!("../../page/lines.js")),
 ];
 
 /// The page itself.

@@ -1,6 +1,5 @@
 //! `GET /local/users/{id}`: what is stored of one user, and what it makes.
 
-use std::fs;
 use std::sync::Arc;
 
 use api::content::{Data, PlainJson};
@@ -8,15 +7,15 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use campaign::CompiledCampaign;
-use campaign::Past;
+use campaign::message::Message;
+use campaign::{CompiledCampaign, Past};
 use contract::content;
-use contract::user_record::MAX_USER_ID_BYTES;
+use contract::user_record::{MAX_USER_ID_BYTES, can_be_looked_up};
 use serde_json::{Value, json};
 
+use super::why::why;
 use super::{Item, Page, answer, error, number, text, unreadable};
 use crate::aws::TABLE;
-use campaign::message;
 
 /// Most items of a user that are shown: one for each campaign, and the tombstone.
 const MAX_ITEMS: i32 = 50;
@@ -38,27 +37,36 @@ pub(super) async fn show(State(page): State<Arc<Page>>, Path(user_id): Path<Stri
         Ok(found) => found.items.unwrap_or_default(),
         Err(failure) => return unreadable(&failure.into()),
     };
-    let mut campaigns = Vec::with_capacity(items.len());
-    for item in &items {
-        let key = text(item, content::ITEM).unwrap_or_default();
-        if let Some(name) = key.strip_prefix(content::ITEM_PREFIX) {
-            campaigns.push(page.campaign(&user_id, name, item).await);
-        }
+    let name_of = |item| text(item, content::ITEM)?.strip_prefix(content::ITEM_PREFIX);
+    let stored: Vec<(&str, &Item)> =
+        items.iter().filter_map(|item| Some((name_of(item)?, item))).collect();
+    let nothing = Item::new();
+    let is_stored = |name: &str| stored.iter().any(|(stored, _)| *stored == name);
+    let others = page.campaigns.iter().map(|each| each.campaign.name.as_str());
+    let others = others.filter(|name| !is_stored(name)).map(|name| (name, &nothing));
+    let mut campaigns = Vec::with_capacity(stored.len());
+    for (name, item) in stored.iter().copied().chain(others) {
+        campaigns.push(page.campaign(&user_id, name, item).await);
     }
     let deleted_at = items.iter().find_map(|item| number(item, content::DELETED_AT));
-    answer(&json!({ "user_id": user_id, "deleted_at": deleted_at, "campaigns": campaigns }))
+    answer(&json!({
+        "user_id": user_id,
+        "is_refused": !can_be_looked_up(&user_id),
+        "deleted_at": deleted_at,
+        "campaigns": campaigns,
+    }))
 }
 
 impl Page {
-    /// What is stored of a user for a campaign, with the prompt that the events give now:
-    /// prompts are not stored.
+    /// What is stored of a user for a campaign, if anything, with the prompt that the events
+    /// give now: prompts are not stored.
     async fn campaign(&self, user_id: &str, name: &str, item: &Item) -> Value {
         let history = text(item, content::HISTORY).unwrap_or("[]");
         let events: Vec<Past> = serde_json::from_str(history).unwrap_or_default();
         let campaign = self.campaigns.iter().find(|each| each.campaign.name == name);
         let stored_hash = text(item, content::PROMPT_HASH);
         // Read each time, so that its author sees what was changed.
-        let message = message::path(&self.campaigns_dir.join(name));
+        let message = Message::read(&self.campaigns_dir.join(name));
         let data = item.get(content::DATA).map(|data| PlainJson(Data::Stored(data)));
         json!({
             "campaign": name,
@@ -66,8 +74,9 @@ impl Page {
             "events": events,
             "content": data.and_then(|data| serde_json::to_value(data).ok()),
             "item": provenance(item),
+            "why": why(campaign.map(Arc::as_ref), &events, item, &self.metrics),
             "api": self.looked_up(user_id, name).await.ok().map(|answer| answer.dynamodb),
-            "message": fs::read_to_string(message).ok(),
+            "message": message.map(|message| message.text),
         })
     }
 }

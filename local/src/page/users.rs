@@ -1,15 +1,20 @@
-//! `GET /local/users`: who got content last.
+//! `GET /local/users`: who got content last, with the subject line of each.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use api::answer::Answer;
+use api::content::{Content, Data};
+use api::query::Format;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use axum::extract::State;
 use axum::response::Response;
+use campaign::message::{ApiAnswer, Message};
 use contract::content;
 use processor::store::Key;
 use serde_json::{Value, json};
 
+use super::render::Letters;
 use super::{Item, Page, answer, number, text, unreadable};
 use crate::aws::TABLE;
 
@@ -21,14 +26,32 @@ pub(super) async fn list(State(page): State<Arc<Page>>) -> Response {
     let items = if keys.is_empty() { page.some().await } else { page.of(&keys).await };
     match items {
         Ok(items) => {
-            let users: Vec<Value> = items.iter().filter_map(row).collect();
-            answer(&json!({ "users": users }))
+            let rows: Vec<Row<'_>> = items.iter().filter_map(Row::of).collect();
+            let subjects = page.renderer.subjects(page.letters(&rows)).await;
+            let users = rows.iter().zip(subjects).map(|(row, subject)| row.shown(subject));
+            answer(&json!({ "users": users.collect::<Vec<_>>() }))
         }
         Err(error) => unreadable(&error),
     }
 }
 
+/// One row: an item that holds content.
+struct Row<'i> {
+    user_id: &'i str,
+    campaign: &'i str,
+    data: &'i AttributeValue,
+    item: &'i Item,
+}
+
 impl Page {
+    /// What renders the subject lines of these rows.
+    fn letters(&self, rows: &[Row<'_>]) -> Letters {
+        let names = self.campaigns.iter().map(|each| &each.campaign.name);
+        let read = |name: &String| Message::read(&self.campaigns_dir.join(name));
+        let messages = names.filter_map(|name| Some((name.clone(), read(name)?))).collect();
+        Letters { messages, to: rows.iter().map(Row::letter).collect() }
+    }
+
     /// The items of these keys that are still there, in their order.
     async fn of(&self, keys: &[Key]) -> Result<Vec<Item>, aws_sdk_dynamodb::Error> {
         let places = keys.iter().map(|key| {
@@ -64,19 +87,34 @@ fn place(item: &Item) -> Option<(String, String)> {
     Some((user_id.to_owned(), sort_key.to_owned()))
 }
 
-/// One row, if the item holds content.
-fn row(item: &Item) -> Option<Value> {
-    let data = item.get(content::DATA)?;
-    let history = text(item, content::HISTORY).unwrap_or_default();
-    let events = serde_json::from_str::<Vec<Value>>(history).map_or(0, |events| events.len());
-    Some(json!({
-        "user_id": text(item, content::USER_ID)?,
-        "campaign": text(item, content::ITEM)?.strip_prefix(content::ITEM_PREFIX)?,
-        "says": first_text(data),
-        "events": events,
-        "event_time": number(item, content::EVENT_TIME),
-        "generated_at": number(item, content::GENERATED_AT),
-    }))
+impl<'i> Row<'i> {
+    fn of(item: &'i Item) -> Option<Self> {
+        let data = item.get(content::DATA)?;
+        let campaign = text(item, content::ITEM)?.strip_prefix(content::ITEM_PREFIX)?;
+        Some(Self { user_id: text(item, content::USER_ID)?, campaign, data, item })
+    }
+
+    /// The user, the campaign, and what the api says of this content.
+    fn letter(&self) -> (String, String, ApiAnswer) {
+        let said = |format| {
+            let content = Content { data: Data::Stored(self.data), is_fallback: false };
+            let contents = vec![(self.campaign, content)];
+            let answer = Answer { user_id: self.user_id, contents, by_campaign: false, format };
+            serde_json::to_value(answer).unwrap_or_default()
+        };
+        let answer = ApiAnswer { dynamodb: said(Format::DynamoDb), plain: said(Format::Plain) };
+        (self.user_id.to_owned(), self.campaign.to_owned(), answer)
+    }
+
+    fn shown(&self, subject: Option<String>) -> Value {
+        json!({
+            "user_id": self.user_id,
+            "campaign": self.campaign,
+            "subject": subject,
+            "says": first_text(self.data),
+            "generated_at": number(self.item, content::GENERATED_AT),
+        })
+    }
 }
 
 /// What stands for the whole of a content in a list: its first text, outer ones before inner

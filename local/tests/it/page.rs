@@ -1,4 +1,6 @@
-//! The page: who may ask for it, and what it gives.
+//! The page: who may ask for it, and what it gives. What it says of messages: [`messages`].
+
+mod messages;
 
 use std::collections::HashMap;
 
@@ -9,7 +11,7 @@ use reqwest::header::{ACCEPT, CONTENT_TYPE, HOST, ORIGIN};
 use reqwest::{Client, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
-use crate::rig::{Rig, options, sample};
+use crate::rig::{Rig, campaigns, options, sample};
 
 /// What a browser says that it likes when a person opens a page.
 const LIKES_HTML: &str = "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8";
@@ -30,16 +32,23 @@ async fn status(request: RequestBuilder) -> StatusCode {
     request.send().await.expect("is answered").status()
 }
 
+/// The end of content that does not expire while a test runs.
+pub(crate) const FOR_EVER: i64 = 9_000_000_000;
+
 /// Asks for a message to be rendered.
-async fn rendered(rig: &Rig, message: &str) -> (StatusCode, Value) {
+async fn asked(rig: &Rig, body: &Value) -> (StatusCode, Value) {
     let url = format!("http://{}/local/render", rig.pipeline.address);
-    let body = json!({ "user_id": VICTIM, "campaign": "new-episode", "message": message });
-    let answer = Client::new().post(url).json(&body).send().await.expect("is answered");
+    let answer = Client::new().post(url).json(body).send().await.expect("is answered");
     (answer.status(), answer.json().await.expect("is JSON"))
 }
 
+async fn read(rig: &Rig, path: &str) -> Value {
+    let answer = get(rig, path).send().await.expect("is answered");
+    answer.json().await.expect("is JSON")
+}
+
 /// Stores content that no processor would: hostile in every place.
-pub(crate) async fn store_hostile(rig: &Rig, user_id: &str) {
+pub(crate) async fn store_hostile(rig: &Rig, user_id: &str, until: i64) {
     let text = |text: &str| AttributeValue::S(text.to_owned());
     let number = |n: i64| AttributeValue::N(n.to_string());
     let map =
@@ -57,7 +66,7 @@ pub(crate) async fn store_hostile(rig: &Rig, user_id: &str) {
         .item(content::MODEL_ID, text(HOSTILE))
         .item(content::EVENT_ID, text(HOSTILE))
         .item(content::GENERATED_AT, number(7))
-        .item(content::EXPIRES_AT, number(9_000_000_000))
+        .item(content::EXPIRES_AT, number(until))
         .send()
         .await
         .expect("is stored");
@@ -109,44 +118,17 @@ async fn what_comes_from_another_site_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_message_without_an_end_is_stopped_and_harms_nobody() {
-    let rig = Rig::start(options()).await;
-    let endless = "{% for a in (1..9000) %}{% for b in (1..9000) %}{% for c in (1..9000) %}\
-                   {% endfor %}{% endfor %}{% endfor %}";
-    let huge = "{% for a in (1..99999999999) %}{% endfor %}";
-    let growing = "{% assign a = 'x' %}".to_owned() + &"{% assign a = a | append: a %}".repeat(60);
-    let long = "{% for a in (1..999999) %}0123456789{% endfor %}";
-    let deep = "{% if true %}".repeat(9_000);
-
-    for message in [endless, huge, &growing, long, &deep] {
-        let (status, answer) = rendered(&rig, message).await;
-        assert_eq!(status, StatusCode::OK, "{answer}");
-        let said = answer["complaint"].as_str().expect("is text");
-        let reasons = ["too much", "too long", "more than 100 tags"];
-        assert!(reasons.iter().any(|reason| said.contains(reason)), "{said}");
-    }
-
-    let too_long = "x".repeat(200_000);
-    assert_eq!(rendered(&rig, &too_long).await.0, StatusCode::PAYLOAD_TOO_LARGE);
-    let (status, answer) = rendered(&rig, "{{ 1 | plus: 1 }}").await;
-    assert_eq!((status, &answer["rendered"]), (StatusCode::OK, &json!("2")));
-    rig.pipeline.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_user_is_shown_with_the_prompt_that_the_content_was_written_from() {
+async fn a_user_is_shown_with_the_prompt_that_the_content_was_written_from_and_why() {
     let rig = Rig::start(options()).await;
     let files = sample(400, 40);
     rig.process(files.path()).await;
-    let listed: Value =
-        get(&rig, "/local/users").send().await.expect("is answered").json().await.expect("is JSON");
+    let listed = read(&rig, "/local/users").await;
     let users = listed["users"].as_array().expect("is a list");
     assert!(!users.is_empty());
 
     for user in users {
         let id = user["user_id"].as_str().expect("is text");
-        let shown = get(&rig, &format!("/local/users/{id}")).send().await.expect("is answered");
-        let shown: Value = shown.json().await.expect("is JSON");
+        let shown = read(&rig, &format!("/local/users/{id}")).await;
         let campaign = &shown["campaigns"][0];
         assert_eq!(campaign["prompt"]["is_of_content"], true, "{shown}");
         let last = campaign["events"].as_array().and_then(|all| all.last()).expect("has events");
@@ -155,8 +137,55 @@ async fn a_user_is_shown_with_the_prompt_that_the_content_was_written_from() {
             campaign["prompt"]["text"].as_str().is_some_and(|text| text.contains(show)),
             "{shown}"
         );
+        let why = &campaign["why"];
+        assert_eq!((&why["event"], &last["id"]), (last, &campaign["item"]["event_id"]), "{shown}");
+        assert_eq!(why["condition"], "event.name == \"episode_watched\"");
+        assert!(why["writer"].as_str().is_some_and(|by| by.starts_with("the stand-in")), "{why}");
+        let seen = why["seen"][0].as_str().expect("is text");
+        assert!(seen.starts_with("event.name is not among the remembered fields"), "{seen}");
         let (_, answer) = rig.look_up(&format!("user_id={id}&campaign=new-episode")).await;
         assert_eq!(campaign["api"], answer);
     }
+    rig.pipeline.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_list_has_the_subject_line_that_the_mail_has() {
+    let rig = Rig::start(options()).await;
+    rig.process(sample(200, 20).path()).await;
+    let listed = read(&rig, "/local/users").await;
+    let users = listed["users"].as_array().expect("is a list");
+    assert!(!users.is_empty());
+    let message = std::fs::read_to_string(campaigns().join("new-episode/message.liquid"));
+    let message = message.expect("is there");
+
+    for user in users {
+        let body = json!({
+            "user_id": user["user_id"], "campaign": user["campaign"], "message": message,
+        });
+        let (_, answer) = asked(&rig, &body).await;
+        assert_eq!(user["subject"], answer["subject"]);
+        assert!(user["subject"].as_str().is_some_and(|text| text.contains("(emailTitle)")));
+    }
+    rig.pipeline.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_of_whom_nothing_is_stored_has_every_campaign_with_fallback_content() {
+    let rig = Rig::start(options()).await;
+
+    let shown = read(&rig, "/local/users/nobody").await;
+
+    let names = campaign::read(&campaigns()).expect("are valid");
+    let shown_campaigns = shown["campaigns"].as_array().expect("is a list");
+    assert_eq!(shown_campaigns.len(), names.len());
+    for (campaign, shown) in names.iter().zip(shown_campaigns) {
+        assert_eq!(shown["campaign"], campaign.name.as_str());
+        assert_eq!(shown["api"]["Item"]["source"]["S"], "fallback");
+        assert_eq!((&shown["content"], &shown["events"]), (&Value::Null, &json!([])));
+        assert_eq!((&shown["why"]["event"], &shown["why"]["writer"]), (&Value::Null, &Value::Null));
+    }
+    assert_eq!(shown["is_refused"], false);
+    assert_eq!(read(&rig, "/local/users/no%20body").await["is_refused"], true);
     rig.pipeline.stop().await;
 }

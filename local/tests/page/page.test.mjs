@@ -1,56 +1,84 @@
 // What a person does on the page, in a browser; `local/tests/it/page.rs` starts what it shows.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { test } from "node:test";
 import { launch } from "./browser.mjs";
+import { audit, choose, find, given, json, lookUp, open, type } from "./steps.mjs";
 
-const given = JSON.parse(process.env.PAGE_TEST);
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-
-const json = async (url, options) => (await fetch(url, options)).json();
 const digits = (text) => Number(text.replaceAll(",", ""));
 
-/** Opens the page, and notes what goes wrong and what it asks for. */
-const open = async (browser, url, options = {}) => {
-  const page = await browser.newPage({ viewport: { width: 1180, height: 900 }, ...options });
-  page.errors = [];
-  page.hosts = new Set();
-  page.on("console", (said) => said.type() === "error" && page.errors.push(said.text()));
-  page.on("pageerror", (error) => page.errors.push(error.message));
-  page.on("dialog", (dialog) => page.errors.push(`dialog: ${dialog.message()}`));
-  page.on("request", (asked) => /^(data|about|blob):/.test(asked.url()) || page.hosts.add(new URL(asked.url()).origin));
-  await page.goto(url);
-  await page.locator("#users a").first().waitFor();
-  return page;
-};
-
-const choose = async (page, place) => {
-  const link = page.locator("#users a").nth(place);
-  const id = await link.textContent();
-  await link.click();
-  await page.locator("#user-name", { hasText: id }).waitFor();
-  await page.locator("iframe.mail[srcdoc]").waitFor();
-  return id;
-};
-
-const type = async (page, message) => {
-  await page.getByLabel("Message in Liquid").fill(message);
-  await page.getByRole("button", { name: "Render" }).click();
-};
-
-const audit = async (page) => {
-  await page.evaluate(axe);
-  const found = await page.evaluate(() => axe.run(document, { iframes: false }));
-  assert.ok(found.passes.length > 20, "the audit looked at the page");
-  return found.violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.target).join(", ")}`);
+/** Lets the machine say something else of itself. */
+const change = async (page, said) => {
+  await page.unroute("**/local/metrics");
+  await page.route("**/local/metrics", async (route) => {
+    const answer = await route.fetch();
+    await route.fulfill({ response: answer, json: said(await answer.json()) });
+  });
 };
 
 test("the page", async (t) => {
   const browser = await launch();
   t.after(() => browser.close());
   const page = await open(browser, given.busy);
+
+  await t.test("shows users first, then who was chosen, then the machinery", async () => {
+    const ids = await page.locator("main h2").evaluateAll((names) => names.map((name) => name.id));
+    assert.deepEqual(ids, ["users-name", "user-name", "flow-name", "charts-name"]);
+    const first = (await json(`${given.busy}local/users`)).users[0];
+    const cells = await page.locator("#users tr").first().locator("th, td").allTextContents();
+    assert.deepEqual(cells.slice(0, 3), [first.user_id, first.subject, "new-episode"]);
+    assert.match(cells[3], /\d{4}, \d\d:\d\d:\d\d$/);
+  });
+
+  await t.test("says what is awaited while nothing is stored", async () => {
+    const empty = await open(browser, given.empty);
+    await empty.locator("#no-users", { hasText: "the first Currents files are awaited" }).waitFor();
+    assert.equal(await empty.locator("#users-card").isVisible(), false);
+    assert.deepEqual(await audit(empty), []);
+    const waiting = { objects: 3, records: 0 };
+    await change(empty, (metrics) => ({ ...metrics, backlog: waiting, objects: { ...metrics.objects, uploaded: 9, notified: 9 }, drained: false }));
+    await empty.locator("#no-users", { hasText: "3 of 9 files are still to be read" }).waitFor();
+    await change(empty, (metrics) => ({ ...metrics, backlog: { objects: 0, records: 7 }, drained: false }));
+    await empty.locator("#no-users", { hasText: "7 stream records wait" }).waitFor();
+    await change(empty, (metrics) => ({ ...metrics, objects: { ...metrics.objects, uploaded: 9 } }));
+    await empty.locator("#no-users", { hasText: "no event asked for content" }).waitFor();
+    await empty.close();
+  });
+
+  await t.test("says what the run waits for, and speaks only of what is new", async () => {
+    const spoken = () => page.locator("#spoken").textContent();
+    const wait = (sentences) => change(page, (metrics) => ({ ...metrics, waiting: sentences }));
+    await wait(["4 records wait for the model's quota", "<b>1 batch</b> comes again"]);
+    await page.locator("#waiting li", { hasText: "4 records wait" }).waitFor();
+    assert.deepEqual(await page.locator("#waiting li").allTextContents(), ["4 records wait for the model's quota", "<b>1 batch</b> comes again"]);
+    assert.match(await spoken(), /; 4 records wait for the model's quota; /);
+    await wait(["3 records wait for the model's quota", "<b>1 batch</b> comes again"]);
+    await page.locator("#waiting li", { hasText: "3 records wait" }).waitFor();
+    assert.match(await spoken(), /; 4 records wait/);
+    await wait([]);
+    await page.locator("#waiting").waitFor({ state: "hidden" });
+    assert.equal(await spoken(), "all done; serving");
+    await page.unroute("**/local/metrics");
+  });
+
+  await t.test("marks figures as old while the machine does not answer", async () => {
+    const old = () => page.locator(".old").evaluateAll((all) => all.map((each) => each.id));
+    assert.deepEqual(await old(), []);
+    const errors = page.errors.length;
+    await page.route("**/local/metrics", (route) => route.abort());
+    await page.locator("#status", { hasText: "no answer from the machine" }).waitFor();
+    assert.deepEqual(await old(), ["flow-card", "charts", "counters-card"]);
+    for (const note of ["#flow-old", "#charts-old"]) {
+      assert.match(await page.locator(note).textContent(), /figures of \d\d:\d\d:\d\d: no answer/);
+    }
+    assert.match(await page.locator("#spoken").textContent(), /no answer/);
+    assert.deepEqual(await audit(page), []);
+    await page.unroute("**/local/metrics");
+    await page.locator("#status", { hasText: "all done" }).waitFor();
+    assert.deepEqual(await old(), []);
+    assert.equal(await page.locator("#flow-old").isVisible(), false);
+    assert.ok(page.errors.splice(errors).every((said) => said.includes("ERR_FAILED")));
+  });
 
   await t.test("shows the numbers that the machine tells", async () => {
     await page.locator("#status", { hasText: "all done" }).waitFor();
@@ -69,6 +97,9 @@ test("the page", async (t) => {
       assert.equal(digits(await page.locator(`#flow-${id}`).textContent()), n, id);
       assert.equal(digits(await page.locator(`#said-${id}`).textContent()), n, id);
     }
+    assert.equal(await page.locator("#flow-name-bedrock").textContent(), "Bedrock stand-in");
+    assert.equal(await page.locator("#said-name-bedrock").textContent(), "Bedrock stand-in");
+    await page.getByText("The stand-in for Bedrock makes these texts up").waitFor();
     assert.equal(await page.locator("#throttles-now").textContent(), `${metrics.counts.throttles ?? 0} in all`);
   });
 
@@ -86,45 +117,8 @@ test("the page", async (t) => {
 
   await t.test("follows what happens while it is open", async () => {
     const before = digits(await page.locator("#flow-api").textContent());
-    const headers = { authorization: `Basic ${btoa(given.credentials)}` };
-    for (let n = 0; n < 3; n += 1) await json(`${given.busy}?user_id=nobody`, { headers });
+    for (let n = 0; n < 3; n += 1) await lookUp("user_id=nobody");
     await page.waitForFunction((n) => document.getElementById("flow-api").textContent === String(n), before + 3);
-  });
-
-  await t.test("shows of a user what the api answers, and the e-mail that Braze makes of it", async () => {
-    const id = await choose(page, 0);
-    const headers = { authorization: `Basic ${btoa(given.credentials)}` };
-    const answer = await json(`${given.busy}?user_id=${id}&campaign=new-episode`, { headers });
-    assert.equal(answer.Item.source, undefined, "the user has content");
-    await page.locator("summary", { hasText: "As Braze gets it" }).click();
-    const shown = async (label) => JSON.parse(await page.getByRole("region", { name: label, exact: true }).textContent());
-    assert.deepEqual(await shown("The api's answer"), answer);
-    const plain = await json(`${given.busy}?user_id=${id}&campaign=new-episode&format=plain`, { headers });
-    assert.deepEqual(await shown("Content as it is stored"), plain.data);
-    const heading = await page.frameLocator("iframe.mail").locator("h1").innerHTML();
-    assert.equal(heading, plain.data.heading);
-    const user = (await json(`${given.busy}local/users/${id}`)).campaigns[0];
-    const prompt = await page.getByRole("region", { name: "Prompt", exact: true }).textContent();
-    assert.equal(prompt, user.prompt.text.trim());
-    assert.ok(prompt.includes(user.events.at(-1).fields.properties.show), prompt);
-    await page.getByText("Prompts are not stored.").waitFor();
-    assert.equal(await page.getByRole("region", { name: /^Events/ }).locator("tbody tr").count(), user.events.length);
-  });
-
-  await t.test("renders a message of one's own, and says what is wrong with it", async () => {
-    const mail = page.frameLocator("iframe.mail");
-    await type(page, "{% connected_content https://x/?user_id={{${braze_id}}} :save mine %}<h2>{{mine.Item.data.M.heading.S | upcase}}</h2>");
-    const heading = await mail.locator("h2").textContent();
-    assert.ok(heading.length > 5 && heading === heading.toUpperCase(), heading);
-    await type(page, "{% if %}never closed");
-    const alert = page.getByRole("alert").filter({ hasText: "line 1" });
-    await alert.waitFor();
-    assert.equal(await page.getByLabel("Message in Liquid").getAttribute("aria-invalid"), "true");
-    await type(page, "{% for a in (1..99999999999) %}{% endfor %}");
-    await page.getByRole("alert").filter({ hasText: "look for a loop" }).waitFor();
-    await page.getByRole("button", { name: "Back to the campaign's" }).click();
-    await mail.locator("h1").waitFor();
-    assert.equal(await page.locator("pre.error").textContent(), "");
   });
 
   await t.test("is used with the keyboard alone", async () => {
@@ -133,6 +127,8 @@ test("the page", async (t) => {
     await page.keyboard.press("Tab");
     assert.equal(await page.evaluate(() => document.activeElement.className), "skip");
     await page.keyboard.press("Enter");
+    assert.equal(await page.evaluate(() => document.activeElement.id), "flow-name");
+    await page.locator(".skip").focus();
     await page.keyboard.press("Tab");
     assert.equal(await page.evaluate(() => document.activeElement.id), "find-id");
     const id = await page.locator("#users a").last().textContent();
@@ -141,9 +137,15 @@ test("the page", async (t) => {
     await page.locator("#user-name", { hasText: id }).waitFor();
     await page.locator("iframe.mail[srcdoc]").waitFor();
     await page.waitForFunction(() => document.activeElement.id === "user-name");
-    const isOn = (tag) => page.evaluate((name) => document.activeElement.localName === name, tag);
-    for (let n = 0; n < 20 && !(await isOn("textarea")); n += 1) await page.keyboard.press("Tab");
-    assert.ok(await isOn("textarea"), "the box is reached");
+    assert.equal(await page.locator("#users a[aria-current]").textContent(), id);
+    const isOn = (tag, text) => page.evaluate(([name, words]) => document.activeElement.localName === name && document.activeElement.textContent.includes(words), [tag, text]);
+    const goTo = async (tag, text) => {
+      for (let n = 0; n < 20 && !(await isOn(tag, text)); n += 1) await page.keyboard.press("Tab");
+      assert.ok(await isOn(tag, text), `${tag} ${text} is reached`);
+    };
+    await goTo("summary", "Try another message");
+    await page.keyboard.press("Enter");
+    await goTo("textarea", "");
     await page.keyboard.press("Control+A");
     await page.keyboard.type("<h3>by keyboard</h3>");
     await page.keyboard.press("Control+Enter");
@@ -151,9 +153,12 @@ test("the page", async (t) => {
   });
 
   await t.test("says so where there is no such user", async () => {
-    await page.getByLabel("Any user, by Braze id").fill("nobody/at all");
-    await page.getByRole("button", { name: "Show" }).click();
-    await page.locator("#user-said", { hasText: "Nothing is stored of this user" }).waitFor();
+    await find(page, "nobody");
+    await page.locator("#user-said", { hasText: "Nothing is stored of this user: the api serves fallback content" }).waitFor();
+    await find(page, "no body/at all");
+    await page.locator("#user-said", { hasText: "the api refuses such an id" }).waitFor();
+    await page.getByRole("alert").filter({ hasText: "user_id holds a blank" }).waitFor();
+    assert.ok(page.errors.splice(0).every((error) => error.includes("status of 400")));
   });
 
   await t.test("ran without an error, and asked nobody but this machine", () => {
@@ -165,6 +170,12 @@ test("the page", async (t) => {
     await t.test(`is accessible and fits, ${colorScheme} and ${width} wide`, async () => {
       const other = await open(browser, given.busy, { colorScheme, viewport: { width, height: 900 } });
       await choose(other, 0);
+      await type(other, "{% abort_message('not today') %}");
+      await other.getByText("Would not be sent: not today").waitFor();
+      assert.deepEqual(await audit(other), []);
+      await type(other, "<h1>a</h1>{{${first_name}}}");
+      await other.getByText("only Braze knows ${first_name}").waitFor();
+      await other.getByText("What only Braze knows of the user").click();
       await type(other, "{% if %}");
       await other.getByRole("alert").filter({ hasText: "has no {% endif %}" }).waitFor();
       assert.deepEqual(await audit(other), []);
@@ -177,16 +188,15 @@ test("the page", async (t) => {
     const victim = await open(browser, given.hostile);
     for (const id of [given.victim, given.hostileId]) {
       await victim.locator("#users a", { hasText: id }).waitFor();
-      await victim.getByLabel("Any user, by Braze id").fill(id);
-      await victim.getByRole("button", { name: "Show" }).click();
-      await victim.locator("#user-name", { hasText: id }).waitFor();
+      await find(victim, id);
       await victim.getByRole("region", { name: /^Events/ }).filter({ hasText: given.hostileText }).waitFor();
-      const stored = victim.getByRole("region", { name: "Content as it is stored" });
+      const stored = victim.getByRole("region", { name: "Content of new-episode as it is stored" });
       assert.equal(JSON.parse(await stored.textContent()).heading, given.hostileText);
       assert.equal(await victim.locator("main img, main script, main meta").count(), 0);
     }
     await victim.locator("#users a", { hasText: given.victim }).click();
     await victim.locator("iframe.mail[srcdoc]").waitFor();
+    assert.match(await victim.locator(".subject").textContent(), /script&gt;/);
     // The e-mail holds the markup as such, and it can do nothing there.
     await victim.frameLocator("iframe.mail").locator("img").first().waitFor({ state: "attached" });
     await victim.evaluate(() => new Promise((done) => setTimeout(done, 0)));

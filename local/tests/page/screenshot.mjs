@@ -18,6 +18,14 @@ const ENOUGH = 15_000;
 const hasDone = (enough) =>
   Number(document.getElementById("flow-processor").textContent.replaceAll(",", "")) >= enough;
 
+/** Chooses a user, and shows the page from its top on. */
+const choose = async (page) => {
+  await page.locator("#users a").first().click();
+  await page.locator("iframe.mail[srcdoc]").waitFor();
+  await page.frameLocator("iframe.mail").locator("h1").waitFor();
+  await page.evaluate(() => scrollTo(0, 0));
+};
+
 /** Looks users up, as Braze does. */
 const lookUp = (page) =>
   page.evaluate(async () => {
@@ -32,11 +40,12 @@ const [first] = await once(lines, "line");
 const url = first.replace("Watch it at ", "");
 const browser = await launch();
 try {
-  const page = await browser.newPage({ viewport: { width: 1180, height: 1070 }, colorScheme: "light" });
+  const page = await browser.newPage({ viewport: { width: 1180, height: 1180 }, colorScheme: "light" });
   await page.goto(url);
   await page.waitForFunction(hasDone, ENOUGH, { timeout: 0 });
   await lookUp(page);
   await page.waitForFunction(() => document.getElementById("flow-api").textContent !== "0");
+  await choose(page);
   await page.screenshot({ path: picture });
 } finally {
   await browser.close();
