@@ -17,7 +17,7 @@ use super::{Item, number, text};
 use crate::metrics::Metrics;
 
 /// What the stand-in's texts begin with.
-const MARK: &str = "[stand-in]";
+const MARKS: [&str; 2] = [campaign::example::MARK, campaign::example::SHORT_MARK];
 
 /// Deepest content that is looked at for the mark; schemas are shallower.
 const MAX_DEPTH: usize = 16;
@@ -99,7 +99,7 @@ fn stand_in(model: &str) -> String {
 fn is_marked(data: &AttributeValue, depth: usize) -> bool {
     match data {
         _ if depth > MAX_DEPTH => false,
-        AttributeValue::S(text) => text.starts_with(MARK),
+        AttributeValue::S(text) => MARKS.iter().any(|mark| text.starts_with(mark)),
         AttributeValue::M(map) => map.values().any(|inner| is_marked(inner, depth + 1)),
         AttributeValue::L(list) => list.iter().any(|inner| is_marked(inner, depth + 1)),
         _ => false,
@@ -135,8 +135,12 @@ mod tests {
     #[test]
     fn a_stand_in_is_named_whoever_runs_now() {
         let model = "us.model-v1:0";
-        let answer = campaign::example::answer(&json!({ "type": "string" }), "a prompt", "");
-        let text = AttributeValue::S(answer.as_str().expect("is text").to_owned());
+        let schema = json!({
+            "type": "object", "additionalProperties": false, "required": ["text"],
+            "properties": { "text": { "type": "string", "maxLength": 60 } },
+        });
+        let answer = campaign::example::answer(&schema, "a prompt").expect("fits");
+        let text = AttributeValue::S(answer["text"].as_str().expect("is text").to_owned());
         let data = AttributeValue::L(vec![AttributeValue::Bool(true), text]);
 
         assert!(is_marked(&data, 0), "{data:?}");

@@ -215,7 +215,7 @@ const MISTAKES: [(&str, &str, &str, &str); 11] = [
         "campaign.toml",
         "\"properties.total\", \"properties.c",
         "\"properties..total\", \"properties.c",
-        "\"properties..total\" has an empty name",
+        "\"properties..total\" is no path of names and dots: write properties.total",
     ),
     (
         "campaign.toml",
