@@ -309,7 +309,8 @@ impl Sampling {
         let convert = move || own_events::containers(&lines, &folder, go_on);
         let converted = self.thread.spawn_blocking(convert).await.context("reading lines")?;
         let (written, faults) = converted?;
-        say(format_args!("Read {} events from {files} files of JSON Lines.", written.events));
+        let files = if files == 1 { "1 file".to_owned() } else { format!("{files} files") };
+        say(format_args!("Read {} events from {files} of JSON Lines.", written.events));
         Ok((written.files, faults))
     }
 

@@ -173,7 +173,8 @@ async fn ask(
     let quotas = ModelQuotas::same(ModelQuota::of_tokens(TOKENS_PER_MINUTE));
     let quotas = Quotas::new(&quotas, models(std::slice::from_ref(campaign)), &instance)?;
     let (model, price) = (model(bedrock).await?, campaign.campaign.config.price);
-    let model = Arc::new(ShowingModel { model, price });
+    let is_estimate = *bedrock == Bedrock::Example;
+    let model = Arc::new(ShowingModel { model, price, is_estimate });
     let coordination = Arc::new(Unshared);
     let answers = Answers::new(model, quotas, coordination, 1, (clock, Jitter::default()));
     let hash = campaign.prompt_hash(&prompt);

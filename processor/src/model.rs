@@ -88,7 +88,7 @@ pub enum ModelError {
     #[error("model throttled the call")]
     Throttled(Option<Duration>),
     /// The account is over its quota for the day: waiting minutes is useless.
-    #[error("quota of the day is used up")]
+    #[error("quota of the day is used up until 00:00 UTC, as the service says")]
     DailyQuota,
     /// The service answered that it failed; it does not charge for that.
     #[error("service failed: {0}")]

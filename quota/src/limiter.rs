@@ -98,7 +98,7 @@ pub enum NotAdmitted {
     #[error("quota is used up until after the deadline")]
     OutOfTime,
     /// The day's quota is used up.
-    #[error("quota of the day is used up")]
+    #[error("quota of the day is used up until 00:00 UTC")]
     DayUsedUp,
 }
 

@@ -19,6 +19,8 @@ const BYTES_PER_TOKEN: usize = 4;
 pub(super) struct ShowingModel {
     pub(super) model: Arc<dyn TextModel>,
     pub(super) price: Option<Price>,
+    /// Nobody counts tokens: they are estimated.
+    pub(super) is_estimate: bool,
 }
 
 /// What a preview says where nothing can be made up: it is no failure of a model.
@@ -69,8 +71,9 @@ impl ShowingModel {
                 format!(" ({written} of them written into the cache, {read} more read)")
             }
         };
+        let about = if self.is_estimate { "about " } else { "" };
         say(format_args!(
-            "{} input tokens{cached}, {} output tokens{usd}",
+            "{about}{} input tokens{cached}, {} output tokens{usd}",
             usage.input_tokens, usage.output_tokens
         ));
     }
