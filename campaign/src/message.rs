@@ -380,6 +380,37 @@ mod tests {
     }
 
     #[test]
+    fn what_is_said_of_a_subject_line_in_a_comment_names_its_line_in_the_message() {
+        let call = "{% connected_content\nhttps://a/?user_id=1&campaign=offer :save r %}";
+        for (text, line) in [
+            ("\n\n<!-- subject line: {{ absent }} -->".to_owned(), 3),
+            (format!("\n{call}\r\n<!-- subject:\r\n{{{{ absent }}}} -->"), 5),
+            (format!("<!-- a\n -->\n<!-- subject: {{{{ absent }}}}\n-->\n{call}"), 3),
+            (format!("\n<!-- subject: {call}\n{{{{ absent }}}} -->"), 4),
+        ] {
+            let shown = shown_to(&Recipient::new("5f1a"), &text).expect("renders");
+            let subject = shown.subject.expect("is there");
+            let lines: Vec<usize> = subject.faults.iter().map(|fault| fault.line).collect();
+            assert_eq!(lines, [line], "{text:?}: {:?}", subject.faults);
+        }
+    }
+
+    #[test]
+    fn what_is_said_of_a_part_of_a_tag_names_the_line_of_the_message() {
+        for (text, line) in [
+            ("\n\n{% connected_content https://a/?user_id={{absent}}&campaign=offer %}", 3),
+            ("\n\n\n{% message_extras :key a :value {{absent}} %}", 4),
+            ("\n{% liquid\nassign a = 1\necho absent\n%}", 4),
+        ] {
+            let faults = shown(text).expect("renders").faults;
+            let lines: Vec<usize> = faults.iter().map(|fault| fault.line).collect();
+            assert_eq!(lines, [line], "{text:?}: {faults:?}");
+        }
+        let wrong = shown("\n{% liquid\nassign a = 1\nbad b\n%}").expect_err("is wrong");
+        assert!(wrong.to_string().starts_with("line 4: unknown tag bad"), "{wrong}");
+    }
+
+    #[test]
     fn what_is_not_called_here_is_nothing_and_is_told() {
         let message = "{% connected_content https://weather.example/ :save w %}[{{w.sky}}]{% if w == nil %}?{% endif %}";
 
