@@ -178,11 +178,28 @@ impl Template {
         text: &str,
         blocks: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, Vec<Fault>> {
+        Self::parse_at(text, blocks, None)
+    }
+
+    /// Reads a template that stands in a tag of another, in this line: what is said of it is
+    /// said of that line.
+    fn parse_inside(text: &str, line: usize) -> Result<Self, Vec<Fault>> {
+        Self::parse_at(text, &|_| None, Some(line))
+    }
+
+    fn parse_at(
+        text: &str,
+        blocks: &dyn Fn(&str) -> Option<String>,
+        line: Option<usize>,
+    ) -> Result<Self, Vec<Fault>> {
         if text.len() > MAX_TEMPLATE_BYTES {
             let reason = format!("is longer than {MAX_TEMPLATE_BYTES} bytes");
             return Err(vec![Fault::new(1, reason)]);
         }
         let mut written = notation::write(text, blocks);
+        if let Some(line) = line {
+            written.places.iter_mut().for_each(|place| place.line = line);
+        }
         if !written.faults.is_empty() {
             written.faults.sort();
             written.faults.truncate(MAX_FAULTS);

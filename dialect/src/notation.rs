@@ -245,20 +245,7 @@ impl Writer<'_> {
         match name {
             "#" | "raw" | "endraw" | "comment" | "endcomment" => {}
             "echo" => return self.output(mark, arguments),
-            "liquid" => {
-                let mut comments = 0_usize;
-                for line in arguments.lines().map(str::trim).filter(|line| !line.is_empty()) {
-                    match line {
-                        "comment" => comments += 1,
-                        "endcomment" => comments = comments.saturating_sub(1),
-                        _ if comments > 0 => {}
-                        _ if line.starts_with("liquid") => {
-                            self.fault(mark.line, "liquid stands in liquid".to_owned());
-                        }
-                        _ => self.tag(&Mark { inside: line, whole: line, ..*mark }),
-                    }
-                }
-            }
+            "liquid" => self.lines(mark),
             _ if OWN.contains(&name) => {
                 self.shows();
                 let place = self.place(mark.line, arguments);
@@ -285,6 +272,25 @@ impl Writer<'_> {
             _ => {}
         }
         self.newlines += mark.whole.matches('\n').count();
+    }
+
+    /// The tags of a `liquid` tag, each on a line of its own.
+    fn lines(&mut self, mark: &Mark<'_>) {
+        let mut comments = 0_usize;
+        for text in mark.arguments().lines().map(str::trim).filter(|text| !text.is_empty()) {
+            // It is a part of the tag.
+            let from = text.as_ptr().addr() - mark.whole.as_ptr().addr();
+            let line = mark.line + mark.whole[..from].matches('\n').count();
+            match text {
+                "comment" => comments += 1,
+                "endcomment" => comments = comments.saturating_sub(1),
+                _ if comments > 0 => {}
+                _ if text.starts_with("liquid") => {
+                    self.fault(line, "liquid stands in liquid".to_owned());
+                }
+                _ => self.tag(&Mark { inside: text, whole: text, line, ..*mark }),
+            }
+        }
     }
 
     /// Tells whether a tag may stand where it stands, and keeps account of blocks.

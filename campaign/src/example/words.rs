@@ -69,10 +69,11 @@ impl Story {
         let (quoted, rest) = apart(unnumbered(line));
         let parts: Vec<&str> =
             parts(&rest).filter(|part| !part.contains(PLACE_OF_QUOTED)).collect();
-        let named = if quoted.is_empty() { naming(&parts) } else { None };
+        let is_listed = is_listed(line);
+        let named = if quoted.is_empty() { naming(&parts, is_listed) } else { None };
         for (n, part) in parts.iter().enumerate() {
             if Some(n) == named {
-                self.phrases.push(value(part));
+                self.phrases.push(value(part, is_listed));
             } else if part.chars().any(char::is_alphanumeric) {
                 self.facts.push(at_words(part, MAX_PHRASE_CHARS));
             }
@@ -104,18 +105,20 @@ fn parts(line: &str) -> impl Iterator<Item = &str> {
 
 /// Which of a line's parts names something: the first whose value begins like a name, or else
 /// the first with a value of letters.
-fn naming(parts: &[&str]) -> Option<usize> {
-    let begins = |is: fn(char) -> bool| {
-        parts.iter().position(|part| value(part).chars().next().is_some_and(is))
-    };
-    begins(|c| is_symbol(c) || (c.is_alphabetic() && !c.is_lowercase()))
-        .or_else(|| parts.iter().position(|part| value(part).chars().any(char::is_alphabetic)))
+fn naming(parts: &[&str], is_listed: bool) -> Option<usize> {
+    let place =
+        |is: &dyn Fn(String) -> bool| parts.iter().position(|part| is(value(part, is_listed)));
+    let is_name = |c: char| is_symbol(c) || (c.is_alphabetic() && !c.is_lowercase());
+    place(&|value| value.chars().next().is_some_and(is_name))
+        .or_else(|| place(&|value| value.chars().any(char::is_alphabetic)))
 }
 
-/// The value of a part: what stands after its name, or its names if it is a sentence.
-fn value(part: &str) -> String {
+/// The value of a part: what stands after its name, or its names if it is a sentence. What
+/// is listed is none, however long.
+fn value(part: &str, is_listed: bool) -> String {
     match part.rsplit_once([':', '=']) {
         Some((_, value)) => at_words(value.trim(), MAX_PHRASE_CHARS),
+        None if part.split_whitespace().count() > SALIENT_WORDS && !is_listed => salient(part),
         None => at_words(part, MAX_PHRASE_CHARS),
     }
 }

@@ -37,36 +37,60 @@ pub(super) fn removed(text: &str) -> String {
 
 /// The subject line that a comment holds. Nothing of the message is known to it, as in Braze,
 /// but for the message's own calls and variables, which would have to stand in front of it
-/// there too.
+/// there too. It stands in its line of the message, and they in theirs where they come before.
 pub(super) fn subject(text: &str) -> Option<String> {
-    let subject = parts(text).into_iter().find_map(|part| match part {
-        Part::Comment(_, inside) => {
-            let inside = inside.trim();
-            let is_subject = |mark: &&&str| {
-                inside.get(..mark.len()).is_some_and(|start| start.eq_ignore_ascii_case(mark))
-            };
-            let mark = SUBJECTS.iter().find(is_subject)?;
-            Some(inside[mark.len()..].trim())
-        }
-        Part::Text(_) => None,
+    let mut line = 1;
+    let (first_line, subject) = parts(text).into_iter().find_map(|part| {
+        let (Part::Text(whole) | Part::Comment(whole, _)) = part;
+        let found = marked(part, line);
+        line += newlines(whole);
+        found
     })?;
-    let calls = if subject.contains(CALL) { String::new() } else { making(&removed(text)) };
-    Some(format!("{calls}{subject}"))
+    let without = removed(text);
+    let calls = if subject.contains(CALL) { Vec::new() } else { making(&without) };
+    let mut template = String::new();
+    let mut line = 1;
+    for (wanted, part) in calls.into_iter().chain([(first_line, subject)]) {
+        if (line + 1..=first_line).contains(&wanted) {
+            template.push_str(&format!("{{%#{}%}}", "\n".repeat(wanted - line)));
+            line = wanted;
+        }
+        template.push_str(part);
+        line += newlines(part);
+    }
+    Some(template)
 }
 
-/// The tags of a message that make variables.
-fn making(text: &str) -> String {
-    let mut calls = String::new();
+/// The subject line in a part that begins in this line, with its own line.
+fn marked(part: Part<'_>, line: usize) -> Option<(usize, &str)> {
+    let Part::Comment(_, inside) = part else { return None };
+    let words = inside.trim_start();
+    let is_subject = |mark: &&&str| {
+        words.get(..mark.len()).is_some_and(|start| start.eq_ignore_ascii_case(mark))
+    };
+    let mark = SUBJECTS.iter().find(is_subject)?;
+    let subject = words[mark.len()..].trim_start();
+    let above = newlines(&inside[..inside.len() - subject.len()]);
+    Some((line + above, subject.trim_end()))
+}
+
+/// The tags of a message that make variables, each with its line.
+fn making(text: &str) -> Vec<(usize, &str)> {
+    let mut calls = Vec::new();
     for (at, _) in text.match_indices("{%") {
         let tag = &text[at..];
         let name = tag[2..].trim_start_matches('-').trim_start();
         if MAKING.iter().any(|making| name.starts_with(making))
             && let Some(end) = tag.find("%}")
         {
-            calls.push_str(&tag[..end + 2]);
+            calls.push((1 + newlines(&text[..at]), &tag[..end + 2]));
         }
     }
     calls
+}
+
+fn newlines(text: &str) -> usize {
+    text.matches('\n').count()
 }
 
 fn parts(text: &str) -> Vec<Part<'_>> {
@@ -104,7 +128,7 @@ mod tests {
 
         assert_eq!(
             subject(&format!("{call}\n<!-- SUBJECT: {{{{r}}}} -->")),
-            Some(format!("{call}{{{{r}}}}"))
+            Some(format!("{call}{{%#\n%}}{{{{r}}}}"))
         );
         assert_eq!(subject(&format!("<!--subject line: {call}x-->")), Some(format!("{call}x")));
         assert_eq!(subject("<!-- subjective -->"), None);

@@ -312,3 +312,40 @@ fn a_message_that_asks_for_no_content_is_told() {
         assert!(told(text).contains("0: shows nothing of any content"), "{text}");
     }
 }
+
+#[test]
+fn what_is_said_of_a_subject_line_in_a_comment_names_its_line_in_the_message() {
+    let call = "{% connected_content\nhttps://a/?user_id={{${braze_id}}}&campaign=offer :basic_auth me :save r %}";
+    for (text, line) in [
+        ("\n\n<!-- subject line: {{ absent }} -->".to_owned(), 3),
+        (format!("\n{call}\r\n<!-- subject:\r\n{{{{ absent }}}} -->"), 5),
+        (format!("<!-- a\n -->\n<!-- subject: {{{{ absent }}}}\n-->\n{call}"), 3),
+        (format!("\n<!-- subject: {call}\n{{{{ absent }}}} -->"), 4),
+    ] {
+        let shown = shown_to(&Recipient::new("5f1a"), &text).expect("renders");
+        let subject = shown.subject.expect("is there");
+        let lines: Vec<usize> = subject.faults.iter().map(|fault| fault.line).collect();
+        assert_eq!(lines, [line], "{text:?}: {:?}", subject.faults);
+    }
+}
+
+#[test]
+fn what_is_said_of_a_part_of_a_tag_names_the_line_of_the_message() {
+    for (text, line) in [
+        (
+            "\n\n{% connected_content https://a/?user_id={{${braze_id}}}&campaign={{absent}}offer :basic_auth me %}",
+            3,
+        ),
+        ("\n\n\n{% message_extras :key a :value {{absent}} %}", 4),
+        ("\n{% liquid\nassign a = 1\necho absent\n%}", 4),
+    ] {
+        let faults = shown(text).expect("renders").faults;
+        // What no line is wrong with has none.
+        let mut lines: Vec<usize> = faults.iter().map(|fault| fault.line).collect();
+        lines.retain(|line| *line > 0);
+        lines.dedup();
+        assert_eq!(lines, [line], "{text:?}: {faults:?}");
+    }
+    let wrong = shown("\n{% liquid\nassign a = 1\nbad b\n%}").expect_err("is wrong");
+    assert!(wrong.to_string().starts_with("line 4: unknown tag bad"), "{wrong}");
+}

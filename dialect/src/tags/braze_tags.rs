@@ -108,7 +108,7 @@ impl ParseTag for BrazeTag {
         let Some(place) = place else { return wrong("a tag without a place") };
         let arguments = place.written.as_str();
         let parsed = |text: &str| {
-            let parsed = crate::Template::parse(text);
+            let parsed = crate::Template::parse_inside(text, place.line);
             parsed.or_else(|faults| wrong(faults.first().map_or("", |fault| fault.reason.as_str())))
         };
         let inner: Box<dyn Renderable> = match self.kind {
