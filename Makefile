@@ -51,11 +51,11 @@ test: test-infra test-rust test-deployment ## run every test that needs no AWS a
 
 .PHONY: test-quick
 test-quick: ## run every test that needs cargo only
-	cargo test --workspace --locked --quiet -- --skip others::
+	env -u CAMPAIGNS cargo test --workspace --locked --quiet -- --skip others::
 
 .PHONY: test-rust
 test-rust: target/python/ready $(NODE_OF_TESTS) browser ## run the Rust tests
-	cargo test --workspace --locked --quiet
+	env -u CAMPAIGNS cargo test --workspace --locked --quiet
 
 .PHONY: test-infra
 test-infra: infra/node_modules target/python/ready ## run the tests of the AWS stack
@@ -63,7 +63,7 @@ test-infra: infra/node_modules target/python/ready ## run the tests of the AWS s
 
 .PHONY: test-deployment
 test-deployment: infra/node_modules target/ministack/ready ## deploy to an emulated AWS and use it; takes minutes
-	cargo test --workspace --locked --quiet --no-run
+	env -u CAMPAIGNS cargo test --workspace --locked --quiet --no-run
 	npm --prefix infra run --silent test-deployment
 
 .PHONY: bench

@@ -83,6 +83,8 @@ fn letters_about_what_is_gone_stay_and_stop_no_run() {
 fn the_stand_in_alone_says_where_it_is_and_answers_there_until_it_is_ended() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_local"))
         .args(["bedrock", "--port", "0"])
+        // What make says for runs in the project's folder.
+        .env_remove("CAMPAIGNS")
         .stdout(Stdio::piped())
         .spawn()
         .expect("program starts");

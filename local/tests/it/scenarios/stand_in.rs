@@ -167,6 +167,7 @@ async fn calls_beyond_the_connections_that_there_are_find_no_room() {
 #[test]
 fn the_stand_in_alone_does_what_it_is_told() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_local"))
+        .env_remove("CAMPAIGNS")
         .args(["bedrock", "--port", "0", "--scenario", "html-page:first=Harbour,slow=x"])
         .stdout(Stdio::piped())
         .spawn()
