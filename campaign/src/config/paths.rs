@@ -83,6 +83,13 @@ impl Reading {
                 rest = &rest[end..];
             }
         }
+        // What Braze calls event_properties, Currents calls properties.
+        if let [first, _, ..] = reading.names.as_mut_slice()
+            && first == "event_properties"
+            && path.contains("${")
+        {
+            *first = "properties".to_owned();
+        }
         reading
     }
 
@@ -156,6 +163,7 @@ mod tests {
             ("/properties/show", "properties.show"),
             ("properties/show", "properties.show"),
             ("properties.${show}", "properties.show"),
+            ("{{event_properties.${show}}}", "properties.show"),
             ("properties:show", "properties.show"),
             ("properties..show", "properties.show"),
             (".properties", "properties"),
