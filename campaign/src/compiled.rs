@@ -17,7 +17,7 @@ use crate::known_events::KnownEvents;
 use crate::past::Past;
 use crate::prompt::Prompt;
 use crate::prompt_hash::Parameters;
-use crate::schema::travelling::{self, Irreducible};
+use crate::schema::travelling::{self, Irreducible, TravellingSchema};
 use crate::warnings::{self, Look};
 use crate::{Campaign, fallback, field, message, prompt, safe_text, schema};
 
@@ -117,31 +117,7 @@ fn compile(draft: Draft, faults: &mut Vec<Fault>) -> Option<CompiledCampaign> {
     let system = draft.system.as_ref().and_then(|text| {
         prompt::instructions(text).map_err(|found| blame_all("system.liquid", found)).ok()
     });
-    let validator = draft.answer_schema.as_ref().and_then(|schema| {
-        let compiled = schema::compiled(&draft.schema_text, schema);
-        let told = |(line, reason)| blame("answer.schema.json", line, reason);
-        compiled.map_err(|found| found.into_iter().for_each(told)).ok()
-    });
-    let reduced = draft.answer_schema.as_ref().and_then(|schema| {
-        match travelling::reduced(schema, draft.named.structured_output) {
-            Ok(reduced) => Some(reduced),
-            // That was told when the file was read.
-            Err(Irreducible::Reference(_)) => None,
-            Err(error @ (Irreducible::Recursive | Irreducible::Large)) => {
-                blame("answer.schema.json", Some(1), error.to_string());
-                None
-            }
-        }
-    });
-    if let (Some((text, fallback)), Some(schema), Some(validator)) =
-        (&draft.fallback, &draft.answer_schema, &validator)
-        // What nothing fits is no fault of what does not fit it.
-        && schema::contradictions(schema).is_empty()
-    {
-        for (line, reason) in fallback::faults((text, fallback), (schema, validator)) {
-            blame("fallback.json", line, reason);
-        }
-    }
+    let (validator, reduced) = compile_schema(&draft, &mut blame).unzip();
     let system = system.filter(|rendered| {
         let says = !safe_text::shows_nothing(rendered);
         if !says {
@@ -178,6 +154,35 @@ fn compile(draft: Draft, faults: &mut Vec<Fault>) -> Option<CompiledCampaign> {
         parameters,
         campaign,
     })
+}
+
+/// Compiles the schema of answers, and holds fallback content against it.
+fn compile_schema(
+    draft: &Draft,
+    blame: &mut impl FnMut(&str, Option<usize>, String),
+) -> Option<(Validator, TravellingSchema)> {
+    let schema = draft.answer_schema.as_ref()?;
+    let compiled = schema::compiled(&draft.schema_text, schema);
+    let told = |(line, reason)| blame("answer.schema.json", line, reason);
+    let validator = compiled.map_err(|found| found.into_iter().for_each(told)).ok();
+    let reduced = match travelling::reduced(schema, draft.named.structured_output) {
+        Ok(reduced) => Some(reduced),
+        // That was told when the file was read.
+        Err(Irreducible::Reference(_)) => None,
+        Err(error @ (Irreducible::Recursive | Irreducible::Large)) => {
+            blame("answer.schema.json", Some(1), error.to_string());
+            None
+        }
+    };
+    if let (Some((text, fallback)), Some(validator)) = (&draft.fallback, &validator)
+        // What nothing fits is no fault of what does not fit it.
+        && schema::contradictions(schema).is_empty()
+    {
+        for (line, reason) in fallback::faults((text, fallback), (schema, validator)) {
+            blame("fallback.json", line, reason);
+        }
+    }
+    validator.zip(reduced)
 }
 
 /// The personal fields that some campaign asks for, by their top-level names: those that

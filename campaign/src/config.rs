@@ -1,7 +1,7 @@
 //! The settings of a campaign, as `campaign.toml` says them.
 
 pub(crate) mod model_id;
-mod paths;
+pub(crate) mod paths;
 mod toml;
 
 use std::collections::BTreeSet;

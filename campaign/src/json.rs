@@ -92,26 +92,26 @@ fn of_place(text: &str, from: usize, said: &str) -> Option<(usize, String)> {
         }
         '\'' => Some((0, "has a single quote: write double ones, \"...\"".to_owned())),
         '.' | '+' => Some((0, "a number begins with a digit: write 0.5".to_owned())),
-        c if c.is_alphabetic() || c == '_' => {
-            let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
-            let word = &rest[..end];
-            let meant = ELSEWHERE.iter().find(|(elsewhere, _)| *elsewhere == word);
-            let is_name = said.starts_with("key must be");
-            Some((
-                0,
-                match meant {
-                    Some((_, right)) => format!("{word} is no value: write {right}"),
-                    None if is_name => format!("a name stands in double quotes: write \"{word}\""),
-                    None => format!("a text stands in double quotes: write \"{word}...\""),
-                },
-            ))
-        }
+        c if c.is_alphabetic() || c == '_' => Some((0, bare_word(rest, said))),
         '"' if before.ends_with(['"', '}', ']', 'e', 'l'])
             || before.ends_with(|c: char| c.is_ascii_digit()) =>
         {
             Some((lines_back, "has no comma behind this entry: write one".to_owned()))
         }
         _ => None,
+    }
+}
+
+/// What is wrong with a word without quotes.
+fn bare_word(rest: &str, said: &str) -> String {
+    let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+    let word = &rest[..end];
+    match ELSEWHERE.iter().find(|(elsewhere, _)| *elsewhere == word) {
+        Some((_, right)) => format!("{word} is no value: write {right}"),
+        None if said.starts_with("key must be") => {
+            format!("a name stands in double quotes: write \"{word}\"")
+        }
+        None => format!("a text stands in double quotes: write \"{word}...\""),
     }
 }
 

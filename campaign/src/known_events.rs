@@ -45,7 +45,8 @@ impl KnownEvents {
         for (line, name) in &draft.named.event_types {
             match self.types.get(name) {
                 Some(fields) => of_campaign.push(fields),
-                None if name.is_empty() => {}
+                // What is no name at all is told with the settings.
+                None if name.is_empty() || name.contains(char::is_whitespace) => {}
                 None => {
                     let meant = self.meant_by(name);
                     let reason = format!("no event type of Currents is called \"{name}\"{meant}");

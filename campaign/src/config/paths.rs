@@ -67,7 +67,7 @@ impl Reading {
         while !rest.is_empty() && !reading.is_in_list {
             if let Some(inside) = rest.strip_prefix('[') {
                 let (name, behind) = inside.split_once(']').unwrap_or((inside, ""));
-                reading.add(name.trim().trim_matches(['"', '\'']));
+                reading.add(name.trim().trim_matches(['"', '\'']), true);
                 rest = behind;
             } else if rest.starts_with("..") {
                 reading.is_search |= reading.names.is_empty();
@@ -78,24 +78,41 @@ impl Reading {
                 let end = rest.find([separator, '[']).unwrap_or(rest.len());
                 let name = rest[..end].trim();
                 if !name.is_empty() {
-                    reading.add(name);
+                    reading.add(name, false);
                 }
                 rest = &rest[end..];
             }
         }
+        // What Braze calls event_properties, Currents calls properties.
+        if let [first, _, ..] = reading.names.as_mut_slice()
+            && first == "event_properties"
+            && path.contains("${")
+        {
+            *first = "properties".to_owned();
+        }
         reading
     }
 
-    fn add(&mut self, name: &str) {
+    fn add(&mut self, name: &str, is_in_brackets: bool) {
         let of_braze = name.strip_prefix("${").and_then(|name| name.strip_suffix('}'));
         let name = of_braze.unwrap_or(name);
-        let is_place = !name.is_empty() && name.chars().all(|c| c.is_ascii_digit());
-        if name == "*" || name.is_empty() || (is_place && !self.names.is_empty()) {
+        // Behind a dot it is the name of a property.
+        let is_place = is_in_brackets && is_number(name);
+        if name == "*" || name.is_empty() || is_place {
             self.is_in_list = true;
         } else {
             self.names.push(name.to_owned());
         }
     }
+}
+
+/// A part of a path that looks like a place in a list, and is the name of a property.
+pub(crate) fn number_in(path: &str) -> Option<&str> {
+    path.split('.').find(|name| is_number(name))
+}
+
+fn is_number(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|c| c.is_ascii_digit())
 }
 
 /// A path without what other notations put around it.
@@ -125,6 +142,7 @@ mod tests {
             "properties.a_b-c",
             "properties.a/b",
             "properties.price:eur",
+            "properties.answers.1",
             "event",
         ] {
             assert_eq!(wrong(path), None, "{path}");
@@ -145,6 +163,7 @@ mod tests {
             ("/properties/show", "properties.show"),
             ("properties/show", "properties.show"),
             ("properties.${show}", "properties.show"),
+            ("{{event_properties.${show}}}", "properties.show"),
             ("properties:show", "properties.show"),
             ("properties..show", "properties.show"),
             (".properties", "properties"),
@@ -161,7 +180,6 @@ mod tests {
     fn a_path_into_a_list_is_told_with_the_list() {
         for path in [
             "properties.items[0].name",
-            "properties.items.0.name",
             "properties.items[*].name",
             "properties.items.*.name",
             "properties.items[]",

@@ -175,9 +175,14 @@ impl Table<'_, '_> {
             }
             for (line, name) in &types {
                 if name.is_empty() || name.contains(char::is_whitespace) {
-                    let reason = format!(
-                        "event_types: \"{name}\" is no event type: write e.g. users.behaviors.CustomEvent"
-                    );
+                    let right = match name.trim() {
+                        "" => "e.g. users.behaviors.CustomEvent",
+                        inside if inside.contains(char::is_whitespace) => {
+                            "e.g. users.behaviors.CustomEvent"
+                        }
+                        inside => inside,
+                    };
+                    let reason = format!("event_types: \"{name}\" is no event type: write {right}");
                     table.fault(Some(*line), reason);
                 }
             }

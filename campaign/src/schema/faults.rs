@@ -21,6 +21,7 @@ pub(crate) fn faults(text: &str, schema: &Value) -> Vec<Found> {
         faults.push((line, "an answer must be an object: \"type\": \"object\"".to_owned()));
     }
     open_ended(text, schema, &mut String::new(), 0, &mut faults);
+    faults.sort();
     faults
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::Campaign;
-use crate::config::{Config, MAX_TIMEOUT_SECS, Price, model_id};
+use crate::config::{Config, MAX_TIMEOUT_SECS, Price, model_id, paths};
 
 /// Where a prompt of the models that are used most can be cached from, in tokens.
 /// <https://docs.aws.amazon.com/bedrock/latest/userguide/prompt-caching.html>
@@ -29,6 +29,12 @@ pub(super) fn odd(campaign: &Campaign, fallback: &Map<String, Value>) -> Vec<Str
     odd.extend(too_slow(config));
     odd.extend(too_few_tokens(config, fallback));
     odd.extend(model_id::odd(&config.model_id));
+    odd.extend(config.fields.iter().filter_map(|path| {
+        let number = paths::number_in(path)?;
+        Some(format!(
+            "fields: \"{path}\" looks for a property called {number}, and no list has one: name the list, and look into it in the prompt"
+        ))
+    }));
     odd.extend(config.price.and_then(|price| odd_price(price, &config.model_id)));
     if config.cache_system && campaign.system.len() / BYTES_PER_TOKEN < CACHED_FROM_TOKENS {
         odd.push(format!(

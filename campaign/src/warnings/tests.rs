@@ -198,6 +198,16 @@ fn a_call_that_gets_the_longest_time_is_told_to_write_less_and_no_other() {
 }
 
 #[test]
+fn a_number_in_a_path_is_told_to_be_a_name() {
+    let said = warnings_of(|draft| {
+        let config = draft.config.as_mut().expect("is there");
+        config.fields.insert("properties.items.0.sku".to_owned());
+    });
+
+    assert!(said.contains("looks for a property called 0, and no list has one"), "{said}");
+}
+
+#[test]
 fn a_price_that_no_model_has_is_told_with_what_was_meant() {
     let with = |model: &str, input: f64, output: f64| {
         warnings_of(|draft| {

@@ -16,6 +16,9 @@ const YAML_LINES: usize = 3;
 /// What is said of the marks of a conflict.
 const CONFLICT: &str = "has marks of a merge conflict: keep one side, and remove the marks";
 
+/// What is said of a name that was there before.
+const TWICE: &str = "stands twice";
+
 /// In the place of a text that stands in quotes.
 const TEXT: char = '\u{1}';
 
@@ -42,7 +45,9 @@ pub(super) fn faults(text: &str, errors: Vec<Error>) -> Vec<Found> {
         let written = line.and_then(|line| lines.get(line - 1).copied()).unwrap_or_default();
         let reason = told(written, error.message());
         let is_told = faults.iter().any(|(at, said)| {
-            *at == line || (*said == reason && reason == CONFLICT) || is_within(*at, line, &lines)
+            *at == line
+                || (*said == reason && reason == CONFLICT)
+                || (said.contains(TWICE) && is_within(*at, line, &lines))
         });
         if faults.len() < MAX_FAULTS && !is_told {
             faults.push((line, reason));
@@ -234,11 +239,11 @@ fn repeated(line: &str) -> String {
     match line.trim().strip_prefix('[') {
         Some(_) => {
             let name = line.trim().split('#').next().unwrap_or_default().trim().to_owned();
-            format!("{name} stands twice: put all of its settings into one")
+            format!("{name} {TWICE}: put all of its settings into one")
         }
         None => {
             let name = line.split('=').next().unwrap_or_default().trim().to_owned();
-            format!("{name} stands twice: remove one")
+            format!("{name} {TWICE}: remove one")
         }
     }
 }

@@ -232,6 +232,20 @@ fn a_setting_that_stands_elsewhere_is_said_with_where_it_belongs() {
 }
 
 #[test]
+fn an_event_type_with_a_blank_is_said_without() {
+    for (written, right) in [
+        ("users.behaviors.CustomEvent ", "users.behaviors.CustomEvent"),
+        ("Custom Event", "e.g. users.behaviors.CustomEvent"),
+        ("", "e.g. users.behaviors.CustomEvent"),
+    ] {
+        assert_eq!(
+            changed("users.behaviors.CustomEvent", written),
+            format!("7: event_types: \"{written}\" is no event type: write {right}\n")
+        );
+    }
+}
+
+#[test]
 fn a_budget_in_dollars_wants_a_price_and_says_nothing_of_one_that_is_wrong() {
     let budget = "[budget]\nusd_per_day = 25.00\n";
     let without_price = RIGHT.split("[price]").next().unwrap_or_default();
