@@ -115,7 +115,7 @@ pub struct StandIn {
 impl StandIn {
     /// Reads a schema.
     pub fn new(schema: &Value) -> Result<Self, Limit> {
-        let validator = jsonschema::validator_for(schema)
+        let validator = crate::schema::validator(schema)
             .map_err(|error| Place::default().limit(format!("read the schema ({error})")))?;
         Ok(Self { schema: schema.clone(), validator, forms: Default::default() })
     }

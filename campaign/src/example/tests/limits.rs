@@ -58,11 +58,6 @@ fn what_no_model_could_write_is_said_as_the_schemas_own_contradiction() {
             "\"/properties/a\": together",
         ),
         (json!({ "enum": ["", " "] }), "\"/a\": only a text fits that shows nothing"),
-        (
-            json!({ "oneOf": [{ "type": "string", "maxLength": 9, "format": "date" },
-                              { "type": "string", "maxLength": 9, "format": "time" }] }),
-            "\"/properties/a\": together, these leave nothing: oneOf",
-        ),
     ] {
         let limit = written(property.clone()).expect_err("cannot be made").to_string();
         let said = format!("no answer fits the schema, whoever writes it: {said}");
