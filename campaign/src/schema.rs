@@ -20,6 +20,4 @@ mod validator;
 pub(crate) use contradictions::contradictions;
 pub(crate) use faults::faults;
 pub(crate) use parts::step;
-#[cfg(test)]
-pub(crate) use validator::validator;
-pub(crate) use validator::{compiled, unknown_formats};
+pub(crate) use validator::{compiled, unknown_formats, validator};
