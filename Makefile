@@ -59,12 +59,12 @@ test-rust: target/python/ready $(NODE_OF_TESTS) browser ## run the Rust tests
 
 .PHONY: test-infra
 test-infra: infra/node_modules target/python/ready ## run the tests of the AWS stack
-	npm --prefix infra test
+	env -u CAMPAIGNS npm --prefix infra test
 
 .PHONY: test-deployment
 test-deployment: infra/node_modules target/ministack/ready ## deploy to an emulated AWS and use it; takes minutes
 	env -u CAMPAIGNS cargo test --workspace --locked --quiet --no-run
-	npm --prefix infra run --silent test-deployment
+	env -u CAMPAIGNS npm --prefix infra run --silent test-deployment
 
 .PHONY: bench
 bench: target/python/ready ## measure; writes ingest, processor, liquid, quota, shard, generate, api and scale .json to target/bench

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 
-import { miniStack, program } from './paths.js';
+import { CAMPAIGNS, miniStack, program } from './paths.js';
 import { Process } from './process.js';
 import { until } from './until.js';
 
@@ -28,7 +28,7 @@ export class Emulator {
   /** Starts both on free ports of loopback, with their files in `folder`. */
   static async start(folder: string): Promise<Emulator> {
     const log = join(folder, 'bedrock.log');
-    const standIn = Process.start(program('local'), ['bedrock', '--port', '0'], log);
+    const standIn = Process.start(program('local'), ['bedrock', '--port', '0', '--campaigns', CAMPAIGNS], log);
     const processes = [standIn];
     try {
       const bedrock = await until('the stand-in for Bedrock says where it is', async () => {
