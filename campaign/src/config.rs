@@ -5,6 +5,7 @@ pub(crate) mod paths;
 mod toml;
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -99,6 +100,15 @@ pub struct Trigger {
     pub event_types: BTreeSet<String>,
     /// What else must hold.
     pub when: Option<Expression>,
+}
+
+impl fmt::Display for Trigger {
+    /// The event types, and the condition if there is one.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let types: Vec<&str> = self.event_types.iter().map(String::as_str).collect();
+        f.write_str(&types.join(", "))?;
+        self.when.as_ref().map_or(Ok(()), |when| write!(f, " with {}", when.text.trim()))
+    }
 }
 
 /// A condition in the Common Expression Language (CEL, <https://cel.dev>) over `event`,

@@ -220,13 +220,8 @@ async fn show_example(arguments: &Arguments, pipeline: &Pipeline) -> anyhow::Res
 fn nothing_triggered(pipeline: &Pipeline) -> String {
     let read = pipeline.totals.event_types().into_iter();
     let read: Vec<String> = read.map(|(name, n)| format!("  {name}: {n}")).collect();
-    let wanted = pipeline.campaigns.iter().map(|campaign| {
-        let trigger = &campaign.config.trigger;
-        let types: Vec<&str> = trigger.event_types.iter().map(String::as_str).collect();
-        let when = trigger.when.as_ref();
-        let when = when.map_or(String::new(), |when| format!(" with {}", when.text.trim()));
-        format!("  {}: {}{when}", campaign.name, types.join(", "))
-    });
+    let wanted = pipeline.campaigns.iter();
+    let wanted = wanted.map(|campaign| format!("  {}: {}", campaign.name, campaign.config.trigger));
     let wanted: Vec<String> = wanted.collect();
     format!(
         "No event triggered a campaign. Events read, by type:\n{}\nWhat campaigns look at:\n{}\n\

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use contract::metrics;
+use contract::metrics::{self, Counts};
 use processor::handler::Processor;
 use tokio::time::Instant;
 
@@ -36,10 +36,10 @@ impl Standstill {
 
     /// What is waited for, a sentence each; nothing while something moves.
     pub fn sentences(&self) -> Vec<String> {
-        if self.is_moving() {
+        let counts = self.totals.counts();
+        if self.is_moving(&counts) {
             return Vec::new();
         }
-        let counts = self.totals.counts();
         let objects =
             get(&self.totals.notified).saturating_sub(get(&self.totals.notifications_done));
         let on_stream = counts.get(metrics::STREAM_RECORDS);
@@ -48,8 +48,7 @@ impl Standstill {
     }
 
     /// Tells whether something moved of late.
-    fn is_moving(&self) -> bool {
-        let counts = self.totals.counts();
+    fn is_moving(&self, counts: &Counts) -> bool {
         let progress = [
             get(&self.totals.notifications_done),
             get(&self.totals.records_done),

@@ -23,14 +23,7 @@ pub fn check(folder: &Path, unknown_events: bool) -> anyhow::Result<ExitCode> {
     })?;
     for compiled in &campaigns {
         let config = &compiled.campaign.config;
-        let types: Vec<&str> = config.trigger.event_types.iter().map(String::as_str).collect();
-        let when = config.trigger.when.as_ref();
-        say(format_args!(
-            "{}: ok, on {}{}",
-            compiled.campaign.name,
-            types.join(", "),
-            when.map_or(String::new(), |when| format!(" with {}", when.text.trim()))
-        ));
+        say(format_args!("{}: ok, on {}", compiled.campaign.name, config.trigger));
         if !compiled.required.is_empty() {
             let required: Vec<&str> = compiled.required.iter().map(String::as_str).collect();
             let whose =

@@ -78,11 +78,12 @@ fn of_records(campaign: &Arc<CompiledCampaign>, own: &[&UserRecord]) -> Vec<Seen
         let (past, cut) = Past::of(event_type, event, &campaign.campaign.config.fields);
         let seen = || campaign.condition.as_ref().map(|when| when.explain(event_type, event));
         let is_of_type = campaign.campaign.config.trigger.event_types.contains(event_type);
-        if DELETIONS.contains(&event_type) {
+        let is_deletion = DELETIONS.contains(&event_type);
+        if is_deletion {
             state = State { deleted_at: Some(event.time), ..State::default() };
         }
         let outcome = match campaign.is_triggered_by(event_type, event) {
-            _ if DELETIONS.contains(&event_type) => Outcome::Deletes,
+            _ if is_deletion => Outcome::Deletes,
             _ if !is_of_type => Outcome::OtherType,
             Ok(false) => Outcome::NotMet(seen().unwrap_or_default()),
             Err(error) => Outcome::NotEvaluated(error.to_string(), seen().unwrap_or_default()),

@@ -32,6 +32,7 @@ use serde_json::{Map, Value};
 use crate::arguments::{Bedrock, Preview};
 use crate::message::{self, Written};
 use crate::say;
+use choice::Choice;
 pub(crate) use choice::{asking, similar_user};
 use shown::{Example, ShowingModel};
 
@@ -61,18 +62,18 @@ pub async fn preview(arguments: &Preview) -> anyhow::Result<ExitCode> {
         bail!("say --events FILE_OR_FOLDER, or put events into {}", file.display());
     }
     let records = events::read(&file, wanted)?;
-    let chosen = choice::choose(campaign, (&file, &records), arguments)?;
+    let Choice { users, shown } = choice::choose(campaign, (&file, &records), arguments)?;
     let show = Show { arguments, campaign, campaigns: &campaigns, attributes };
     let mut prompts: BTreeMap<String, String> = BTreeMap::new();
     let mut all_answered = true;
-    for (n, (user_id, seen)) in chosen.iter().enumerate() {
+    for (n, (user_id, seen)) in shown.iter().enumerate() {
         if n > 0 {
-            section(&format!("user {} of {}", n + 1, chosen.len()));
+            section(&format!("user {} of {}", n + 1, shown.len()));
         }
         let Some((trigger, history)) = choice::asking(seen) else {
             bail!(choice::nothing_asks(campaign, user_id, seen));
         };
-        choice::tell(campaign, &records, (user_id, seen), trigger);
+        choice::tell(campaign, users, (user_id, seen), (trigger, history));
         let rendered = campaign.prompt.preview(history)?;
         if let Some(other) = prompts.get(&rendered.text) {
             say(format_args!("the same prompt as of user {other}, and the same answer"));

@@ -6,7 +6,7 @@
 use std::process::ExitCode;
 
 use anyhow::bail;
-use campaign::wanted_fields;
+use campaign::{Campaign, wanted_fields};
 
 use crate::arguments::Why;
 use crate::outcome::{self, Outcome, Seen};
@@ -31,14 +31,8 @@ pub fn why(arguments: &Why) -> anyhow::Result<ExitCode> {
     }
     for campaign in &campaigns {
         let seen = outcome::of_user(campaign, &records, &arguments.user);
-        let config = &campaign.campaign.config;
-        let when = config.trigger.when.as_ref();
-        say(format_args!(
-            "{}, on {}{}",
-            campaign.campaign.name,
-            Vec::from_iter(config.trigger.event_types.iter().map(String::as_str)).join(", "),
-            when.map_or(String::new(), |when| format!(" with {}", when.text.trim()))
-        ));
+        let Campaign { name, config, .. } = &campaign.campaign;
+        say(format_args!("{name}, on {}", config.trigger));
         for event in &seen {
             say(format_args!("  {}: {}", event.named(), event.reason(campaign)));
         }

@@ -3,16 +3,10 @@
 //!
 //! It quotes the event: for a person's screen, and never for a log.
 
-use cel::common::ast::operators::{
-    EQUALS, GREATER, GREATER_EQUALS, IN, LESS, LESS_EQUALS, NOT_EQUALS,
-};
 use cel::common::ast::{EntryExpr, Expr, LiteralValue};
 use serde_json::Value;
 
-use super::names::field_path;
-
-/// Operators between two values.
-const COMPARISONS: [&str; 7] = [EQUALS, NOT_EQUALS, GREATER, GREATER_EQUALS, LESS, LESS_EQUALS, IN];
+use super::names::{COMPARISONS, field_path};
 
 /// Longest part of a text that is quoted, in characters.
 const MAX_QUOTED_CHARS: usize = 60;

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use cel::IdedExpr;
-use cel::common::ast::operators::{EQUALS, IN, INDEX, NOT_EQUALS};
+use cel::common::ast::operators::{
+    EQUALS, GREATER, GREATER_EQUALS, IN, INDEX, LESS, LESS_EQUALS, NOT_EQUALS,
+};
 use cel::common::ast::{EntryExpr, Expr, LiteralValue};
 
 /// The one variable.
@@ -25,6 +27,10 @@ pub(super) const FUNCTIONS: [&str; 12] = [
     "type",
     "uint",
 ];
+
+/// Operators between two values, whose outcome is true or false.
+pub(super) const COMPARISONS: [&str; 7] =
+    [EQUALS, NOT_EQUALS, GREATER, GREATER_EQUALS, LESS, LESS_EQUALS, IN];
 
 /// The function that tells the type of a value.
 const TYPE: &str = "type";

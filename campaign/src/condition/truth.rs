@@ -3,16 +3,10 @@
 use std::collections::BTreeSet;
 
 use cel::IdedExpr;
-use cel::common::ast::operators::{
-    CONDITIONAL, EQUALS, GREATER, GREATER_EQUALS, IN, LESS, LESS_EQUALS, LOGICAL_AND, LOGICAL_NOT,
-    LOGICAL_OR, NOT_EQUALS,
-};
+use cel::common::ast::operators::{CONDITIONAL, LOGICAL_AND, LOGICAL_NOT, LOGICAL_OR};
 use cel::common::ast::{Expr, LiteralValue};
 
-use super::names::field_path;
-
-/// Operators whose outcome is true or false.
-const COMPARISONS: [&str; 7] = [EQUALS, NOT_EQUALS, GREATER, GREATER_EQUALS, LESS, LESS_EQUALS, IN];
+use super::names::{COMPARISONS, field_path};
 
 /// Functions whose outcome is true or false.
 const QUESTIONS: [&str; 4] = ["bool", "contains", "endsWith", "startsWith"];

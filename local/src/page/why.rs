@@ -14,7 +14,9 @@ use contract::user_record::Event;
 use serde_json::{Value, json};
 
 use super::{Item, number, text};
+use crate::arguments::Bedrock;
 use crate::metrics::Metrics;
+use crate::run;
 
 /// What the stand-in's texts begin with.
 const MARKS: [&str; 2] = [campaign::example::MARK, campaign::example::SHORT_MARK];
@@ -92,7 +94,7 @@ fn named(model: &str, is_marked: bool, run_has_stand_in: Option<bool>) -> String
 }
 
 fn stand_in(model: &str) -> String {
-    format!("the stand-in for Bedrock (no model: made-up text), in place of {model}")
+    format!("{}, in place of {model}", run::writer(Bedrock::StandIn))
 }
 
 /// Tells whether a content says of itself that it is the stand-in's.

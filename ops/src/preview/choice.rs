@@ -18,14 +18,23 @@ pub(super) const UNKNOWN_USER: &str = "unknown-user";
 /// Most users, and most events, that are told of.
 const MAX_TOLD: usize = 10;
 
+/// Whose events are shown.
+pub(super) struct Choice {
+    /// All users who have events.
+    pub(super) users: usize,
+    /// Those who are shown, with what becomes of their events.
+    pub(super) shown: Vec<(String, Vec<Seen>)>,
+}
+
 /// The users whose events are shown, and what becomes of them: the one that was named, or
 /// those who have the newest events that ask for content.
 pub(super) fn choose(
     campaign: &Arc<CompiledCampaign>,
     (file, records): (&Path, &[UserRecord]),
     arguments: &Preview,
-) -> anyhow::Result<Vec<(String, Vec<Seen>)>> {
+) -> anyhow::Result<Choice> {
     let mut of_all = outcome::by_user(campaign, records);
+    let users = of_all.len();
     if of_all.is_empty() {
         bail!("{} holds no event of a user", file.display());
     }
@@ -34,7 +43,7 @@ pub(super) fn choose(
             let similar = similar_user(records, user_id);
             bail!("no event of user {user_id} in {}{similar}", file.display());
         };
-        return Ok(vec![(user_id.clone(), seen)]);
+        return Ok(Choice { users, shown: vec![(user_id.clone(), seen)] });
     }
     let newest = |seen: &[Seen]| asking(seen).map(|(trigger, _)| trigger.time);
     let mut asking: Vec<_> = of_all.iter().filter(|(_, seen)| newest(seen).is_some()).collect();
@@ -43,7 +52,8 @@ pub(super) fn choose(
     }
     asking.sort_by_key(|(_, seen)| std::cmp::Reverse(newest(seen)));
     let chosen = asking.into_iter().take(arguments.users.into());
-    Ok(chosen.map(|(user_id, seen)| ((*user_id).to_owned(), seen.clone())).collect())
+    let shown = chosen.map(|(user_id, seen)| ((*user_id).to_owned(), seen.clone())).collect();
+    Ok(Choice { users, shown })
 }
 
 /// The newest event that asks for content, and the history that it is written from.
@@ -59,19 +69,18 @@ pub(crate) fn asking(seen: &[Seen]) -> Option<(&Seen, &[Past])> {
 /// Says whose events are shown, and what became of the events that do not ask.
 pub(super) fn tell(
     campaign: &CompiledCampaign,
-    records: &[UserRecord],
+    users: usize,
     (user_id, seen): (&str, &[Seen]),
-    trigger: &Seen,
+    (trigger, history): (&Seen, &[Past]),
 ) {
-    let users: BTreeSet<&str> = records.iter().map(|record| record.user_id.as_str()).collect();
-    let others = match users.len() - 1 {
+    let others = match users - 1 {
         0 => String::new(),
         n => format!(" ({n} other users in the file: --user picks one, --users shows several)"),
     };
-    let events = asking(seen).map_or(0, |(_, history)| history.len());
     say(format_args!(
-        "user {user_id}{others}, event {}: {events} of at most {} events remembered",
+        "user {user_id}{others}, event {}: {} of at most {} events remembered",
         trigger.named(),
+        history.len(),
         campaign.campaign.config.history
     ));
     let told = |event: &&Seen| {
@@ -93,14 +102,18 @@ pub(super) fn tell(
 /// Why none of a user's events asks for content.
 pub(super) fn nothing_asks(campaign: &CompiledCampaign, user_id: &str, seen: &[Seen]) -> String {
     let of_type = seen.iter().filter(|event| event.outcome != Outcome::OtherType);
-    let reasons: Vec<String> = of_type
-        .take(MAX_TOLD)
-        .map(|event| format!("\n  {} {}", event.named(), event.reason(campaign)))
-        .collect();
+    let reasons = reasons(campaign, of_type);
     if reasons.is_empty() {
         return format!("no event of user {user_id} {}", types(campaign, seen.iter()));
     }
-    format!("none of the events of user {user_id} asks for content:{}", reasons.concat())
+    format!("none of the events of user {user_id} asks for content:{reasons}")
+}
+
+/// The first of some events, a line each, with what becomes of them.
+fn reasons<'s>(campaign: &CompiledCampaign, seen: impl Iterator<Item = &'s Seen>) -> String {
+    seen.take(MAX_TOLD)
+        .map(|event| format!("\n  {} {}", event.named(), event.reason(campaign)))
+        .collect()
 }
 
 fn nobody_asks(
@@ -121,11 +134,7 @@ fn nobody_asks(
              required in campaign.toml, or give the prompt a default"
         );
     }
-    let reasons: Vec<String> = of_type
-        .take(MAX_TOLD)
-        .map(|event| format!("\n  {} {}", event.named(), event.reason(campaign)))
-        .collect();
-    format!("no event in {file} asks for content:{}", reasons.concat())
+    format!("no event in {file} asks for content:{}", reasons(campaign, of_type))
 }
 
 /// The types that are there beside those that are wanted.
