@@ -83,11 +83,17 @@ impl Wanted<'_> {
         }
         let known = self.formats.iter().find(|format| formats::is_known(format));
         if let Some(format) = known {
-            let proposals = formats::proposals(format, self.phrase(), self.least, dice);
-            return proposals
-                .into_iter()
-                .find(|text| fits(text))
-                .or_else(|| self.patterned(dice, fits));
+            // A number in front is within the part of the words that an address takes.
+            let words = format!("{} {}", self.number(), self.phrase());
+            let mut fitting = formats::proposals(format, &words, self.least, dice);
+            fitting.retain(|text| fits(text));
+            let nth = self.variant % fitting.len().max(1);
+            return fitting.into_iter().nth(nth).or_else(|| self.patterned(dice, fits));
+        }
+        // Where there is room for a mark alone, only letters differ from it.
+        let letter = self.letter().filter(|letter| fits(letter));
+        if letter.is_some() {
+            return letter;
         }
         let mark = self.mark();
         let opening = OPENINGS[(dice.below(OPENINGS.len()) + self.nth) % OPENINGS.len()];
@@ -103,6 +109,14 @@ impl Wanted<'_> {
             .or_else(|| self.forms(&marks, opening, fits))
             .or_else(|| self.patterned(dice, fits))
             .or_else(|| self.forms(&[""], opening, fits))
+    }
+
+    /// A letter in the place of a text that has room for a mark only and was written before,
+    /// as often as the text must be long.
+    fn letter(&self) -> Option<String> {
+        let nth = self.variant.checked_sub(1).filter(|_| self.most() <= chars(SHORT_MARK))?;
+        let letter = ('a'..='z').nth(nth)?;
+        Some(String::from(letter).repeat(self.least.max(1)))
     }
 
     /// What is wanted, for whoever reads that it cannot be made.
@@ -203,11 +217,13 @@ impl Wanted<'_> {
             [self.written(mark, opening), brief]
         };
         let texts: Vec<String> = marks.iter().flat_map(written).collect();
-        let ended = |text: String| {
-            let text = text.trim_end_matches(['.', ' ']).to_owned();
-            ENDINGS.iter().map(move |end| {
+        let ended = |whole: String| {
+            let text = whole.trim_end_matches(['.', ' ']).to_owned();
+            let ended = ENDINGS.iter().map(move |end| {
                 format!("{}{end}", at_words(&text, most.saturating_sub(chars(end))))
-            })
+            });
+            // Its points may be what makes it long enough.
+            ended.chain([whole])
         };
         let formed = FORMS.iter().flat_map(|form| texts.iter().map(|text| form(text)));
         formed.flat_map(ended).find(|text| fits(text))
