@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::ask::Ask;
 use crate::user_record::UserRecord;
 
 /// Version written by this build.
@@ -96,6 +97,22 @@ pub enum Input {
         /// The events, as many of the latest as fit in a message.
         user_records: Vec<UserRecord>,
     },
+    /// An ask for which no valid content could be made.
+    Ask {
+        /// The ask.
+        ask: Ask,
+        /// Event that would have been answered, if one is remembered.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        event_id: Option<String>,
+        /// Hash of what the model was asked, if it was.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        prompt_hash: Option<String>,
+    },
+    /// A message on a queue of asks that could not be decoded.
+    AskMessage {
+        /// The message as it came, cut to fit the queue.
+        body: String,
+    },
 }
 
 impl DeadLetter {
@@ -122,13 +139,13 @@ impl DeadLetter {
         let mut without_payload = self.clone();
         match &mut without_payload.input {
             Input::StreamRecord { data_base64, .. } => *data_base64 = None,
-            Input::Notification { body } => body.clear(),
+            Input::Notification { body } | Input::AskMessage { body } => body.clear(),
             Input::Unit { user_records, .. } => {
                 // The latest events say most of what is missing.
                 drop_older_half(user_records);
                 return without_payload.encode();
             }
-            Input::Object { .. } | Input::Event { .. } => {}
+            Input::Object { .. } | Input::Event { .. } | Input::Ask { .. } => {}
         }
         to_json(&without_payload)
     }

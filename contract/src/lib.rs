@@ -7,6 +7,7 @@
 //! - [`user_record`] — what `ingest` puts on the stream and `processor` takes off.
 //! - [`aggregation`] — how many of them share one stream record.
 //! - [`content`] — what `processor` stores and `api` serves.
+//! - [`ask`] — what waits for content that could not be made at once.
 //! - [`dead_letter`] — what is kept of input that could not be processed.
 //! - [`local`] — what a running `local` tells load tests.
 //! - [`mod@env`] — how a program reads its settings from the environment.
@@ -14,6 +15,7 @@
 //! - [`event_id`], [`digest`] — how events are named, and what must not be said.
 
 pub mod aggregation;
+pub mod ask;
 pub mod content;
 pub mod dead_letter;
 pub mod digest;

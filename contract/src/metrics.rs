@@ -75,6 +75,15 @@ pub const USERS_DELETED: &str = "users_deleted";
 /// Messages put on the dead-letter queue.
 pub const DEAD_LETTERS: &str = "dead_letters";
 
+/// Asks put on a queue for events.
+pub const ASKS_PARKED: &str = "asks_parked";
+/// Asks taken up, every delivery counted; the sum of all [`AskFate`] counters.
+pub const ASKS_RECEIVED: &str = "asks_received";
+/// Asks that cannot be decoded; each is a dead letter.
+pub const POISON_ASKS: &str = "poison_asks";
+/// Campaigns that the account was denied the model for, from which on they wait some minutes.
+pub const CAMPAIGNS_HALTED: &str = "campaigns_halted";
+
 /// Calls of the api; the sum of the four that follow.
 pub const CALLS_RECEIVED: &str = "calls_received";
 /// Calls that got what they asked for, or fallback content in its place.
@@ -119,8 +128,12 @@ pub enum Fate {
     Deleted,
     /// It deleted content.
     Deletion,
+    /// It is no trigger, and was noted for what it ends: an ask that waits, or content.
+    Noted,
     /// Its content is stored.
     Stored,
+    /// It is remembered, and an ask for its content waits.
+    Parked,
     /// It was given up; a dead letter says why.
     DeadLettered,
     /// It goes back to the stream and will be delivered again.
@@ -129,7 +142,7 @@ pub enum Fate {
 
 impl Fate {
     /// Every fate, in order.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::NoTrigger,
         Self::Coalesced,
         Self::Duplicate,
@@ -139,7 +152,9 @@ impl Fate {
         Self::OverBudget,
         Self::Deleted,
         Self::Deletion,
+        Self::Noted,
         Self::Stored,
+        Self::Parked,
         Self::DeadLettered,
         Self::Returned,
     ];
@@ -156,10 +171,78 @@ impl Fate {
             Self::OverBudget => "events_skipped_over_budget",
             Self::Deleted => "events_skipped_deleted",
             Self::Deletion => "events_deletion",
+            Self::Noted => "events_noted",
             Self::Stored => "events_stored",
+            Self::Parked => "events_parked",
             Self::DeadLettered => "events_dead_lettered",
             Self::Returned => "events_returned",
         }
+    }
+}
+
+/// What became of one ask when it was taken up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum AskFate {
+    /// Its content is stored.
+    Stored,
+    /// There is content for the user's newest event already.
+    Answered,
+    /// The user got content too short a time before.
+    Cooldown,
+    /// The prompt says nothing, or the campaign asks for nothing any more.
+    Incomplete,
+    /// The campaign has spent its budget of the day.
+    OverBudget,
+    /// Nothing is remembered of the user, who was deleted or whose content has ended.
+    Deleted,
+    /// The user did since what ends the ask.
+    Unless,
+    /// Another ask for the same waits.
+    Superseded,
+    /// It waits again.
+    ParkedAgain,
+    /// It was given up; a dead letter says why.
+    DeadLettered,
+    /// It goes back to its queue, and will be delivered again.
+    Returned,
+}
+
+impl AskFate {
+    /// Every fate, in order.
+    pub const ALL: [Self; 11] = [
+        Self::Stored,
+        Self::Answered,
+        Self::Cooldown,
+        Self::Incomplete,
+        Self::OverBudget,
+        Self::Deleted,
+        Self::Unless,
+        Self::Superseded,
+        Self::ParkedAgain,
+        Self::DeadLettered,
+        Self::Returned,
+    ];
+
+    /// Name of the counter.
+    pub const fn metric(self) -> &'static str {
+        match self {
+            Self::Stored => "asks_stored",
+            Self::Answered => "asks_skipped_answered",
+            Self::Cooldown => "asks_skipped_cooldown",
+            Self::Incomplete => "asks_skipped_incomplete",
+            Self::OverBudget => "asks_skipped_over_budget",
+            Self::Deleted => "asks_skipped_deleted",
+            Self::Unless => "asks_skipped_unless",
+            Self::Superseded => "asks_skipped_superseded",
+            Self::ParkedAgain => "asks_parked_again",
+            Self::DeadLettered => "asks_dead_lettered",
+            Self::Returned => "asks_returned",
+        }
+    }
+
+    /// Whether the ask is over: it does not wait any more.
+    pub const fn is_over(self) -> bool {
+        !matches!(self, Self::ParkedAgain | Self::Returned)
     }
 }
 
@@ -189,6 +272,17 @@ impl Counts {
     /// Adds up the fates of events; equals [`EVENTS_RECEIVED`] after every invocation.
     pub fn fates(&self) -> u64 {
         Fate::ALL.iter().map(|fate| self.get(fate.metric())).sum()
+    }
+
+    /// Adds up the fates of asks; equals [`ASKS_RECEIVED`] after every invocation.
+    pub fn ask_fates(&self) -> u64 {
+        AskFate::ALL.iter().map(|fate| self.get(fate.metric())).sum()
+    }
+
+    /// Asks that are over: those that were parked for events, less these, wait.
+    pub fn asks_over(&self) -> u64 {
+        let over = AskFate::ALL.iter().filter(|fate| fate.is_over());
+        over.map(|fate| self.get(fate.metric())).sum()
     }
 
     /// The counters by their names.
