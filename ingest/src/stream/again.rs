@@ -162,9 +162,13 @@ pub fn records_of(input: &Input, now_ms: u64) -> Result<Vec<Record>, Stays> {
             unpacked(partition_key, data)
         }
         Input::StreamRecord { .. }
+        | Input::Ask { .. }
+        | Input::AskMessage { .. }
         | Input::Object { .. }
         | Input::Notification { .. }
-        | Input::Event { .. } => Vec::new(),
+        | Input::Event { .. }
+        | Input::Ask { .. }
+        | Input::AskMessage { .. } => Vec::new(),
     };
     if records.is_empty() { Err(Stays::NoRecord) } else { Ok(records) }
 }
