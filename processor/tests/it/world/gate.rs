@@ -266,6 +266,14 @@ impl<T: Coordination> Coordination for Gated<Arc<T>> {
         gated!(self, self.inner.correct(budget, by))
     }
 
+    async fn notices(&self, names: &[String]) -> Result<HashMap<String, u64>, TableError> {
+        gated!(self, self.inner.notices(names))
+    }
+
+    async fn give_notice(&self, name: &str, now: u64, until: u64) -> Result<bool, TableError> {
+        gated!(self, self.inner.give_notice(name, now, until))
+    }
+
     async fn is_marked(&self, name: &str) -> Result<bool, TableError> {
         gated!(self, self.inner.is_marked(name))
     }
