@@ -1,7 +1,7 @@
 //! A campaign made ready for use: template, condition and schema compiled, fallback
 //! checked.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::prompt::Prompt;
 use crate::prompt_hash::Parameters;
 use crate::schema::travelling::{self, Irreducible, TravellingSchema};
 use crate::warnings::{self, Look};
-use crate::{Campaign, fallback, field, message, prompt, safe_text, schema};
+use crate::{Campaign, config, fallback, field, message, prompt, safe_text, schema};
 
 /// A campaign that can be generated for.
 #[derive(Debug)]
@@ -28,6 +28,10 @@ pub struct CompiledCampaign {
     pub campaign: Campaign,
     /// What an event of its types must fulfil besides.
     pub condition: Option<Condition>,
+    /// Which events end what waits.
+    pub unless: Option<Condition>,
+    /// Which events take content out of service.
+    pub retract_when: Option<Condition>,
     /// The prompt's template.
     pub prompt: Prompt,
     /// The standing instructions, rendered.
@@ -91,15 +95,17 @@ fn compile(draft: Draft, faults: &mut Vec<Fault>) -> Option<CompiledCampaign> {
     let mut blame = |file: &str, line: Option<usize>, reason: String| {
         faults.push(Fault::new(&folder.join(file), line, reason));
     };
-    let condition = match draft.named.when.as_ref().map(Condition::compile).transpose() {
-        Ok(condition) => condition,
-        Err(wrong) => {
-            for (line, reason) in wrong {
-                blame("campaign.toml", Some(line), reason);
+    let mut conditions = BTreeMap::new();
+    for (setting, expression) in draft.named.conditions() {
+        match Condition::compile(setting, expression) {
+            Ok(condition) => drop(conditions.insert(setting, condition)),
+            Err(wrong) => {
+                for (line, reason) in wrong {
+                    blame("campaign.toml", Some(line), reason);
+                }
             }
-            None
         }
-    };
+    }
     let fields: Option<BTreeSet<String>> = draft.named.paths();
     let mut blame_all = |file: &str, found: Vec<dialect::Fault>| {
         for fault in found {
@@ -131,6 +137,9 @@ fn compile(draft: Draft, faults: &mut Vec<Fault>) -> Option<CompiledCampaign> {
     let campaign = draft.finish()?;
     let (prompt, validator, reduced, system) = (prompt?, validator?, reduced?, system?);
     let required = campaign.config.required.clone().unwrap_or_else(|| prompt.printed_bare.clone());
+    let condition = conditions.remove(config::WHEN);
+    let unless = conditions.remove(config::UNLESS);
+    let retract_when = conditions.remove(config::RETRACT_WHEN);
     let warnings = warnings::of(&Look {
         folder: &folder,
         campaign: &campaign,
@@ -144,6 +153,8 @@ fn compile(draft: Draft, faults: &mut Vec<Fault>) -> Option<CompiledCampaign> {
     let parameters = Parameters::new(&campaign, &system);
     Some(CompiledCampaign {
         condition,
+        unless,
+        retract_when,
         prompt,
         system,
         validator,
@@ -186,11 +197,11 @@ fn compile_schema(
 }
 
 /// The personal fields that some campaign asks for, by their top-level names: those that
-/// its prompt may see, and those that its condition looks at.
+/// its prompt may see, and those that its conditions look at.
 pub fn wanted_fields(campaigns: &[Arc<CompiledCampaign>]) -> BTreeSet<String> {
     let fields = campaigns.iter().flat_map(|each| &each.campaign.config.fields);
     let first = |field: &String| field.split('.').next().unwrap_or(field).to_owned();
-    let conditions = campaigns.iter().filter_map(|each| each.condition.as_ref());
+    let conditions = campaigns.iter().flat_map(|each| each.conditions());
     fields.map(first).chain(conditions.flat_map(Condition::fields).cloned()).collect()
 }
 
@@ -201,6 +212,33 @@ impl CompiledCampaign {
             return Ok(false);
         }
         self.condition.as_ref().map_or(Ok(true), |condition| condition.holds(event_type, event))
+    }
+
+    /// Tells whether an event ends what waits for an event before it. One that triggers the
+    /// campaign ends nothing: what waits is from then on what waits for it.
+    pub fn ends(&self, event_type: &str, event: &Event) -> Result<bool, NotEvaluated> {
+        self.takes_back(self.unless.as_ref(), event_type, event)
+    }
+
+    /// Tells whether an event takes content out of service that was written for one before
+    /// it. One that triggers the campaign does not: its content takes the other's place.
+    pub fn retracts(&self, event_type: &str, event: &Event) -> Result<bool, NotEvaluated> {
+        self.takes_back(self.retract_when.as_ref(), event_type, event)
+    }
+
+    fn takes_back(
+        &self,
+        condition: Option<&Condition>,
+        event_type: &str,
+        event: &Event,
+    ) -> Result<bool, NotEvaluated> {
+        let Some(condition) = condition else { return Ok(false) };
+        let holds = condition.holds(event_type, event)?;
+        Ok(holds && !self.is_triggered_by(event_type, event).unwrap_or(false))
+    }
+
+    fn conditions(&self) -> impl Iterator<Item = &Condition> {
+        [&self.condition, &self.unless, &self.retract_when].into_iter().flatten()
     }
 
     /// The fields that the prompt needs and a remembered event lacks, because they are not

@@ -64,7 +64,8 @@ impl KnownEvents {
             }
         }
         let when = draft.named.when.as_ref();
-        let condition = when.and_then(|when| Some((when.line, Condition::compile(when).ok()?)));
+        let condition =
+            when.and_then(|when| Some((when.line, Condition::compile("condition", when).ok()?)));
         if let Some((line, condition)) = condition {
             let wrong = wrong_in_condition(&condition, &of_campaign).into_iter();
             let wrong = wrong.map(|wrong| format!("condition: {wrong}"));

@@ -53,7 +53,7 @@ use notices::Notices;
 use refusals::Refusals;
 use waits::Waits;
 
-pub use generation::{MAX_FAILED_CALLS, MAX_FAILED_CALLS_WITHOUT_ANSWERS};
+pub use generation::MAX_FAILED_CALLS;
 
 /// Waits between two looks at somebody else's answer.
 const POLLS: ExponentialBuilder = ExponentialBuilder::new()
@@ -356,7 +356,7 @@ impl Answers {
         // Of many that are denied at once one says so, whether the others hear of it or not.
         if *given.as_ref().unwrap_or(&is_news) && is_news {
             counts.add(metrics::CAMPAIGNS_HALTED, 1);
-            self.refusals.halted(name);
+            self.refusals.say_halted(name);
         }
         until_ms
     }

@@ -1,7 +1,7 @@
 //! Where each setting stands, and what is said of one that stands elsewhere or is unknown.
 
 /// Settings above the first table.
-const TOP: [&str; 13] = [
+const TOP: [&str; 15] = [
     "cache_hours",
     "cache_system",
     "cooldown_hours",
@@ -10,7 +10,9 @@ const TOP: [&str; 13] = [
     "max_tokens",
     "model_id",
     "priority",
+    "replace",
     "required",
+    "retract_when",
     "structured_output",
     "temperature",
     "timeout_seconds",
@@ -19,10 +21,10 @@ const TOP: [&str; 13] = [
 
 /// Tables with their settings.
 const TABLES: [(&str, &[&str]); 4] = [
-    ("budget", &["tokens_per_day", "usd_per_day"]),
+    ("budget", &["over_budget", "tokens_per_day", "usd_per_day"]),
     ("guardrail", &["id", "version"]),
     ("price", &["usd_per_million_input_tokens", "usd_per_million_output_tokens"]),
-    ("trigger", &["event_types", "when"]),
+    ("trigger", &["after", "event_types", "unless", "when"]),
 ];
 
 /// Settings of other tools, and what they are called here.
