@@ -37,7 +37,7 @@ use quota::clock::Clock;
 use quota::jitter::Jitter;
 use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::coordination::{Coordination, Entry, Failures, Lease, LeaseReply};
 use crate::deadline::Deadline;
@@ -335,6 +335,11 @@ impl Answers {
         if let Err(error) = given {
             tracing::debug!(error = causes::told(&error), "events may overtake asks");
         }
+    }
+
+    /// Until when asks may be taken up that are to be answered before a deadline.
+    pub(crate) fn take_until(&self, deadline: Deadline) -> Instant {
+        deadline.start_by(PATIENCE_OF_ASKS + self.latency.p99())
     }
 
     /// Until when a model is not to be asked at all, in UNIX milliseconds, as far as this

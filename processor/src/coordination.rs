@@ -71,12 +71,8 @@ pub trait Coordination: Debug + Send + Sync {
 
     /// Gives notice of something to all instances until a time (UNIX milliseconds); tells
     /// whether it is news, which it is if none stood at `now_ms`.
-    async fn give_notice(
-        &self,
-        name: &str,
-        now_ms: u64,
-        until_ms: u64,
-    ) -> Result<bool, TableError>;
+    async fn give_notice(&self, name: &str, now_ms: u64, until_ms: u64)
+    -> Result<bool, TableError>;
 
     /// Tells whether [`Coordination::mark`] was called for a name.
     async fn is_marked(&self, name: &str) -> Result<bool, TableError>;

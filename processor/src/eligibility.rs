@@ -19,7 +19,7 @@ mod asks;
 
 use std::collections::HashSet;
 
-use campaign::{Config, Past};
+use campaign::{Config, Past, Replace};
 use contract::metrics::Fate;
 
 use crate::history::merged;
@@ -157,10 +157,12 @@ enum Wish {
 impl Rules {
     /// What a campaign says.
     pub fn of(config: &Config) -> Self {
+        let after_secs = config.trigger.after.map_or(0, |after| after.as_secs());
         Self {
             history: config.history,
             cooldown_secs: i64::from(config.cooldown_hours) * 3_600,
-            ..Self::default()
+            replaces: config.replace == Replace::Newest,
+            after_secs: i64::try_from(after_secs).unwrap_or(i64::MAX),
         }
     }
 }

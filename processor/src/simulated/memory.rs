@@ -5,12 +5,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use async_trait::async_trait;
 use crate::coordination::{
     BudgetOfDay, Coordination, Entry, Failures, Lease, LeaseReply, Spending,
 };
 use crate::eligibility::{Memory as Remembered, State, WrittenFor};
 use crate::store::{Content, ContentTable, Key, TableError, WaitingAsk, Write, WriteResult};
+use async_trait::async_trait;
 
 /// Most keys of one BatchGetItem, for counting calls.
 const MAX_KEYS: usize = 100;
