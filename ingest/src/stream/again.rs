@@ -164,7 +164,9 @@ pub fn records_of(input: &Input, now_ms: u64) -> Result<Vec<Record>, Stays> {
         Input::StreamRecord { .. }
         | Input::Object { .. }
         | Input::Notification { .. }
-        | Input::Event { .. } => Vec::new(),
+        | Input::Event { .. }
+        | Input::Ask { .. }
+        | Input::AskMessage { .. } => Vec::new(),
     };
     if records.is_empty() { Err(Stays::NoRecord) } else { Ok(records) }
 }
