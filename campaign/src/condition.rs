@@ -68,6 +68,9 @@ impl Condition {
             told.collect::<Vec<_>>()
         })?;
         let names = Names::of(program.expression());
+        if let Some(reason) = bare_type(&expression.text) {
+            return Err(vec![(expression.line, format!("{setting}: {reason}"))]);
+        }
         let mut wrong = wrong_names(&names);
         let Truth { fields: truths, wrong: never } = Truth::of(program.expression());
         // What a function that is not there comes to, nobody can tell.
@@ -80,9 +83,13 @@ impl Condition {
                 "{what} is neither true nor false, so it is never met: compare it with something"
             )
         }));
+        let event_types = event_types::of(&program.expression().expr);
+        if event_types.as_ref().is_some_and(BTreeSet::is_empty) {
+            let one = "an event has one type, so it is never met: write || between types, or event.type in [...]";
+            wrong.push(one.to_owned());
+        }
         if wrong.is_empty() {
             let Names { fields, paths, .. } = names;
-            let event_types = event_types::of(&program.expression().expr);
             return Ok(Self { program, event_types, fields, paths, truths });
         }
         let wrong =
@@ -168,6 +175,18 @@ fn wrong_names(names: &Names) -> Vec<String> {
         wrong.push("event must be followed by the name of a field: write event.name".to_owned());
     }
     wrong
+}
+
+/// What is said of an event type that stands in place of a condition.
+fn bare_type(text: &str) -> Option<String> {
+    let is_part = |part: &str| {
+        !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    let text = text.trim();
+    let (space, last) = text.rsplit_once('.')?;
+    let is_type = space.starts_with("users.") || last.starts_with(|c: char| c.is_ascii_uppercase());
+    let is_type = is_type && !text.starts_with("event.") && text.split('.').all(is_part);
+    is_type.then(|| format!("is an event type and no condition: write event.type == \"{text}\""))
 }
 
 /// What is said of a name that is not there.

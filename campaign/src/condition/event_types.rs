@@ -14,7 +14,6 @@ pub(super) type Types = Option<BTreeSet<String>>;
 /// The event types without which an expression is never true.
 pub(super) fn of(expr: &Expr) -> Types {
     match expr {
-        Expr::Literal(LiteralValue::Boolean(flag)) if !flag.inner() => Some(BTreeSet::new()),
         Expr::Call(call) => of_call(call),
         _ => None,
     }
@@ -60,5 +59,55 @@ fn text(expr: &Expr) -> Option<String> {
     match expr {
         Expr::Literal(LiteralValue::String(text)) => Some(text.inner().to_owned()),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::condition::Condition;
+    use crate::config::Expression;
+
+    /// The event types that a condition names, `*` for any.
+    fn named(text: &str) -> String {
+        let expression = Expression { text: text.to_owned(), line: 1 };
+        let condition = Condition::compile("unless", &expression).expect(text);
+        match condition.event_types() {
+            Some(types) => types.iter().map(String::as_str).collect::<Vec<_>>().join(" "),
+            None => "*".to_owned(),
+        }
+    }
+
+    #[test]
+    fn the_types_that_a_condition_can_be_met_by_are_those_that_it_names() {
+        for (text, expected) in [
+            ("event.type == 'a.B'", "a.B"),
+            ("'a.B' == event['type']", "a.B"),
+            ("event.type in ['a.B', 'a.C']", "a.B a.C"),
+            ("event.type == 'a.B' && event.total > 20", "a.B"),
+            ("event.total > 20 && (event.type == 'a.B' || event.type == 'a.C')", "a.B a.C"),
+            ("event.type == 'a.B' || event.type == 'a.C' && event.name == 'c'", "a.B a.C"),
+            ("event.type in ['a.B', 'a.C'] && event.type != 'a.B'", "a.B a.C"),
+            ("event.type == 'a.B' ? event.total > 1 : event.type == 'a.C'", "a.B a.C"),
+        ] {
+            assert_eq!(named(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_condition_that_does_not_bind_the_type_can_be_met_by_any() {
+        for text in [
+            "event.name == 'checkout'",
+            "event.type != 'a.B'",
+            "!(event.type == 'a.B')",
+            "event.type == 'a.B' || event.name == 'checkout'",
+            "event.type.startsWith('users.behaviors.')",
+            "event.type.contains('Purchase')",
+            "['a.B'].exists(each, each == event.type)",
+            "event.type == event.name",
+            "event.type in ['a.B', event.name]",
+            "event.properties.type == 'a.B'",
+        ] {
+            assert_eq!(named(text), "*", "{text}");
+        }
     }
 }

@@ -72,6 +72,14 @@ fn a_condition_that_could_never_be_met_is_refused_with_a_remedy() {
         ("event.name == 'a' && size(event.list)", "size() alone is neither"),
         ("event.list.filter(x, x > 1)", "a list alone is neither"),
         ("event.a == 1 ? 'yes' : 'no'", "a text alone is neither"),
+        ("event.type == 'a.B' && event.type == 'a.C'", "an event has one type, so it is never met"),
+        ("event.type == 'a.B' && event.type in ['a.C', 'a.D']", "write || between types"),
+        (
+            "users.behaviors.Purchase",
+            "is an event type and no condition: write event.type == \"users.behaviors.Purchase\"",
+        ),
+        (" ours.shop.Bought ", "write event.type == \"ours.shop.Bought\""),
+        ("properties.gift", "unknown name \"properties\": write event.properties"),
     ] {
         let said = refused(text);
         assert!(said.contains(reason), "{text}: {said}");
@@ -263,4 +271,14 @@ fn a_condition_tells_the_fields_that_it_looks_at_however_it_is_written() {
     assert_eq!(fields, ["a", "city", "email_address", "name"]);
     let paths: Vec<&str> = condition.paths().iter().map(String::as_str).collect();
     assert_eq!(paths, ["a.b", "city", "email_address", "name"]);
+}
+
+#[test]
+fn an_event_of_a_type_that_is_not_named_is_passed_over_whatever_its_fields_are() {
+    let text = "event.type == 'users.behaviors.Purchase' && event.price > 20";
+    // Otherwise each would be counted as one that the condition could not be evaluated for.
+    assert_eq!(holds(text, json!({ "price": "20" })).ok(), Some(false));
+    let text = "event.type in ['users.custom'] && event.price > 20";
+    assert!(holds(text, json!({ "price": "20" })).is_err());
+    assert_eq!(holds(text, json!({ "price": 21 })).ok(), Some(true));
 }

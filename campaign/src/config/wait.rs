@@ -66,3 +66,50 @@ pub(super) fn meant(text: &str) -> Option<Duration> {
     let is_whole = minutes >= 1.0 && minutes.fract() == 0.0 && minutes < 1e6;
     is_whole.then(|| Duration::from_secs(minutes as u64 * MINUTE))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_read_as_it_is_written() {
+        for (text, secs) in
+            [("1m", 60), ("30m", 1_800), ("2h", 7_200), ("36h", 129_600), ("3d", 259_200)]
+        {
+            let wait = read(text).expect(text);
+            assert_eq!((wait.as_secs(), written(wait).as_str()), (secs, text), "{text}");
+        }
+        assert_eq!(written(Duration::from_secs(48 * HOUR)), "2d");
+        assert_eq!(read("0h"), Some(Duration::ZERO));
+        for text in
+            ["", "h", "2", "2 h", " 2h", "2H", "-2h", "+2h", "1.5h", "2s", "2w", "h2", "２h"]
+        {
+            assert_eq!(read(text), None, "{text}");
+        }
+        assert_eq!(read("99999999999999999999m"), None);
+        assert_eq!(read("999999999999999999d"), None);
+    }
+
+    #[test]
+    fn a_wait_is_found_in_what_people_write() {
+        for (text, right) in [
+            ("2 hours", "2h"),
+            ("2H", "2h"),
+            ("120min", "2h"),
+            ("90 mins", "90m"),
+            ("1.5h", "90m"),
+            ("1h30m", "90m"),
+            ("1 day 12 hours", "36h"),
+            ("PT2H", "2h"),
+            ("P3DT12H", "84h"),
+            ("3 Days", "3d"),
+            ("1w", "7d"),
+            ("120s", "2m"),
+        ] {
+            assert_eq!(meant(text).map(written).as_deref(), Some(right), "{text}");
+        }
+        for text in ["", "2", "soon", "30s", "90s", "1 month", "P1M2Y", "2:00", "-2h", "1e9h"] {
+            assert_eq!(meant(text).filter(|_| text != "P1M2Y"), None, "{text}");
+        }
+    }
+}

@@ -28,12 +28,18 @@ const TABLES: [(&str, &[&str]); 4] = [
 ];
 
 /// Settings of other tools, and what they are called here.
-const ELSEWHERE: [(&str, &str); 5] = [
+const ELSEWHERE: [(&str, &str); 11] = [
+    ("delay", "after"),
+    ("except", "unless"),
+    ("exception", "unless"),
     ("inference_profile", "model_id"),
     ("max_completion_tokens", "max_tokens"),
     ("max_new_tokens", "max_tokens"),
     ("max_output_tokens", "max_tokens"),
     ("maxOutputTokens", "max_tokens"),
+    ("retract", "retract_when"),
+    ("retract_if", "retract_when"),
+    ("wait", "after"),
 ];
 
 /// What is said of a setting that is not known where it stands.

@@ -1,5 +1,8 @@
 //! What triggers a campaign, and what ends or takes back what it writes.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use ::toml::Spanned;
