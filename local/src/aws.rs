@@ -1,8 +1,7 @@
 //! The embedded AWS: servers on loopback that the real SDK clients talk to.
 //!
-//! Kinesis is `ferrokinesis`, DynamoDB is `dynoxide`, S3 is `s3s` over a folder;
-//! the queues are a stand-in that takes SQS' `SendMessage` and keeps dead letters
-//! in a file. State lives in one folder.
+//! Kinesis is `ferrokinesis`, DynamoDB is `dynoxide`, S3 is `s3s` over a folder; [`queue`]
+//! tells of SQS. State lives in one folder.
 
 mod dynamodb;
 mod kinesis;
@@ -24,7 +23,7 @@ use crate::faults::{Faults, Service};
 pub(crate) use kinesis::StreamContents;
 pub(crate) use s3::{CreatedObject, serve_on as serve_s3};
 
-pub use queue::{dead_letters_so_far, read_dead_letters};
+pub use queue::{Group, Queues, Waits, ask_queue_urls, dead_letters_so_far, read_dead_letters};
 
 /// Bucket that Currents writes to.
 pub const BUCKET: &str = "currents";
@@ -75,6 +74,8 @@ pub struct EmbeddedAws {
     pub dynamodb: aws_sdk_dynamodb::Client,
     /// The queues.
     pub sqs: aws_sdk_sqs::Client,
+    /// The queues, for those who open them and look into them.
+    pub queues: Queues,
     /// Address of the dead-letter queue.
     pub dead_letter_queue_url: String,
     /// Address of the queue of notifications.
@@ -98,7 +99,7 @@ impl EmbeddedAws {
         let (kinesis, retained) = kinesis::serve(folder, options, tasks, stop).await?;
         let dynamodb = dynamodb::serve(folder, options.kept, tasks, stop).await?;
         let s3 = s3::serve(folder, tasks, stop).await?;
-        let (queue, notifications) = queue::serve(folder, tasks, stop).await?;
+        let (queues, notifications) = queue::serve(folder, options.kept, tasks, stop).await?;
 
         let config = |address, service| {
             let config = config_for(address);
@@ -113,9 +114,10 @@ impl EmbeddedAws {
             retained,
             dynamodb: dynamodb::client(&dynamodb_config),
             dynamodb_config,
-            sqs: aws_sdk_sqs::Client::new(&config_for(queue)),
-            dead_letter_queue_url: format!("http://{queue}/000000000000/dead-letters"),
-            notification_queue_url: format!("http://{queue}/000000000000{}", queue::NOTIFICATIONS),
+            sqs: aws_sdk_sqs::Client::new(&config_for(queues.address())),
+            dead_letter_queue_url: queues.dead_letters_url(),
+            notification_queue_url: queues.notifications_url(),
+            queues,
         };
         for bucket in [BUCKET, ARCHIVE] {
             s3::create_bucket(&embedded.s3, bucket).await?;

@@ -352,6 +352,14 @@ pub(crate) fn report_dead_letters(
             Unprocessed::Unit { campaign, event_id, .. } => {
                 format!("event {event_id} for campaign {campaign}")
             }
+            Unprocessed::Ask { ask, event_id, .. } => {
+                let campaign = &ask.campaign;
+                match event_id {
+                    Some(event_id) => format!("ask of event {event_id} for campaign {campaign}"),
+                    None => format!("ask for campaign {campaign}"),
+                }
+            }
+            Unprocessed::AskMessage { .. } => "a message on a queue of asks".to_owned(),
         };
         say(format_args!("dead letter: {what}: {}: {}", letter.reason, letter.detail));
     }

@@ -3,11 +3,14 @@
 use std::sync::Arc;
 
 use campaign::condition::{Condition, NotEvaluated};
-use campaign::{CompiledCampaign, Past, Replace};
-use contract::metrics::Fate;
+use campaign::{CompiledCampaign, Past};
+use contract::ask::{self, Ask, Reason};
+use contract::metrics::{AskFate, Fate};
 use contract::user_record::Event;
 use processor::deletion::DELETIONS;
-use processor::eligibility::{Action, Candidate, Rules, State, WrittenFor, decide};
+use processor::eligibility::{
+    Action, AskOutcome, Candidate, Memory, Role, Rules, State, WrittenFor, decide, decide_ask,
+};
 
 use super::{Outcome, Seen};
 
@@ -23,40 +26,42 @@ pub(super) struct Course<'c> {
     waiting: Option<Waiting>,
     /// Place of the event whose content is served.
     served: Option<usize>,
-    ended: Option<Note>,
-    retracted: Option<Note>,
+    /// Id of the latest event that ends or retracts.
+    noted: String,
 }
 
 /// An event whose content waits for its time.
+#[derive(Clone, Copy)]
 struct Waiting {
     place: usize,
-    due: i64,
-    trigger: Past,
-    history: Vec<Past>,
+    due_ms: u64,
 }
 
-/// The latest event that ends or retracts.
-struct Note {
-    time: i64,
-    id: String,
+/// What the campaign's conditions say of an event.
+struct Met {
+    triggers: Result<bool, NotEvaluated>,
+    ends: Result<bool, NotEvaluated>,
+    retracts: Result<bool, NotEvaluated>,
 }
 
 impl<'c> Course<'c> {
     /// Of a user of whom nothing is known.
     pub(super) fn of(campaign: &'c Arc<CompiledCampaign>) -> Self {
-        let rules = Rules::of(&campaign.campaign.config);
-        let (state, seen) = (State::default(), Vec::new());
-        let (waiting, served, ended, retracted) = (None, None, None, None);
-        Self { campaign, rules, state, seen, waiting, served, ended, retracted }
+        Self {
+            campaign,
+            rules: Rules::of(&campaign.campaign.config),
+            state: State::default(),
+            seen: Vec::new(),
+            waiting: None,
+            served: None,
+            noted: String::new(),
+        }
     }
 
-    /// Takes the next event.
+    /// Takes the next event, at its own time.
     pub(super) fn take(&mut self, event_type: &str, event: &Event) {
-        if self.waiting.as_ref().is_some_and(|waiting| waiting.due <= event.time) {
-            self.write_what_waits();
-        }
+        self.take_up_until(ms(event.time));
         let (past, cut) = Past::of(event_type, event, &self.campaign.campaign.config.fields);
-        let place = self.seen.len();
         self.seen.push(Seen {
             id: event.id.clone(),
             event_type: event_type.to_owned(),
@@ -68,123 +73,170 @@ impl<'c> Course<'c> {
         let outcome = if DELETIONS.contains(&event_type) {
             self.delete(event.time)
         } else {
-            match self.campaign.is_triggered_by(event_type, event) {
-                Ok(true) => match self.campaign.lacks(&past).as_slice() {
-                    [] => self.trigger(place, past),
-                    lacks => Outcome::Lacks(lacks.iter().map(|&field| field.to_owned()).collect()),
-                },
-                met => self.note(event_type, event, met),
-            }
+            self.decide(event_type, event, past)
         };
-        self.seen[place].outcome = outcome;
+        if let Some(seen) = self.seen.last_mut() {
+            seen.outcome = outcome;
+        }
     }
 
     /// Everything, once what waits has had its time.
     pub(super) fn end(mut self) -> Vec<Seen> {
-        self.write_what_waits();
+        self.take_up_until(u64::MAX);
         self.seen
     }
 
     fn delete(&mut self, at: i64) -> Outcome {
         self.state = State { deleted_at: Some(at), ..State::default() };
         self.served = None;
-        let deleted = self.waiting.take().map(|waiting| waiting.place);
-        if let Some(place) = deleted {
-            self.seen[place].outcome = Outcome::Skipped(Fate::Deleted);
+        if let Some(waiting) = self.waiting.take() {
+            self.seen[waiting.place].outcome = Outcome::Skipped(Fate::Deleted);
         }
         Outcome::Deletes
     }
 
-    /// An event that triggers the campaign, decided as the table's state says.
-    fn trigger(&mut self, place: usize, past: Past) -> Outcome {
-        let config = &self.campaign.campaign.config;
-        let candidates = [Candidate { event: past, redriven_at_ms: None }];
-        let decision = decide(&candidates, &self.state, self.rules);
-        let [Candidate { event, .. }] = candidates;
-        let fate = decision.fates[0];
-        let (history, cool_at) = match decision.action {
-            Action::Generate { history, .. } => (history, event.time),
-            Action::Remember { history } => {
-                let cool_at =
-                    self.state.written_for.as_ref().map(|written| {
-                        written.event_time + i64::from(config.cooldown_hours) * 3_600
-                    });
-                self.state.history.clone_from(&history);
-                match cool_at {
-                    Some(at) if fate == Fate::Cooldown && config.replace == Replace::Newest => {
-                        (history, at)
-                    }
-                    _ => return Outcome::Skipped(fate),
-                }
-            }
-            Action::Nothing => return Outcome::Skipped(fate),
+    fn decide(&mut self, event_type: &str, event: &Event, past: Past) -> Outcome {
+        let campaign = self.campaign;
+        let met = Met {
+            triggers: campaign.is_triggered_by(event_type, event),
+            ends: campaign.ends(event_type, event),
+            retracts: campaign.retracts(event_type, event),
         };
-        self.state.history.clone_from(&history);
-        let after = config
-            .trigger
-            .after
-            .map_or(0, |after| i64::try_from(after.as_secs()).unwrap_or(i64::MAX));
-        let due = event.time.saturating_add(after).max(cool_at);
-        if let Some(before) = self.waiting.take() {
-            self.seen[before.place].outcome = Outcome::Superseded(event.id.clone());
+        let is_met = |met: &Result<bool, NotEvaluated>| matches!(met, Ok(true));
+        let role = Role {
+            triggers: is_met(&met.triggers),
+            ends: is_met(&met.ends),
+            retracts: is_met(&met.retracts),
+        };
+        if role.is_none() {
+            return self.not_met(event_type, event, met);
         }
-        let is_since = |note: &&Note| note.time >= event.time;
-        let excluded = self.ended.as_ref().filter(|_| after > 0).filter(is_since);
-        if let Some(note) = excluded.or(self.retracted.as_ref().filter(is_since)) {
-            return Outcome::Ended(note.id.clone());
+        let lacks: Vec<String> = campaign.lacks(&past).into_iter().map(str::to_owned).collect();
+        if role.triggers && !lacks.is_empty() {
+            return Outcome::Lacks(lacks);
         }
-        let outcome = Outcome::Asks(history.clone());
-        self.waiting = Some(Waiting { place, due, trigger: event, history });
-        if due > self.seen[place].time {
-            self.seen[place].asks_at = Some(due);
-        } else {
-            self.write_what_waits();
+        let candidates = [Candidate { event: past, role, redriven_at_ms: None }];
+        let decision = decide(&candidates, &self.state, self.rules, event.time);
+        let fate = decision.fates[0];
+        let place = self.seen.len() - 1;
+        let outcome = match decision.action {
+            Action::Nothing => Outcome::Skipped(fate),
+            Action::Remember(memory) => {
+                self.state.memory = memory;
+                Outcome::Skipped(fate)
+            }
+            Action::Park(parking) if self.is_waiting(&event.id) => {
+                self.state.memory = parking.memory;
+                Outcome::Skipped(Fate::Duplicate)
+            }
+            Action::Park(parking) => {
+                self.supersede(&event.id);
+                let due_ms = parking.not_before_ms;
+                self.waiting = Some(Waiting { place, due_ms });
+                self.state.parked_until_ms = Some(due_ms);
+                self.seen[place].asks_at = i64::try_from(due_ms / 1_000).ok();
+                let history = parking.memory.history.clone();
+                self.state.memory = parking.memory;
+                Outcome::Asks(history)
+            }
+            Action::Generate(memory) => {
+                self.supersede(&event.id);
+                let history = memory.history.clone();
+                self.write(place, memory, event.time);
+                Outcome::Asks(history)
+            }
+        };
+        if role.ends || role.retracts {
+            self.noted.clone_from(&event.id);
+            self.note(role.retracts);
+            return Outcome::TakesBack { ends: role.ends, retracts: role.retracts };
         }
-        outcome
+        match outcome {
+            Outcome::Skipped(Fate::Unless) => Outcome::Ended(self.noted.clone()),
+            outcome => outcome,
+        }
     }
 
-    /// Content is written for what waits.
-    fn write_what_waits(&mut self) {
-        let Some(Waiting { place, trigger, history, .. }) = self.waiting.take() else { return };
-        self.state.written_for = Some(WrittenFor {
-            event_id: trigger.id,
-            event_time: trigger.time,
-            oldest_event_time: history.first().map_or(trigger.time, |oldest| oldest.time),
-        });
+    /// Lets what waits come up, if its time has come by then.
+    fn take_up_until(&mut self, now_ms: u64) {
+        while let Some(waiting) = self.waiting.take_if(|waiting| waiting.due_ms <= now_ms) {
+            self.state.parked_until_ms = None;
+            let now = i64::try_from(waiting.due_ms / 1_000).unwrap_or(i64::MAX);
+            match decide_ask(&self.ask(waiting), &self.state, self.rules, now).outcome {
+                AskOutcome::Goes(Action::Generate(memory)) => {
+                    self.write(waiting.place, memory, now)
+                }
+                AskOutcome::Goes(Action::Park(parking)) => {
+                    self.waiting = Some(Waiting { due_ms: parking.not_before_ms, ..waiting });
+                    self.seen[waiting.place].asks_at =
+                        i64::try_from(parking.not_before_ms / 1_000).ok();
+                }
+                AskOutcome::Goes(Action::Remember(_) | Action::Nothing) | AskOutcome::Over => {}
+            }
+        }
+    }
+
+    /// Content is written for the newest event of what is remembered.
+    fn write(&mut self, place: usize, memory: Memory, now: i64) {
+        if let Some(newest) = memory.history.last() {
+            self.state.written_for = Some(WrittenFor {
+                event_id: newest.id.clone(),
+                event_time: newest.time,
+                oldest_event_time: memory.history.first().map_or(newest.time, |each| each.time),
+                generated_at: now,
+            });
+        }
+        self.state.memory = memory;
         self.served = Some(place);
     }
 
-    /// An event that does not trigger the campaign.
-    fn note(
-        &mut self,
-        event_type: &str,
-        event: &Event,
-        met: Result<bool, NotEvaluated>,
-    ) -> Outcome {
-        let campaign = self.campaign;
-        let (ends, retracts) =
-            (campaign.ends(event_type, event), campaign.retracts(event_type, event));
-        let note = || Some(Note { time: event.time, id: event.id.clone() });
-        if matches!(ends, Ok(true)) {
-            self.ended = note();
-            let is_delayed = campaign.campaign.config.trigger.after.is_some();
-            self.end_what_waits(is_delayed, &event.id);
-        }
-        if matches!(retracts, Ok(true)) {
-            self.retracted = note();
-            self.end_what_waits(true, &event.id);
-            if let Some(place) = self.served.take() {
-                self.seen[place].outcome = Outcome::Retracted(event.id.clone());
+    /// Ends what waits and takes back what is served, if the note that was just taken says so.
+    fn note(&mut self, retracts: bool) {
+        if let Some(waiting) = self.waiting {
+            let due = i64::try_from(waiting.due_ms / 1_000).unwrap_or(i64::MAX);
+            let decision = decide_ask(&self.ask(waiting), &self.state, self.rules, due);
+            if decision.fate == AskFate::Unless {
+                self.seen[waiting.place].outcome = Outcome::Ended(self.noted.clone());
+                self.waiting = None;
             }
         }
-        if matches!(ends, Ok(true)) || matches!(retracts, Ok(true)) {
-            let (ends, retracts) = (matches!(ends, Ok(true)), matches!(retracts, Ok(true)));
-            return Outcome::TakesBack { ends, retracts };
+        if let Some(place) = self.served.take_if(|_| retracts) {
+            self.seen[place].outcome = Outcome::Retracted(self.noted.clone());
         }
+    }
+
+    fn supersede(&mut self, by: &str) {
+        if let Some(waiting) = self.waiting.take() {
+            self.seen[waiting.place].outcome = Outcome::Superseded(by.to_owned());
+        }
+    }
+
+    fn is_waiting(&self, id: &str) -> bool {
+        self.waiting.is_some_and(|waiting| self.seen[waiting.place].id == id)
+    }
+
+    /// The ask that waits. Whose it is decides nothing.
+    fn ask(&self, waiting: Waiting) -> Ask {
+        Ask {
+            v: ask::VERSION,
+            user_id: String::new(),
+            campaign: self.campaign.campaign.name.clone(),
+            reason: Reason::Due,
+            first_seen_ms: 0,
+            attempts: 0,
+            not_before_ms: waiting.due_ms,
+            regenerate_before_ms: 0,
+            retry_given_up_before_ms: 0,
+        }
+    }
+
+    /// Why an event meets no condition of the campaign.
+    fn not_met(&self, event_type: &str, event: &Event, met: Met) -> Outcome {
+        let campaign = self.campaign;
         let conditions = [
-            (CONDITION, campaign.condition.as_ref(), met),
-            ("unless", campaign.unless.as_ref(), ends),
-            ("retract_when", campaign.retract_when.as_ref(), retracts),
+            (CONDITION, campaign.condition.as_ref(), met.triggers),
+            ("unless", campaign.unless.as_ref(), met.ends),
+            ("retract_when", campaign.retract_when.as_ref(), met.retracts),
         ];
         let types = &campaign.campaign.config.trigger.event_types;
         let looks_at = |name: &str, condition: &Condition| match condition.event_types() {
@@ -207,10 +259,9 @@ impl<'c> Course<'c> {
         }
         if told.is_empty() { Outcome::OtherType } else { Outcome::NotMet(told) }
     }
+}
 
-    fn end_what_waits(&mut self, is_ended: bool, by: &str) {
-        if let Some(waiting) = self.waiting.take_if(|_| is_ended) {
-            self.seen[waiting.place].outcome = Outcome::Ended(by.to_owned());
-        }
-    }
+/// A time in UNIX seconds, in milliseconds.
+fn ms(secs: i64) -> u64 {
+    u64::try_from(secs).unwrap_or_default().saturating_mul(1_000)
 }
