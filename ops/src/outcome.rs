@@ -9,7 +9,7 @@ use campaign::{CompiledCampaign, Past};
 use contract::metrics::Fate;
 use contract::user_record::UserRecord;
 use processor::deletion::DELETIONS;
-use processor::eligibility::{Action, Candidate, Rules, State, WrittenFor, decide};
+use processor::eligibility::{Action, Candidate, Parking, Role, Rules, State, WrittenFor, decide};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -100,21 +100,24 @@ fn of_records(campaign: &Arc<CompiledCampaign>, own: &[&UserRecord]) -> Vec<Seen
 
 /// Decides about one event, and remembers what the table would.
 fn decided(past: Past, state: &mut State, rules: Rules) -> Outcome {
-    let candidates = [Candidate { event: past, redriven_at_ms: None }];
-    let decision = decide(&candidates, state, rules);
+    let now = past.time;
+    let candidates = [Candidate { event: past, role: Role::TRIGGER, redriven_at_ms: None }];
+    let decision = decide(&candidates, state, rules, now);
     let [Candidate { event, .. }] = &candidates;
     match decision.action {
-        Action::Generate { history, .. } => {
+        Action::Generate(memory) | Action::Park(Parking { memory, .. }) => {
+            let oldest = memory.history.first();
             state.written_for = Some(WrittenFor {
                 event_id: event.id.clone(),
                 event_time: event.time,
-                oldest_event_time: history.first().map_or(event.time, |oldest| oldest.time),
+                oldest_event_time: oldest.map_or(event.time, |oldest| oldest.time),
+                generated_at: event.time,
             });
-            state.history.clone_from(&history);
-            Outcome::Asks(history)
+            state.memory.clone_from(&memory);
+            Outcome::Asks(memory.history)
         }
-        Action::Remember { history } => {
-            state.history = history;
+        Action::Remember(memory) => {
+            state.memory = memory;
             Outcome::Skipped(decision.fates[0])
         }
         Action::Nothing => Outcome::Skipped(decision.fates[0]),
