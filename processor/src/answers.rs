@@ -18,6 +18,7 @@ mod health;
 mod latency;
 mod lookout;
 mod notices;
+mod permits;
 mod refusals;
 mod waits;
 
@@ -36,7 +37,6 @@ use quota::Quotas;
 use quota::clock::Clock;
 use quota::jitter::Jitter;
 use serde_json::{Map, Value};
-use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 
 use crate::coordination::{Coordination, Entry, Failures, Lease, LeaseReply};
@@ -50,6 +50,7 @@ use health::Health;
 use latency::Latency;
 use lookout::Lookout;
 use notices::Notices;
+use permits::Permits;
 use refusals::Refusals;
 use waits::Waits;
 
@@ -76,6 +77,9 @@ const PATIENCE_OF_EVENTS: Duration = Duration::from_secs(10);
 
 /// How long a question of an ask may: lanes are promised for less where only asks wait.
 const PATIENCE_OF_ASKS: Duration = Duration::from_secs(20);
+
+/// How long events do not try for a turn after one of them got none, in milliseconds.
+const NO_TURN_MS: u64 = 5_000;
 
 /// How long a campaign is halted that the account was denied the model for.
 const HALT_MS: u64 = 300_000;
@@ -168,8 +172,7 @@ pub struct Answers {
     model: Arc<dyn TextModel>,
     quotas: Quotas,
     coordination: Arc<dyn Coordination>,
-    /// As many permits as questions may be asked at a time.
-    permits: Semaphore,
+    permits: Permits,
     clock: Clock,
     jitter: Jitter,
     latency: Latency,
@@ -181,7 +184,7 @@ pub struct Answers {
 }
 
 impl Answers {
-    /// Asks `model` within `quotas`, at most so many `questions` at a time.
+    /// Asks `model` within `quotas`, of each model at most so many `questions` at a time.
     pub fn new(
         model: Arc<dyn TextModel>,
         quotas: Quotas,
@@ -193,7 +196,7 @@ impl Answers {
             model,
             quotas,
             coordination,
-            permits: Semaphore::new(questions),
+            permits: Permits::new(questions),
             clock,
             jitter,
             latency: Latency::default(),
@@ -230,7 +233,7 @@ impl Answers {
         counts: &mut Counts,
     ) -> Conclusion {
         let owner = self.jitter.name();
-        let until = asker.patience().map_or(deadline, |patience| deadline.within(patience));
+        let until = asker.until(deadline);
         let mut waits = POLLS.build();
         loop {
             match known.take() {
@@ -262,26 +265,44 @@ impl Answers {
                     }
                 }
                 _ => {
-                    if let Some(obstacle) = self.obstacle(campaign, asker).await {
-                        return obstacle;
-                    }
                     // Only who asks holds a permit: others wait for an answer without one.
-                    let permit = until.while_working(self.permits.acquire()).await;
+                    let permits = self.permits.of(&campaign.campaign.config.model_id);
+                    let permit = deadline.while_working(permits.acquire()).await;
                     let Some(Ok(_permit)) = permit else {
                         let detail = "others ask until the time is over".to_owned();
                         return self.not_now(Reason::Quota, None, detail);
                     };
+                    // Much can have become known meanwhile.
+                    if let Some(obstacle) = self.obstacle(campaign, asker).await {
+                        return obstacle;
+                    }
+                    let until = asker.until(deadline);
                     let lease = self.lease(question, &owner, deadline);
                     match self.coordination.lease(&question.hash, &lease).await {
                         Ok(LeaseReply::Ours(failed_before)) => {
                             let turn = Turn { owner: &owner, failed_before, until };
-                            return self.ask(campaign, question, turn, deadline, counts).await;
+                            let asked = self.ask(campaign, question, turn, deadline, counts).await;
+                            self.note_no_turn(campaign, asker, &asked);
+                            return asked;
                         }
                         Ok(LeaseReply::Taken(entry)) => known = Some(entry),
                         Err(error) => return Conclusion::GiveBack(causes::told(&error)),
                     }
                 }
             }
+        }
+    }
+
+    /// An event that got no turn in time speaks for those of its class that come after it: they
+    /// wait for none.
+    fn note_no_turn(&self, campaign: &CompiledCampaign, asker: Asker, asked: &Conclusion) {
+        if asker == Asker::Event
+            && matches!(asked, Conclusion::NotNow { reason: Reason::Quota, .. })
+        {
+            let config = &campaign.campaign.config;
+            let name = notices::waiting(&config.model_id, Class::of(config.priority));
+            let now_ms = self.clock.now_ms();
+            self.notices.keep(&name, now_ms + NO_TURN_MS, now_ms);
         }
     }
 
@@ -533,12 +554,12 @@ struct Turn<'a> {
 }
 
 impl Asker {
-    /// How long it may wait; a person does as long as there is time.
-    fn patience(self) -> Option<Duration> {
+    /// Until when it may wait from now on; a person does as long as there is time.
+    fn until(self, deadline: Deadline) -> Deadline {
         match self {
-            Self::Event => Some(PATIENCE_OF_EVENTS),
-            Self::Ask => Some(PATIENCE_OF_ASKS),
-            Self::Person => None,
+            Self::Event => deadline.within(PATIENCE_OF_EVENTS),
+            Self::Ask => deadline.within(PATIENCE_OF_ASKS),
+            Self::Person => deadline,
         }
     }
 }

@@ -81,7 +81,7 @@ pub struct Key {
 pub struct Write {
     /// The new revision.
     pub revision: u64,
-    /// What is remembered.
+    /// What is remembered; of notes that it does not have, those that are there stay.
     pub memory: Memory,
     /// The new content; without it, what is there stays.
     pub content: Option<Content>,

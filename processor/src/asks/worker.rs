@@ -100,18 +100,20 @@ impl<'p> Worker<'p> {
         let (hands, tally) = (Hands::new(self.window), Tally::default());
         let mut report = Report::default();
         let stages = Stages::of_asks(self.tools.clone(), incoming, deadline);
-        let running = stages.run(|(_, outcome)| {
+        let (all, in_hand) = (&mut report, &hands);
+        // The channel of endings closes with the closure that sends them.
+        let running = stages.run(move |(_, outcome)| {
             let Outcome { unit, fated, counts, freshness, returned_for } = outcome;
-            report.counts.merge(&counts);
-            report.freshness.extend(freshness);
+            all.counts.merge(&counts);
+            all.freshness.extend(freshness);
             if let Fated::Ask(fate) = fated {
-                report.counts.add(metrics::ASKS_RECEIVED, 1);
-                report.counts.add(fate.metric(), 1);
-                hands.note(unit, fate);
+                all.counts.add(metrics::ASKS_RECEIVED, 1);
+                all.counts.add(fate.metric(), 1);
+                in_hand.note(unit, fate);
                 // Who settles is there as long as this is.
                 let _ = ended.send((unit, fate));
             }
-            report.returned_for = returned_for.or(report.returned_for.take());
+            all.returned_for = returned_for.or(all.returned_for.take());
         });
         let feeding = async {
             let models = self.models();
@@ -308,8 +310,7 @@ impl<'p> Worker<'p> {
                 }
                 requests
             });
-            let returning =
-                returning.map(async |(queue, asks)| self.send_anew(&queue, asks).await);
+            let returning = returning.map(async |(queue, asks)| self.send_anew(&queue, asks).await);
             tokio::join!(join_all(removing), join_all(returning));
         }
     }

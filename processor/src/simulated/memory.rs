@@ -110,6 +110,7 @@ impl ContentTable for Memory {
             return Ok(WriteResult::Conflict);
         }
         let parked_before = there.as_ref().and_then(|item| item.parked_until_ms);
+        let noted = there.as_ref().map(|item| item.memory.clone()).unwrap_or_default();
         let old = there.and_then(|item| item.content);
         if let (Some((old, _)), Some(new)) = (&old, &write.content)
             && (old.event_time, &old.event_id) > (new.event_time, &new.event_id)
@@ -124,7 +125,11 @@ impl ContentTable for Memory {
             WaitingAsk::Until(until_ms) => Some(until_ms),
             WaitingAsk::Over => None,
         };
-        let (revision, memory) = (write.revision, write.memory.clone());
+        let (revision, mut memory) = (write.revision, write.memory.clone());
+        if new.is_none() {
+            memory.unless_at = memory.unless_at.or(noted.unless_at);
+            memory.retracted_at = memory.retracted_at.or(noted.retracted_at);
+        }
         let item = Item { revision, memory, parked_until_ms, content: new.or(old) };
         tables.items.insert(key.clone(), item);
         Ok(WriteResult::Done)

@@ -7,18 +7,20 @@ use std::time::Duration;
 use async_trait::async_trait;
 use campaign::Budget;
 use contract::dead_letter::{DeadLetter, Input};
-use contract::metrics::{self, Fate};
+use contract::metrics::{self, AskFate, Fate};
 use contract::user_record::UserRecord;
 use processor::coordination::Entry;
 use processor::dead_letters::{DeadLetterQueue, NotQueued};
 use processor::handler::{Ports, Report};
-use processor::model::{ModelError, Refusal, Usage};
+use processor::model::{ModelError, Usage};
 use program::aws::CallError;
 use tokio::time::sleep;
 
 use crate::world::gate::{Faults, Gate};
 use crate::world::model::{AWKWARD, FORBIDDEN};
 use crate::world::{QUESTIONS, World, delivery, event, test_campaigns, user_record};
+
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// The campaign whose prompts use the last event only.
 pub(crate) fn slow_only(change: impl FnOnce(&mut campaign::Config)) -> World {
@@ -72,11 +74,13 @@ async fn a_lease_of_a_process_that_ended_ends_within_half_a_minute() {
     drop(instance);
     world.model.take(Duration::from_secs(1));
 
-    // Another instance waits for the answer that never comes, and then asks itself.
+    // Another instance waits for the answer that does not come, and then an ask does.
     let began = tokio::time::Instant::now();
     let report = world.deliver(&[record]).await;
+    assert_eq!(report.counts.get(Fate::Parked.metric()), 1);
+    let counts = world.settle(MINUTE).await;
 
-    assert_eq!(report.counts.get(Fate::Stored.metric()), 1);
+    assert_eq!(counts.get(AskFate::Stored.metric()), 1);
     assert_eq!(world.model.calls(), 2);
     assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
 }
@@ -95,7 +99,8 @@ async fn a_lease_lasts_as_long_as_its_owner_asks() {
     let (first, second) = futures::future::join(first, second).await;
 
     assert_eq!(first.counts.get(Fate::Stored.metric()), 1);
-    assert_eq!(second.counts.get(Fate::Stored.metric()), 1);
+    assert_eq!(second.counts.get(Fate::Parked.metric()), 1);
+    assert_eq!(world.settle(MINUTE).await.get(AskFate::Stored.metric()), 1);
     assert_eq!(world.model.calls(), 1);
 }
 
@@ -125,7 +130,10 @@ async fn who_waits_for_anothers_answer_keeps_nobody_from_asking() {
     let (_, (report, is_asked)) = futures::future::join(world.deliver(&asked), second).await;
 
     assert!(is_asked);
-    assert_eq!(report.counts.get(Fate::Stored.metric()), 5);
+    assert_eq!(report.counts.get(Fate::Stored.metric()), 1);
+    assert_eq!(report.counts.get(Fate::Parked.metric()), 4);
+    assert_eq!(world.settle(MINUTE).await.get(AskFate::Stored.metric()), 4);
+    assert_eq!(world.model.calls(), 5);
 }
 
 #[tokio::test(start_paused = true)]
@@ -146,8 +154,10 @@ async fn no_generation_starts_that_cannot_end_in_time() {
 
     // Fifty seconds of work, four calls at a time of twenty seconds: two rounds end.
     assert_eq!(report.counts.get(Fate::Stored.metric()), 8);
-    assert_eq!(report.counts.get(Fate::Returned.metric()), 11);
+    assert_eq!(report.counts.get(Fate::Parked.metric()), 11);
     assert_eq!(world.model.calls(), 9, "no call was cut off");
+    assert_eq!(world.settle(10 * MINUTE).await.get(AskFate::Stored.metric()), 11);
+    assert_eq!(world.model.calls(), 20);
 }
 
 #[tokio::test(start_paused = true)]
@@ -246,31 +256,12 @@ async fn campaigns_of_a_higher_priority_go_first_and_a_user_holds_content_of_sev
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_the_account_may_not_make_is_given_up_and_can_be_redriven() {
-    let world = slow_only(|_| {});
-    world.model.fail((0..4).map(|_| ModelError::NotAllowed(Refusal::default())));
-
-    let report = world.deliver(&[bought(1, "a", 1_000, "a")]).await;
-
-    assert_eq!(world.model.calls(), 4, "it may be being allowed now");
-    assert_eq!(report.counts.get(Fate::DeadLettered.metric()), 1);
-    let letters = world.letters();
-    assert_eq!(letters[0].reason, "not_allowed");
-    let Input::Unit { user_records, .. } = &letters[0].input else { panic!("{letters:?}") };
-    sleep(Duration::from_millis(1)).await;
-    let redriven_at_ms = Some(world.clock().now_ms());
-    let again = UserRecord { redriven_at_ms, ..user_records[0].clone() };
-    let report = world.deliver(&[again.encode()]).await;
-    assert_eq!(report.counts.get(Fate::Stored.metric()), 1);
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_service_that_says_it_failed_takes_nothing_of_the_budget() {
     let spent_by = async |failure: fn(String) -> ModelError| {
         let world = slow_only(|config| config.budget = Some(Budget::Tokens(100_000)));
         world.model.fail((0..4).map(|_| failure("503".to_owned())));
         let report = world.deliver(&[bought(1, "a", 1_000, "a")]).await;
-        assert_eq!(report.counts.get(Fate::Returned.metric()), 1);
+        assert_eq!(report.counts.get(Fate::Parked.metric()), 1);
         world.memory.tables().budgets.values().sum::<i64>()
     };
 
@@ -287,7 +278,7 @@ async fn an_answer_that_no_guardrail_saw_is_paid_for_and_not_asked_for_at_once()
 
     let report = world.deliver(&[bought(1, "a", 1_000, "a")]).await;
 
-    assert_eq!(report.counts.get(Fate::Returned.metric()), 1);
+    assert_eq!(report.counts.get(Fate::Parked.metric()), 1);
     assert_eq!(world.model.calls(), 1);
     assert_eq!(report.counts.get(metrics::GENERATIONS), 1);
     assert_eq!(report.counts.get(metrics::OUTPUT_TOKENS), 20);
@@ -342,7 +333,7 @@ async fn poison_has_one_dead_letter_however_often_it_comes() {
 async fn those_who_wait_for_others_answers_look_together() {
     const PROMPTS: usize = 60;
     let world = slow_only(|_| {});
-    world.model.take(Duration::from_secs(20));
+    world.model.take(Duration::from_secs(15));
     let ask = |first: usize| -> Vec<Vec<u8>> {
         let bought = |n| bought(first + n, &format!("e{n}"), 1_000, &format!("show {n}"));
         (0..PROMPTS).map(bought).collect()

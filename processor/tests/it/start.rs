@@ -17,6 +17,7 @@ fn function(campaigns: &Path) -> Command {
         .env("CONTENT_TABLE", "content")
         .env("COORDINATION_TABLE", "coordination")
         .env("DEAD_LETTER_QUEUE_URL", "http://127.0.0.1/letters")
+        .env("ASK_QUEUES", r#"{"later": "http://127.0.0.1/later", "ready": {}}"#)
         .env("MODEL_QUOTAS", QUOTAS)
         .env("MAX_INSTANCES", "1")
         .env("AWS_REGION", "us-east-1")
