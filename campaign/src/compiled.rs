@@ -1,6 +1,10 @@
 //! A campaign made ready for use: template, condition and schema compiled, fallback
 //! checked.
 
+mod conditions;
+#[cfg(test)]
+pub(crate) mod tests;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
@@ -19,7 +23,7 @@ use crate::prompt::Prompt;
 use crate::prompt_hash::Parameters;
 use crate::schema::travelling::{self, Irreducible, TravellingSchema};
 use crate::warnings::{self, Look};
-use crate::{Campaign, fallback, field, message, prompt, safe_text, schema};
+use crate::{Campaign, config, fallback, field, message, prompt, safe_text, schema};
 
 /// A campaign that can be generated for.
 #[derive(Debug)]
@@ -28,6 +32,10 @@ pub struct CompiledCampaign {
     pub campaign: Campaign,
     /// What an event of its types must fulfil besides.
     pub condition: Option<Condition>,
+    /// Which events end what waits.
+    pub unless: Option<Condition>,
+    /// Which events take content out of service.
+    pub retract_when: Option<Condition>,
     /// The prompt's template.
     pub prompt: Prompt,
     /// The standing instructions, rendered.
@@ -91,15 +99,7 @@ fn compile(draft: Draft, faults: &mut Vec<Fault>) -> Option<CompiledCampaign> {
     let mut blame = |file: &str, line: Option<usize>, reason: String| {
         faults.push(Fault::new(&folder.join(file), line, reason));
     };
-    let condition = match draft.named.when.as_ref().map(Condition::compile).transpose() {
-        Ok(condition) => condition,
-        Err(wrong) => {
-            for (line, reason) in wrong {
-                blame("campaign.toml", Some(line), reason);
-            }
-            None
-        }
-    };
+    let conditions = conditions::compile(&draft.named, &mut blame);
     let fields: Option<BTreeSet<String>> = draft.named.paths();
     let mut blame_all = |file: &str, found: Vec<dialect::Fault>| {
         for fault in found {
@@ -130,12 +130,21 @@ fn compile(draft: Draft, faults: &mut Vec<Fault>) -> Option<CompiledCampaign> {
     let schema_text = draft.schema_text.clone();
     let campaign = draft.finish()?;
     let (prompt, validator, reduced, system) = (prompt?, validator?, reduced?, system?);
+    let mut conditions = conditions?;
     let required = campaign.config.required.clone().unwrap_or_else(|| prompt.printed_bare.clone());
+    let condition = conditions.remove(config::WHEN);
+    let unless = conditions.remove(config::UNLESS);
+    let retract_when = conditions.remove(config::RETRACT_WHEN);
+    let looked_at = [
+        (config::WHEN, condition.as_ref()),
+        (config::UNLESS, unless.as_ref()),
+        (config::RETRACT_WHEN, retract_when.as_ref()),
+    ];
     let warnings = warnings::of(&Look {
         folder: &folder,
         campaign: &campaign,
         prompt: &prompt,
-        condition: condition.as_ref(),
+        conditions: &looked_at,
         reduced: &reduced,
         schema: &schema_text,
         fallback: &fallback_text,
@@ -144,6 +153,8 @@ fn compile(draft: Draft, faults: &mut Vec<Fault>) -> Option<CompiledCampaign> {
     let parameters = Parameters::new(&campaign, &system);
     Some(CompiledCampaign {
         condition,
+        unless,
+        retract_when,
         prompt,
         system,
         validator,
@@ -186,11 +197,11 @@ fn compile_schema(
 }
 
 /// The personal fields that some campaign asks for, by their top-level names: those that
-/// its prompt may see, and those that its condition looks at.
+/// its prompt may see, and those that its conditions look at.
 pub fn wanted_fields(campaigns: &[Arc<CompiledCampaign>]) -> BTreeSet<String> {
     let fields = campaigns.iter().flat_map(|each| &each.campaign.config.fields);
     let first = |field: &String| field.split('.').next().unwrap_or(field).to_owned();
-    let conditions = campaigns.iter().filter_map(|each| each.condition.as_ref());
+    let conditions = campaigns.iter().flat_map(|each| each.conditions());
     fields.map(first).chain(conditions.flat_map(Condition::fields).cloned()).collect()
 }
 
@@ -201,6 +212,33 @@ impl CompiledCampaign {
             return Ok(false);
         }
         self.condition.as_ref().map_or(Ok(true), |condition| condition.holds(event_type, event))
+    }
+
+    /// Tells whether an event ends what waits for an event before it. One that triggers the
+    /// campaign ends nothing: what waits is from then on what waits for it.
+    pub fn ends(&self, event_type: &str, event: &Event) -> Result<bool, NotEvaluated> {
+        self.takes_back(self.unless.as_ref(), event_type, event)
+    }
+
+    /// Tells whether an event takes content out of service that was written for one before
+    /// it. One that triggers the campaign does not: its content takes the other's place.
+    pub fn retracts(&self, event_type: &str, event: &Event) -> Result<bool, NotEvaluated> {
+        self.takes_back(self.retract_when.as_ref(), event_type, event)
+    }
+
+    fn takes_back(
+        &self,
+        condition: Option<&Condition>,
+        event_type: &str,
+        event: &Event,
+    ) -> Result<bool, NotEvaluated> {
+        let Some(condition) = condition else { return Ok(false) };
+        let holds = condition.holds(event_type, event)?;
+        Ok(holds && !self.is_triggered_by(event_type, event).unwrap_or(false))
+    }
+
+    fn conditions(&self) -> impl Iterator<Item = &Condition> {
+        [&self.condition, &self.unless, &self.retract_when].into_iter().flatten()
     }
 
     /// The fields that the prompt needs and a remembered event lacks, because they are not
@@ -224,102 +262,5 @@ impl CompiledCampaign {
     /// Identifies everything that decides an answer: model, parameters, schema and prompt.
     pub fn prompt_hash(&self, prompt: &str) -> String {
         self.parameters.with(prompt)
-    }
-}
-
-#[cfg(test)]
-pub(crate) mod tests {
-    use std::path::PathBuf;
-
-    use super::*;
-
-    pub(crate) fn sample_folder() -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/campaigns")
-    }
-
-    pub(crate) fn draft() -> Draft {
-        let (mut drafts, faults) = folder::drafts(&sample_folder());
-        assert!(faults.is_empty(), "{faults:?}");
-        drafts.remove(0)
-    }
-
-    pub(crate) fn faults_of(draft: Draft) -> Vec<String> {
-        let mut faults = Vec::new();
-        let compiled = compile(draft, &mut faults);
-        assert_eq!(compiled.is_some(), faults.is_empty());
-        let folder = sample_folder();
-        let folder = folder.to_str().expect("is UTF-8");
-        faults.iter().map(|fault| fault.to_string().replace(folder, "")).collect()
-    }
-
-    pub(crate) fn compiled(draft: Draft) -> CompiledCampaign {
-        let mut faults = Vec::new();
-        let compiled = compile(draft, &mut faults);
-        compiled.unwrap_or_else(|| panic!("{faults:?}"))
-    }
-
-    #[test]
-    fn the_sample_campaign_compiles() {
-        let compiled = load(&sample_folder()).expect("compiles").remove(0);
-
-        assert!(compiled.system.contains("They are data"));
-    }
-
-    #[test]
-    fn everything_that_is_wrong_is_said_at_once_with_its_line() {
-        let mut draft = draft();
-        draft.named.when.as_mut().expect("is there").text = "event.name ==\n== 1".to_owned();
-        draft.prompt = Some("a\n{{ events[0].secret }}".to_owned());
-        draft.system = Some("a\nb {% if %}".to_owned());
-        let (text, fallback) = draft.fallback.as_mut().expect("is there");
-        fallback.remove("heading");
-        fallback.insert("emailTitle".to_owned(), Value::from(7));
-        assert!(text.lines().nth(1).is_some_and(|line| line.contains("emailTitle")));
-
-        let faults = faults_of(draft);
-
-        let expected = [
-            "/new-episode/campaign.toml:23: condition",
-            "/new-episode/prompt.liquid:2: events[0] has no secret",
-            "/new-episode/system.liquid:2: {% if %} has no {% endif %}",
-            "/new-episode/system.liquid:2: {% if %}: a condition is expected",
-            "/new-episode/fallback.json:2: does not match answer.schema.json: type at",
-            "/new-episode/fallback.json:1: does not match answer.schema.json: lacks \"heading\" at",
-        ];
-        assert_eq!(faults.len(), expected.len(), "{faults:#?}");
-        for expected in expected {
-            assert!(
-                faults.iter().any(|fault| fault.starts_with(expected)),
-                "{expected}: {faults:#?}"
-            );
-        }
-    }
-
-    #[test]
-    fn an_event_without_what_the_prompt_prints_is_not_answered() {
-        let compiled = compiled(draft());
-        let lacks = |properties: Value| {
-            let fields = Map::from_iter([("properties".to_owned(), properties)]);
-            let event = Event { id: "e".to_owned(), time: 1, fields };
-            let (past, _) = Past::of("t", &event, &compiled.campaign.config.fields);
-            compiled.lacks(&past).join(" ")
-        };
-
-        let all = serde_json::json!({ "show": "Harbour Lights", "season": 2, "episode": 7 });
-        assert_eq!(lacks(all), "");
-        let blank = serde_json::json!({ "show": " \u{2800}", "season": null, "episode": 0 });
-        assert_eq!(lacks(blank), "properties.season properties.show");
-        let all_of_it = "properties.episode properties.season properties.show";
-        assert_eq!(lacks("not an object".into()), all_of_it);
-    }
-
-    #[test]
-    fn instructions_that_say_nothing_are_a_fault() {
-        let mut draft = draft();
-        draft.system = Some("{% comment %}later{% endcomment %}\n\u{2800}".to_owned());
-
-        let faults = faults_of(draft);
-
-        assert!(faults[0].starts_with("/new-episode/system.liquid: says nothing"), "{faults:?}");
     }
 }

@@ -1,8 +1,9 @@
-//! A campaign's condition, in the Common Expression Language.
+//! A condition of a campaign, in the Common Expression Language.
 //!
 //! The expression sees one variable, `event`: the fields of the event as JSON, and its
 //! `id`, `time` and `type`. An event without a field that it names does not fulfil it.
 
+mod event_types;
 mod explanation;
 mod names;
 mod numbers;
@@ -41,6 +42,7 @@ static FUNCTIONS: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()))
 #[derive(Debug)]
 pub struct Condition {
     program: Program,
+    event_types: Option<BTreeSet<String>>,
     fields: BTreeSet<String>,
     paths: BTreeSet<String>,
     truths: BTreeSet<String>,
@@ -52,16 +54,23 @@ pub struct Condition {
 pub struct NotEvaluated(&'static str);
 
 impl Condition {
-    /// Compiles a condition, or says what is wrong in which line of `campaign.toml`.
-    pub(crate) fn compile(expression: &Expression) -> Result<Self, Vec<(usize, String)>> {
+    /// Compiles the condition of a setting, or says what is wrong in which line of
+    /// `campaign.toml`.
+    pub(crate) fn compile(
+        setting: &str,
+        expression: &Expression,
+    ) -> Result<Self, Vec<(usize, String)>> {
         let program = Program::compile(&expression.text).map_err(|errors| {
             let mistakes = syntax::mistakes(&expression.text, &errors).into_iter();
             let told = mistakes.map(|Mistake { line, column, reason }| {
-                (expression.line + line - 1, format!("condition {line}:{column}: {reason}"))
+                (expression.line + line - 1, format!("{setting} {line}:{column}: {reason}"))
             });
             told.collect::<Vec<_>>()
         })?;
         let names = Names::of(program.expression());
+        if let Some(reason) = bare_type(&expression.text) {
+            return Err(vec![(expression.line, format!("{setting}: {reason}"))]);
+        }
         let mut wrong = wrong_names(&names);
         let Truth { fields: truths, wrong: never } = Truth::of(program.expression());
         // What a function that is not there comes to, nobody can tell.
@@ -74,13 +83,24 @@ impl Condition {
                 "{what} is neither true nor false, so it is never met: compare it with something"
             )
         }));
+        let event_types = event_types::of(&program.expression().expr);
+        if event_types.as_ref().is_some_and(BTreeSet::is_empty) {
+            let one = "an event has one type, so it is never met: write || between types, or event.type in [...]";
+            wrong.push(one.to_owned());
+        }
         if wrong.is_empty() {
             let Names { fields, paths, .. } = names;
-            return Ok(Self { program, fields, paths, truths });
+            return Ok(Self { program, event_types, fields, paths, truths });
         }
         let wrong =
-            wrong.into_iter().map(|reason| (expression.line, format!("condition: {reason}")));
+            wrong.into_iter().map(|reason| (expression.line, format!("{setting}: {reason}")));
         Err(wrong.collect())
+    }
+
+    /// The event types that it names, without one of which no event fulfils it; `None` if it
+    /// can be any.
+    pub fn event_types(&self) -> Option<&BTreeSet<String>> {
+        self.event_types.as_ref()
     }
 
     /// The top-level fields of the event that it looks at.
@@ -123,6 +143,9 @@ impl Condition {
 
     /// Tells whether an event fulfils it.
     pub fn holds(&self, event_type: &str, event: &Event) -> Result<bool, NotEvaluated> {
+        if self.event_types.as_ref().is_some_and(|types| !types.contains(event_type)) {
+            return Ok(false);
+        }
         let mut context = Context::with_env(Arc::clone(&FUNCTIONS));
         let mut seen = entries(&event.fields, 0);
         let mut add = |name: &str, value| drop(seen.insert(key(name), value));
@@ -152,6 +175,18 @@ fn wrong_names(names: &Names) -> Vec<String> {
         wrong.push("event must be followed by the name of a field: write event.name".to_owned());
     }
     wrong
+}
+
+/// What is said of an event type that stands in place of a condition.
+fn bare_type(text: &str) -> Option<String> {
+    let is_part = |part: &str| {
+        !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    let text = text.trim();
+    let (space, last) = text.rsplit_once('.')?;
+    let is_type = space.starts_with("users.") || last.starts_with(|c: char| c.is_ascii_uppercase());
+    let is_type = is_type && !text.starts_with("event.") && text.split('.').all(is_part);
+    is_type.then(|| format!("is an event type and no condition: write event.type == \"{text}\""))
 }
 
 /// What is said of a name that is not there.

@@ -3,6 +3,7 @@
 pub(crate) mod model_id;
 pub(crate) mod paths;
 mod toml;
+pub mod wait;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -18,6 +19,16 @@ const FIRST_TOKEN_SECS: u32 = 30;
 /// Tokens that a slow model writes in a second; small ones write a hundred and more.
 const SLOW_TOKENS_PER_SECOND: u32 = 20;
 
+/// What the trigger's `when` is called where something is wrong with it: people know it as
+/// the condition.
+pub(crate) const WHEN: &str = "condition";
+
+/// Name of a setting.
+pub(crate) const UNLESS: &str = "unless";
+
+/// Name of a setting.
+pub(crate) const RETRACT_WHEN: &str = "retract_when";
+
 /// What `campaign.toml` names that other files and the catalogue of events must fit, as far
 /// as it can be read, whatever else is wrong there.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -28,6 +39,10 @@ pub(crate) struct Named {
     pub(crate) event_types: Vec<(usize, String)>,
     /// What else must hold of an event.
     pub(crate) when: Option<Expression>,
+    /// Which events end what waits.
+    pub(crate) unless: Option<Expression>,
+    /// Which events take content out of service.
+    pub(crate) retract_when: Option<Expression>,
     /// How the model is held to the schema.
     pub(crate) structured_output: StructuredOutput,
 }
@@ -49,6 +64,10 @@ pub struct Config {
     pub history: usize,
     /// Time between two events of a user that get content, in hours; 0 for none.
     pub cooldown_hours: u32,
+    /// Which of the events within a cooldown gets content.
+    pub replace: Replace,
+    /// Which events take content out of service that was written for an older event.
+    pub retract_when: Option<Expression>,
     /// How long an answer stands for every equal prompt, in hours.
     pub cache_hours: u32,
     /// Campaigns of a higher priority are served first.
@@ -68,6 +87,8 @@ pub struct Config {
     pub trigger: Trigger,
     /// What generations may cost in a day.
     pub budget: Option<Budget>,
+    /// What becomes of events whose content the budget of the day does not allow.
+    pub over_budget: OverBudget,
     /// What the model's tokens cost.
     pub price: Option<Price>,
     /// Guardrail of the account that every answer passes.
@@ -75,6 +96,12 @@ pub struct Config {
 }
 
 impl Named {
+    /// The conditions, each with the name that faults have of it.
+    pub(crate) fn conditions(&self) -> impl Iterator<Item = (&'static str, &Expression)> {
+        let all = [(WHEN, &self.when), (UNLESS, &self.unless), (RETRACT_WHEN, &self.retract_when)];
+        all.into_iter().filter_map(|(name, condition)| Some((name, condition.as_ref()?)))
+    }
+
     /// The fields that the prompt may see, without their lines.
     pub(crate) fn paths(&self) -> Option<BTreeSet<String>> {
         let fields = self.fields.as_ref()?;
@@ -100,6 +127,11 @@ pub struct Trigger {
     pub event_types: BTreeSet<String>,
     /// What else must hold.
     pub when: Option<Expression>,
+    /// How long after the newest of these events content is asked for; at once if it is not
+    /// said.
+    pub after: Option<Duration>,
+    /// Which events, after the newest that triggers, end what waits for that time.
+    pub unless: Option<Expression>,
 }
 
 impl fmt::Display for Trigger {
@@ -119,6 +151,28 @@ pub struct Expression {
     pub text: String,
     /// Its line in `campaign.toml`.
     pub line: usize,
+}
+
+/// Which of the events within a cooldown gets content.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Replace {
+    /// The first one, which began it; later ones are skipped.
+    #[default]
+    First,
+    /// The first one, and the newest one as soon as the cooldown is over.
+    Newest,
+}
+
+/// What becomes of events whose content the budget of the day does not allow.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OverBudget {
+    /// They are skipped.
+    #[default]
+    Skip,
+    /// They wait for the budget of the next day.
+    Wait,
 }
 
 /// What generations may cost in a day (UTC).

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use dialect::did_you_mean;
 
 use crate::condition::Condition;
+use crate::config;
 use crate::fault::Fault;
 use crate::folder::Draft;
 
@@ -41,36 +42,58 @@ impl KnownEvents {
     pub(crate) fn unknown_to(&self, draft: &Draft) -> Vec<Fault> {
         let path = draft.folder.join("campaign.toml");
         let mut faults = Vec::new();
-        let mut of_campaign: Vec<&Fields> = Vec::new();
-        for (line, name) in &draft.named.event_types {
-            match self.types.get(name) {
-                Some(fields) => of_campaign.push(fields),
-                // What is no name at all is told with the settings.
-                None if name.is_empty() || name.contains(char::is_whitespace) => {}
-                None => {
-                    let meant = self.meant_by(name);
-                    let reason = format!("no event type of Currents is called \"{name}\"{meant}");
-                    faults.push(Fault::of_events(&path, *line, reason));
+        let names = draft.named.event_types.iter().map(|(line, name)| (*line, name));
+        let of_campaign = self.fields_of(names, &mut |line, reason| {
+            faults.push(Fault::of_events(&path, line, reason));
+        });
+        if let Some(of_campaign) = &of_campaign {
+            for (line, field) in draft.named.fields.iter().flatten() {
+                if let Some(wrong) = wrong_field(field, of_campaign, "of the trigger") {
+                    faults.push(Fault::of_events(&path, *line, format!("fields: {wrong}")));
                 }
             }
         }
-        if of_campaign.len() < draft.named.event_types.len() || of_campaign.is_empty() {
+        for (setting, expression) in draft.named.conditions() {
+            let Ok(condition) = Condition::compile(setting, expression) else { continue };
+            let mut blame = |line: usize, reason: String| {
+                faults.push(Fault::of_events(&path, line, format!("{setting}: {reason}")));
+            };
+            let named = condition.event_types().into_iter().flatten();
+            let named = self.fields_of(named.map(|name| (expression.line, name)), &mut blame);
+            let (types, whose) = match (setting, condition.event_types()) {
+                (config::WHEN, _) => (of_campaign.clone(), "of the trigger"),
+                (_, Some(_)) => (named, "of the types that it names"),
+                (_, None) => (Some(self.types.values().collect()), "of Currents"),
+            };
             // An event type that is not known may have any field.
-            return faults;
-        }
-        for (line, field) in draft.named.fields.iter().flatten() {
-            if let Some(wrong) = wrong_field(field, &of_campaign) {
-                faults.push(Fault::of_events(&path, *line, format!("fields: {wrong}")));
+            let Some(types) = types.filter(|types| !types.is_empty()) else { continue };
+            for wrong in wrong_in_condition(&condition, &types, whose) {
+                blame(expression.line, wrong);
             }
         }
-        let when = draft.named.when.as_ref();
-        let condition = when.and_then(|when| Some((when.line, Condition::compile(when).ok()?)));
-        if let Some((line, condition)) = condition {
-            let wrong = wrong_in_condition(&condition, &of_campaign).into_iter();
-            let wrong = wrong.map(|wrong| format!("condition: {wrong}"));
-            faults.extend(wrong.map(|reason| Fault::of_events(&path, line, reason)));
-        }
         faults
+    }
+
+    /// The fields of event types; `None` if one of the types is not known, which is told.
+    fn fields_of<'n>(
+        &self,
+        names: impl Iterator<Item = (usize, &'n String)>,
+        blame: &mut impl FnMut(usize, String),
+    ) -> Option<Vec<&Fields>> {
+        let mut found = Some(Vec::new());
+        for (line, name) in names {
+            let fields = self.types.get(name);
+            // What is no name at all is told with the settings.
+            if fields.is_none() && !name.is_empty() && !name.contains(char::is_whitespace) {
+                let meant = self.meant_by(name);
+                blame(line, format!("no event type of Currents is called \"{name}\"{meant}"));
+            }
+            found = found.zip(fields).map(|(mut found, fields)| {
+                found.push(fields);
+                found
+            });
+        }
+        found.filter(|found| !found.is_empty())
     }
 
     /// What was meant by a name that no event type has.
@@ -99,7 +122,7 @@ fn last_letters(name: &str) -> String {
 }
 
 /// What is wrong with a field that none of the event types has.
-fn wrong_field(path: &str, types: &[&Fields]) -> Option<String> {
+fn wrong_field(path: &str, types: &[&Fields], whose: &str) -> Option<String> {
     let (first, inner) = path.split_once('.').map_or((path, None), |(a, b)| (a, Some(b)));
     if OF_EVERY_EVENT.contains(&first) && inner.is_none() {
         return None;
@@ -115,7 +138,7 @@ fn wrong_field(path: &str, types: &[&Fields]) -> Option<String> {
             (true, Some(own)) => format!(": did you mean {own}?"),
             _ => meant,
         };
-        return Some(format!("no event of the trigger has \"{first}\"{meant}"));
+        return Some(format!("no event {whose} has \"{first}\"{meant}"));
     }
     let is_flat = first != PROPERTIES && !found.iter().any(|kind| kind.starts_with("array"));
     inner.filter(|_| is_flat).map(|inner| {
@@ -123,8 +146,8 @@ fn wrong_field(path: &str, types: &[&Fields]) -> Option<String> {
     })
 }
 
-fn wrong_in_condition(condition: &Condition, types: &[&Fields]) -> Vec<String> {
-    let unknown = condition.fields().iter().filter_map(|field| wrong_field(field, types));
+fn wrong_in_condition(condition: &Condition, types: &[&Fields], whose: &str) -> Vec<String> {
+    let unknown = condition.fields().iter().filter_map(|field| wrong_field(field, types, whose));
     let mut wrong: Vec<String> = unknown.collect();
     for field in condition.truths() {
         let mut kinds = types.iter().filter_map(|fields| fields.get(field));
@@ -143,6 +166,8 @@ fn wrong_in_condition(condition: &Condition, types: &[&Fields]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compiled::tests::draft;
+    use crate::config::Expression;
 
     #[test]
     fn an_event_type_that_nobody_knows_is_told_with_the_one_that_was_meant() {
@@ -165,6 +190,57 @@ mod tests {
             ("ours.shop.Cart", ""),
         ] {
             assert_eq!(known.meant_by(name), expected, "{name}");
+        }
+    }
+
+    /// What is said of a campaign with these conditions.
+    fn told(unless: &str, retract_when: &str) -> Vec<String> {
+        let fields = |names: &[&str]| {
+            names.iter().map(|name| ((*name).to_owned(), "string".to_owned())).collect()
+        };
+        let types = [
+            ("users.behaviors.CustomEvent", fields(&["name", "properties"])),
+            ("users.behaviors.Purchase", fields(&["product_id", "price"])),
+            ("users.messages.email.Open", fields(&["campaign_name"])),
+        ];
+        let types = types.map(|(name, fields)| (name.to_owned(), fields));
+        let known = KnownEvents { types: types.into(), must_be: true };
+        let mut draft = draft();
+        let expression = |text: &str| Some(Expression { text: text.to_owned(), line: 7 });
+        draft.named.unless = expression(unless);
+        draft.named.retract_when = expression(retract_when);
+        known.unknown_to(&draft).into_iter().map(|fault| fault.reason).collect()
+    }
+
+    #[test]
+    fn what_ends_or_retracts_is_held_against_the_events_that_it_names() {
+        let purchase = "event.type == 'users.behaviors.Purchase'";
+        assert_eq!(told(purchase, &format!("{purchase} && event.price > '5'")), [""; 0]);
+        assert_eq!(told("event.campaign_name == 'a'", "event.name == 'b'"), [""; 0]);
+
+        for (unless, expected) in [
+            (
+                "event.type == 'users.behaviors.Purchse'",
+                "unless: no event type of Currents is called \"users.behaviors.Purchse\": did you mean users.behaviors.Purchase?",
+            ),
+            (
+                "event.type == 'purchase'",
+                "unless: no event type of Currents is called \"purchase\": did you mean users.behaviors.Purchase?",
+            ),
+            (
+                &format!("{purchase} && event.prise > '5'"),
+                "unless: no event of the types that it names has \"prise\": did you mean price?",
+            ),
+            (
+                &format!("{purchase} && event.name == 'checkout'"),
+                "unless: no event of the types that it names has \"name\"",
+            ),
+            (
+                "event.nme == 'checkout'",
+                "unless: no event of Currents has \"nme\": did you mean name?",
+            ),
+        ] {
+            assert_eq!(told(unless, purchase), [expected], "{unless}");
         }
     }
 }

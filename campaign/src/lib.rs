@@ -47,7 +47,7 @@ mod warnings;
 use serde_json::{Map, Value};
 
 pub use compiled::{CompiledCampaign, check, load, wanted_fields};
-pub use config::{Budget, Config, Guardrail, Price, StructuredOutput};
+pub use config::{Budget, Config, Guardrail, OverBudget, Price, Replace, StructuredOutput};
 pub use fault::{Fault, InvalidCampaigns};
 pub use folder::read;
 pub use past::Past;

@@ -27,14 +27,17 @@ impl Parameters {
             ttl_days: _,
             history: _,
             cooldown_hours: _,
+            replace: _,
+            retract_when: _,
             cache_hours: _,
             priority: _,
             cache_system: _,
             timeout_secs: _,
             fields: _,
             required: _,
-            trigger: Trigger { event_types: _, when: _ },
+            trigger: Trigger { event_types: _, when: _, after: _, unless: _ },
             budget: _,
+            over_budget: _,
             price: _,
         } = config;
         let form = match structured_output {

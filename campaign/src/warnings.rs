@@ -1,5 +1,6 @@
 //! What is worth a look in a campaign that can be used.
 
+mod conditions;
 mod markup;
 mod names;
 mod settings;
@@ -32,7 +33,8 @@ pub(crate) struct Look<'a> {
     pub(crate) folder: &'a Path,
     pub(crate) campaign: &'a Campaign,
     pub(crate) prompt: &'a Prompt,
-    pub(crate) condition: Option<&'a Condition>,
+    /// The conditions, each with the name that is said of it.
+    pub(crate) conditions: &'a [(&'static str, Option<&'a Condition>)],
     pub(crate) reduced: &'a TravellingSchema,
     /// The text of `answer.schema.json`.
     pub(crate) schema: &'a str,
@@ -53,9 +55,8 @@ pub(crate) fn of(look: &Look<'_>) -> Vec<Fault> {
     for reason in settings::odd(look.campaign, &fallback) {
         warn("campaign.toml", None, reason);
     }
-    let line = look.campaign.config.trigger.when.as_ref().map(|when| when.line);
-    for reason in of_condition(look) {
-        warn("campaign.toml", line, format!("condition: {reason}"));
+    for (line, reason) in conditions::odd(look) {
+        warn("campaign.toml", line, reason);
     }
     for reason in of_prompt(look) {
         warn("prompt.liquid", None, reason);
@@ -96,29 +97,6 @@ fn of_schema(look: &Look<'_>) -> Vec<(Option<usize>, String)> {
     said.extend(names::odd(schema).into_iter().map(|(place, reason)| (line(&place), reason)));
     said.extend(unheard::rules(look.campaign, look.reduced, &unchecked).map(|rules| (None, rules)));
     said
-}
-
-fn of_condition(look: &Look<'_>) -> Vec<String> {
-    let Some(condition) = look.condition else { return Vec::new() };
-    let alone = condition.truths().iter().map(|path| {
-        format!(
-            "event.{path} by itself is met only where it is true, not by a number or a text: compare it, e.g. event.{path} == true"
-        )
-    });
-    let fields = &look.campaign.config.fields;
-    let slips = condition.paths().iter().filter_map(|path| {
-        let (parent, name) = path.rsplit_once('.')?;
-        let inside = |field: &'_ String| {
-            field.strip_prefix(parent).is_some_and(|rest| rest.starts_with('.'))
-        };
-        let beside = fields.iter().filter(|field| inside(field));
-        let beside = beside.filter_map(|field| field[parent.len() + 1..].split('.').next());
-        let known: Vec<&str> = beside.collect();
-        let meant =
-            dialect::misspelt(name, known.iter().copied()).filter(|_| !known.contains(&name))?;
-        Some(format!("event.{path} is not among fields: did you mean event.{parent}.{meant}?"))
-    });
-    alone.chain(slips).chain(condition.numbers_as_texts()).collect()
 }
 
 fn of_prompt(look: &Look<'_>) -> Vec<String> {

@@ -34,6 +34,14 @@ pub const REVISION: &str = "revision";
 pub const HISTORY: &str = "history";
 /// Time of the oldest event that the content was written from, in UNIX seconds.
 pub const OLDEST_EVENT_TIME: &str = "oldest_event_time";
+/// Until when an ask for the content waits, in UNIX milliseconds; not there if none waits.
+pub const PARKED_UNTIL: &str = "parked_until";
+/// Time of the latest event that ends an ask, in UNIX seconds: what waits for an event that is
+/// not newer is not written.
+pub const UNLESS_AT: &str = "unless_at";
+/// Time of the latest event that retracts content, in UNIX seconds: content whose
+/// [`EVENT_TIME`] is not newer is not served.
+pub const RETRACTED_AT: &str = "retracted_at";
 /// When the user was deleted, in UNIX seconds; only in a tombstone.
 pub const DELETED_AT: &str = "deleted_at";
 

@@ -79,6 +79,8 @@ pub const DEAD_LETTERS: &str = "dead_letters";
 pub const ASKS_PARKED: &str = "asks_parked";
 /// Asks taken up, every delivery counted; the sum of all [`AskFate`] counters.
 pub const ASKS_RECEIVED: &str = "asks_received";
+/// Asks that were moved on unasked: their time had not come, or they had waited for it.
+pub const ASKS_MOVED: &str = "asks_moved";
 /// Asks that cannot be decoded; each is a dead letter.
 pub const POISON_ASKS: &str = "poison_asks";
 /// Campaigns that the account was denied the model for, from which on they wait some minutes.
@@ -122,6 +124,8 @@ pub enum Fate {
     Incomplete,
     /// The user got content too short a time before.
     Cooldown,
+    /// The user did since what the campaign excludes.
+    Unless,
     /// The campaign has spent its budget of the day.
     OverBudget,
     /// The user was deleted after the event.
@@ -142,13 +146,14 @@ pub enum Fate {
 
 impl Fate {
     /// Every fate, in order.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::NoTrigger,
         Self::Coalesced,
         Self::Duplicate,
         Self::Stale,
         Self::Incomplete,
         Self::Cooldown,
+        Self::Unless,
         Self::OverBudget,
         Self::Deleted,
         Self::Deletion,
@@ -168,6 +173,7 @@ impl Fate {
             Self::Stale => "events_skipped_stale",
             Self::Incomplete => "events_skipped_incomplete",
             Self::Cooldown => "events_skipped_cooldown",
+            Self::Unless => "events_skipped_unless",
             Self::OverBudget => "events_skipped_over_budget",
             Self::Deleted => "events_skipped_deleted",
             Self::Deletion => "events_deletion",

@@ -10,7 +10,10 @@ import type { Encryption } from './encryption.js';
 import type { AlarmSettings } from './environments.js';
 
 /** One condition that somebody must look at. */
-export interface Watch {
+export type Watch = Watched & (Above | Below);
+
+/** What an alarm looks at. */
+interface Watched {
   /** Also the title of its chapter in docs/runbook.md. */
   readonly name: string;
   /** Tells apart what shares a chapter, such as models. */
@@ -18,10 +21,18 @@ export interface Watch {
   /** What is the matter, in one sentence. */
   readonly means: string;
   readonly metric: cloudwatch.IMetric;
-  /** Rings above this. */
-  readonly above: number;
   /** For so many periods in a row; one if not given. */
   readonly periods?: number;
+}
+
+/** Rings above a number. Nothing measured means that nothing happens, which is no fault. */
+interface Above {
+  readonly above: number;
+}
+
+/** Rings below a number, where nothing measured means that what should happen does not. */
+interface Below {
+  readonly below: number;
 }
 
 export interface AlarmsProps {
@@ -68,16 +79,27 @@ export class Alarms extends Construct {
     const alarm = new cloudwatch.Alarm(scope, ['Alarm', watch.name, watch.of ?? []].flat().join('-'), {
       alarmDescription: `${watch.means} ${this.settings.runbookUrl}#${watch.name}`,
       metric: watch.metric,
-      threshold: watch.above,
       evaluationPeriods: watch.periods ?? 1,
-      comparisonOperator: cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
-      // Nothing measured means that nothing happens, which is no fault.
-      treatMissingData: cloudwatch.TreatMissingData.NOT_BREACHING,
+      ...limit(watch),
     });
     alarm.addAlarmAction(new actions.SnsAction(this.topic));
     alarm.addOkAction(new actions.SnsAction(this.topic));
     this.rung.push(alarm);
   }
+}
+
+function limit(watch: Watch) {
+  return 'above' in watch
+    ? {
+        threshold: watch.above,
+        comparisonOperator: cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
+        treatMissingData: cloudwatch.TreatMissingData.NOT_BREACHING,
+      }
+    : {
+        threshold: watch.below,
+        comparisonOperator: cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
+        treatMissingData: cloudwatch.TreatMissingData.BREACHING,
+      };
 }
 
 /** The period of all alarms: short enough to tell soon, long enough for a metric to be there. */

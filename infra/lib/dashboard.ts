@@ -3,6 +3,8 @@ import { Construct } from 'constructs';
 
 import { type Alarms, PERIOD } from './alarms.js';
 import type { Api } from './api.js';
+import type { AsksWorker } from './asks-worker.js';
+import type { Asks } from './asks.js';
 import type { AskedOfBedrock } from './campaigns.js';
 import type { Currents } from './currents.js';
 import type { DeadLetters } from './dead-letters.js';
@@ -14,6 +16,8 @@ export interface DashboardProps {
   readonly alarms: Alarms;
   readonly api: Api;
   readonly asked: AskedOfBedrock;
+  readonly asks: Asks;
+  readonly asksWorker: AsksWorker;
   readonly currents: Currents;
   readonly deadLetters: DeadLetters;
   readonly ingest: Ingest;
@@ -24,10 +28,13 @@ export interface DashboardProps {
 /** Columns of a dashboard, and of what shares a row. */
 const WIDTH = 24;
 const HALF = WIDTH / 2;
-const THIRD = WIDTH / 3;
+const QUARTER = WIDTH / 4;
 
 /** Counters of the processor that say what became of the events, as its log has them. */
-const FATES = ['events_received', 'events_stored', 'events_returned', 'events_dead_lettered'];
+const FATES = ['events_received', 'events_stored', 'events_parked', 'events_returned', 'events_dead_lettered'];
+
+/** The same of the worker, about the asks. */
+const ASK_FATES = ['asks_received', 'asks_stored', 'asks_parked_again', 'asks_returned', 'asks_dead_lettered'];
 
 /** The whole system on one page: alarms first, then the way of an event from left to right. */
 export class Dashboard extends Construct {
@@ -37,9 +44,10 @@ export class Dashboard extends Construct {
       widgets: [
         [new cloudwatch.AlarmStatusWidget({ alarms: [...props.alarms.all], width: WIDTH })],
         [backlog(props), given(props)],
-        [model(props), fates(props)],
+        [model(props), fates('What became of the events', props.processor, FATES)],
+        [waiting(props), fates('What became of the asks', props.asksWorker, ASK_FATES)],
         [lookUps(props), latency(props)],
-        [props.ingest, props.processor, props.api].map(running),
+        [props.ingest, props.processor, props.asksWorker, props.api].map(running),
       ],
     });
   }
@@ -84,17 +92,34 @@ function model({ asked }: DashboardProps): cloudwatch.GraphWidget {
 }
 
 /** The counters are JSON inside a text of the log's JSON, so their quotes are escaped there. */
-function fates({ processor }: DashboardProps): cloudwatch.LogQueryWidget {
+function fates(title: string, { program }: Processor | AsksWorker, names: string[]): cloudwatch.LogQueryWidget {
   return new cloudwatch.LogQueryWidget({
-    title: 'What became of the events',
+    title,
     width: HALF,
-    logGroupNames: [processor.program.log.logGroupName],
+    logGroupNames: [program.log.logGroupName],
     queryLines: [
       'filter @message like /invocation done/',
-      ...FATES.map((name) => `parse @message /${name}\\W+(?<${name}>\\d+)/`),
-      `stats ${FATES.map((name) => `sum(${name}) as ${name.replace('events_', '')}`).join(', ')} by bin(5m)`,
+      ...names.map((name) => `parse @message /${name}\\W+(?<${name}>\\d+)/`),
+      `stats ${names.map((name) => `sum(${name}) as ${name.replace(/^[a-z]+_/, '')}`).join(', ')} by bin(5m)`,
     ],
     view: cloudwatch.LogQueryVisualizationType.LINE,
+  });
+}
+
+/** Asks by queue; most of those that wait for their time are hidden until they are seen again. */
+function waiting({ asks }: DashboardProps): cloudwatch.GraphWidget {
+  const ready = asks.ready.map(({ class: each, model, queue }) =>
+    queue.metricApproximateNumberOfMessagesVisible({ label: `${each} ${model}`, period: PERIOD }),
+  );
+  return new cloudwatch.GraphWidget({
+    title: 'Asks that wait',
+    width: HALF,
+    stacked: true,
+    left: [
+      ...ready,
+      asks.later.metricApproximateNumberOfMessagesVisible({ label: 'later', period: PERIOD }),
+      asks.later.metricApproximateNumberOfMessagesDelayed({ label: 'later (hidden)', period: PERIOD }),
+    ],
   });
 }
 
@@ -121,10 +146,10 @@ function latency({ api }: DashboardProps): cloudwatch.GraphWidget {
   });
 }
 
-function running({ node, program }: Ingest | Processor | Api): cloudwatch.GraphWidget {
+function running({ node, program }: Ingest | Processor | AsksWorker | Api): cloudwatch.GraphWidget {
   return new cloudwatch.GraphWidget({
     title: node.id,
-    width: THIRD,
+    width: QUARTER,
     left: [program.p99()],
     right: [
       program.function.metric('ConcurrentExecutions', { period: PERIOD, statistic: 'Maximum' }),

@@ -16,6 +16,7 @@ export interface Environment {
   readonly ingest: IngestSettings;
   readonly stream: StreamSettings;
   readonly processor: ProcessorSettings;
+  readonly asks: AskSettings;
   readonly api: ApiSettings;
   readonly alarms: AlarmSettings;
 }
@@ -47,13 +48,13 @@ export interface IngestSettings {
 export interface StreamSettings {
   /** Number of shards of a provisioned stream; an on-demand stream if left out. */
   readonly shards?: number;
-  /** Longer than the processor tries, so that what it gave up can still be fetched. */
+  /** Records that cannot be processed are given up shortly before, or after seven days, Lambda's most. */
   readonly retentionDays: number;
 }
 
 export interface ProcessorSettings {
   readonly memoryMiB: number;
-  /** Most instances at a time; reserved from the account's concurrency. */
+  /** Most instances at a time that read the stream; reserved from the account's concurrency. */
   readonly maxInstances: number;
   readonly maxConcurrentGenerations: number;
   /** Quotas by model or inference profile; `*` stands for every other. */
@@ -68,10 +69,14 @@ export interface ProcessorSettings {
   readonly batchWindowSeconds: number;
   /** Batches of one shard at a time, 1 to 10. */
   readonly parallelizationFactor: number;
-  /** Records older than this are given up. */
-  readonly maxRecordAgeHours: number;
-  /** Deliveries of a record until it is given up; only its age decides if left out. */
-  readonly retryAttempts?: number;
+}
+
+/** What cannot be answered at once. */
+export interface AskSettings {
+  /** Most workers at a time, 1 to 5, beside the processor's instances; reserved like those. */
+  readonly maxInstances: number;
+  /** Models that no campaign names any more, while asks still wait on their queues. */
+  readonly formerModels?: readonly string[];
 }
 
 export interface ApiSettings {
@@ -107,6 +112,8 @@ export interface AlarmSettings {
   readonly runbookUrl: string;
   /** Oldest event on the stream. */
   readonly iteratorAgeMinutes: number;
+  /** Oldest ask whose time has come; those that wait for the next day's quota are a day old. */
+  readonly askAgeHours: number;
   /** Slowest of a hundred look-ups; Braze waits two seconds. */
   readonly lookUpMillis: number;
 }
@@ -126,8 +133,8 @@ const DEV: Environment = {
     batchSize: 500,
     batchWindowSeconds: 5,
     parallelizationFactor: 1,
-    maxRecordAgeHours: 24,
   },
+  asks: { maxInstances: 2 },
   api: {
     memoryMiB: 512,
     unknownUser: 'fallback',
@@ -139,6 +146,7 @@ const DEV: Environment = {
   alarms: {
     runbookUrl: 'docs/runbook.md',
     iteratorAgeMinutes: 60,
+    askAgeHours: 26,
     lookUpMillis: 500,
   },
 };
@@ -155,6 +163,7 @@ const PROD: Environment = {
     maxInstances: 64,
     parallelizationFactor: 4,
   },
+  asks: { maxInstances: 5 },
   api: { ...DEV.api, memoryMiB: 1769, throttle: { rate: 10_000, burst: 5000 } },
 };
 

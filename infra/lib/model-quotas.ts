@@ -36,6 +36,23 @@ export interface ModelQuotasProps {
   readonly settings: unknown;
 }
 
+/** Quotas as `MODEL_QUOTAS` has them, `value` telling the number of each that is given. */
+export function asSetting(
+  quotas: Readonly<Record<string, ModelQuota>>,
+  value: (quota: Quota | undefined) => number | undefined,
+): Record<string, unknown> {
+  const entries = Object.entries(quotas).map(([model, quota]) => [
+    model,
+    {
+      tokens_per_minute: value(quota.tokensPerMinute),
+      requests_per_minute: value(quota.requestsPerMinute),
+      tokens_per_day: value(quota.tokensPerDay),
+      output_burndown: quota.outputBurndown,
+    },
+  ]);
+  return Object.fromEntries(entries);
+}
+
 /** What Service Quotas calls Amazon Bedrock. */
 const SERVICE_CODE = 'bedrock';
 
@@ -59,16 +76,8 @@ export class ModelQuotas extends Construct {
     super(scope, id);
     this.fingerprint = createHash('sha256').update(JSON.stringify(props.settings)).digest('hex');
 
-    const quotas = Object.entries(props.quotas).map(([model, quota]) => [
-      model,
-      {
-        tokens_per_minute: this.value(quota.tokensPerMinute),
-        requests_per_minute: this.value(quota.requestsPerMinute),
-        tokens_per_day: this.value(quota.tokensPerDay),
-        output_burndown: quota.outputBurndown,
-      },
-    ]);
-    this.json = Stack.of(this).toJsonString(Object.fromEntries(quotas));
+    const quotas = asSetting(props.quotas, (quota) => this.value(quota));
+    this.json = Stack.of(this).toJsonString(quotas);
   }
 
   private value(quota: Quota | undefined): number | undefined {

@@ -3,7 +3,10 @@ import type { Construct } from 'constructs';
 
 import { AccessLogs } from './access-logs.js';
 import { Alarms } from './alarms.js';
+import { ANSWERER_TIMEOUT } from './answerer.js';
 import { Api } from './api.js';
+import { AsksWorker } from './asks-worker.js';
+import { Asks, modelsOf } from './asks.js';
 import { BrazeRole } from './braze-role.js';
 import type { AskedOfBedrock } from './campaigns.js';
 import { refuseContradictions } from './contradictions.js';
@@ -13,6 +16,7 @@ import { DeadLetters } from './dead-letters.js';
 import { Encryption } from './encryption.js';
 import type { Environment } from './environments.js';
 import { Ingest, INGEST_TIMEOUT } from './ingest.js';
+import { ModelQuotas } from './model-quotas.js';
 import { Processor } from './processor.js';
 import type { ProgramName } from './program.js';
 import { Tables } from './tables.js';
@@ -62,6 +66,17 @@ export class PipelineStack extends Stack {
     });
     const tables = new Tables(this, 'Tables', { ...kept, production: environment.production });
 
+    const asks = new Asks(this, 'Asks', {
+      ...kept,
+      production: environment.production,
+      models: modelsOf(asked, environment),
+      workerTimeout: ANSWERER_TIMEOUT,
+    });
+    const quotas = new ModelQuotas(this, 'ModelQuotas', {
+      quotas: environment.processor.modelQuotas,
+      settings: environment,
+    });
+
     const program = (name: ProgramName) => ({ ...kept, environment, codePath: codePath(name) });
     const ingest = new Ingest(this, 'Ingest', {
       ...program('ingest'),
@@ -69,20 +84,17 @@ export class PipelineStack extends Stack {
       deadLetters,
       records,
     });
-    const processor = new Processor(this, 'Processor', {
-      ...program('processor'),
-      accessLogs,
-      asked,
-      deadLetters,
-      records,
-      tables,
-    });
+    const answerer = { ...program('processor'), asked, asks, deadLetters, quotas, tables };
+    const processor = new Processor(this, 'Processor', { ...answerer, accessLogs, records });
+    const asksWorker = new AsksWorker(this, 'AsksWorker', answerer);
     const api = new Api(this, 'Api', { ...program('api'), tables });
 
     new Dashboard(this, 'Dashboard', {
       alarms,
       api,
+      asks,
       asked,
+      asksWorker,
       currents,
       deadLetters,
       ingest,

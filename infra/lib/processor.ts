@@ -7,21 +7,12 @@ import * as s3 from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 
 import type { AccessLogs } from './access-logs.js';
-import { type Alarms, PERIOD } from './alarms.js';
-import { grantBedrock } from './bedrock-access.js';
-import type { AskedOfBedrock } from './campaigns.js';
-import type { DeadLetters } from './dead-letters.js';
-import type { Encryption } from './encryption.js';
-import type { Environment } from './environments.js';
+import { PERIOD } from './alarms.js';
+import { answerer, type AnswererProps, countHalted, countOverBudget } from './answerer.js';
 import { acknowledgeObjects } from './findings.js';
-import { ModelQuotas } from './model-quotas.js';
 import { privateBucket } from './private-bucket.js';
-import { Program } from './program.js';
-import type { Tables } from './tables.js';
+import type { Program } from './program.js';
 import type { UserRecords } from './user-records.js';
-
-/** An invocation stops asking the model in time before it ends. */
-const TIMEOUT = Duration.minutes(5);
 
 /** Records that the event source gave up can be looked at this long; they hold users' events. */
 const GIVEN_UP_RETENTION = Duration.days(30);
@@ -29,19 +20,31 @@ const GIVEN_UP_RETENTION = Duration.days(30);
 /** Lambda writes them under `aws/lambda/`, but AWS documents the permission for all keys. */
 const GIVEN_UP_KEYS = '*';
 
-export interface ProcessorProps {
-  readonly accessLogs: AccessLogs;
-  readonly codePath: string;
-  readonly environment: Environment;
-  readonly alarms: Alarms;
-  readonly encryption: Encryption;
-  readonly records: UserRecords;
-  readonly tables: Tables;
-  readonly deadLetters: DeadLetters;
-  readonly asked: AskedOfBedrock;
+/**
+ * How often Lambda retries a batch, the most that it takes. Only tables or queues that cannot be
+ * reached make records go back, and AWS does not say how long it waits between two deliveries: if
+ * it did not wait at all, so many would still outlast an outage of some hours. A record that ends
+ * the function is found by the program itself, after a few.
+ */
+export const RETRY_ATTEMPTS = 10_000;
+
+/** What is left of a record's time on the stream when it is given up, to be kept elsewhere. */
+const LEFT_HOURS = 1;
+
+/** The oldest that Lambda lets a record become. */
+const OLDEST_HOURS = 7 * 24;
+
+/** When a record is given up, by how long the stream keeps it. */
+export function maxRecordAgeHours(retentionDays: number): number {
+  return Math.min(retentionDays * 24 - LEFT_HOURS, OLDEST_HOURS);
 }
 
-/** Reads the stream, asks the model within its quota, writes the content table. */
+export interface ProcessorProps extends AnswererProps {
+  readonly accessLogs: AccessLogs;
+  readonly records: UserRecords;
+}
+
+/** Reads the stream, answers what the quota has room for, and lets asks wait for the rest. */
 export class Processor extends Construct {
   readonly program: Program;
 
@@ -50,65 +53,22 @@ export class Processor extends Construct {
 
   constructor(scope: Construct, id: string, props: ProcessorProps) {
     super(scope, id);
-    const settings = props.environment.processor;
-    const quotas = new ModelQuotas(this, 'ModelQuotas', {
-      quotas: settings.modelQuotas,
-      settings: props.environment,
-    });
     this.givenUp = privateBucket(this, 'GivenUp', {
       accessLogs: props.accessLogs,
       encryption: props.encryption,
       lifecycleRules: [{ expiration: GIVEN_UP_RETENTION }],
     });
-    this.program = new Program(this, 'Program', {
+    this.program = answerer(this, props, {
       name: 'processor',
-      codePath: props.codePath,
-      environment: props.environment,
-      alarms: props.alarms,
-      memoryMiB: settings.memoryMiB,
-      timeout: TIMEOUT,
-      // While the table of the quota is out of reach, each instance keeps to its share of it.
-      reservedConcurrency: settings.maxInstances,
-      settings: {
-        CONTENT_TABLE: props.tables.content.tableName,
-        COORDINATION_TABLE: props.tables.coordination.tableName,
-        DEAD_LETTER_QUEUE_URL: props.deadLetters.queue.queueUrl,
-        MAX_CONCURRENT_GENERATIONS: String(settings.maxConcurrentGenerations),
-        MAX_INSTANCES: String(settings.maxInstances),
-        MODEL_QUOTAS: quotas.json,
-      },
+      reservedConcurrency: props.environment.processor.maxInstances,
     });
-    this.grant(props);
+    props.asks.grantSend(this.program.role);
+    this.grantGivenUp();
     this.watch(props, this.listen(props));
   }
 
-  private grant({ asked, deadLetters, encryption, environment, tables }: ProcessorProps): void {
+  private grantGivenUp(): void {
     const { role } = this.program;
-    tables.content.grant(
-      role,
-      'dynamodb:BatchGetItem',
-      'dynamodb:ConditionCheckItem',
-      'dynamodb:DeleteItem',
-      'dynamodb:PutItem',
-      'dynamodb:Query',
-      'dynamodb:UpdateItem',
-    );
-    tables.coordination.grant(
-      role,
-      'dynamodb:BatchGetItem',
-      'dynamodb:DeleteItem',
-      'dynamodb:GetItem',
-      'dynamodb:PutItem',
-      'dynamodb:UpdateItem',
-    );
-    deadLetters.queue.grant(role, 'sqs:SendMessage');
-    encryption.grantTableWrite(role);
-    grantBedrock(role, {
-      ...asked,
-      profileRegions: environment.processor.profileRegions,
-      furtherModelArns: environment.processor.furtherModelArns,
-      guardrailProfileArns: environment.processor.guardrailProfileArns,
-    });
     // The event source writes what it gave up in the function's name.
     role.addToPrincipalPolicy(
       new iam.PolicyStatement({
@@ -134,9 +94,8 @@ export class Processor extends Construct {
       parallelizationFactor: settings.parallelizationFactor,
       bisectBatchOnError: true,
       reportBatchItemFailures: true,
-      maxRecordAge: Duration.hours(settings.maxRecordAgeHours),
-      // What waits for the quota is delivered again and again, so that only age decides by default.
-      ...(settings.retryAttempts !== undefined && { retryAttempts: settings.retryAttempts }),
+      maxRecordAge: Duration.hours(maxRecordAgeHours(environment.stream.retentionDays)),
+      retryAttempts: RETRY_ATTEMPTS,
       metricsConfig: { metrics: [lambda.MetricType.EVENT_COUNT] },
       onFailure: { bind: () => ({ destination: this.givenUp.bucketArn }) },
     });
@@ -147,7 +106,7 @@ export class Processor extends Construct {
   private watch({ alarms, asked }: ProcessorProps, source: sources.KinesisEventSource): void {
     alarms.watch(this, {
       name: 'events-late',
-      means: 'The oldest event on the stream waits too long for its content.',
+      means: 'The oldest event on the stream waits too long to be taken up.',
       metric: this.program.function.metric('IteratorAge', { period: PERIOD, statistic: 'Maximum' }),
       above: Duration.minutes(alarms.settings.iteratorAgeMinutes).toMilliseconds(),
       periods: 2,
@@ -176,7 +135,13 @@ export class Processor extends Construct {
     alarms.watch(this, {
       name: 'budget-spent',
       means: 'A campaign has spent its budget of the day; its events get no content.',
-      metric: this.program.count('InvocationsOverBudget', 'events_skipped_over_budget'),
+      metric: countOverBudget(this.program),
+      above: 0,
+    });
+    alarms.watch(this, {
+      name: 'campaign-halted',
+      means: 'The account may not call the model of a campaign, whose asks wait.',
+      metric: countHalted(this.program),
       above: 0,
     });
     for (const model of asked.models) {

@@ -1,4 +1,4 @@
-import { type Duration, Stack } from 'aws-cdk-lib';
+import { Duration, Stack } from 'aws-cdk-lib';
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
@@ -13,8 +13,11 @@ import { keptIf } from './removal.js';
 /** The programs that run as functions. */
 export type ProgramName = 'ingest' | 'processor' | 'api';
 
+/** The functions; two of them are the program `processor`. */
+export type FunctionName = ProgramName | 'asks-worker';
+
 export interface ProgramProps {
-  readonly name: ProgramName;
+  readonly name: FunctionName;
   /** Folder of `bootstrap` and `campaigns`; tests give an empty one, so that synth never runs cargo. */
   readonly codePath: string;
   readonly environment: Environment;
@@ -26,6 +29,11 @@ export interface ProgramProps {
   readonly reservedConcurrency?: number;
   /** Whether the function may cause its own invocation; else Lambda ends a loop. */
   readonly recursiveLoop?: lambda.RecursiveLoop;
+  /**
+   * It is started on and on and works as long as it may: a start that is refused, because enough
+   * instances work already, and an invocation to the end of its time are what is wanted.
+   */
+  readonly runsWheneverItMay?: boolean;
 }
 
 /** One program as a function: with its role, its log, its traces and the alarms that all have. */
@@ -66,12 +74,14 @@ export class Program extends Construct {
       ...(props.reservedConcurrency !== undefined && {
         reservedConcurrentExecutions: props.reservedConcurrency,
       }),
+      // Lambda itself would start again for hours what was refused, and twice what failed.
+      ...(props.runsWheneverItMay && { maxEventAge: SOONEST_DROPPED, retryAttempts: 0 }),
     });
     acknowledge(this.role, 'IAM5[Resource::*]', 'X-Ray offers no resource for sending traces');
     this.watch(props);
   }
 
-  private watch({ alarms, name, timeout }: ProgramProps): void {
+  private watch({ alarms, name, runsWheneverItMay, timeout }: ProgramProps): void {
     alarms.watch(this, {
       name: `${name}-errors`,
       means: `Invocations of ${name} fail.`,
@@ -79,6 +89,9 @@ export class Program extends Construct {
       above: 0,
       periods: 2,
     });
+    if (runsWheneverItMay) {
+      return;
+    }
     alarms.watch(this, {
       name: `${name}-throttled`,
       means: `Lambda refuses to start more instances of ${name}.`,
@@ -123,3 +136,6 @@ export class Program extends Construct {
 
 /** The part of its time-out that an invocation may take without being called slow. */
 const SLOW = 0.9;
+
+/** The shortest that Lambda keeps a start that it had to refuse. */
+const SOONEST_DROPPED = Duration.minutes(1);

@@ -42,19 +42,31 @@ test('the oldest event, the letters, the throttles, the errors, the slowest and 
       'processor-errors',
       'look-ups-slow',
       'budget-spent',
+      'asks-late',
+      'campaign-halted',
     ]),
   );
 });
 
-test('only invocations that skipped an event for its budget count, as the log writes them', () => {
-  const filters = Object.entries(template.findResources('AWS::Logs::MetricFilter'));
-  const [, filter] = filters.find(([id]) => id.includes('Budget')) ?? [];
-  const pattern = new RegExp(filter?.Properties.FilterPattern.replace(/^%|%$/g, ''));
-  const line = (skipped: number) =>
-    JSON.stringify({ counts: JSON.stringify({ events_skipped_over_budget: skipped, generations: 7 }) });
+test.each([
+  ['InvocationsOverBudget', 'events_skipped_over_budget'],
+  ['InvocationsOverBudget', 'asks_skipped_over_budget'],
+  ['CampaignsHalted', 'campaigns_halted'],
+])('%s are those whose line has %s above 0, of whichever function of the processor', (metric, counter) => {
+  const filters = Object.values(template.findResources('AWS::Logs::MetricFilter')).filter(
+    ({ Properties }) => Properties.MetricTransformations[0].MetricName === metric,
+  );
+  const logs = filters.map(({ Properties }) => Properties.LogGroupName.Ref.replace(/[0-9A-F]{8}$/, ''));
+  const line = (count: number) =>
+    JSON.stringify({ counts: JSON.stringify({ [counter]: count, generations: 7 }) });
 
-  expect(line(12)).toMatch(pattern);
-  expect(line(0)).not.toMatch(pattern);
+  expect(logs.sort()).toEqual(['AsksWorkerProgramLog', 'ProcessorProgramLog']);
+  for (const { Properties } of filters) {
+    const pattern = new RegExp(Properties.FilterPattern.replace(/^%|%$/g, ''));
+    expect(line(12)).toMatch(pattern);
+    expect(line(0)).not.toMatch(pattern);
+  }
+  expect(Object.values(template.findResources('AWS::CloudWatch::Alarm', { Properties: { MetricName: metric } }))).toHaveLength(1);
 });
 
 test('a file that cannot be fetched rings long before it is given up, by the line that ingest writes', () => {

@@ -5,7 +5,7 @@ import { contradictions } from '../lib/contradictions.js';
 import { environment, type Environment } from '../lib/environments.js';
 import { ASKED, CERTIFICATE, DEV, EVERYTHING, example, PROD } from './example.js';
 
-type Part = 'currents' | 'ingest' | 'stream' | 'processor' | 'api' | 'alarms';
+type Part = 'currents' | 'ingest' | 'stream' | 'processor' | 'asks' | 'api' | 'alarms';
 
 /** `DEV` with some settings of one part changed. */
 function dev<P extends Part>(part: P, change: Partial<Environment[P]>): Environment {
@@ -19,11 +19,11 @@ const KEY = 'arn:aws:kms:eu-central-1:111122223333:key/theirs';
 test('settings that contradict each other are not deployed, and all are named at once', () => {
   const settings: Environment = {
     ...environment('prod'),
-    stream: { retentionDays: 1 },
+    stream: { retentionDays: 0 },
     processor: { ...PROD.processor, maxInstances: 2 },
   };
 
-  expect(() => example(settings)).toThrow(/stream\.retentionDays: .*24 h/);
+  expect(() => example(settings)).toThrow(/stream\.retentionDays: .*1 to 365/);
   expect(() => example(settings)).toThrow(/parallelizationFactor: 4 batches of one shard/);
   expect(() => example(settings)).toThrow(/alarms\.email: production needs somebody/);
 });
@@ -74,7 +74,7 @@ const FAULTY: [string, Environment][] = [
   ['stream.shards', dev('stream', { shards: 0 })],
   ['stream.shards', dev('stream', { shards: 1.5 })],
   ['stream.retentionDays', dev('stream', { retentionDays: 366 })],
-  ['stream.retentionDays', dev('stream', { retentionDays: 1 })],
+  ['stream.retentionDays', dev('stream', { retentionDays: 0 })],
   ['processor.memoryMiB', dev('processor', { memoryMiB: 1769.5 })],
   ['processor.maxInstances', dev('processor', { maxInstances: 0 })],
   ['processor.maxInstances', dev('processor', { maxInstances: Number.NaN })],
@@ -84,12 +84,9 @@ const FAULTY: [string, Environment][] = [
   ['processor.parallelizationFactor', dev('stream', { shards: 5 })],
   ['processor.batchSize', dev('processor', { batchSize: 20_000 })],
   ['processor.batchWindowSeconds', dev('processor', { batchWindowSeconds: 301 })],
-  ['processor.maxRecordAgeHours', dev('processor', { maxRecordAgeHours: 0 })],
-  [
-    'processor.maxRecordAgeHours',
-    { ...dev('processor', { maxRecordAgeHours: 200 }), stream: { retentionDays: 30 } },
-  ],
-  ['processor.retryAttempts', dev('processor', { retryAttempts: -1 })],
+  ['asks.maxInstances', dev('asks', { maxInstances: 0 })],
+  ['asks.maxInstances', dev('asks', { maxInstances: 6 })],
+  ['asks.formerModels', dev('asks', { maxInstances: 1, formerModels: [''] })],
   ['processor.modelQuotas', dev('processor', { modelQuotas: {} })],
   ['processor.modelQuotas', dev('processor', { modelQuotas: { other: { tokensPerMinute: 1 } } })],
   ['processor.modelQuotas', dev('processor', { modelQuotas: { '*': { tokensPerMinute: 0 } } })],
@@ -137,7 +134,13 @@ const FAULTY: [string, Environment][] = [
   ['alarms.email', dev('alarms', { email: '' })],
   ['alarms.runbookUrl', dev('alarms', { runbookUrl: '' })],
   ['alarms.iteratorAgeMinutes', dev('alarms', { iteratorAgeMinutes: 0 })],
-  ['alarms.iteratorAgeMinutes', dev('alarms', { iteratorAgeMinutes: 1440 })],
+  ['alarms.iteratorAgeMinutes', dev('alarms', { iteratorAgeMinutes: 167 * 60 })],
+  [
+    'alarms.iteratorAgeMinutes',
+    { ...dev('alarms', { iteratorAgeMinutes: 23 * 60 }), stream: { retentionDays: 1 } },
+  ],
+  ['alarms.askAgeHours', dev('alarms', { askAgeHours: 0 })],
+  ['alarms.askAgeHours', dev('alarms', { askAgeHours: 14 * 24 })],
   [
     'alarms.iteratorAgeMinutes',
     {
@@ -161,6 +164,26 @@ test('a model behind a profile of the account must be named, as the campaigns as
   ]);
 });
 
+test('more models than have room in the environment of a function are refused with how many have', () => {
+  const models = (count: number) =>
+    Array.from({ length: count }, (_, n) => `us.anthropic.claude-haiku-4-5-2025100${n}-v1:0`);
+  const found = (count: number) => contradictions(DEV, { models: models(count), guardrails: [] });
+  const most = [1, 2, 3, 4, 5, 6, 7, 8, 9].filter((count) => found(count).length === 0);
+
+  expect(most).toEqual([1, 2, 3, 4, 5, 6]);
+  expect(found(9)).toEqual([
+    expect.stringMatching(/^asks: .* of 9 models, .* of which Lambda takes 4096; 6 models find room: /),
+  ]);
+});
+
+test('models that the campaigns had take room as well', () => {
+  const formerModels = Array.from({ length: 9 }, (_, n) => `former.model-${n}`);
+
+  expect(contradictions(dev('asks', { formerModels }), ASKED)).toEqual([
+    expect.stringMatching(/of 10 models, 9 of them in asks\.formerModels/),
+  ]);
+});
+
 test.each<[string, Environment]>([
   ['the largest of everything', {
     ...DEV,
@@ -171,26 +194,25 @@ test.each<[string, Environment]>([
       batchSize: 10_000,
       batchWindowSeconds: 300,
       maxInstances: 2000,
-      maxRecordAgeHours: 168,
       parallelizationFactor: 10,
-      retryAttempts: 10_000,
     },
+    asks: { maxInstances: 5 },
+    alarms: { ...DEV.alarms, askAgeHours: 335, iteratorAgeMinutes: 167 * 60 },
   }],
   ['the smallest of everything', {
     ...DEV,
     logRetentionDays: 1,
     currents: { retentionDays: 2 },
     ingest: { memoryMiB: 130, maxConcurrency: 2, streamBuckets: 1, maxBlockMiB: 1 },
-    stream: { shards: 1, retentionDays: 2 },
+    stream: { shards: 1, retentionDays: 1 },
     processor: {
       ...DEV.processor,
       batchSize: 1,
       batchWindowSeconds: 0,
       maxInstances: 1,
-      maxRecordAgeHours: 1,
-      retryAttempts: 0,
     },
-    alarms: { ...DEV.alarms, iteratorAgeMinutes: 1, lookUpMillis: 1 },
+    asks: { maxInstances: 1, formerModels: [] },
+    alarms: { ...DEV.alarms, askAgeHours: 1, iteratorAgeMinutes: 1, lookUpMillis: 1 },
   }],
   ['networks of the sixth version', dev('api', { allowedNetworks: ['2001:db8::/32', '192.0.2.7/32'] })],
   ['logs that never end', { ...DEV, logRetentionDays: 9999 }],

@@ -4,6 +4,41 @@ import { EVERYTHING, example } from './example.js';
 
 const MODEL = 'foundation-model/anthropic.claude-haiku-4-5-20251001-v1:0';
 
+const ASKS = [
+  'AsksLater',
+  ...['High', 'Normal', 'Low'].map((each) => `Asks${each}usanthropicclaudehaiku4520251001v10`),
+];
+
+/** What both functions of the program `processor` are allowed to do. */
+const ANSWERER = [
+  'bedrock:ApplyGuardrail arn:aws:bedrock:here:this-account:guardrail/gr1234567890',
+  'bedrock:InvokeModel arn:aws:bedrock:here:this-account:inference-profile/us.anthropic.claude-haiku-4-5-20251001-v1:0',
+  ...['ca-central-1', 'ca-west-1', 'us-east-1', 'us-east-2', 'us-west-1', 'us-west-2'].map(
+    (region) => `bedrock:InvokeModel arn:aws:bedrock:${region}::${MODEL}`,
+  ),
+  'dynamodb:BatchGetItem TablesContent',
+  'dynamodb:BatchGetItem TablesCoordination',
+  'dynamodb:ConditionCheckItem TablesContent',
+  'dynamodb:DeleteItem TablesContent',
+  'dynamodb:DeleteItem TablesCoordination',
+  'dynamodb:GetItem TablesCoordination',
+  'dynamodb:PutItem TablesContent',
+  'dynamodb:PutItem TablesCoordination',
+  'dynamodb:Query TablesContent',
+  'dynamodb:UpdateItem TablesContent',
+  'dynamodb:UpdateItem TablesCoordination',
+  'kms:Decrypt EncryptionKey',
+  'kms:DescribeKey EncryptionKey',
+  'kms:Encrypt EncryptionKey',
+  'kms:GenerateDataKey EncryptionKey',
+  'kms:ReEncryptFrom EncryptionKey',
+  'kms:ReEncryptTo EncryptionKey',
+  ...ASKS.map((queue) => `sqs:SendMessage ${queue}`),
+  'sqs:SendMessage DeadLettersQueue',
+  'xray:PutTelemetryRecords *',
+  'xray:PutTraceSegments *',
+];
+
 /** Everything that the functions are allowed to do, and to what. */
 const ALLOWED: Record<string, readonly string[]> = {
   Ingest: [
@@ -26,22 +61,7 @@ const ALLOWED: Record<string, readonly string[]> = {
     'xray:PutTraceSegments *',
   ],
   Processor: [
-    'bedrock:ApplyGuardrail arn:aws:bedrock:here:this-account:guardrail/gr1234567890',
-    'bedrock:InvokeModel arn:aws:bedrock:here:this-account:inference-profile/us.anthropic.claude-haiku-4-5-20251001-v1:0',
-    ...['ca-central-1', 'ca-west-1', 'us-east-1', 'us-east-2', 'us-west-1', 'us-west-2'].map(
-      (region) => `bedrock:InvokeModel arn:aws:bedrock:${region}::${MODEL}`,
-    ),
-    'dynamodb:BatchGetItem TablesContent',
-    'dynamodb:BatchGetItem TablesCoordination',
-    'dynamodb:ConditionCheckItem TablesContent',
-    'dynamodb:DeleteItem TablesContent',
-    'dynamodb:DeleteItem TablesCoordination',
-    'dynamodb:GetItem TablesCoordination',
-    'dynamodb:PutItem TablesContent',
-    'dynamodb:PutItem TablesCoordination',
-    'dynamodb:Query TablesContent',
-    'dynamodb:UpdateItem TablesContent',
-    'dynamodb:UpdateItem TablesCoordination',
+    ...ANSWERER,
     'kinesis:DescribeStream UserRecordsStream',
     'kinesis:DescribeStreamConsumer UserRecordsStream',
     'kinesis:DescribeStreamSummary UserRecordsStream',
@@ -50,19 +70,20 @@ const ALLOWED: Record<string, readonly string[]> = {
     'kinesis:ListShards UserRecordsStream',
     'kinesis:ListStreams UserRecordsStream',
     'kinesis:SubscribeToShard UserRecordsStream',
-    'kms:Decrypt EncryptionKey',
-    'kms:DescribeKey EncryptionKey',
-    'kms:Encrypt EncryptionKey',
-    'kms:GenerateDataKey EncryptionKey',
-    'kms:ReEncryptFrom EncryptionKey',
-    'kms:ReEncryptTo EncryptionKey',
     'logs:CreateLogStream ProcessorProgramLog',
     'logs:PutLogEvents ProcessorProgramLog',
     's3:ListBucket ProcessorGivenUp',
     's3:PutObject ProcessorGivenUp/*',
-    'sqs:SendMessage DeadLettersQueue',
-    'xray:PutTelemetryRecords *',
-    'xray:PutTraceSegments *',
+  ],
+  AsksWorker: [
+    ...ANSWERER,
+    'logs:CreateLogStream AsksWorkerProgramLog',
+    'logs:PutLogEvents AsksWorkerProgramLog',
+    ...ASKS.flatMap((queue) => [
+      `sqs:ChangeMessageVisibility ${queue}`,
+      `sqs:DeleteMessage ${queue}`,
+      `sqs:ReceiveMessage ${queue}`,
+    ]),
   ],
   Api: [
     'dynamodb:BatchGetItem TablesContent',

@@ -2,7 +2,7 @@ import { Match } from 'aws-cdk-lib/assertions';
 import { expect, test } from 'vitest';
 
 import mapping from '../../contract/golden/event-source.json' with { type: 'json' };
-import { DEV, example, PROD } from './example.js';
+import { DEV, example } from './example.js';
 
 const { template } = example();
 
@@ -17,7 +17,7 @@ test('a poison record cannot stall its shard', () => {
     BisectBatchOnFunctionError: true,
     DestinationConfig: { OnFailure: { Destination: Match.anyValue() } },
     FunctionResponseTypes: ['ReportBatchItemFailures'],
-    MaximumRecordAgeInSeconds: 24 * 3600,
+    MaximumRecordAgeInSeconds: (7 * 24 - 1) * 3600,
   });
 });
 
@@ -31,21 +31,24 @@ test('a run on one machine has the mapping that is deployed', () => {
   });
 });
 
-test('what waits for the quota is not given up for having been delivered often', () => {
-  template.hasResourceProperties('AWS::Lambda::EventSourceMapping', {
-    ...FROM_STREAM,
-    MaximumRetryAttempts: Match.absent(),
-  });
+// https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-parameters.html
+test('deliveries end some time, but not before an outage of some hours does', () => {
+  const [mapping] = Object.values(template.findResources('AWS::Lambda::EventSourceMapping', { Properties: FROM_STREAM }));
+  const retries = mapping?.Properties.MaximumRetryAttempts;
+  // Were they to follow each other at once, with as little as two seconds for the SDK's attempts.
+  const hours = (retries * 2) / 3600;
+
+  expect(retries).toBeLessThanOrEqual(10_000);
+  expect(hours).toBeGreaterThan(5);
 });
 
-test('an operator may limit deliveries, and says how batches are made', () => {
+test('an operator says how batches are made', () => {
   const processor = {
     ...DEV.processor,
     batchSize: 100,
     batchWindowSeconds: 1,
     maxInstances: 40,
     parallelizationFactor: 10,
-    retryAttempts: 7,
   };
   const { template } = example({ ...DEV, processor });
 
@@ -53,7 +56,6 @@ test('an operator may limit deliveries, and says how batches are made', () => {
     ...FROM_STREAM,
     BatchSize: 100,
     MaximumBatchingWindowInSeconds: 1,
-    MaximumRetryAttempts: 7,
     ParallelizationFactor: 10,
   });
 });
@@ -73,16 +75,14 @@ test('what the event source gives up is kept with its records, in private, for t
   });
 });
 
-test.each([
-  ['dev', DEV],
-  ['prod', PROD],
-])('a record stays on the stream far longer than the processor tries: %s', (_, settings) => {
-  const tried = settings.processor.maxRecordAgeHours;
+test.each([1, 2, 7, 30])('a record is kept elsewhere before the stream of %i days drops it', (retentionDays) => {
+  const { template } = example({ ...DEV, stream: { retentionDays } });
+  const [mapping] = Object.values(template.findResources('AWS::Lambda::EventSourceMapping', { Properties: FROM_STREAM }));
+  const hours = mapping?.Properties.MaximumRecordAgeInSeconds / 3600;
 
-  example(settings).template.hasResourceProperties('AWS::Kinesis::Stream', {
-    RetentionPeriodHours: settings.stream.retentionDays * 24,
-  });
-  expect(settings.stream.retentionDays * 24).toBeGreaterThanOrEqual(3 * tried);
+  template.hasResourceProperties('AWS::Kinesis::Stream', { RetentionPeriodHours: retentionDays * 24 });
+  expect(hours).toBeLessThan(retentionDays * 24);
+  expect(hours).toBeGreaterThanOrEqual(Math.min(retentionDays * 24 - 1, 7 * 24));
 });
 
 test('the stream grows by itself, or has the shards that an operator names', () => {
@@ -103,7 +103,7 @@ test('the stream grows by itself, or has the shards that an operator names', () 
 
 test('every function is traced, writes one log that ends, and runs on the processors asked for', () => {
   const { template } = example({ ...DEV, architecture: 'arm64' });
-  for (const name of ['Ingest', 'Processor', 'Api']) {
+  for (const name of ['Ingest', 'Processor', 'AsksWorker', 'Api']) {
     template.hasResourceProperties('AWS::Lambda::Function', {
       Architectures: ['arm64'],
       LoggingConfig: { LogGroup: { Ref: Match.stringLikeRegexp(`^${name}ProgramLog`) } },

@@ -9,13 +9,17 @@ test.each(Object.entries(environment))('%s is given exactly the settings it read
   expect(Object.keys(settings(name)).sort()).toEqual(names);
 });
 
-test('the processors are as many as share the quota while its table is out of reach', () => {
-  const instances = DEV.processor.maxInstances;
+test('both functions of the processor are given the same settings', () => {
+  expect(settings('asksworker')).toEqual(settings('processor'));
+});
 
-  expect(settings('processor')['MAX_INSTANCES']).toBe(String(instances));
-  template.hasResourceProperties('AWS::Lambda::Function', {
-    ReservedConcurrentExecutions: instances,
-  });
+test('instances share the quota with all others while its table is out of reach, whichever their function', () => {
+  const functions = Object.values(template.findResources('AWS::Lambda::Function'));
+  const sharing = functions.filter(({ Properties }) => 'MODEL_QUOTAS' in Properties.Environment.Variables);
+  const reserved = sharing.map(({ Properties }) => Properties.ReservedConcurrentExecutions);
+
+  expect(reserved.sort()).toEqual([DEV.asks.maxInstances, DEV.processor.maxInstances].sort());
+  expect(settings('processor')['MAX_INSTANCES']).toBe(String(reserved[0] + reserved[1]));
 });
 
 test('the quota arrives by model, as the processor reads it', () => {

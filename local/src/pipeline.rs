@@ -174,6 +174,8 @@ impl Pipeline {
             jitter: Arc::default(),
         };
         let quotas = Quotas::new(&options.quotas, models(&compiled), &instance)?;
+        let model_ids: Vec<String> = models(&compiled).map(str::to_owned).collect();
+        let ask_queues = aws.queues.open_asks(&model_ids)?;
         let recent = Arc::new(Recent::default());
         let table = DynamoDb::new(aws.dynamodb.clone(), TABLE.to_owned());
         let dead_letters: Arc<dyn DeadLetterQueue> =
@@ -187,6 +189,7 @@ impl Pipeline {
                 COORDINATION_TABLE.to_owned(),
             )),
             dead_letters: Arc::clone(&dead_letters),
+            asks: Arc::new(processor::asks::Sqs::new(aws.sqs.clone(), ask_queues)),
         };
         let questions = options.max_concurrent_generations;
         let processor =

@@ -19,7 +19,7 @@ use anyhow::{Context as _, bail};
 use campaign::message::{Preview as Rendered, Recipient};
 use campaign::{CompiledCampaign, safe_text, wanted_fields};
 use contract::metrics::Counts;
-use processor::answers::{Answers, Conclusion, Question};
+use processor::answers::{Answers, Asker, Conclusion, Question};
 use processor::coordination::Unshared;
 use processor::deadline::Deadline;
 use processor::handler::models;
@@ -181,7 +181,10 @@ async fn ask(
     let hash = campaign.prompt_hash(&prompt);
     let question = Question { prompt, hash, retry_given_up_before_ms: 0 };
     let deadline = Deadline::new(&clock, SystemTime::now() + PATIENCE);
-    match answers.answer(campaign, &question, None, deadline, &mut Counts::default()).await {
+    match answers
+        .answer(campaign, (&question, Asker::Person), None, deadline, &mut Counts::default())
+        .await
+    {
         Conclusion::Content { data, .. } => Ok(Some(data)),
         Conclusion::GivenUp { reason, detail, .. } => {
             match bedrock {
@@ -193,7 +196,9 @@ async fn ask(
             }
             Ok(None)
         }
-        Conclusion::GiveBack(reason) => bail!("the model gave no answer: {reason}"),
+        Conclusion::NotNow { detail: reason, .. } | Conclusion::GiveBack(reason) => {
+            bail!("the model gave no answer: {reason}")
+        }
         Conclusion::Blank | Conclusion::OverBudget => bail!("nothing was asked"),
     }
 }

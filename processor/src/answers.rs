@@ -3,11 +3,13 @@
 //!
 //! Whoever takes the lease on a prompt asks the model; the others wait for what comes
 //! of it. An answer stands for the campaign's `cache_hours`; a prompt that was given up
-//! is not tried again for an hour, unless a person asks for it.
+//! is not tried again for an hour, unless a person asks for it. What cannot be answered
+//! within moments is not waited for: [`Conclusion::NotNow`] says why, and until when.
 //!
 //! - `generation` — one usable answer: the quota, the call, its repeats, one correction.
 //! - `budget` — what a campaign's day may cost.
 //! - `lookout` — looks for the answers of others.
+//! - `notices` — what instances tell each other: halted campaigns, asks that wait.
 //! - `health`, `latency`, `refusals` — what this instance has seen of the model.
 
 mod budget;
@@ -15,6 +17,7 @@ mod generation;
 mod health;
 mod latency;
 mod lookout;
+mod notices;
 mod refusals;
 mod waits;
 
@@ -24,8 +27,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
-use campaign::CompiledCampaign;
-use contract::metrics::Counts;
+use campaign::{CompiledCampaign, OverBudget};
+use contract::ask::{Class, Reason};
+use contract::metrics::{self, Counts};
 use futures::future::{Either, select};
 use program::causes;
 use quota::Quotas;
@@ -33,21 +37,23 @@ use quota::clock::Clock;
 use quota::jitter::Jitter;
 use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::coordination::{Coordination, Entry, Failures, Lease, LeaseReply};
 use crate::deadline::Deadline;
 use crate::failure::Verdict;
 use crate::model::{Calls, TextModel, Usage};
+use crate::store::DAY_SECS;
 use budget::Allowance;
 use generation::{Failure, Generation};
 use health::Health;
 use latency::Latency;
 use lookout::Lookout;
+use notices::Notices;
 use refusals::Refusals;
 use waits::Waits;
 
-pub use generation::{MAX_FAILED_CALLS, MAX_FAILED_CALLS_WITHOUT_ANSWERS};
+pub use generation::MAX_FAILED_CALLS;
 
 /// Waits between two looks at somebody else's answer.
 const POLLS: ExponentialBuilder = ExponentialBuilder::new()
@@ -63,6 +69,30 @@ const EXTEND_EVERY: Duration = Duration::from_secs(10);
 
 /// How long a prompt that was given up is not tried again, in seconds.
 const GIVEN_UP_SECS: i64 = 3_600;
+
+/// How long a question of an event may wait for its turn, or for somebody else's answer:
+/// its batch holds its shard meanwhile.
+const PATIENCE_OF_EVENTS: Duration = Duration::from_secs(10);
+
+/// How long a question of an ask may: lanes are promised for less where only asks wait.
+const PATIENCE_OF_ASKS: Duration = Duration::from_secs(20);
+
+/// How long a campaign is halted that the account was denied the model for.
+const HALT_MS: u64 = 300_000;
+
+/// How long a model is left alone that answers nobody.
+const OUTAGE_MS: u64 = 30_000;
+
+/// Whose question it is, and so how long it may wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asker {
+    /// An event's, which overtakes no ask.
+    Event,
+    /// An ask's, whose turn has come.
+    Ask,
+    /// A person's, who waits.
+    Person,
+}
 
 /// What a campaign asks about a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,8 +120,17 @@ pub enum Conclusion {
     },
     /// There is nothing to ask: the prompt says nothing.
     Blank,
-    /// The campaign's budget of the day does not allow it.
+    /// The campaign's budget of the day does not allow it, and it is not to wait for the next.
     OverBudget,
+    /// It is to be asked again later.
+    NotNow {
+        /// Why not now.
+        reason: Reason,
+        /// Before when it is of no use, in UNIX milliseconds.
+        not_before_ms: u64,
+        /// The same in words.
+        detail: String,
+    },
     /// Another attempt would end the same way.
     GivenUp {
         /// Short name of the reason.
@@ -101,7 +140,7 @@ pub enum Conclusion {
         /// Calls that were made.
         attempts: u32,
     },
-    /// It could not be answered now.
+    /// What the instances agree on is out of reach.
     GiveBack(String),
 }
 
@@ -137,6 +176,7 @@ pub struct Answers {
     refusals: Refusals,
     health: Health,
     lookout: Lookout,
+    notices: Notices,
     waits: Waits,
 }
 
@@ -160,6 +200,7 @@ impl Answers {
             refusals: Refusals::default(),
             health: Health::default(),
             lookout: Lookout::default(),
+            notices: Notices::default(),
             waits: Waits::default(),
         }
     }
@@ -183,12 +224,13 @@ impl Answers {
     pub async fn answer(
         &self,
         campaign: &CompiledCampaign,
-        question: &Question,
+        (question, asker): (&Question, Asker),
         mut known: Option<Entry>,
         deadline: Deadline,
         counts: &mut Counts,
     ) -> Conclusion {
         let owner = self.jitter.name();
+        let until = asker.patience().map_or(deadline, |patience| deadline.within(patience));
         let mut waits = POLLS.build();
         loop {
             match known.take() {
@@ -202,8 +244,9 @@ impl Answers {
                 }
                 Some(Entry::Leased { until_ms }) if until_ms > self.clock.now_ms() => {
                     let wait = self.jitter.spread(waits.next().unwrap_or(Duration::MAX));
-                    if !deadline.allows(wait) {
-                        return Conclusion::GiveBack("somebody else asks the same".to_owned());
+                    if !until.allows(wait) {
+                        let detail = "somebody else asks the same".to_owned();
+                        return self.not_now(Reason::Lease, Some(until_ms), detail);
                     }
                     let waiting = self.waits.begin(|| {
                         let campaign = &campaign.campaign.name;
@@ -219,17 +262,19 @@ impl Answers {
                     }
                 }
                 _ => {
+                    if let Some(obstacle) = self.obstacle(campaign, asker).await {
+                        return obstacle;
+                    }
                     // Only who asks holds a permit: others wait for an answer without one.
-                    let permit = deadline.while_working(self.permits.acquire()).await;
+                    let permit = until.while_working(self.permits.acquire()).await;
                     let Some(Ok(_permit)) = permit else {
-                        return Conclusion::GiveBack(
-                            "others ask until the time is over".to_owned(),
-                        );
+                        let detail = "others ask until the time is over".to_owned();
+                        return self.not_now(Reason::Quota, None, detail);
                     };
                     let lease = self.lease(question, &owner, deadline);
                     match self.coordination.lease(&question.hash, &lease).await {
                         Ok(LeaseReply::Ours(failed_before)) => {
-                            let turn = Turn { owner: &owner, failed_before };
+                            let turn = Turn { owner: &owner, failed_before, until };
                             return self.ask(campaign, question, turn, deadline, counts).await;
                         }
                         Ok(LeaseReply::Taken(entry)) => known = Some(entry),
@@ -238,6 +283,87 @@ impl Answers {
                 }
             }
         }
+    }
+
+    /// Why it is of no use to ask now, as far as that is known without asking.
+    async fn obstacle(&self, campaign: &CompiledCampaign, asker: Asker) -> Option<Conclusion> {
+        if asker == Asker::Person {
+            return None;
+        }
+        let config = &campaign.campaign.config;
+        let (now_ms, model_id) = (self.clock.now_ms(), config.model_id.as_str());
+        let class = Class::of(config.priority);
+        let names = notices::Names::of(&campaign.campaign.name, model_id, class);
+        let noticed = self.notices.read(&*self.coordination, names, now_ms).await;
+        if let Some(until_ms) = noticed.halted_until_ms {
+            let detail = "the campaign is halted".to_owned();
+            return Some(self.not_now(Reason::Halted, Some(until_ms), detail));
+        }
+        if let Some(until_ms) = self.quotas.of(model_id).ok().and_then(quota::Limiter::closed_until)
+        {
+            let detail = "quota of the day is used up".to_owned();
+            return Some(self.not_now(Reason::DayQuota, Some(until_ms), detail));
+        }
+        if let Some(until_ms) = self.health.out_until_ms(model_id, now_ms) {
+            let detail = "the model answers nobody".to_owned();
+            return Some(self.not_now(Reason::Outage, Some(until_ms), detail));
+        }
+        if asker == Asker::Event && noticed.others_wait {
+            let detail = "asks that came before wait for the quota".to_owned();
+            return Some(self.not_now(Reason::Quota, None, detail));
+        }
+        None
+    }
+
+    /// It is of no use to ask before `not_before_ms` (UNIX milliseconds), where that is known.
+    fn not_now(&self, reason: Reason, not_before_ms: Option<u64>, detail: String) -> Conclusion {
+        let now_ms = self.clock.now_ms();
+        let not_before_ms = match (reason, not_before_ms) {
+            (Reason::DayQuota | Reason::Budget, _) => next_day_ms(now_ms),
+            (_, Some(until_ms)) => until_ms,
+            (Reason::Outage, None) => now_ms + OUTAGE_MS,
+            (_, None) => now_ms,
+        };
+        Conclusion::NotNow { reason, not_before_ms, detail }
+    }
+
+    /// Gives notice to all instances that asks of a class wait for a model's quota: what comes
+    /// now is served after them.
+    pub(crate) async fn announce_waiting(&self, model_id: &str, class: Class, until_ms: u64) {
+        let name = notices::waiting(model_id, class);
+        let given = self.coordination.give_notice(&name, self.clock.now_ms(), until_ms).await;
+        if let Err(error) = given {
+            tracing::debug!(error = causes::told(&error), "events may overtake asks");
+        }
+    }
+
+    /// Until when asks may be taken up that are to be answered before a deadline.
+    pub(crate) fn take_until(&self, deadline: Deadline) -> Instant {
+        deadline.start_by(PATIENCE_OF_ASKS + self.latency.p99())
+    }
+
+    /// Until when a model is not to be asked at all, in UNIX milliseconds, as far as this
+    /// instance knows.
+    pub fn closed_until_ms(&self, model_id: &str) -> Option<u64> {
+        let limiter = self.quotas.of(model_id).ok();
+        let closed = limiter.and_then(quota::Limiter::closed_until);
+        closed.or_else(|| self.health.out_until_ms(model_id, self.clock.now_ms()))
+    }
+
+    /// Halts a campaign that the account was denied the model for.
+    async fn halt(&self, campaign: &CompiledCampaign, counts: &mut Counts) -> u64 {
+        let name = &campaign.campaign.name;
+        let now_ms = self.clock.now_ms();
+        let until_ms = now_ms + HALT_MS;
+        let notice = notices::halt(name);
+        let given = self.coordination.give_notice(&notice, now_ms, until_ms).await;
+        let is_news = self.notices.keep(&notice, until_ms, now_ms);
+        // Of many that are denied at once one says so, whether the others hear of it or not.
+        if *given.as_ref().unwrap_or(&is_news) && is_news {
+            counts.add(metrics::CAMPAIGNS_HALTED, 1);
+            self.refusals.say_halted(name);
+        }
+        until_ms
     }
 
     /// A lease from now on, which ends with the invocation at the latest.
@@ -281,6 +407,7 @@ impl Answers {
             campaign,
             prompt: &question.prompt,
             deadline,
+            until: turn.until,
             allowance: Allowance::of(campaign, &question.prompt, self.clock.now_secs()),
             failed_before: turn.failed_before.clone(),
             calls: Calls::default(),
@@ -303,19 +430,34 @@ impl Answers {
             Ok(data) => return self.keep_answer(campaign, question, data, calls.spent).await,
             Err(Failure::OverBudget) => {
                 self.release(&question.hash, &turn, &calls, last_failure).await;
-                return Conclusion::OverBudget;
+                return match campaign.campaign.config.over_budget {
+                    OverBudget::Skip => Conclusion::OverBudget,
+                    OverBudget::Wait => {
+                        let detail = "the campaign's budget of the day is spent".to_owned();
+                        self.not_now(Reason::Budget, None, detail)
+                    }
+                };
             }
             Err(Failure::Failed { verdict, detail, .. }) => (verdict, detail),
         };
+        if let Verdict::DeadLetter(reason) = verdict {
+            let attempts = calls.attempts.saturating_add(turn.failed_before.calls);
+            return self.keep_given_up(question, reason, detail, attempts).await;
+        }
+        let mut unblamed = calls;
+        if !self.health.answers(&campaign.campaign.config.model_id) {
+            // Where nobody is answered, the prompt is not to blame for calls that failed.
+            unblamed.failed = unblamed.timed_out;
+        }
+        self.release(&question.hash, &turn, &unblamed, last_failure).await;
         match verdict {
-            Verdict::DeadLetter(reason) => {
-                let attempts = calls.attempts.saturating_add(turn.failed_before.calls);
-                self.keep_given_up(question, reason, detail, attempts).await
+            Verdict::Park(Reason::Halted) => {
+                let until_ms = self.halt(campaign, counts).await;
+                self.not_now(Reason::Halted, Some(until_ms), detail)
             }
-            Verdict::RetryNow | Verdict::GiveBack => {
-                self.release(&question.hash, &turn, &calls, last_failure).await;
-                Conclusion::GiveBack(detail)
-            }
+            Verdict::Park(reason) => self.not_now(reason, None, detail),
+            Verdict::RetryNow => self.not_now(Reason::Outage, None, detail),
+            Verdict::GiveBack | Verdict::DeadLetter(_) => Conclusion::GiveBack(detail),
         }
     }
 
@@ -386,4 +528,23 @@ struct Turn<'a> {
     owner: &'a str,
     /// What came to nothing in earlier turns.
     failed_before: Failures,
+    /// Until when it may wait for the quota.
+    until: Deadline,
+}
+
+impl Asker {
+    /// How long it may wait; a person does as long as there is time.
+    fn patience(self) -> Option<Duration> {
+        match self {
+            Self::Event => Some(PATIENCE_OF_EVENTS),
+            Self::Ask => Some(PATIENCE_OF_ASKS),
+            Self::Person => None,
+        }
+    }
+}
+
+/// When the next day begins (UTC), in UNIX milliseconds.
+fn next_day_ms(now_ms: u64) -> u64 {
+    const DAY_MS: u64 = DAY_SECS.unsigned_abs() * 1_000;
+    (now_ms / DAY_MS + 1) * DAY_MS
 }

@@ -126,7 +126,7 @@ impl Batch {
                 };
                 let reason = match failure::of_record(&error) {
                     Verdict::DeadLetter(reason) => reason,
-                    Verdict::RetryNow | Verdict::GiveBack => failure::POISON,
+                    _ => failure::POISON,
                 };
                 let letter = DeadLetter::new(reason, error.to_string(), input);
                 let letter = letter.seen(arrived_at_ms, 0);

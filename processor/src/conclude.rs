@@ -1,28 +1,49 @@
-//! The last stage: what was decided and answered, in the table, or in a dead letter.
+//! The last stage: what was decided and answered, in the table, in an ask that waits, or in a
+//! dead letter.
 //!
 //! A write that meets a conflict decides anew from what is stored then, so that a deletion,
 //! a newer event or another instance is never written over. What then asks for something
 //! else goes back to the questions.
+//!
+//! What waits is written first, and then the ask is sent. Whoever is cut off in between has
+//! not acknowledged the events, and their repeat sends the ask.
 
 use std::time::Duration;
 
-use campaign::Past;
+use contract::ask::{self, Ask, Reason};
 use contract::dead_letter::{DeadLetter, Input};
 use contract::digest;
-use contract::metrics::{self, Counts, Fate};
+use contract::metrics::{self, AskFate, Counts, Fate};
 use program::causes;
 
 use crate::answers::{Conclusion, SharedAnswer};
+use crate::asks::{NOT_SENT, Outbox, place};
 use crate::batch::Batch;
 use crate::dead_letters::{Letters, NO_LETTER};
 use crate::deadline::{Deadline, OUT_OF_TIME};
-use crate::decide::{Inquiry, Intent, Reader, Step, Unit};
-use crate::eligibility::Candidate;
+use crate::decide::{Fated, Inquiry, Intent, Origin, Reader, Step, Unit};
+use crate::eligibility::Memory;
 use crate::failure::Verdict;
-use crate::store::{Content, DAY_SECS, Key, TableError, Write, WriteResult};
+use crate::store::{Content, DAY_SECS, Key, TableError, WaitingAsk, Write, WriteResult};
 
 /// Times that a unit is decided anew after a conflict; more are Kinesis' business.
 const MAX_ROUNDS: usize = 4;
+
+/// How long an ask that waits for no named time is taken to be on its way, in milliseconds:
+/// later than that the next event of the user announces another, and of two one finds that
+/// there is nothing left to do.
+const ASK_STANDS_FOR_MS: u64 = 3_600_000;
+
+/// How long an ask waits at most for what is no time of its campaign, in milliseconds: a person
+/// must have looked by then.
+const MAX_WAIT_MS: u64 = 14 * 24 * 3_600_000;
+
+/// How often an ask finds that the model answers nobody before it is given up: with a quarter of
+/// an hour in between, about a day.
+const MAX_OUTAGES: u32 = 100;
+
+/// First wait of an ask after that; doubled each time, up to [`ask::MAX_DELAY`].
+const FIRST_OUTAGE_MS: u64 = 30_000;
 
 /// A unit on its way to the table.
 #[derive(Debug)]
@@ -52,8 +73,7 @@ pub(crate) enum End {
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) unit: usize,
-    /// What became of each of its events.
-    pub(crate) fates: Vec<Fate>,
+    pub(crate) fated: Fated,
     pub(crate) counts: Counts,
     /// From the object's appearance to the content being stored.
     pub(crate) freshness: Option<Duration>,
@@ -62,10 +82,11 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    /// All of a unit goes back to the stream, or a repeat would miss a part of it.
-    pub(crate) fn returned(unit: usize, events: usize, reason: impl Into<String>) -> Self {
-        let (fates, counts) = (vec![Fate::Returned; events], Counts::default());
-        Self { unit, fates, counts, freshness: None, returned_for: Some(reason.into()) }
+    /// All of a unit goes back to where it came from, or a repeat would miss a part of it. It
+    /// has so many events, or none if it comes from an ask.
+    pub(crate) fn returned(unit: usize, events: Option<usize>, reason: impl Into<String>) -> Self {
+        let (fated, counts) = (Fated::returned(events), Counts::default());
+        Self { unit, fated, counts, freshness: None, returned_for: Some(reason.into()) }
     }
 }
 
@@ -74,12 +95,23 @@ impl Outcome {
 pub(crate) struct Writer {
     pub(crate) reader: Reader,
     pub(crate) letters: Letters,
+    pub(crate) outbox: Outbox,
+}
+
+/// What became of the event or ask that asked for content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    Stored,
+    Incomplete,
+    OverBudget,
+    DeadLettered,
+    Parked,
 }
 
 /// What a round comes to.
 enum Round {
-    /// It is in the table; the event that asked for content came to this.
-    Written(Option<(usize, Fate)>),
+    /// It is in the table, or an ask waits; what asked for content came to this.
+    Written(Option<Ending>),
     /// What is stored has changed, and with it the decision.
     Changed(Step),
     /// The table refuses it for good, and its letter is written.
@@ -97,23 +129,30 @@ impl Draft {
 
     /// What it holds in memory, roughly, in bytes.
     pub(crate) fn size_bytes(&self) -> usize {
-        let events = self.unit.candidates.iter().map(|candidate| candidate.event.size_bytes());
-        events.sum::<usize>() + self.step.size_bytes()
+        self.unit.size_bytes() + self.step.size_bytes()
     }
 
     /// Nothing is to be done.
-    pub(crate) fn unchanged(mut self) -> Outcome {
-        let fates = std::mem::take(&mut self.step.fates);
-        self.ended(fates, None)
+    pub(crate) fn unchanged(self) -> Outcome {
+        self.ended(None)
     }
 
     fn returned(self, reason: impl Into<String>) -> Outcome {
         let counts = self.counts;
-        Outcome { counts, ..Outcome::returned(self.unit.id, self.unit.places.len(), reason) }
+        Outcome { counts, ..Outcome::returned(self.unit.id, self.unit.events(), reason) }
     }
 
-    fn ended(self, fates: Vec<Fate>, freshness: Option<Duration>) -> Outcome {
-        Outcome { unit: self.unit.id, fates, counts: self.counts, freshness, returned_for: None }
+    fn ended(self, freshness: Option<Duration>) -> Outcome {
+        let (unit, fated, counts) = (self.unit.id, self.step.fated, self.counts);
+        Outcome { unit, fated, counts, freshness, returned_for: None }
+    }
+
+    /// What asked for content came to this.
+    fn comes_to(&mut self, ending: Ending) {
+        match &mut self.step.fated {
+            Fated::Events(fates) => fates[self.step.trigger] = ending.fate(),
+            Fated::Ask(fate) => *fate = ending.ask_fate(),
+        }
     }
 
     /// The answer to what its step asks, if that is known.
@@ -123,7 +162,7 @@ impl Draft {
             Intent::Generate { asked: Inquiry::Question(question), .. } => {
                 self.answer.as_ref().filter(|answer| *answer.hash == *question.hash)
             }
-            Intent::Nothing | Intent::Remember { .. } => None,
+            Intent::Nothing | Intent::Remember(_) | Intent::Settle(_) | Intent::Park { .. } => None,
         }
     }
 
@@ -132,27 +171,88 @@ impl Draft {
         self.step.question().is_some() && self.known_answer().is_none()
     }
 
+    /// Id and time of the event that speaks for the unit, if one is known.
+    fn newest(&self) -> Option<(&str, i64)> {
+        let memory = match (&self.unit.origin, &self.step.intent) {
+            (Origin::Events { candidates, .. }, _) => {
+                let event = &candidates[self.step.trigger].event;
+                return Some((&event.id, event.time));
+            }
+            (Origin::Ask(_), Intent::Generate { memory, .. }) => memory,
+            (Origin::Ask(_), _) => return None,
+        };
+        memory.history.last().map(|event| (event.id.as_str(), event.time))
+    }
+
     /// Identifies the dead letter of an event, without saying whose it is.
-    fn letter_name(&self, trigger: usize) -> String {
-        let Candidate { event, redriven_at_ms } = &self.unit.candidates[trigger];
+    fn letter_name(&self) -> String {
         let Key { user_id, campaign } = &self.unit.key;
-        let whole = format!("{campaign}\n{user_id}\n{}\n{redriven_at_ms:?}", event.id);
+        let retried_ms = self.unit.retry_given_up_before_ms(self.step.trigger);
+        let retried_ms = Some(retried_ms).filter(|at| *at > 0);
+        let event_id = self.newest().map(|(id, _)| id).unwrap_or_default();
+        let whole = format!("{campaign}\n{user_id}\n{event_id}\n{retried_ms:?}");
         format!("unit#{}", digest::hex(whole))
     }
 
-    fn content(&self, trigger: usize, answer: &SharedAnswer, now: i64) -> Option<Content> {
+    fn content(&self, now: i64) -> Option<Content> {
+        let answer = self.known_answer()?;
         let Conclusion::Content { data, usage, .. } = &*answer.conclusion else { return None };
-        let event = &self.unit.candidates[trigger].event;
+        let (event_id, event_time) = self.newest()?;
         Some(Content {
             data: data.clone(),
-            event_id: event.id.clone(),
-            event_time: event.time,
+            event_id: event_id.to_owned(),
+            event_time,
             model_id: self.unit.campaign.campaign.config.model_id.clone(),
             prompt_hash: answer.hash.to_string(),
             input_tokens: usage.input_tokens,
             output_tokens: usage.output_tokens,
             generated_at: now,
         })
+    }
+
+    /// The ask that waits in the place of the unit.
+    fn ask(&self, reason: Reason, not_before_ms: u64, batch: &Batch) -> Ask {
+        let first_seen_ms =
+            |places: &[usize]| batch.events[places[self.step.trigger]].uploaded_at_ms;
+        match &self.unit.origin {
+            Origin::Ask(ask) => {
+                let attempts = ask.attempts + u32::from(reason != Reason::Due);
+                Ask { reason, not_before_ms, attempts, ..ask.clone() }
+            }
+            Origin::Events { places, .. } => Ask {
+                v: ask::VERSION,
+                user_id: self.unit.key.user_id.clone(),
+                campaign: self.unit.key.campaign.clone(),
+                reason,
+                first_seen_ms: first_seen_ms(places),
+                attempts: 0,
+                not_before_ms,
+                regenerate_before_ms: 0,
+                retry_given_up_before_ms: self.unit.retry_given_up_before_ms(self.step.trigger),
+            },
+        }
+    }
+}
+
+impl Ending {
+    const fn fate(self) -> Fate {
+        match self {
+            Self::Stored => Fate::Stored,
+            Self::Incomplete => Fate::Incomplete,
+            Self::OverBudget => Fate::OverBudget,
+            Self::DeadLettered => Fate::DeadLettered,
+            Self::Parked => Fate::Parked,
+        }
+    }
+
+    const fn ask_fate(self) -> AskFate {
+        match self {
+            Self::Stored => AskFate::Stored,
+            Self::Incomplete => AskFate::Incomplete,
+            Self::OverBudget => AskFate::OverBudget,
+            Self::DeadLettered => AskFate::DeadLettered,
+            Self::Parked => AskFate::ParkedAgain,
+        }
     }
 }
 
@@ -167,10 +267,15 @@ impl Writer {
         while draft.rounds < MAX_ROUNDS {
             draft.rounds += 1;
             match self.round(&mut draft, batch, deadline).await {
-                Round::Written(fate) => return End::Over(self.written(draft, batch, fate)),
+                Round::Written(ending) => return End::Over(self.written(draft, batch, ending)),
                 Round::Refused => {
-                    let fates = vec![Fate::DeadLettered; draft.unit.places.len()];
-                    return End::Over(draft.ended(fates, None));
+                    draft.step.fated = match draft.step.fated {
+                        Fated::Events(fates) => {
+                            Fated::Events(vec![Fate::DeadLettered; fates.len()])
+                        }
+                        Fated::Ask(_) => Fated::Ask(AskFate::DeadLettered),
+                    };
+                    return End::Over(draft.ended(None));
                 }
                 Round::Returned(reason) => return End::Over(draft.returned(reason)),
                 Round::Changed(step) => draft.step = step,
@@ -184,40 +289,147 @@ impl Writer {
     }
 
     async fn round(&self, draft: &mut Draft, batch: &Batch, deadline: Deadline) -> Round {
-        let (history, content, fate) = match &draft.step.intent {
-            Intent::Nothing => return Round::Written(None),
-            Intent::Remember { history } => (history.clone(), None, None),
-            Intent::Generate { trigger, history, .. } => {
-                let Some(answer) = draft.known_answer() else {
+        let now = self.reader.clock.now_secs();
+        match &draft.step.intent {
+            Intent::Nothing => Round::Written(None),
+            Intent::Remember(memory) => {
+                let write = self.write(draft, memory, WaitingAsk::Unchanged, None);
+                self.put(draft, write, None, batch, deadline).await
+            }
+            Intent::Settle(memory) => {
+                let write = self.write(draft, memory, WaitingAsk::Over, None);
+                self.put(draft, write, None, batch, deadline).await
+            }
+            Intent::Park { parking, writes } => {
+                let ask = draft.ask(Reason::Due, parking.not_before_ms, batch);
+                let is_to_send = !parking.is_announced;
+                let waiting = match is_to_send {
+                    true => WaitingAsk::Until(parking.not_before_ms),
+                    false => WaitingAsk::Unchanged,
+                };
+                let write = writes.then(|| self.write(draft, &parking.memory, waiting, None));
+                self.park(draft, write, is_to_send.then_some(ask), (batch, deadline)).await
+            }
+            Intent::Generate { memory, .. } => {
+                let Some(answer) = draft.known_answer().cloned() else {
                     return Round::Returned("its question has no answer".to_owned());
                 };
-                let fate = match &*answer.conclusion {
-                    Conclusion::Content { .. } => Fate::Stored,
-                    Conclusion::Blank => Fate::Incomplete,
-                    Conclusion::OverBudget => Fate::OverBudget,
-                    Conclusion::GivenUp { .. } => Fate::DeadLettered,
+                let ending = match &*answer.conclusion {
+                    Conclusion::Content { .. } => Ending::Stored,
+                    Conclusion::Blank => Ending::Incomplete,
+                    Conclusion::OverBudget => Ending::OverBudget,
+                    Conclusion::GivenUp { .. } => Ending::DeadLettered,
+                    Conclusion::NotNow { reason, not_before_ms, detail } => {
+                        let later = (*reason, *not_before_ms, detail.as_str());
+                        return self.wait(draft, later, (batch, deadline)).await;
+                    }
                     Conclusion::GiveBack(reason) => return Round::Returned(reason.clone()),
                 };
-                let content = draft.content(*trigger, answer, self.reader.clock.now_secs());
-                (history.clone(), content, Some((*trigger, fate)))
+                let content = draft.content(now);
+                let write = self.write(draft, memory, WaitingAsk::Over, content);
+                if ending == Ending::DeadLettered
+                    && let Err(round) = self.give_up(draft, batch, deadline).await
+                {
+                    return round;
+                }
+                self.put(draft, write, Some(ending), batch, deadline).await
             }
-        };
-        if let Some((trigger, Fate::DeadLettered)) = fate
-            && let Err(round) = self.give_up(draft, trigger, batch, deadline).await
-        {
-            return round;
         }
+    }
+
+    /// What is asked cannot be answered now.
+    async fn wait(
+        &self,
+        draft: &mut Draft,
+        (reason, not_before_ms, detail): (Reason, u64, &str),
+        (batch, deadline): (&Batch, Deadline),
+    ) -> Round {
+        let Intent::Generate { memory, .. } = &draft.step.intent else {
+            return Round::Written(None);
+        };
+        let now_ms = self.reader.clock.now_ms();
+        let Origin::Ask(waited) = &draft.unit.origin else {
+            let is_announced = draft.step.parked_until_ms.is_some_and(|until| until > now_ms);
+            let until_ms = match not_before_ms > now_ms {
+                true => not_before_ms,
+                false => now_ms + ASK_STANDS_FOR_MS,
+            };
+            let waiting = match is_announced {
+                true => WaitingAsk::Unchanged,
+                false => WaitingAsk::Until(until_ms),
+            };
+            let write = self.write(draft, memory, waiting, None);
+            let ask = (!is_announced).then(|| draft.ask(reason, not_before_ms, batch));
+            return self.park(draft, Some(write), ask, (batch, deadline)).await;
+        };
+        if reason == Reason::Quota {
+            // It keeps its place.
+            return Round::Returned(detail.to_owned());
+        }
+        let after = draft.unit.campaign.campaign.config.trigger.after.unwrap_or_default();
+        if let Some(given_up) = is_hopeless(waited, reason, after, now_ms) {
+            let write = self.write(draft, memory, WaitingAsk::Over, None);
+            let why = (given_up, detail, waited.attempts);
+            if !self.bury(draft, batch, why).await {
+                return Round::Returned(NO_LETTER.to_owned());
+            }
+            return self.put(draft, write, Some(Ending::DeadLettered), batch, deadline).await;
+        }
+        let not_before_ms = match reason {
+            Reason::Outage => not_before_ms.max(now_ms + outage_wait_ms(waited.attempts)),
+            _ => not_before_ms,
+        };
+        let ask = draft.ask(reason, not_before_ms, batch);
+        self.park(draft, None, Some(ask), (batch, deadline)).await
+    }
+
+    /// Writes what is remembered, and then sends the ask that waits.
+    async fn park(
+        &self,
+        draft: &mut Draft,
+        write: Option<Write>,
+        ask: Option<Ask>,
+        (batch, deadline): (&Batch, Deadline),
+    ) -> Round {
+        if let Some(write) = write {
+            match self.put(draft, write, Some(Ending::Parked), batch, deadline).await {
+                Round::Written(_) => {}
+                other => return other,
+            }
+        }
+        let Some(ask) = ask else { return Round::Written(Some(Ending::Parked)) };
+        let (queue, delay) = place(&ask, &draft.unit.campaign, self.reader.clock.now_ms());
+        let sending = self.outbox.send(queue, ask, delay);
+        match deadline.before_the_answer(sending).await {
+            Some(true) => {
+                if draft.unit.events().is_some() {
+                    draft.counts.add(metrics::ASKS_PARKED, 1);
+                }
+                Round::Written(Some(Ending::Parked))
+            }
+            _ => Round::Returned(NOT_SENT.to_owned()),
+        }
+    }
+
+    /// Writes, unless somebody else did meanwhile.
+    async fn put(
+        &self,
+        draft: &mut Draft,
+        write: Write,
+        ending: Option<Ending>,
+        batch: &Batch,
+        deadline: Deadline,
+    ) -> Round {
         if !deadline.may_write() {
             return Round::Returned(OUT_OF_TIME.to_owned());
         }
-        let (seen, write) = (draft.step.seen, self.write(draft, history, content));
-        match self.reader.table.write(&draft.unit.key, seen, &write).await {
-            Ok(WriteResult::Done) => Round::Written(fate),
+        match self.reader.table.write(&draft.unit.key, draft.step.seen, &write).await {
+            Ok(WriteResult::Done) => Round::Written(ending),
             Ok(WriteResult::Conflict) => match self.look_again(draft, deadline).await {
                 Ok(step) => Round::Changed(step),
                 Err(round) => round,
             },
-            Err(error) => self.failed(draft, &error, fate, batch).await,
+            Err(error) => self.failed(draft, &error, batch).await,
         }
     }
 
@@ -226,7 +438,6 @@ impl Writer {
     async fn give_up(
         &self,
         draft: &mut Draft,
-        trigger: usize,
         batch: &Batch,
         deadline: Deadline,
     ) -> Result<(), Round> {
@@ -241,7 +452,7 @@ impl Writer {
         let Conclusion::GivenUp { reason, detail, attempts } = &*answer.conclusion else {
             return Ok(());
         };
-        match self.bury(draft, trigger, batch, (reason, detail, *attempts)).await {
+        match self.bury(draft, batch, (reason, detail, *attempts)).await {
             true => Ok(()),
             false => Err(Round::Returned(NO_LETTER.to_owned())),
         }
@@ -256,13 +467,21 @@ impl Writer {
         decided.map_err(|error| Round::Returned(causes::told(&error)))
     }
 
-    fn write(&self, draft: &Draft, history: Vec<Past>, content: Option<Content>) -> Write {
+    fn write(
+        &self,
+        draft: &Draft,
+        memory: &Memory,
+        ask: WaitingAsk,
+        content: Option<Content>,
+    ) -> Write {
         let days = i64::from(draft.unit.campaign.campaign.config.ttl_days);
         let clock = &self.reader.clock;
         Write {
             revision: Write::revision_after(draft.step.seen, clock.now_ms()),
-            history,
+            memory: memory.clone(),
+            keeps_content: content.is_none() && draft.step.has_content,
             content,
+            ask,
             expires_at: clock.now_secs() + days * DAY_SECS,
         }
     }
@@ -272,7 +491,6 @@ impl Writer {
     async fn bury(
         &self,
         draft: &mut Draft,
-        trigger: usize,
         batch: &Batch,
         (reason, detail, attempts): (&str, &str, u32),
     ) -> bool {
@@ -281,27 +499,36 @@ impl Writer {
         }
         let unit = &draft.unit;
         let hash = draft.known_answer().map(|answer| answer.hash.to_string());
-        let input = Input::Unit {
-            campaign: unit.key.campaign.clone(),
-            user_id: unit.key.user_id.clone(),
-            event_id: unit.candidates[trigger].event.id.clone(),
-            prompt_hash: hash.filter(|hash| !hash.is_empty()),
-            user_records: batch.user_records(&unit.key.user_id, &unit.places),
+        let prompt_hash = hash.filter(|hash| !hash.is_empty());
+        let event_id = draft.newest().map(|(id, _)| id.to_owned());
+        let (first_seen_ms, input) = match &unit.origin {
+            Origin::Events { places, .. } => {
+                let input = Input::Unit {
+                    campaign: unit.key.campaign.clone(),
+                    user_id: unit.key.user_id.clone(),
+                    event_id: event_id.unwrap_or_default(),
+                    prompt_hash,
+                    user_records: batch.user_records(&unit.key.user_id, places),
+                };
+                (batch.first_seen_ms(places), input)
+            }
+            Origin::Ask(ask) => {
+                let input = Input::Ask { ask: ask.clone(), event_id, prompt_hash };
+                (Some(ask.first_seen_ms), input)
+            }
         };
-        let first_seen_ms = batch.first_seen_ms(&unit.places);
         let letter = DeadLetter::new(reason, detail, input).seen(first_seen_ms, attempts);
-        let name = draft.letter_name(trigger);
+        let name = draft.letter_name();
         draft.is_buried = self.letters.bury_once(&name, &letter, &mut draft.counts).await;
         draft.is_buried
     }
 
-    /// It is in the table.
-    fn written(&self, mut draft: Draft, batch: &Batch, fate: Option<(usize, Fate)>) -> Outcome {
-        let mut fates = std::mem::take(&mut draft.step.fates);
-        let Some((trigger, fate)) = fate else { return draft.ended(fates, None) };
-        fates[trigger] = fate;
-        if fate != Fate::Stored {
-            return draft.ended(fates, None);
+    /// It is in the table, or an ask waits.
+    fn written(&self, mut draft: Draft, batch: &Batch, ending: Option<Ending>) -> Outcome {
+        let Some(ending) = ending else { return draft.ended(None) };
+        draft.comes_to(ending);
+        if ending != Ending::Stored {
+            return draft.ended(None);
         }
         let is_cached = draft.known_answer().is_some_and(|answer| {
             matches!(*answer.conclusion, Conclusion::Content { is_cached: true, .. })
@@ -309,28 +536,42 @@ impl Writer {
         let from_cache = u64::from(is_cached || !draft.is_first);
         draft.counts.add(metrics::CONTENTS_STORED, 1);
         draft.counts.add(metrics::CONTENTS_FROM_CACHE, from_cache);
-        let uploaded_at_ms = batch.events[draft.unit.places[trigger]].uploaded_at_ms;
-        let freshness = self.reader.clock.since_ms(uploaded_at_ms);
-        draft.ended(fates, Some(freshness))
+        let appeared_at_ms = match &draft.unit.origin {
+            Origin::Events { places, .. } => {
+                batch.events[places[draft.step.trigger]].uploaded_at_ms
+            }
+            Origin::Ask(ask) => ask.first_seen_ms,
+        };
+        let freshness = self.reader.clock.since_ms(appeared_at_ms);
+        draft.ended(Some(freshness))
     }
 
     /// The table did not take it.
-    async fn failed(
-        &self,
-        draft: &mut Draft,
-        error: &TableError,
-        fate: Option<(usize, Fate)>,
-        batch: &Batch,
-    ) -> Round {
+    async fn failed(&self, draft: &mut Draft, error: &TableError, batch: &Batch) -> Round {
         let Verdict::DeadLetter(reason) = error.verdict() else {
             return Round::Returned(causes::told(error));
         };
-        let last = draft.unit.candidates.len() - 1;
-        let trigger = fate.map_or(last, |(trigger, _)| trigger);
         let detail = error.cause.to_string();
-        match self.bury(draft, trigger, batch, (reason, &detail, 0)).await {
+        match self.bury(draft, batch, (reason, &detail, 0)).await {
             true => Round::Refused,
             false => Round::Returned(NO_LETTER.to_owned()),
         }
     }
+}
+
+/// Why an ask that would wait again is given up instead, if it is; its campaign asks so long
+/// `after` the event.
+fn is_hopeless(ask: &Ask, reason: Reason, after: Duration, now_ms: u64) -> Option<&'static str> {
+    if reason == Reason::Outage && ask.attempts >= MAX_OUTAGES {
+        return Some("model_unavailable");
+    }
+    let after_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
+    let waited_ms = now_ms.saturating_sub(ask.first_seen_ms.saturating_add(after_ms));
+    (waited_ms > MAX_WAIT_MS).then_some("waited_too_long")
+}
+
+/// How long an ask waits that found so often that the model answers nobody.
+fn outage_wait_ms(attempts: u32) -> u64 {
+    let longest = u64::try_from(ask::MAX_DELAY.as_millis()).unwrap_or(u64::MAX);
+    FIRST_OUTAGE_MS.saturating_mul(2_u64.saturating_pow(attempts)).min(longest)
 }

@@ -66,6 +66,14 @@ pub trait Coordination: Debug + Send + Sync {
     /// Corrects what a budget has spent.
     async fn correct(&self, budget: &BudgetOfDay, by: i64) -> Result<(), TableError>;
 
+    /// Until when notices stand that somebody gave, in UNIX milliseconds, by their names.
+    async fn notices(&self, names: &[String]) -> Result<HashMap<String, u64>, TableError>;
+
+    /// Gives notice of something to all instances until a time (UNIX milliseconds); tells
+    /// whether it is news, which it is if none stood at `now_ms`.
+    async fn give_notice(&self, name: &str, now_ms: u64, until_ms: u64)
+    -> Result<bool, TableError>;
+
     /// Tells whether [`Coordination::mark`] was called for a name.
     async fn is_marked(&self, name: &str) -> Result<bool, TableError>;
 

@@ -50,6 +50,16 @@ impl Deadline {
         }
     }
 
+    /// The same, but work ends within `patience` from now.
+    pub(crate) fn within(&self, patience: Duration) -> Self {
+        Self { work_until: self.work_until.min(Instant::now() + patience), ..*self }
+    }
+
+    /// Until when it works.
+    pub(crate) fn work_until(&self) -> Instant {
+        self.work_until
+    }
+
     /// Tells whether nothing new may begin.
     pub(crate) fn is_over(&self) -> bool {
         Instant::now() >= self.work_until

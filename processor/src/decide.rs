@@ -1,4 +1,4 @@
-//! The first stage: what each user's events ask for, from what is stored now.
+//! The first stage: what each user's events, or an ask, want, from what is stored now.
 //!
 //! Reads what is stored of some units at once, decides about each (`eligibility`, which is
 //! pure), renders the prompts of those that ask for content, and looks up what is known of
@@ -8,7 +8,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use campaign::{CompiledCampaign, Past, safe_text};
-use contract::metrics::Fate;
+use contract::ask::Ask;
+use contract::metrics::{AskFate, Fate};
 use program::causes;
 use quota::clock::Clock;
 
@@ -16,7 +17,10 @@ use crate::answers::{Conclusion, Question, SharedAnswer};
 use crate::batch::{Arrival, Batch};
 use crate::coordination::{Coordination, Entry};
 use crate::deadline::Deadline;
-use crate::eligibility::{Action, Candidate, Decision, Rules, State, decide};
+use crate::eligibility::{
+    Action, AskDecision, AskOutcome, Candidate, Decision, Memory, Parking, Role, Rules, State,
+    decide, decide_ask,
+};
 use crate::failure::{self, Verdict};
 use crate::store::{ContentTable, Key, TableError};
 
@@ -27,40 +31,78 @@ pub(crate) struct Turn {
     pub(crate) id: usize,
     pub(crate) campaign: Arc<CompiledCampaign>,
     pub(crate) key: Key,
-    /// Places of the events in the batch, oldest first.
-    pub(crate) places: Vec<usize>,
+    pub(crate) wanted: Wanted,
 }
 
-/// One user and campaign, with the events that trigger it.
+/// What wants content.
+#[derive(Debug)]
+pub(crate) enum Wanted {
+    /// Events at these places in the batch, oldest first, with what each is to the campaign.
+    Events(Vec<(usize, Role)>),
+    /// An ask.
+    Ask(Ask),
+}
+
+/// One user and campaign, with what wants content of it.
 #[derive(Debug)]
 pub(crate) struct Unit {
     /// Its number in the invocation.
     pub(crate) id: usize,
     pub(crate) campaign: Arc<CompiledCampaign>,
     pub(crate) key: Key,
-    /// Places of the events in the batch, oldest first.
-    pub(crate) places: Vec<usize>,
-    pub(crate) candidates: Vec<Candidate>,
+    pub(crate) origin: Origin,
+}
+
+/// Where a unit comes from.
+#[derive(Debug)]
+pub(crate) enum Origin {
+    /// Events of the batch.
+    Events {
+        /// Places of the events in the batch, oldest first.
+        places: Vec<usize>,
+        candidates: Vec<Candidate>,
+    },
+    /// An ask.
+    Ask(Ask),
+}
+
+/// What becomes of what a unit comes from.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Fated {
+    /// Of each of its events.
+    Events(Vec<Fate>),
+    /// Of its ask.
+    Ask(AskFate),
 }
 
 /// What is to be done about a unit.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(crate) struct Step {
     /// The revision that this was decided from.
     pub(crate) seen: Option<u64>,
-    pub(crate) fates: Vec<Fate>,
+    /// Whether content is stored.
+    pub(crate) has_content: bool,
+    /// Until when an ask for it waits, in UNIX milliseconds.
+    pub(crate) parked_until_ms: Option<u64>,
+    pub(crate) fated: Fated,
+    /// Place of the event that speaks for the others.
+    pub(crate) trigger: usize,
     pub(crate) intent: Intent,
 }
 
-/// What a unit's events ask for.
+/// What a unit asks for.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Intent {
     /// Nothing is to be done.
     Nothing,
-    /// The history is written.
-    Remember { history: Vec<Past> },
-    /// The history is written, with content for the event `trigger` if there is any.
-    Generate { trigger: usize, history: Vec<Past>, asked: Inquiry },
+    /// It is written what is remembered.
+    Remember(Memory),
+    /// It is written that no ask waits any more.
+    Settle(Memory),
+    /// An ask is to wait; `writes` if what is remembered changes with it.
+    Park { parking: Parking, writes: bool },
+    /// It is written what is remembered, with content for its newest event if there is any.
+    Generate { memory: Memory, asked: Inquiry },
 }
 
 /// Whether somebody must be asked for content.
@@ -99,8 +141,9 @@ impl Reader {
             Ok(states) => states,
             Err(error) => return Err((units, error)),
         };
+        let now = self.clock.now_secs();
         let steps = units.into_iter().map(|unit| {
-            let step = unit.step(&states.remove(&unit.key).unwrap_or_default());
+            let step = unit.step(&states.remove(&unit.key).unwrap_or_default(), now);
             (unit, step)
         });
         let steps: Vec<(Unit, Step)> = steps.collect();
@@ -111,7 +154,8 @@ impl Reader {
     /// Decides about one unit once more.
     pub(crate) async fn decide_again(&self, unit: &Unit) -> Result<Step, TableError> {
         let mut states = self.table.load(std::slice::from_ref(&unit.key)).await?;
-        Ok(unit.step(&states.remove(&unit.key).unwrap_or_default()))
+        let state = states.remove(&unit.key).unwrap_or_default();
+        Ok(unit.step(&state, self.clock.now_secs()))
     }
 
     /// What is known of all questions. What is not known in time is looked up one by one, if
@@ -140,30 +184,55 @@ impl Reader {
 impl Turn {
     /// Takes the events out of the batch.
     pub(crate) fn unit(self, batch: &Batch) -> Unit {
-        let Self { id, campaign, key, places } = self;
+        let Self { id, campaign, key, wanted } = self;
+        let places = match wanted {
+            Wanted::Events(places) => places,
+            Wanted::Ask(ask) => return Unit { id, campaign, key, origin: Origin::Ask(ask) },
+        };
         let allowed = &campaign.campaign.config.fields;
-        let candidates = places.iter().map(|place| {
+        let candidates = places.iter().map(|(place, role)| {
             let Arrival { event_type, event, redriven_at_ms, .. } = &batch.events[*place];
             let (event, _) = Past::of(event_type, event, allowed);
-            Candidate { event, redriven_at_ms: *redriven_at_ms }
+            Candidate { event, role: *role, redriven_at_ms: *redriven_at_ms }
         });
         let candidates = candidates.collect();
-        Unit { id, campaign, key, places, candidates }
+        let places = places.iter().map(|(place, _)| *place).collect();
+        Unit { id, campaign, key, origin: Origin::Events { places, candidates } }
+    }
+
+    /// Places of its events, if it comes from events.
+    pub(crate) fn places(&self) -> Option<Vec<usize>> {
+        match &self.wanted {
+            Wanted::Events(places) => Some(places.iter().map(|(place, _)| *place).collect()),
+            Wanted::Ask(_) => None,
+        }
+    }
+}
+
+impl Fated {
+    /// All of it goes back.
+    pub(crate) fn returned(events: Option<usize>) -> Self {
+        match events {
+            Some(events) => Self::Events(vec![Fate::Returned; events]),
+            None => Self::Ask(AskFate::Returned),
+        }
     }
 }
 
 impl Step {
     /// What it holds in memory, roughly, in bytes.
     pub(crate) fn size_bytes(&self) -> usize {
+        let of = |memory: &Memory| memory.history.iter().map(Past::size_bytes).sum::<usize>();
         match &self.intent {
             Intent::Nothing => 0,
-            Intent::Remember { history } => history.iter().map(Past::size_bytes).sum(),
-            Intent::Generate { history, asked, .. } => {
+            Intent::Remember(memory) | Intent::Settle(memory) => of(memory),
+            Intent::Park { parking, .. } => of(&parking.memory),
+            Intent::Generate { memory, asked } => {
                 let prompt = match asked {
                     Inquiry::Question(question) => question.prompt.len(),
                     Inquiry::Nobody(_) => 0,
                 };
-                history.iter().map(Past::size_bytes).sum::<usize>() + prompt
+                of(memory) + prompt
             }
         }
     }
@@ -178,19 +247,71 @@ impl Step {
 }
 
 impl Unit {
-    /// Decides what to do, and renders the prompt if something is asked.
-    pub(crate) fn step(&self, state: &State) -> Step {
-        let Decision { fates, action } =
-            decide(&self.candidates, state, Rules::of(&self.campaign.campaign.config));
-        let intent = match action {
-            Action::Nothing => Intent::Nothing,
-            Action::Remember { history } => Intent::Remember { history },
-            Action::Generate { trigger, history } => {
-                let asked = self.asked(trigger, &history);
-                Intent::Generate { trigger, history, asked }
+    /// Number of its events, if it comes from events.
+    pub(crate) fn events(&self) -> Option<usize> {
+        match &self.origin {
+            Origin::Events { places, .. } => Some(places.len()),
+            Origin::Ask(_) => None,
+        }
+    }
+
+    /// What it holds in memory, roughly, in bytes.
+    pub(crate) fn size_bytes(&self) -> usize {
+        match &self.origin {
+            Origin::Events { candidates, .. } => {
+                candidates.iter().map(|candidate| candidate.event.size_bytes()).sum()
+            }
+            Origin::Ask(ask) => ask.user_id.len() + ask.campaign.len(),
+        }
+    }
+
+    /// Before when what was given up is to be tried again, in UNIX milliseconds; 0 for never.
+    pub(crate) fn retry_given_up_before_ms(&self, trigger: usize) -> u64 {
+        match &self.origin {
+            Origin::Events { candidates, .. } => {
+                candidates[trigger].redriven_at_ms.unwrap_or_default()
+            }
+            Origin::Ask(ask) => ask.retry_given_up_before_ms,
+        }
+    }
+
+    /// Decides what to do, and renders the prompt if something is asked; `now` in UNIX seconds.
+    pub(crate) fn step(&self, state: &State, now: i64) -> Step {
+        let rules = Rules::of(&self.campaign.campaign.config);
+        let (fated, trigger, action) = match &self.origin {
+            Origin::Events { candidates, .. } => {
+                let Decision { fates, trigger, action } = decide(candidates, state, rules, now);
+                (Fated::Events(fates), trigger, Some(action))
+            }
+            Origin::Ask(ask) => {
+                let AskDecision { fate, outcome } = decide_ask(ask, state, rules, now);
+                let action = match outcome {
+                    AskOutcome::Over => None,
+                    AskOutcome::Goes(action) => Some(action),
+                };
+                (Fated::Ask(fate), 0, action)
             }
         };
-        Step { seen: state.revision, fates, intent }
+        let is_known = |memory: &Memory| *memory == state.memory;
+        let intent = match action {
+            // What was announced is over, and the next event must announce anew.
+            None if state.parked_until_ms.is_some() && fated != Fated::Ask(AskFate::Superseded) => {
+                Intent::Settle(state.memory.clone())
+            }
+            None | Some(Action::Nothing) => Intent::Nothing,
+            Some(Action::Remember(memory)) => Intent::Remember(memory),
+            Some(Action::Park(parking)) => {
+                let writes = !is_known(&parking.memory) && self.events().is_some();
+                Intent::Park { parking, writes }
+            }
+            Some(Action::Generate(memory)) => {
+                let asked = self.asked(trigger, &memory.history);
+                Intent::Generate { memory, asked }
+            }
+        };
+        let has_content = state.written_for.is_some();
+        let parked_until_ms = state.parked_until_ms;
+        Step { seen: state.revision, has_content, parked_until_ms, fated, trigger, intent }
     }
 
     fn asked(&self, trigger: usize, history: &[Past]) -> Inquiry {
@@ -199,7 +320,7 @@ impl Unit {
             Err(error) => {
                 let reason = match failure::of_template(&error) {
                     Verdict::DeadLetter(reason) => reason,
-                    Verdict::RetryNow | Verdict::GiveBack => failure::NOT_RENDERED,
+                    _ => failure::NOT_RENDERED,
                 };
                 let (reason, detail) = (reason.to_owned(), error.to_string());
                 let conclusion = Conclusion::GivenUp { reason, detail, attempts: 0 };
@@ -210,7 +331,7 @@ impl Unit {
             return Inquiry::Nobody(SharedAnswer::without_asking(Conclusion::Blank));
         }
         let hash = self.campaign.prompt_hash(&prompt);
-        let retry_given_up_before_ms = self.candidates[trigger].redriven_at_ms.unwrap_or_default();
+        let retry_given_up_before_ms = self.retry_given_up_before_ms(trigger);
         Inquiry::Question(Question { prompt, hash, retry_given_up_before_ms })
     }
 }

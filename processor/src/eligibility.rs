@@ -1,4 +1,5 @@
-//! Decides what a user's events ask for: content, to be remembered, or nothing.
+//! Decides what a user's events, or an ask, come to: content, to be remembered, to wait, or
+//! nothing.
 //!
 //! Pure: everything it looks at is passed in. What it decides does not depend on the
 //! order in which events arrive, only on what was stored when it was asked:
@@ -6,16 +7,24 @@
 //! 1. What happened at or before a deletion is `deleted`.
 //! 2. What is remembered already, or twice in the batch, is a `duplicate`.
 //! 3. If something newer than all of the rest is known, they are `stale`.
-//! 4. If the stored content's event is too close before the newest, they are in
-//!    `cooldown`.
-//! 5. Otherwise the newest asks for content, and the others are `coalesced` into it.
+//! 4. If the user did since what the campaign excludes, they end by `unless`.
+//! 5. If the stored content's event is too close before the newest, they are in
+//!    `cooldown`, or wait for its end.
+//! 6. If the campaign asks some time after the event, they wait for that.
+//! 7. Otherwise the newest asks for content, and the others are `coalesced` into it.
+//!
+//! An ask holds no event: the newest that is remembered speaks for it, by the same rules.
+
+mod asks;
 
 use std::collections::HashSet;
 
-use campaign::{Config, Past};
+use campaign::{Config, Past, Replace};
 use contract::metrics::Fate;
 
 use crate::history::merged;
+
+pub use asks::{AskDecision, AskOutcome, decide_ask};
 
 /// What the table holds for a user and campaign.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -24,12 +33,26 @@ pub struct State {
     pub revision: Option<u64>,
     /// The event that the stored content was written for, if there is content.
     pub written_for: Option<WrittenFor>,
-    /// The user's latest events, oldest first.
-    pub history: Vec<Past>,
+    /// What is remembered of the user.
+    pub memory: Memory,
+    /// Until when an ask for it waits, in UNIX milliseconds, if one was announced and is not
+    /// over.
+    pub parked_until_ms: Option<u64>,
     /// When the user was deleted, in UNIX seconds, if they were.
     pub deleted_at: Option<i64>,
     /// The item cannot be read: what is in it is not known.
     pub is_foreign: bool,
+}
+
+/// What is remembered of a user for a campaign.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Memory {
+    /// The latest events that trigger the campaign, oldest first.
+    pub history: Vec<Past>,
+    /// Time of the latest event that ends an ask, in UNIX seconds.
+    pub unless_at: Option<i64>,
+    /// Time of the latest event that takes content out of service, in UNIX seconds.
+    pub retracted_at: Option<i64>,
 }
 
 /// The event that content was written for.
@@ -41,29 +64,41 @@ pub struct WrittenFor {
     pub event_time: i64,
     /// Time of the oldest event that the prompt showed, in UNIX seconds.
     pub oldest_event_time: i64,
+    /// When it was written, in UNIX seconds.
+    pub generated_at: i64,
 }
 
 /// What a campaign says about eligibility.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Rules {
     /// Most events that are remembered.
     pub history: usize,
     /// Time between two events of a user that get content, in seconds.
     pub cooldown_secs: i64,
+    /// Whether the newest event of a cooldown gets its content when that is over.
+    pub replaces: bool,
+    /// How long after its event content is asked for, in seconds; 0 for at once.
+    pub after_secs: i64,
 }
 
-impl Rules {
-    /// What a campaign says.
-    pub fn of(config: &Config) -> Self {
-        Self { history: config.history, cooldown_secs: i64::from(config.cooldown_hours) * 3_600 }
-    }
+/// What an event is to a campaign.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Role {
+    /// It asks for content.
+    pub triggers: bool,
+    /// It ends an ask for an event before it.
+    pub ends: bool,
+    /// It takes content for an event before it out of service.
+    pub retracts: bool,
 }
 
-/// An event of the batch that triggers the campaign.
+/// An event of the batch that means something to the campaign.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Candidate {
     /// The event, as it would be remembered.
     pub event: Past,
+    /// What it is to the campaign.
+    pub role: Role,
     /// When somebody sent it again after it had been given up, in UNIX milliseconds: that
     /// it is remembered is no reason to skip it.
     pub redriven_at_ms: Option<u64>,
@@ -74,6 +109,8 @@ pub struct Candidate {
 pub struct Decision {
     /// What becomes of each candidate, provided that the action succeeds.
     pub fates: Vec<Fate>,
+    /// Place of the event among the candidates that speaks for them.
+    pub trigger: usize,
     /// What to do.
     pub action: Action,
 }
@@ -84,68 +121,196 @@ pub enum Action {
     /// Nothing: all of it is known.
     Nothing,
     /// Only remember.
-    Remember {
-        /// The new history.
-        history: Vec<Past>,
-    },
-    /// Generate content.
-    Generate {
-        /// Place of the event that asks for it among the candidates.
-        trigger: usize,
-        /// The new history, which is what the prompt shows; the event is its last.
-        history: Vec<Past>,
-    },
+    Remember(Memory),
+    /// Remember, and see to it that an ask waits.
+    Park(Parking),
+    /// Generate content; the newest event of the history asks for it.
+    Generate(Memory),
 }
 
-/// Decides about all of a user's events in a batch that trigger a campaign.
-pub fn decide(candidates: &[Candidate], state: &State, rules: Rules) -> Decision {
+/// An ask that is to wait.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Parking {
+    /// What is remembered.
+    pub memory: Memory,
+    /// Before when it is of no use to take it up, in UNIX milliseconds.
+    pub not_before_ms: u64,
+    /// Whether nobody can be sure that one waits already.
+    pub is_announced: bool,
+}
+
+/// What the newest event of a history asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wish {
+    /// Nothing: there is content for it.
+    Answered,
+    /// Nothing: the user did since what the campaign excludes.
+    Unless,
+    /// Nothing: it comes too soon after the event that got content.
+    Cooldown,
+    /// Content, but not before this, in UNIX seconds.
+    Later(i64),
+    /// Content.
+    Content,
+}
+
+impl Rules {
+    /// What a campaign says.
+    pub fn of(config: &Config) -> Self {
+        let after_secs = config.trigger.after.map_or(0, |after| after.as_secs());
+        Self {
+            history: config.history,
+            cooldown_secs: i64::from(config.cooldown_hours) * 3_600,
+            replaces: config.replace == Replace::Newest,
+            after_secs: i64::try_from(after_secs).unwrap_or(i64::MAX),
+        }
+    }
+}
+
+impl Role {
+    /// Of an event that asks for content, and nothing else.
+    pub const TRIGGER: Self = Self { triggers: true, ends: false, retracts: false };
+
+    /// Whether it means nothing to the campaign.
+    pub const fn is_none(self) -> bool {
+        !(self.triggers || self.ends || self.retracts)
+    }
+}
+
+/// Decides about all of a user's events in a batch that mean something to a campaign; `now`
+/// in UNIX seconds.
+pub fn decide(candidates: &[Candidate], state: &State, rules: Rules, now: i64) -> Decision {
     let mut fates: Vec<Fate> = first_fates(candidates, state);
     let is_fresh = |fates: &[Fate], place: usize| fates[place] == Fate::Coalesced;
+    let noted = noted(candidates, state);
     let fresh = || {
         let places = candidates.iter().enumerate();
         places.filter(|(place, _)| is_fresh(&fates, *place)).map(|(_, fresh)| &fresh.event)
     };
     let Some(newest) = fresh().max_by(|a, b| a.order().cmp(&b.order())) else {
-        return Decision { fates, action: Action::Nothing };
+        return without_fresh(fates, candidates, state, noted, (rules, now));
     };
-    let history = merged(&state.history, fresh(), state.deleted_at, rules.history);
-    let is_last = history.last().is_some_and(|last| last.id == newest.id);
-    let refused = match &state.written_for {
-        _ if !is_last => Some(Fate::Stale),
-        Some(written) if (written.event_time, written.event_id.as_str()) >= newest.order() => {
-            Some(Fate::Stale)
-        }
-        Some(written) if newest.time < written.event_time + rules.cooldown_secs => {
-            Some(Fate::Cooldown)
-        }
-        _ => None,
-    };
-    if let Some(reason) = refused {
-        for fate in fates.iter_mut().filter(|fate| **fate == Fate::Coalesced) {
-            *fate = reason;
-        }
-        let is_known = history == state.history;
-        let action = if is_known { Action::Nothing } else { Action::Remember { history } };
-        return Decision { fates, action };
-    }
+    let history = merged(&state.memory.history, fresh(), state.deleted_at, rules.history);
+    let memory = Memory { history, ..noted };
     let trigger = candidates
         .iter()
         .enumerate()
         .position(|(place, each)| is_fresh(&fates, place) && each.event.id == newest.id)
         .unwrap_or_default();
-    fates[trigger] = Fate::Stored;
-    Decision { fates, action: Action::Generate { trigger, history } }
+    let is_last = memory.history.last().is_some_and(|last| last.id == newest.id);
+    let wish = if is_last { wish(newest, &memory, state, rules, now) } else { Wish::Answered };
+    let (refused, action) = match wish {
+        Wish::Answered => (Some(Fate::Stale), remember(memory, state)),
+        Wish::Unless => (Some(Fate::Unless), remember(memory, state)),
+        Wish::Cooldown => (Some(Fate::Cooldown), remember(memory, state)),
+        Wish::Later(due) => {
+            fates[trigger] = Fate::Parked;
+            (None, Action::Park(Parking::until(due, memory, state, now)))
+        }
+        Wish::Content => {
+            fates[trigger] = Fate::Stored;
+            (None, Action::Generate(memory))
+        }
+    };
+    if let Some(reason) = refused {
+        for fate in fates.iter_mut().filter(|fate| **fate == Fate::Coalesced) {
+            *fate = reason;
+        }
+    }
+    Decision { fates, trigger, action }
+}
+
+/// Decides about events none of which asks for anything new. Where an ask was announced for
+/// one of them and is not over, nobody can be sure that it was sent: whoever announced it may
+/// have been cut off. It is sent once more; two for the same end as one does.
+fn without_fresh(
+    mut fates: Vec<Fate>,
+    candidates: &[Candidate],
+    state: &State,
+    noted: Memory,
+    (rules, now): (Rules, i64),
+) -> Decision {
+    let last = candidates.len().saturating_sub(1);
+    let repeated = fates.iter().rposition(|fate| *fate == Fate::Duplicate);
+    let newest = noted.history.last();
+    let wish = newest.map(|newest| wish(newest, &noted, state, rules, now));
+    match (repeated, wish) {
+        (Some(trigger), Some(wish @ (Wish::Later(_) | Wish::Content)))
+            if state.parked_until_ms.is_some() =>
+        {
+            fates[trigger] = Fate::Parked;
+            let due = if let Wish::Later(due) = wish { due } else { now };
+            let parking = Parking::until(due, noted, state, now);
+            let action = Action::Park(Parking { is_announced: false, ..parking });
+            Decision { fates, trigger, action }
+        }
+        _ => Decision { fates, trigger: last, action: remember(noted, state) },
+    }
+}
+
+impl Parking {
+    /// An ask that is due at `due` (UNIX seconds). If one was announced that has not come up
+    /// yet, it will look at what is remembered then.
+    fn until(due: i64, memory: Memory, state: &State, now: i64) -> Self {
+        let ms = |secs: i64| u64::try_from(secs).unwrap_or_default().saturating_mul(1_000);
+        let is_announced = state.parked_until_ms.is_some_and(|until| until > ms(now));
+        Self { memory, not_before_ms: ms(due), is_announced }
+    }
+}
+
+/// What the newest event asks for.
+fn wish(newest: &Past, memory: &Memory, state: &State, rules: Rules, now: i64) -> Wish {
+    let is_after = |at: Option<i64>| at.is_some_and(|at| at >= newest.time);
+    let written = state.written_for.as_ref();
+    if written.is_some_and(|written| (written.event_time, &*written.event_id) >= newest.order()) {
+        return Wish::Answered;
+    }
+    if is_after(memory.retracted_at) || (rules.after_secs > 0 && is_after(memory.unless_at)) {
+        return Wish::Unless;
+    }
+    let mut due = if rules.after_secs > 0 { newest.time + rules.after_secs } else { i64::MIN };
+    if let Some(written) = written {
+        let cool_at = written.event_time + rules.cooldown_secs;
+        if newest.time < cool_at && !rules.replaces {
+            return Wish::Cooldown;
+        }
+        if newest.time < cool_at {
+            due = due.max(cool_at);
+        }
+    }
+    if due > now { Wish::Later(due) } else { Wish::Content }
+}
+
+fn remember(memory: Memory, state: &State) -> Action {
+    if memory == state.memory { Action::Nothing } else { Action::Remember(memory) }
+}
+
+/// What is remembered once the notes of the batch are taken.
+fn noted(candidates: &[Candidate], state: &State) -> Memory {
+    let is_alive = |each: &&Candidate| state.deleted_at.is_none_or(|at| each.event.time > at);
+    let latest = |is_meant: fn(&Role) -> bool, before: Option<i64>| {
+        let meant = candidates.iter().filter(is_alive).filter(|each| is_meant(&each.role));
+        meant.map(|each| each.event.time).max().max(before)
+    };
+    Memory {
+        history: state.memory.history.clone(),
+        unless_at: latest(|role| role.ends, state.memory.unless_at),
+        retracted_at: latest(|role| role.retracts, state.memory.retracted_at),
+    }
 }
 
 /// What can be said of each event by itself; the rest is taken for coalesced.
 fn first_fates(candidates: &[Candidate], state: &State) -> Vec<Fate> {
-    let remembered: HashSet<&str> = state.history.iter().map(|past| past.id.as_str()).collect();
+    let history = &state.memory.history;
+    let remembered: HashSet<&str> = history.iter().map(|past| past.id.as_str()).collect();
     let mut seen = HashSet::with_capacity(candidates.len());
-    let fates = candidates.iter().map(|Candidate { event, redriven_at_ms }| {
+    let fates = candidates.iter().map(|Candidate { event, role, redriven_at_ms }| {
         let has_content =
             state.written_for.as_ref().is_some_and(|written| written.event_id == event.id);
         if state.deleted_at.is_some_and(|deleted_at| event.time <= deleted_at) {
             Fate::Deleted
+        } else if !role.triggers {
+            Fate::Noted
         } else if has_content
             || (remembered.contains(event.id.as_str()) && redriven_at_ms.is_none())
             || !seen.insert(event.id.as_str())
@@ -160,8 +325,12 @@ fn first_fates(candidates: &[Candidate], state: &State) -> Vec<Fate> {
 
 /// Tells whether nothing of an item goes back to what happened at or before a deletion.
 pub fn survives(state: &State, deleted_at: i64) -> bool {
+    let is_newer = |at: Option<i64>| at.is_none_or(|at| at > deleted_at);
+    let Memory { history, unless_at, retracted_at } = &state.memory;
     !state.is_foreign
-        && state.history.iter().all(|past| past.time > deleted_at)
+        && history.iter().all(|past| past.time > deleted_at)
+        && is_newer(*unless_at)
+        && is_newer(*retracted_at)
         && state.written_for.as_ref().is_none_or(|written| {
             written.oldest_event_time > deleted_at && written.event_time > deleted_at
         })

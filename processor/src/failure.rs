@@ -3,6 +3,7 @@
 //! | verdict | then |
 //! | --- | --- |
 //! | retry now | the same step again within this invocation, a few times |
+//! | park | what is asked is remembered, and an ask waits until it is of use |
 //! | give back | the events go back to the stream, and Kinesis delivers them again |
 //! | dead letter | another attempt would end the same way: to the dead-letter queue |
 
@@ -12,6 +13,7 @@ pub mod table;
 
 use campaign::answer::BadAnswer;
 use campaign::prompt::NotRendered;
+use contract::ask::Reason;
 use contract::user_record::Undecodable;
 use quota::NotAdmitted;
 
@@ -24,6 +26,8 @@ pub(crate) const POISON: &str = "poison_record";
 pub enum Verdict {
     /// Try again within this invocation.
     RetryNow,
+    /// Remember what is asked, and let an ask wait, for this reason.
+    Park(Reason),
     /// Give the events back to the stream.
     GiveBack,
     /// Write a dead letter, with this reason.
@@ -39,12 +43,14 @@ impl ModelError {
             }
             // It is asked for once more, like every answer that cannot be used.
             Self::Unreadable(_) => Verdict::DeadLetter("answer_unreadable"),
-            Self::DailyQuota | Self::NotSent(_) | Self::NotServed(_) => Verdict::GiveBack,
-            Self::NotAllowed(_) => Verdict::DeadLetter("not_allowed"),
+            Self::DailyQuota => Verdict::Park(Reason::DayQuota),
+            Self::NotSent(_) => Verdict::Park(Reason::Outage),
+            // A person must mend the account or the campaign: no event is to blame.
+            Self::NotAllowed(_) | Self::NotServed(_) => Verdict::Park(Reason::Halted),
             Self::Stopped { stop, .. } => stop.verdict(),
             // Its own attempts are over, and the model is not asked again for that.
             Self::Unchecked { cause, .. } => match cause.verdict() {
-                Verdict::RetryNow => Verdict::GiveBack,
+                Verdict::RetryNow => Verdict::Park(Reason::Outage),
                 verdict => verdict,
             },
             Self::Refused(_) => Verdict::DeadLetter("refused_request"),
@@ -69,7 +75,8 @@ impl Stop {
 /// Decides about a call that the quota does not let through.
 pub fn of_quota(refused: &NotAdmitted) -> Verdict {
     match refused {
-        NotAdmitted::OutOfTime | NotAdmitted::DayUsedUp => Verdict::GiveBack,
+        NotAdmitted::OutOfTime => Verdict::Park(Reason::Quota),
+        NotAdmitted::DayUsedUp => Verdict::Park(Reason::DayQuota),
         NotAdmitted::NeverFits { .. } => Verdict::DeadLetter("never_fits_quota"),
     }
 }

@@ -1,4 +1,5 @@
-//! One invocation: a Kinesis batch in, the sequence numbers to deliver again out.
+//! One invocation: a Kinesis batch in, the sequence numbers to deliver again out; or asks that
+//! wait, as far as the quota lets them be answered.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,20 +8,24 @@ use std::time::{Duration, SystemTime};
 use aws_config::timeout::TimeoutConfig;
 use aws_lambda_events::event::kinesis::KinesisEvent;
 use aws_lambda_events::event::streams::KinesisEventResponse;
+use campaign::condition::NotEvaluated;
 use campaign::{CompiledCampaign, InvalidCampaigns, Past};
 use contract::metrics::{self, Counts, Fate};
 use quota::clock::Clock;
 use quota::jitter::Jitter;
 use quota::{NoQuota, Quotas};
+use serde::Deserialize;
 
 use crate::answers::Answers;
+use crate::asks::{self, AskQueue, Outbox, Worker};
 use crate::batch::{Batch, Fates};
 use crate::conclude::{Outcome, Writer};
 use crate::coordination::{Coordination, SharedTable};
 use crate::dead_letters::{DeadLetterQueue, Letters, NO_LETTER, Sqs};
 use crate::deadline::{Deadline, OPERATION_TIMEOUT};
-use crate::decide::{Reader, Turn};
+use crate::decide::{Fated, Reader, Turn, Wanted};
 use crate::deletion::Deletions;
+use crate::eligibility::Role;
 use crate::model::{Bedrock, TextModel};
 use crate::settings::Settings;
 use crate::stages::{Stages, Tools};
@@ -35,6 +40,9 @@ pub struct Processor {
     /// Campaigns, in the order of their names.
     campaigns: Vec<Arc<CompiledCampaign>>,
     tools: Tools,
+    asks: Arc<dyn AskQueue>,
+    /// Most questions that are asked at a time.
+    questions: usize,
 }
 
 /// What a processor reaches.
@@ -50,6 +58,26 @@ pub struct Ports {
     pub coordination: Arc<dyn Coordination>,
     /// Keeps what could not be processed.
     pub dead_letters: Arc<dyn DeadLetterQueue>,
+    /// Keeps what waits.
+    pub asks: Arc<dyn AskQueue>,
+}
+
+/// What an invocation is for.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub enum Work {
+    /// The asks that wait: whoever keeps the time says that it is time to look.
+    Asks(AsksDue),
+    /// A batch of the stream.
+    Batch(KinesisEvent),
+}
+
+/// Says that it is time to look for asks: `{"source": "asks"}`.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "source", rename_all = "snake_case")]
+pub enum AsksDue {
+    /// It is.
+    Asks,
 }
 
 /// Why a processor cannot be built.
@@ -95,12 +123,14 @@ impl Processor {
         questions: usize,
         (clock, jitter): (Clock, Jitter),
     ) -> Self {
-        let Ports { model, quotas, table, coordination, dead_letters } = ports;
+        let Ports { model, quotas, table, coordination, dead_letters, asks } = ports;
         let marks = Arc::clone(&coordination);
         let reader = Reader { table, coordination: Arc::clone(&coordination), clock };
-        let writer = Writer { reader, letters: Letters { queue: dead_letters, marks, clock } };
+        let letters = Letters { queue: dead_letters, marks, clock };
+        let writer = Writer { reader, letters, outbox: Outbox::new(Arc::clone(&asks)) };
         let answers = Answers::new(model, quotas, coordination, questions, (clock, jitter));
-        Self { campaigns, tools: Tools { answers: Arc::new(answers), writer } }
+        let tools = Tools { answers: Arc::new(answers), writer };
+        Self { campaigns, tools, asks, questions }
     }
 
     /// Builds the clients and compiles the campaigns.
@@ -128,7 +158,8 @@ impl Processor {
             quotas,
             table: Arc::new(DynamoDb::new(dynamodb, settings.content_table.clone())),
             coordination: Arc::new(coordination),
-            dead_letters: Arc::new(Sqs::new(sqs, queue_url)),
+            dead_letters: Arc::new(Sqs::new(sqs.clone(), queue_url)),
+            asks: Arc::new(asks::Sqs::new(sqs, settings.ask_queues.clone())),
         };
         let questions = settings.max_concurrent_generations.get() as usize;
         Ok(Self::new(campaigns, ports, questions, (Clock::System, Jitter::default())))
@@ -153,12 +184,14 @@ impl Processor {
         deletions.apply(&batch, &mut fates, deadline, &mut report).await;
         let mut unevaluated = Unevaluated::new();
         let units = self.units(&batch, &mut fates, (&mut report.counts, &mut unevaluated));
-        let stages = Stages::new(self.tools.clone(), Arc::clone(&batch), units, deadline);
+        let stages = Stages::of_events(self.tools.clone(), Arc::clone(&batch), units, deadline);
         let answering = stages
             .run(|(places, outcome)| {
-                let Outcome { unit: _, fates: decided, counts, freshness, returned_for } = outcome;
-                for (place, fate) in places.iter().zip(&decided) {
-                    fates.decide(*place, *fate);
+                let Outcome { unit: _, fated, counts, freshness, returned_for } = outcome;
+                if let Fated::Events(decided) = fated {
+                    for (place, fate) in places.iter().flatten().zip(decided) {
+                        fates.decide(*place, fate);
+                    }
                 }
                 report.counts.merge(&counts);
                 report.freshness.extend(freshness);
@@ -183,6 +216,24 @@ impl Processor {
             tracing::warn!(records, reason, "records go back");
         }
         report
+    }
+
+    /// Takes asks up whose time has come, as long as there are any that can be answered, and
+    /// time. Of a model whose quota is used up none is taken.
+    pub async fn work(&self, deadline: SystemTime) -> Report {
+        let Tools { answers, writer } = &self.tools;
+        let deadline = Deadline::new(&writer.reader.clock, deadline);
+        let worker = Worker::new(&self.campaigns, &self.tools, &self.asks, self.questions);
+        let mut report = worker.work(deadline).await;
+        answers.say_refusals();
+        report.counts.add(metrics::QUOTA_TABLE_CALLS, answers.count_table_calls());
+        report
+    }
+
+    /// Until when a model is not asked at all, in UNIX milliseconds, as far as this instance
+    /// knows: its asks wait.
+    pub fn closed_until_ms(&self, model_id: &str) -> Option<u64> {
+        self.tools.answers.closed_until_ms(model_id)
     }
 
     /// Writes the dead letters of what cannot be decoded, after everything else: a queue
@@ -229,10 +280,11 @@ impl Processor {
                 }
                 let mut places = Vec::new();
                 for &place in &each.events {
-                    match past(campaign, batch, place, (counts, unevaluated)) {
-                        Some(event) if campaign.lacks(&event).is_empty() => places.push(place),
-                        Some(_) => fates.decide(place, Fate::Incomplete),
-                        None => {}
+                    let role = role(campaign, batch, place, unevaluated);
+                    if role.triggers && lacks(campaign, batch, place, counts) {
+                        fates.decide(place, Fate::Incomplete);
+                    } else if !role.is_none() {
+                        places.push((place, role));
                     }
                 }
                 if places.is_empty() {
@@ -241,32 +293,46 @@ impl Processor {
                 let key =
                     Key { user_id: each.id.clone(), campaign: campaign.campaign.name.clone() };
                 let (id, campaign) = (units.len(), Arc::clone(campaign));
-                units.push(Turn { id, campaign, key, places });
+                units.push(Turn { id, campaign, key, wanted: Wanted::Events(places) });
             }
         }
         units
     }
 }
 
-/// An event as a campaign remembers it, if it triggers the campaign.
-fn past(
+/// What an event is to a campaign.
+fn role(
     campaign: &CompiledCampaign,
     batch: &Batch,
     place: usize,
-    (counts, unevaluated): (&mut Counts, &mut Unevaluated),
-) -> Option<Past> {
+    unevaluated: &mut Unevaluated,
+) -> Role {
     let received = &batch.events[place];
-    match campaign.is_triggered_by(&received.event_type, &received.event) {
-        Ok(true) => {}
-        Ok(false) => return None,
-        Err(error) => {
-            tracing::debug!(%error, "event does not trigger");
-            unevaluated.push((campaign.campaign.name.clone(), place));
-            return None;
-        }
+    let (event_type, event) = (&received.event_type, &received.event);
+    let mut failed = false;
+    let mut holds = |evaluated: Result<bool, NotEvaluated>| {
+        evaluated.unwrap_or_else(|error| {
+            tracing::debug!(%error, "condition counts as not met");
+            failed = true;
+            false
+        })
+    };
+    let role = Role {
+        triggers: holds(campaign.is_triggered_by(event_type, event)),
+        ends: holds(campaign.ends(event_type, event)),
+        retracts: holds(campaign.retracts(event_type, event)),
+    };
+    if failed {
+        unevaluated.push((campaign.campaign.name.clone(), place));
     }
+    role
+}
+
+/// Whether an event lacks what the campaign's prompt needs.
+fn lacks(campaign: &CompiledCampaign, batch: &Batch, place: usize, counts: &mut Counts) -> bool {
+    let received = &batch.events[place];
     let allowed = &campaign.campaign.config.fields;
     let (event, cut) = Past::of(&received.event_type, &received.event, allowed);
     counts.add(metrics::VALUES_CUT, cut);
-    Some(event)
+    !campaign.lacks(&event).is_empty()
 }

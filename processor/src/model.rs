@@ -224,6 +224,8 @@ pub struct Calls {
     pub unknown: u32,
     /// Calls that came to nothing; one that took all the time it had counts as several.
     pub failed: u32,
+    /// Those of them that took all the time they had, counted alike.
+    pub timed_out: u32,
 }
 
 /// Writes texts.

@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
+use contract::ask::QueueUrls;
 use contract::env::{Env, InvalidSettings};
 
 use quota::ModelQuotas;
@@ -16,6 +17,8 @@ pub struct Settings {
     pub coordination_table: String,
     /// Queue that receives what could not be processed.
     pub dead_letter_queue_url: String,
+    /// Queues of what waits.
+    pub ask_queues: QueueUrls,
     /// Folder of campaigns.
     pub campaigns_dir: PathBuf,
     /// What the account allows, by model, for all instances together.
@@ -38,6 +41,7 @@ impl Settings {
         let content_table = env.required("CONTENT_TABLE");
         let coordination_table = env.required("COORDINATION_TABLE");
         let dead_letter_queue_url = env.required("DEAD_LETTER_QUEUE_URL");
+        let ask_queues = env.required("ASK_QUEUES");
         let campaigns_dir = env.optional("CAMPAIGNS_DIR", PathBuf::from("campaigns"));
         let model_quotas = env.required("MODEL_QUOTAS");
         let max_instances = env.required("MAX_INSTANCES");
@@ -47,6 +51,7 @@ impl Settings {
             content_table: content_table?,
             coordination_table: coordination_table?,
             dead_letter_queue_url: dead_letter_queue_url?,
+            ask_queues: ask_queues?,
             campaigns_dir: campaigns_dir?,
             model_quotas: model_quotas?,
             max_instances: max_instances?,
@@ -79,7 +84,7 @@ mod tests {
 
         let error = Settings::from_lookup(&lookup).expect_err("zero").to_string();
 
-        assert!(error.starts_with("invalid settings: MODEL_QUOTAS cannot be \"{"), "{error}");
+        assert!(error.contains("MODEL_QUOTAS cannot be \"{"), "{error}");
         assert!(error.contains("expected a nonzero u64"), "{error}");
     }
 }

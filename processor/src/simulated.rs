@@ -1,4 +1,5 @@
-//! What stands in for the tables in tests and benchmarks.
+//! What stands in for the tables and queues in tests and benchmarks.
 #![allow(missing_docs, reason = "read beside the tests that use it")]
 
 pub mod memory;
+pub mod queues;

@@ -13,6 +13,8 @@
 //! another: a call of the model that ends is kept at once, however slow the writes are.
 //! There are no waves: as soon as some units are done, others are read.
 //!
+//! Units of asks come while the stages run; those of events are there when they begin.
+//!
 //! Guarantees: what is in memory beside the batch is bounded in bytes, and so is the number
 //! of writes under way; every unit comes to one outcome, and what answers took is counted,
 //! also where time runs out.
@@ -23,9 +25,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use campaign::CompiledCampaign;
 use contract::metrics::Counts;
 use program::causes;
+use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
 
-use crate::answers::{Answers, Conclusion, Question, SharedAnswer};
+use crate::answers::{Answers, Asker, Conclusion, Question, SharedAnswer};
 use crate::batch::Batch;
 use crate::conclude::{Draft, End, Outcome, Writer};
 use crate::coordination::Entry;
@@ -66,8 +69,11 @@ pub(crate) struct Stages {
     tools: Tools,
     batch: Arc<Batch>,
     deadline: Deadline,
+    asker: Asker,
     /// Units that are not read yet.
     waiting: VecDeque<Turn>,
+    /// Those that are still to come, if any are.
+    incoming: Option<mpsc::Receiver<Turn>>,
     reads: JoinSet<Reading>,
     questions: HashMap<Arc<str>, OpenQuestion>,
     asked: JoinSet<(Arc<str>, Conclusion)>,
@@ -84,8 +90,8 @@ pub(crate) struct Stages {
 
 /// A unit that has come to nothing yet.
 struct OpenUnit {
-    /// Places of its events.
-    places: Vec<usize>,
+    /// Places of its events; none if it comes from an ask.
+    places: Option<Vec<usize>>,
     /// What it holds, once it is read.
     held_bytes: usize,
 }
@@ -104,33 +110,56 @@ struct Tally {
     all: Arc<Mutex<Counts>>,
 }
 
-/// An outcome, and the places of the events that it is about.
-pub(crate) type Done = (Vec<usize>, Outcome);
+/// An outcome, and the places of the events that it is about; none if it comes from an ask.
+pub(crate) type Done = (Option<Vec<usize>>, Outcome);
 
 impl Stages {
-    /// Begins with units in the order of their turns.
-    pub(crate) fn new(
+    /// Of the events of a batch, whose units come in the order of their turns.
+    pub(crate) fn of_events(
         tools: Tools,
         batch: Arc<Batch>,
         units: Vec<Turn>,
         deadline: Deadline,
     ) -> Self {
-        let open = |unit: &Turn| OpenUnit { places: unit.places.clone(), held_bytes: 0 };
-        let open = units.iter().map(|unit| (unit.id, open(unit))).collect();
+        let mut stages = Self::new(tools, batch, Asker::Event, deadline);
+        units.into_iter().for_each(|unit| stages.come(unit));
+        stages
+    }
+
+    /// Of asks, whose units come until nobody can send any more.
+    pub(crate) fn of_asks(
+        tools: Tools,
+        incoming: mpsc::Receiver<Turn>,
+        deadline: Deadline,
+    ) -> Self {
+        let stages = Self::new(tools, Arc::default(), Asker::Ask, deadline);
+        Self { incoming: Some(incoming), ..stages }
+    }
+
+    fn new(tools: Tools, batch: Arc<Batch>, asker: Asker, deadline: Deadline) -> Self {
         Self {
             tools,
             batch,
             deadline,
-            waiting: units.into(),
+            asker,
+            waiting: VecDeque::new(),
+            incoming: None,
             reads: JoinSet::new(),
             questions: HashMap::new(),
             asked: JoinSet::new(),
             counts: Arc::default(),
             ready: VecDeque::new(),
             writes: JoinSet::new(),
-            open,
+            open: HashMap::new(),
             held_bytes: 0,
         }
+    }
+
+    /// A unit is to be brought to its outcome.
+    fn come(&mut self, unit: Turn) {
+        let places = unit.places();
+        self.open.insert(unit.id, OpenUnit { places, held_bytes: 0 });
+        self.waiting.push_back(unit);
     }
 
     /// Brings every unit to its outcome, which `done` is told; says what answers took.
@@ -142,10 +171,10 @@ impl Stages {
         self.reads.abort_all();
         self.asked.shutdown().await;
         let open = self.open.drain().map(|(unit, open)| (unit, open.places));
-        let mut open: Vec<(usize, Vec<usize>)> = open.collect();
+        let mut open: Vec<(usize, Option<Vec<usize>>)> = open.collect();
         open.sort_unstable();
         for (unit, places) in open {
-            let outcome = Outcome::returned(unit, places.len(), OUT_OF_TIME);
+            let outcome = Outcome::returned(unit, places.as_ref().map(Vec::len), OUT_OF_TIME);
             done((places, outcome));
         }
         let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
@@ -168,8 +197,21 @@ impl Stages {
                     End::Asks(draft) => self.ask_all(vec![*draft], HashMap::new()),
                 },
                 Some(reading) = self.reads.join_next() => self.read(joined(reading), done),
+                Some(unit) = next(&mut self.incoming), if self.waiting.len() < UNITS_OF_A_READ => {
+                    self.come(unit);
+                    self.come_together();
+                }
                 else => return,
             }
+        }
+    }
+
+    /// What came in the same moment is read together.
+    fn come_together(&mut self) {
+        while self.waiting.len() < UNITS_OF_A_READ
+            && let Some(Ok(unit)) = self.incoming.as_mut().map(mpsc::Receiver::try_recv)
+        {
+            self.come(unit);
         }
     }
 
@@ -205,7 +247,7 @@ impl Stages {
             Err((units, error)) => {
                 let reason = causes::told(&error);
                 for unit in units {
-                    let outcome = Outcome::returned(unit.id, unit.places.len(), &reason);
+                    let outcome = Outcome::returned(unit.id, unit.events(), &reason);
                     self.over(outcome, done);
                 }
             }
@@ -240,10 +282,12 @@ impl Stages {
         asking.insist();
         let (question, campaign) = (asking.question.clone(), Arc::clone(&asking.campaign));
         let (answers, deadline) = (Arc::clone(&self.tools.answers), self.deadline);
+        let asker = self.asker;
         let mut tally = Tally { own: Counts::default(), all: Arc::clone(&self.counts) };
         self.asked.spawn(async move {
             let counts = &mut tally.own;
-            let conclusion = answers.answer(&campaign, &question, known, deadline, counts).await;
+            let asked = (&question, asker);
+            let conclusion = answers.answer(&campaign, asked, known, deadline, counts).await;
             (hash, conclusion)
         });
     }
@@ -311,6 +355,11 @@ impl OpenQuestion {
         let latest = own.map(|question| question.retry_given_up_before_ms).max();
         self.question.retry_given_up_before_ms = latest.unwrap_or_default();
     }
+}
+
+/// The next of the units that come; none once nobody sends any more.
+async fn next(incoming: &mut Option<mpsc::Receiver<Turn>>) -> Option<Turn> {
+    incoming.as_mut()?.recv().await
 }
 
 /// What a task came to. A task that panicked ends the invocation, as work in it would.

@@ -18,8 +18,7 @@ use async_trait::async_trait;
 use program::aws::CallError;
 use serde_json::{Map, Value};
 
-use crate::eligibility::State;
-use campaign::Past;
+use crate::eligibility::{Memory, State};
 
 pub use dynamodb::DynamoDb;
 
@@ -82,12 +81,27 @@ pub struct Key {
 pub struct Write {
     /// The new revision.
     pub revision: u64,
-    /// The new history.
-    pub history: Vec<Past>,
+    /// What is remembered.
+    pub memory: Memory,
     /// The new content; without it, what is there stays.
     pub content: Option<Content>,
+    /// What becomes of an ask that waits; content ends it.
+    pub ask: WaitingAsk,
     /// When the item may be removed, in UNIX seconds; content that stays keeps its own.
     pub expires_at: i64,
+    /// Whether content is there that stays.
+    pub keeps_content: bool,
+}
+
+/// What a write says of the ask that waits for the item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WaitingAsk {
+    /// What was known of it stays.
+    Unchanged,
+    /// One waits until then, in UNIX milliseconds.
+    Until(u64),
+    /// It is over.
+    Over,
 }
 
 /// Content with where it comes from.
@@ -163,8 +177,11 @@ impl TableError {
 impl Write {
     /// Time of the oldest event that the item would hold anything of, in UNIX seconds.
     pub fn oldest_event_time(&self) -> i64 {
-        let history = self.history.iter().map(|past| past.time);
-        history.chain(self.content.as_ref().map(|content| content.event_time)).min().unwrap_or(0)
+        let Memory { history, unless_at, retracted_at } = &self.memory;
+        let history = history.iter().map(|past| past.time);
+        let notes = [*unless_at, *retracted_at].into_iter().flatten();
+        let content = self.content.as_ref().map(|content| content.event_time);
+        history.chain(notes).chain(content).min().unwrap_or(0)
     }
 
     /// The revision after `seen`. It begins at the time of day, so that an item that was

@@ -15,7 +15,7 @@ use crate::lane::{self, micros};
 use crate::line::{Place, Turn, Waiting};
 use crate::pacer::Pacer;
 use crate::reservation::Reservation;
-use crate::scheduler::{FUTILE_WAIT, Scheduler};
+use crate::scheduler::Scheduler;
 use crate::settings::{ModelQuota, ModelQuotas};
 use crate::table::QuotaTable;
 
@@ -168,9 +168,7 @@ impl Limiter {
     ) -> Result<Turn, NotAdmitted> {
         let scheduler = &self.scheduler;
         loop {
-            let closed_until_us = scheduler.state().closed_until_us;
-            if closed_until_us > scheduler.now_us() {
-                sleep(FUTILE_WAIT).await;
+            if self.closed_until().is_some() {
                 return Err(NotAdmitted::DayUsedUp);
             }
             let (waiting, told) =
@@ -264,6 +262,13 @@ impl Limiter {
     pub fn day_used_up(&self) {
         let now_us = self.scheduler.now_us();
         self.scheduler.state().close(now_us);
+    }
+
+    /// Until when nothing is asked because the day's quota is used up, in UNIX milliseconds, as
+    /// far as this instance knows.
+    pub fn closed_until(&self) -> Option<u64> {
+        let closed_until_us = self.scheduler.state().closed_until_us;
+        (closed_until_us > self.scheduler.now_us()).then_some(closed_until_us / 1_000)
     }
 
     /// Calls of the table so far, or since [`Quotas::count_table_calls`].

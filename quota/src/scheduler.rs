@@ -39,7 +39,7 @@ const FAILURE_WAIT: Duration = Duration::from_millis(500);
 
 /// How long a call is held back that cannot start in time, before it is told so: whoever
 /// tries again at once would only cost reads.
-pub(crate) const FUTILE_WAIT: Duration = Duration::from_secs(5);
+const FUTILE_WAIT: Duration = Duration::from_secs(5);
 
 /// Longest sleep until a time of day, before the clock is looked at again.
 const CLOCK_POLL: Duration = Duration::from_secs(1);

@@ -6,12 +6,12 @@ fn holds(text: &str, fields: Value) -> Result<bool, NotEvaluated> {
     let condition = Expression { text: text.to_owned(), line: 1 };
     let Value::Object(fields) = fields else { panic!("fields are an object") };
     let event = Event { id: "e1".to_owned(), time: 1_700_000_000, fields };
-    Condition::compile(&condition).expect("compiles").holds("users.custom", &event)
+    Condition::compile("condition", &condition).expect("compiles").holds("users.custom", &event)
 }
 
 fn refused(text: &str) -> String {
     let condition = Expression { text: text.to_owned(), line: 1 };
-    match Condition::compile(&condition) {
+    match Condition::compile("condition", &condition) {
         Ok(_) => panic!("{text} is accepted"),
         Err(wrong) => wrong.into_iter().map(|(_, reason)| reason).collect(),
     }
@@ -72,6 +72,14 @@ fn a_condition_that_could_never_be_met_is_refused_with_a_remedy() {
         ("event.name == 'a' && size(event.list)", "size() alone is neither"),
         ("event.list.filter(x, x > 1)", "a list alone is neither"),
         ("event.a == 1 ? 'yes' : 'no'", "a text alone is neither"),
+        ("event.type == 'a.B' && event.type == 'a.C'", "an event has one type, so it is never met"),
+        ("event.type == 'a.B' && event.type in ['a.C', 'a.D']", "write || between types"),
+        (
+            "users.behaviors.Purchase",
+            "is an event type and no condition: write event.type == \"users.behaviors.Purchase\"",
+        ),
+        (" ours.shop.Bought ", "write event.type == \"ours.shop.Bought\""),
+        ("properties.gift", "unknown name \"properties\": write event.properties"),
     ] {
         let said = refused(text);
         assert!(said.contains(reason), "{text}: {said}");
@@ -152,7 +160,7 @@ fn what_is_no_cel_is_said_once_with_its_place_and_what_would_be_right() {
 fn words_of_other_languages_are_names_of_fields_where_they_can_be() {
     for text in ["event.or == 1 && event['a = b'] == 'x and y'", "event.not.is == 'a' // and so"] {
         let expression = Expression { text: text.to_owned(), line: 1 };
-        assert!(Condition::compile(&expression).is_ok(), "{text}");
+        assert!(Condition::compile("condition", &expression).is_ok(), "{text}");
     }
     assert_eq!(refused("event.or = 1"), "condition 1:10: = compares nothing: write ==");
 }
@@ -161,7 +169,7 @@ fn words_of_other_languages_are_names_of_fields_where_they_can_be() {
 fn a_text_that_is_a_number_is_told() {
     let told = |text: &str| {
         let expression = Expression { text: text.to_owned(), line: 1 };
-        Condition::compile(&expression).expect(text).numbers_as_texts().join("; ")
+        Condition::compile("condition", &expression).expect(text).numbers_as_texts().join("; ")
     };
     let expected =
         |what: &str, n: &str| format!("{what} compares texts: write {n} to compare numbers");
@@ -208,7 +216,10 @@ fn a_condition_says_what_it_saw_and_what_that_was_compared_with() {
         let Value::Object(fields) = fields else { panic!("fields are an object") };
         let event = Event { id: "e1".to_owned(), time: 1, fields };
         let expression = Expression { text: text.to_owned(), line: 1 };
-        Condition::compile(&expression).expect("compiles").explain("t", &event).join("; ")
+        Condition::compile("condition", &expression)
+            .expect("compiles")
+            .explain("t", &event)
+            .join("; ")
     };
     let event = || json!({ "name": "cart", "properties": { "total": "249,00", "l": [1, 2] } });
 
@@ -243,7 +254,7 @@ fn a_condition_that_does_not_fit_the_event_is_not_met_and_says_so() {
 fn a_name_that_is_not_the_events_is_refused_at_start() {
     let condition = Expression { text: "name == 'a'".to_owned(), line: 9 };
 
-    let wrong = Condition::compile(&condition).expect_err("event. is missing");
+    let wrong = Condition::compile("condition", &condition).expect_err("event. is missing");
 
     assert_eq!(wrong, [(9, "condition: unknown name \"name\": write event.name".to_owned())]);
 }
@@ -254,10 +265,20 @@ fn a_condition_tells_the_fields_that_it_looks_at_however_it_is_written() {
                 && 'event.secret' != event // why\n .name";
     let expression = Expression { text: text.to_owned(), line: 1 };
 
-    let condition = Condition::compile(&expression).expect("compiles");
+    let condition = Condition::compile("condition", &expression).expect("compiles");
 
     let fields: Vec<&str> = condition.fields().iter().map(String::as_str).collect();
     assert_eq!(fields, ["a", "city", "email_address", "name"]);
     let paths: Vec<&str> = condition.paths().iter().map(String::as_str).collect();
     assert_eq!(paths, ["a.b", "city", "email_address", "name"]);
+}
+
+#[test]
+fn an_event_of_a_type_that_is_not_named_is_passed_over_whatever_its_fields_are() {
+    let text = "event.type == 'users.behaviors.Purchase' && event.price > 20";
+    // Otherwise each would be counted as one that the condition could not be evaluated for.
+    assert_eq!(holds(text, json!({ "price": "20" })).ok(), Some(false));
+    let text = "event.type in ['users.custom'] && event.price > 20";
+    assert!(holds(text, json!({ "price": "20" })).is_err());
+    assert_eq!(holds(text, json!({ "price": 21 })).ok(), Some(true));
 }

@@ -8,6 +8,7 @@ mod syntax;
 mod table;
 #[cfg(test)]
 mod tests;
+mod trigger;
 mod value;
 
 use std::collections::BTreeSet;
@@ -15,7 +16,7 @@ use std::collections::BTreeSet;
 use ::toml::Spanned;
 use ::toml::de::DeTable;
 
-use super::{Budget, Config, Expression, Guardrail, Named, Price, Trigger, model_id, paths};
+use super::{Budget, Config, Guardrail, Named, OverBudget, Price, Replace, model_id, paths};
 use crate::folder::Found;
 use crate::lines::line_at;
 use table::{Faults, Table};
@@ -49,7 +50,9 @@ pub(crate) fn read(text: &str) -> (Option<Config>, Named, Vec<Found>) {
     // What is read of a line that is no TOML is a guess.
     faults.retain(|(line, _)| line.is_none() || broken.iter().all(|(told, _)| told != line));
     let is_broken = |line: usize| broken.iter().any(|(told, _)| *told == Some(line));
-    named.when = named.when.filter(|when| !is_broken(when.line));
+    for each in [&mut named.when, &mut named.unless, &mut named.retract_when] {
+        *each = each.take().filter(|condition| !is_broken(condition.line));
+    }
     named.fields = named.fields.filter(|_| !fields.is_some_and(|mut lines| lines.any(is_broken)));
     faults.extend(broken);
     faults.sort_by_key(|(line, _)| line.unwrap_or(usize::MAX));
@@ -73,6 +76,9 @@ impl Table<'_, '_> {
         let cooldown_hours = self.optional("cooldown_hours").or(Some((0, 0)));
         let most = ttl_days.unwrap_or(MAX_DAYS).min(MAX_DAYS) * 24;
         let cooldown_hours = self.within("cooldown_hours", cooldown_hours, 0..=most);
+        let replace = self.replace(cooldown_hours);
+        named.retract_when = self.condition("retract_when");
+        let retract_when = named.retract_when.clone();
         let cache_hours = self.optional("cache_hours").or(Some((0, 24)));
         let cache_hours = self.within("cache_hours", cache_hours, 1..=MAX_DAYS * 24);
         let priority = self.optional("priority").map_or(0, |(_, priority)| priority);
@@ -82,10 +88,10 @@ impl Table<'_, '_> {
         named.fields = self.fields();
         let fields = named.paths();
         let required = self.required_fields(fields.as_ref());
-        let trigger = self.trigger(named);
+        let trigger = self.trigger(named, ttl_days);
         let has_price = self.has("price");
         let price = self.price();
-        let budget = self.budget((has_price, price), max_tokens);
+        let (budget, over_budget) = self.budget((has_price, price), max_tokens);
         let guardrail = self.guardrail();
         self.finish();
         Some(Config {
@@ -96,6 +102,8 @@ impl Table<'_, '_> {
             ttl_days: ttl_days?,
             history: history?,
             cooldown_hours: cooldown_hours?,
+            replace,
+            retract_when,
             cache_hours: cache_hours?,
             priority,
             cache_system,
@@ -104,9 +112,19 @@ impl Table<'_, '_> {
             required,
             trigger: trigger?,
             budget,
+            over_budget,
             price,
             guardrail,
         })
+    }
+
+    fn replace(&mut self, cooldown_hours: Option<u32>) -> Replace {
+        let said: Option<(usize, Replace)> = self.optional("replace");
+        if let (Some((line, _)), Some(0)) = (said, cooldown_hours) {
+            let reason = "replace says which event of a cooldown gets content, and there is none: add cooldown_hours, or remove replace";
+            self.fault(Some(line), reason);
+        }
+        said.unwrap_or_default().1
     }
 
     fn temperature(&mut self, temperature: Option<(usize, f32)>) -> Option<f32> {
@@ -165,47 +183,6 @@ impl Table<'_, '_> {
         Some(required.into_iter().map(|(_, path)| path).collect())
     }
 
-    fn trigger(&mut self, named: &mut Named) -> Option<Trigger> {
-        let mut table = self.table("trigger")?;
-        let event_types: Option<(usize, Vec<Spanned<String>>)> = table.required("event_types");
-        let event_types = event_types.map(|(line, types)| {
-            let types = table.with_lines(types);
-            if types.is_empty() {
-                table.fault(Some(line), "event_types must name at least one event type");
-            }
-            for (line, name) in &types {
-                if name.is_empty() || name.contains(char::is_whitespace) {
-                    let right = match name.trim() {
-                        "" => "e.g. users.behaviors.CustomEvent",
-                        inside if inside.contains(char::is_whitespace) => {
-                            "e.g. users.behaviors.CustomEvent"
-                        }
-                        inside => inside,
-                    };
-                    let reason = format!("event_types: \"{name}\" is no event type: write {right}");
-                    table.fault(Some(*line), reason);
-                }
-            }
-            named.event_types.clone_from(&types);
-            types.into_iter().map(|(_, name)| name).collect()
-        });
-        let when = table.optional::<Spanned<String>>("when").map(|(_, text)| {
-            let written = &table.text[text.span().start..];
-            let line = line_at(table.text, text.span().start) + lines_before(written);
-            Expression { text: text.into_inner(), line }
-        });
-        let (when, empty): (Option<_>, Option<_>) = match when {
-            Some(when) if when.text.trim().is_empty() => (None, Some(when.line)),
-            when => (when, None),
-        };
-        if let Some(line) = empty {
-            table.fault(Some(line), "when is empty: write a condition, or remove it");
-        }
-        table.finish();
-        named.when.clone_from(&when);
-        Some(Trigger { event_types: event_types?, when })
-    }
-
     fn price(&mut self) -> Option<Price> {
         if !self.has("price") {
             return None;
@@ -223,18 +200,20 @@ impl Table<'_, '_> {
         &mut self,
         (has_price, price): (bool, Option<Price>),
         max_tokens: Option<u32>,
-    ) -> Option<Budget> {
+    ) -> (Option<Budget>, OverBudget) {
+        let over_budget = OverBudget::default();
         if !self.has("budget") {
-            return None;
+            return (None, over_budget);
         }
-        let mut table = self.table("budget")?;
+        let Some(mut table) = self.table("budget") else { return (None, over_budget) };
+        let over_budget = table.optional("over_budget").map_or(over_budget, |(_, over)| over);
         let tokens = table.optional::<u64>("tokens_per_day");
         let usd = table.optional::<f64>("usd_per_day");
         let line = table.line;
         table.finish();
         // A call is charged its whole allowance when it starts.
         let of_one_call = u64::from(max_tokens.unwrap_or_default());
-        match (tokens, usd) {
+        let budget = match (tokens, usd) {
             (Some((line, tokens)), None) => {
                 if tokens <= of_one_call {
                     let reason = format!(
@@ -245,7 +224,7 @@ impl Table<'_, '_> {
                 Some(Budget::Tokens(tokens))
             }
             (None, Some((line, usd))) => {
-                let usd = self.within("usd_per_day", Some((line, usd)), 0.0..=1e9)?;
+                let usd = self.within("usd_per_day", Some((line, usd)), 0.0..=1e9).unwrap_or(usd);
                 match price {
                     // What is wrong with the price is told there.
                     None if has_price => {}
@@ -268,7 +247,8 @@ impl Table<'_, '_> {
                 self.fault(line, "a budget is tokens_per_day or usd_per_day, one of them");
                 None
             }
-        }
+        };
+        (budget, over_budget)
     }
 
     fn guardrail(&mut self) -> Option<Guardrail> {
@@ -292,10 +272,4 @@ impl Table<'_, '_> {
         table.finish();
         Some(Guardrail { id: id?.1, version: version?.1 })
     }
-}
-
-/// The line ends between the quotes of a text of several lines and its beginning.
-fn lines_before(written: &str) -> usize {
-    let inside = ["\"\"\"", "'''"].iter().find_map(|quotes| written.strip_prefix(quotes));
-    inside.map_or(0, |inside| usize::from(inside.starts_with('\n') || inside.starts_with("\r\n")))
 }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::Campaign;
-use crate::config::{Config, MAX_TIMEOUT_SECS, Price, model_id, paths};
+use crate::config::{Config, MAX_TIMEOUT_SECS, Price, Replace, model_id, paths, wait};
 
 /// Where a prompt of the models that are used most can be cached from, in tokens.
 /// <https://docs.aws.amazon.com/bedrock/latest/userguide/prompt-caching.html>
@@ -36,6 +36,13 @@ pub(super) fn odd(campaign: &Campaign, fallback: &Map<String, Value>) -> Vec<Str
         ))
     }));
     odd.extend(config.price.and_then(|price| odd_price(price, &config.model_id)));
+    let longest = wait::MAX.as_secs() / 3_600;
+    if config.replace == Replace::Newest && u64::from(config.cooldown_hours) > longest {
+        odd.push(format!(
+            "replace = \"newest\" lets events wait for cooldown_hours = {}, and what waits is handed on every quarter of an hour, at a price: from {longest} hours on, rather let the next event ask",
+            config.cooldown_hours
+        ));
+    }
     if config.cache_system && campaign.system.len() / BYTES_PER_TOKEN < CACHED_FROM_TOKENS {
         odd.push(format!(
             "cache_system does nothing for so short a system.liquid: models cache from {CACHED_FROM_TOKENS} tokens on, some from 1,024"

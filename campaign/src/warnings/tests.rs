@@ -1,5 +1,6 @@
 use super::markup::is_markup;
 use crate::compiled::tests::{compiled, draft};
+use crate::config::{Expression, Replace};
 use crate::folder::Draft;
 
 fn warnings_of(change: impl FnOnce(&mut Draft)) -> String {
@@ -239,4 +240,56 @@ fn a_price_that_no_model_has_is_told_with_what_was_meant() {
     {
         assert_eq!(with(model, input, output), "", "{model} {output}");
     }
+}
+
+/// A condition as `campaign.toml` says it.
+fn says(text: &str) -> Option<Expression> {
+    Some(Expression { text: text.to_owned(), line: 3 })
+}
+
+/// What is said of a campaign with these conditions.
+fn said_of(when: &str, unless: &str, retract_when: &str) -> String {
+    warnings_of(|draft| {
+        let config = draft.config.as_mut().expect("is there");
+        (config.trigger.when, config.trigger.unless) = (says(when), says(unless));
+        config.retract_when = says(retract_when);
+        draft.named.when = config.trigger.when.clone();
+        draft.named.unless = config.trigger.unless.clone();
+        draft.named.retract_when = config.retract_when.clone();
+    })
+}
+
+#[test]
+fn what_ends_or_retracts_and_can_be_met_by_any_event_is_told() {
+    let purchase = "event.type == 'users.behaviors.Purchase'";
+    let when = "event.name == 'episode_watched'";
+    assert_eq!(said_of(when, purchase, purchase), "");
+
+    // To exclude one type lets every other in: mails that are sent, pushes that are opened.
+    let said = said_of(when, "event.type != 'users.behaviors.CustomEvent'", purchase);
+    assert!(said.contains("campaign.toml:3: unless: names no event type"), "{said}");
+    let said = said_of(when, purchase, "event.name == 'checkout'");
+    assert!(said.contains("campaign.toml:3: retract_when: names no event type"), "{said}");
+    let said = said_of(when, purchase, &format!("{purchase} && event.price > '20'"));
+    assert!(said.contains("retract_when: event.price > \"20\" compares texts"), "{said}");
+}
+
+#[test]
+fn a_trigger_whose_condition_is_of_another_event_type_is_told() {
+    let purchase = "event.type == 'users.behaviors.Purchase'";
+
+    let uninstall = "event.type == 'users.behaviors.Uninstall'";
+    let said = said_of(purchase, uninstall, uninstall);
+
+    assert!(said.contains("is never met, as users.behaviors.Purchase is not among"), "{said}");
+}
+
+#[test]
+fn events_that_wait_for_months_are_told() {
+    let said = warnings_of(|draft| {
+        let config = draft.config.as_mut().expect("is there");
+        (config.cooldown_hours, config.replace) = (720, Replace::Newest);
+    });
+
+    assert!(said.contains("cooldown_hours = 720") && said.contains("from 336 hours on"), "{said}");
 }

@@ -1,3 +1,4 @@
+import { MOST_WORKERS } from '../asks-worker.js';
 import type { Environment } from '../environments.js';
 import { type Fault, within } from './fault.js';
 
@@ -5,7 +6,7 @@ import { type Fault, within } from './fault.js';
 const BESIDE_BLOCKS_MIB = 128;
 
 /** Lambda and its event sources take no other numbers. */
-export function ofFunctions({ api, ingest, processor }: Environment): Fault[] {
+export function ofFunctions({ api, asks, ingest, processor }: Environment): Fault[] {
   const blocks = 2 * ingest.maxBlockMiB + BESIDE_BLOCKS_MIB;
   const range = (setting: string, value: number, least: number, most: number, is: string): Fault => [
     setting,
@@ -33,13 +34,12 @@ export function ofFunctions({ api, ingest, processor }: Environment): Fault[] {
     ],
     range('processor.batchSize', processor.batchSize, 1, 10_000, 'records of a batch are'),
     range('processor.batchWindowSeconds', processor.batchWindowSeconds, 0, 300, 'seconds that Lambda waits for a batch are'),
-    range('processor.maxRecordAgeHours', processor.maxRecordAgeHours, 1, 168, 'hours that Lambda keeps trying are'),
     range(
-      'processor.retryAttempts',
-      processor.retryAttempts ?? 0,
-      0,
-      10_000,
-      'left out, the age alone decides; otherwise deliveries are',
+      'asks.maxInstances',
+      asks.maxInstances,
+      1,
+      MOST_WORKERS,
+      'one worker starts each minute and works five at most, so workers at a time are',
     ),
   ];
 }

@@ -1,6 +1,8 @@
 import { RetentionDays } from 'aws-cdk-lib/aws-logs';
 
+import { LONGEST_RETENTION } from '../dead-letters.js';
 import type { Environment } from '../environments.js';
+import { maxRecordAgeHours } from '../processor.js';
 import { type Fault, oneOf, REGION, within } from './fault.js';
 
 /** What stands for logs that never end. */
@@ -11,9 +13,10 @@ const BRAZE_WAITS_MILLIS = 2000;
 
 /** Where the stage is, how long its logs stay, and who hears of what. */
 export function ofOperations(settings: Environment): Fault[] {
-  const { account, alarms, architecture, logRetentionDays, processor, production, region } = settings;
+  const { account, alarms, architecture, logRetentionDays, processor, production, region, stream } =
+    settings;
   const kept = Object.values(RetentionDays).filter((days) => typeof days === 'number');
-  const longestMinutes = processor.maxRecordAgeHours * 60;
+  const longestHours = maxRecordAgeHours(stream.retentionDays);
   return [
     ['account', account !== undefined && !/^\d{12}$/.test(account), 'has twelve digits'],
     ['region', region !== undefined && !REGION.test(region), "is a region's name, e.g. eu-central-1"],
@@ -45,13 +48,18 @@ export function ofOperations(settings: Environment): Fault[] {
     ],
     [
       'alarms.iteratorAgeMinutes',
-      processor.maxRecordAgeHours >= 1 && alarms.iteratorAgeMinutes >= longestMinutes,
-      `it would ring when records are given up already, after processor.maxRecordAgeHours (${processor.maxRecordAgeHours} h): set it lower`,
+      stream.retentionDays >= 1 && alarms.iteratorAgeMinutes >= longestHours * 60,
+      `it would ring when records are given up already, after ${longestHours} h, which stream.retentionDays leads to: set it lower`,
     ],
     [
       'alarms.iteratorAgeMinutes',
       alarms.iteratorAgeMinutes >= 1 && alarms.iteratorAgeMinutes * 60 <= processor.batchWindowSeconds,
       `it would ring while a batch waits for its records, which processor.batchWindowSeconds lets it for ${processor.batchWindowSeconds} s: set it higher`,
+    ],
+    [
+      'alarms.askAgeHours',
+      !within(alarms.askAgeHours, 1, LONGEST_RETENTION.toHours() - 1),
+      `is an hour at least, and less than the ${LONGEST_RETENTION.toHours()} h after which SQS drops an ask`,
     ],
     [
       'alarms.lookUpMillis',

@@ -6,17 +6,11 @@ const SHARDS_ON_DEMAND = 4;
 
 /** How long records stay, and into how many batches they can be parted. */
 export function ofStream({ ingest, processor, stream }: Environment): Fault[] {
-  const { maxInstances, maxRecordAgeHours, parallelizationFactor: factor } = processor;
-  const retentionHours = stream.retentionDays * 24;
+  const { maxInstances, parallelizationFactor: factor } = processor;
   const shards = stream.shards ?? SHARDS_ON_DEMAND;
   const batches = shards * factor;
   return [
     ['stream.retentionDays', !within(stream.retentionDays, 1, 365), 'Kinesis keeps records 1 to 365 days'],
-    [
-      'stream.retentionDays',
-      retentionHours <= maxRecordAgeHours,
-      `records leave the stream after ${retentionHours} h, and processor.maxRecordAgeHours keeps trying for ${maxRecordAgeHours} h: keep them longer, or give up sooner`,
-    ],
     [
       'stream.shards',
       stream.shards !== undefined && !within(stream.shards, 1, 10_000),

@@ -1,50 +1,44 @@
 //! One usable answer: the budget, the quota, the call, its repeats and one correction.
 //!
-//! Guarantees: no prompt costs more than a named number of calls that come to nothing, over
-//! all deliveries and instances; then it is given up, and says why.
+//! Guarantees: no prompt costs more than a named number of calls that come to nothing while
+//! others are answered, over all deliveries and instances; then it is given up, and says why.
+//! Where nobody is answered the prompt is not to blame, and waits.
 
 use std::time::Duration;
 
 use campaign::CompiledCampaign;
+use contract::ask::Reason;
 use contract::metrics::{self, Counts};
 use program::causes;
 use quota::{Call, Reservation};
 use serde_json::{Map, Value};
 use tokio::time::{Instant, sleep};
 
-use super::Answers;
 use super::budget::Allowance;
 use super::waits::Waiting;
+use super::{Answers, OUTAGE_MS};
 use crate::coordination::{Failures, Spending};
 use crate::deadline::Deadline;
 use crate::failure::{self, Verdict};
 use crate::model::{self, Answer, Calls, Correction, ModelError, TIMED_OUT, Usage};
 
-/// Attempts at one call within an invocation; more are Kinesis' business.
+/// Attempts at one call at a time; then it waits as an ask.
 const MAX_ATTEMPTS: u32 = 4;
 
-/// Calls for one prompt that come to nothing, over all deliveries and instances, before it is
-/// given up: three invocations, a few seconds in all.
-pub const MAX_FAILED_CALLS: u32 = 12;
+/// The same while the model answers nobody else: two are enough to see that it does not.
+const MAX_ATTEMPTS_WITHOUT_ANSWERS: u32 = 2;
 
-/// The same while the model answers nobody else: then the prompt may not be to blame. With
-/// the waits between them so many calls take about five minutes.
-pub const MAX_FAILED_CALLS_WITHOUT_ANSWERS: u32 = 24;
+/// Calls for one prompt that come to nothing while others are answered, over all deliveries and
+/// instances, before it is given up: three turns, a few seconds in all. Those that took all the
+/// time they had, or were answered with what is no content, were paid for and always count.
+pub const MAX_FAILED_CALLS: u32 = 12;
 
 /// As how many calls counts one that took all the time it had, and was paid for in full:
 /// three of them are enough.
 const TIMED_OUT_COUNTS: u32 = 4;
 
-/// First wait after the service failed; doubled each time, so three seconds at most where
-/// others are answered.
+/// First wait after the service failed; doubled each time, so three seconds in all.
 const FIRST_BACKOFF: Duration = Duration::from_millis(400);
-
-/// Longest wait while the model answers nobody.
-const MAX_BACKOFF: Duration = Duration::from_secs(15);
-
-/// First wait after the account was denied the model, which can be being changed now; doubled
-/// each time, so a quarter of a minute in all.
-const FIRST_DENIED_BACKOFF: Duration = Duration::from_secs(2);
 
 /// Why a generation came to nothing.
 #[derive(Debug)]
@@ -72,6 +66,8 @@ pub(crate) struct Generation<'a> {
     pub(crate) campaign: &'a CompiledCampaign,
     pub(crate) prompt: &'a str,
     pub(crate) deadline: Deadline,
+    /// Until when it may wait for the quota.
+    pub(crate) until: Deadline,
     /// What its campaign's budget lets it take, if there is one.
     pub(crate) allowance: Option<Allowance>,
     /// What came to nothing for the same prompt before this turn.
@@ -123,9 +119,8 @@ impl Generation<'_> {
         correction: Option<&Correction>,
         counts: &mut Counts,
     ) -> Result<Answer, Failure> {
-        let mut last = None;
         self.may_ask(None)?;
-        for attempt in 0..MAX_ATTEMPTS {
+        for attempt in 1.. {
             let error = match self.call(correction, counts).await? {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
@@ -135,17 +130,32 @@ impl Generation<'_> {
                 Next::GiveUp(failure) => return Err(failure),
             };
             self.may_ask(Some(&error))?;
+            if attempt >= self.most_attempts() {
+                return Err(self.unanswered(attempt, &error));
+            }
             tracing::debug!(%error, "model call failed");
             let waiting = self.waiting(|| format!("another attempt, as {error}"));
             sleep(wait).await;
             drop(waiting);
-            last = Some(error);
         }
-        let detail = match last {
-            Some(error) => format!("no answer in {MAX_ATTEMPTS} attempts, the last: {error}"),
-            None => format!("no answer in {MAX_ATTEMPTS} attempts"),
-        };
-        Err(Failure::new(Verdict::GiveBack, detail))
+        unreachable!("attempts end")
+    }
+
+    fn most_attempts(&self) -> u32 {
+        match self.answers.health.answers(self.model_id()) {
+            true => MAX_ATTEMPTS,
+            false => MAX_ATTEMPTS_WITHOUT_ANSWERS,
+        }
+    }
+
+    /// No attempt was answered: the model is left alone for a while if it answers nobody.
+    fn unanswered(&self, attempts: u32, last: &ModelError) -> Failure {
+        let Answers { health, clock, .. } = self.answers;
+        if !health.answers(self.model_id()) {
+            health.is_out(self.model_id(), clock.now_ms() + OUTAGE_MS);
+        }
+        let detail = format!("no answer in {attempts} attempts, the last: {last}");
+        Failure::new(Verdict::Park(Reason::Outage), detail)
     }
 
     /// Refuses another call for a prompt for which too many came to nothing, of which `last`
@@ -153,12 +163,11 @@ impl Generation<'_> {
     fn may_ask(&self, last: Option<&ModelError>) -> Result<(), Failure> {
         let last = last.map_or_else(|| self.failed_before.last.clone(), ToString::to_string);
         let is_too_slow = last.starts_with(TIMED_OUT);
-        // What is too slow for one is so whoever else is answered.
-        let most = match is_too_slow || self.answers.health.answers(self.model_id()) {
-            true => MAX_FAILED_CALLS,
-            false => MAX_FAILED_CALLS_WITHOUT_ANSWERS,
+        let blamed = match self.answers.health.answers(self.model_id()) {
+            true => self.calls.failed,
+            false => self.calls.timed_out,
         };
-        if self.failed_before.calls + self.calls.failed < most {
+        if self.failed_before.calls + blamed < MAX_FAILED_CALLS {
             return Ok(());
         }
         let reason = if is_too_slow { "answer_too_slow" } else { "model_failed" };
@@ -176,8 +185,10 @@ impl Generation<'_> {
         self.afford().await?;
         let start_by = self.deadline.start_by(self.answers.latency.p99());
         if Instant::now() >= start_by {
-            return Err(Failure::new(Verdict::GiveBack, "a generation would not end in time"));
+            let verdict = Verdict::Park(Reason::Quota);
+            return Err(Failure::new(verdict, "a generation would not end in time"));
         }
+        let start_by = start_by.min(self.until.work_until());
         let limiter = self.answers.quotas.of(self.model_id());
         let limiter = limiter.map_err(|error| Failure::new(Verdict::GiveBack, error))?;
         let config = &self.campaign.campaign.config;
@@ -203,7 +214,7 @@ impl Generation<'_> {
             self.calls.unknown += 1;
             self.calls.failed += 1;
             counts.add(metrics::CALLS_FAILED, 1);
-            return Err(Failure::new(Verdict::GiveBack, "out of time"));
+            return Err(Failure::new(Verdict::Park(Reason::Outage), "out of time"));
         };
         match answered {
             Ok(answer) => {
@@ -274,12 +285,7 @@ impl Generation<'_> {
                 self.answers.refusals.note(campaign, cause);
                 self.answered(reservation, *usage, counts);
             }
-            ModelError::NotAllowed(_) => {
-                self.answers.refusals.note(campaign, error);
-                count_failed(1);
-                reservation.release();
-            }
-            ModelError::NotServed(_) | ModelError::Refused(_) => {
+            ModelError::NotAllowed(_) | ModelError::NotServed(_) | ModelError::Refused(_) => {
                 self.answers.refusals.note(campaign, error);
                 reservation.release();
             }
@@ -296,6 +302,7 @@ impl Generation<'_> {
             }
             ModelError::TimedOut(_) => {
                 count_failed(TIMED_OUT_COUNTS);
+                self.calls.timed_out += TIMED_OUT_COUNTS;
                 self.calls.unknown += 1;
             }
             ModelError::DailyQuota => {
@@ -307,7 +314,7 @@ impl Generation<'_> {
         }
     }
 
-    /// Decides what follows from a call that failed, the `attempt`th from 0.
+    /// Decides what follows from a call that failed, the `attempt`th from 1.
     fn after(&self, error: &ModelError, attempt: u32) -> Next {
         let give_up = |complaint| {
             let (verdict, detail) = (error.verdict(), error.to_string());
@@ -318,29 +325,15 @@ impl Generation<'_> {
             ModelError::Throttled(_) => Next::Again(Duration::ZERO),
             ModelError::Stopped { stop, .. } => give_up(stop.complaint()),
             ModelError::Unreadable(_) => give_up(Some("it could not be read")),
-            ModelError::NotAllowed(_) => {
-                let refusals = &self.answers.refusals;
-                let campaign = &self.campaign.campaign.name;
-                if attempt + 1 < MAX_ATTEMPTS && !refusals.is_final(campaign) {
-                    return Next::Again(FIRST_DENIED_BACKOFF * 2_u32.pow(attempt));
-                }
-                refusals.make_final(campaign);
-                give_up(None)
-            }
             error if error.verdict() == Verdict::RetryNow => Next::Again(self.backoff(attempt)),
             _ => give_up(None),
         }
     }
 
-    /// How long to wait after a failed call: longer the more often the prompt failed, while
-    /// the model answers nobody.
+    /// How long to wait after a failed call, the `attempt`th from 1.
     fn backoff(&self, attempt: u32) -> Duration {
-        let doublings = match self.answers.health.answers(self.model_id()) {
-            true => attempt,
-            false => self.failed_before.calls + self.calls.failed.saturating_sub(1),
-        };
-        let wait = FIRST_BACKOFF.saturating_mul(2_u32.saturating_pow(doublings));
-        self.answers.jitter.spread(wait.min(MAX_BACKOFF))
+        let wait = FIRST_BACKOFF.saturating_mul(2_u32.saturating_pow(attempt - 1));
+        self.answers.jitter.spread(wait)
     }
 
     /// Tells who watches what this turn waits for, until it is dropped.

@@ -1,19 +1,13 @@
-//! Campaigns whose calls the service refuses, said once in each invocation.
+//! Campaigns whose calls the service refuses, said once in each invocation, or where it halts
+//! them.
 //!
 //! Every event of such a campaign meets the same refusal; a line for each would bury the
 //! log, and none would leave it to a person to find out why nothing is written.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
-
-use tokio::time::Instant;
 
 use crate::model::ModelError;
-
-/// How long a campaign that was denied its model for good is not tried with waits in
-/// between: its other prompts would wait for the same answer.
-const FINAL_FOR: Duration = Duration::from_secs(60);
 
 /// What the service refused.
 #[derive(Debug, Default)]
@@ -23,12 +17,12 @@ pub(crate) struct Refusals(Mutex<Noted>);
 struct Noted {
     /// What was not said yet, by campaign; of several the latest stands.
     unsaid: BTreeMap<String, Noticed>,
-    /// Campaigns that were denied their model for good, and when.
-    denied: BTreeMap<String, Instant>,
+    /// What campaigns were denied their model with; said where it halts them.
+    denied: BTreeMap<String, Noticed>,
 }
 
 /// A refusal as an operator reads it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Noticed {
     code: String,
     /// The service's words, unless they may quote the request.
@@ -39,33 +33,38 @@ struct Noticed {
 impl Refusals {
     /// Notes what was refused; other failures are none.
     pub(crate) fn note(&self, campaign: &str, error: &ModelError) {
-        let noticed = match error {
-            ModelError::NotAllowed(refusal) => Noticed {
-                code: refusal.code.clone(),
-                message: refusal.message.clone(),
-                remedy: refusal.remedy.unwrap_or("see the runbook"),
-            },
-            ModelError::Refused(refusal) => Noticed {
-                code: refusal.code.clone(),
-                message: "every such request would be refused".to_owned(),
-                remedy: refusal.remedy.unwrap_or("see the dead letters"),
-            },
+        let mut noted = self.noted();
+        let (noticed, of_kind) = match error {
+            ModelError::NotAllowed(refusal) => {
+                let noticed = Noticed {
+                    code: refusal.code.clone(),
+                    message: refusal.message.clone(),
+                    remedy: refusal.remedy.unwrap_or("see the runbook"),
+                };
+                (noticed, &mut noted.denied)
+            }
             ModelError::NotServed(code) => {
-                Noticed { code: code.clone(), message: String::new(), remedy: "see the runbook" }
+                let (message, remedy) = (String::new(), "see the runbook");
+                (Noticed { code: code.clone(), message, remedy }, &mut noted.denied)
+            }
+            ModelError::Refused(refusal) => {
+                let noticed = Noticed {
+                    code: refusal.code.clone(),
+                    message: "every such request would be refused".to_owned(),
+                    remedy: refusal.remedy.unwrap_or("see the dead letters"),
+                };
+                (noticed, &mut noted.unsaid)
             }
             _ => return,
         };
-        self.noted().unsaid.insert(campaign.to_owned(), noticed);
+        of_kind.insert(campaign.to_owned(), noticed);
     }
 
-    /// Notes that a campaign was denied its model in every attempt.
-    pub(crate) fn make_final(&self, campaign: &str) {
-        self.noted().denied.insert(campaign.to_owned(), Instant::now());
-    }
-
-    /// Tells whether a campaign was denied its model for good a moment ago.
-    pub(crate) fn is_final(&self, campaign: &str) -> bool {
-        self.noted().denied.get(campaign).is_some_and(|at| at.elapsed() < FINAL_FOR)
+    /// Logs that a campaign is halted, and for what.
+    pub(crate) fn say_halted(&self, campaign: &str) {
+        let denied = self.noted().denied.remove(campaign);
+        let Noticed { code, message, remedy } = denied.unwrap_or_default();
+        tracing::warn!(campaign, code, message, remedy, "campaign is halted for some minutes");
     }
 
     /// Logs what was noted, a line for each campaign.
@@ -109,15 +108,14 @@ mod tests {
         assert!(refusals.noted().unsaid.is_empty());
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_denial_is_final_for_a_minute() {
+    #[test]
+    fn what_halts_a_campaign_is_said_where_it_is_halted() {
         let refusals = Refusals::default();
-        assert!(!refusals.is_final("offer"));
 
-        refusals.make_final("offer");
+        refusals.note("offer", &ModelError::NotAllowed(Refusal::default()));
 
-        assert!(refusals.is_final("offer"));
-        tokio::time::advance(FINAL_FOR).await;
-        assert!(!refusals.is_final("offer"));
+        assert!(refusals.noted().unsaid.is_empty());
+        refusals.say_halted("offer");
+        assert!(refusals.noted().denied.is_empty());
     }
 }

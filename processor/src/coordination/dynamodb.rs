@@ -23,8 +23,8 @@ use tokio::time::sleep;
 
 use item::{
     ANSWER, ATTEMPTS, DETAIL, FAILED_CALLS, GIVEN_UP_AT, INPUT_TOKENS, LAST_FAILURE, LAST_SPENT,
-    LEASE_UNTIL, OUTPUT_TOKENS, OWNER, REASON, SPENT, answer_key, budget_key, end_of, end_of_lease,
-    entry, failed_before, key, mark_key,
+    LEASE_UNTIL, OUTPUT_TOKENS, OWNER, REASON, SPENT, UNTIL, answer_key, budget_key, end_after,
+    end_of, entry, failed_before, key, mark_key, notice_key,
 };
 
 use super::{BudgetOfDay, Coordination, Entry, Failures, Lease, LeaseReply, Spending};
@@ -124,7 +124,7 @@ impl Coordination for SharedTable {
             .expression_attribute_names(format!("#{REASON}"), REASON)
             .expression_attribute_values(":owner", AttributeValue::S(lease.owner.clone()))
             .expression_attribute_values(":until", AttributeValue::N(lease.until_ms.to_string()))
-            .expression_attribute_values(":expires_at", number(end_of_lease(lease)))
+            .expression_attribute_values(":expires_at", number(end_after(lease.until_ms)))
             .expression_attribute_values(":one", number(1))
             .expression_attribute_values(
                 ":retry_before",
@@ -167,7 +167,7 @@ impl Coordination for SharedTable {
             .expression_attribute_names(format!("#{OWNER}"), OWNER)
             .expression_attribute_values(":owner", AttributeValue::S(lease.owner.clone()))
             .expression_attribute_values(":until", AttributeValue::N(lease.until_ms.to_string()))
-            .expression_attribute_values(":expires_at", number(end_of_lease(lease)));
+            .expression_attribute_values(":expires_at", number(end_after(lease.until_ms)));
         is_met(update.send().await, "lease was not extended")
     }
 
@@ -309,6 +309,45 @@ impl Coordination for SharedTable {
         // Sent once: a repeat after a lost reply would give the same amount back twice.
         let sent = update.customize().config_override(once()).send().await;
         sent.map(drop).map_err(|error| refused("budget was not corrected", &error))
+    }
+
+    async fn notices(&self, names: &[String]) -> Result<HashMap<String, u64>, TableError> {
+        let keys = names.iter().map(|name| key(notice_key(name))).collect();
+        let wanted = KeysAndAttributes::builder().set_keys(Some(keys)).build();
+        let wanted = wanted
+            .map_err(|_| TableError::passing("notices were not read", CallError::NotBuilt))?;
+        let request = self.client.batch_get_item().request_items(&self.table, wanted);
+        let mut answer =
+            request.send().await.map_err(|error| refused("notices were not read", &error))?;
+        // What is left unprocessed counts as not given: whoever acts on it finds out.
+        let items = answer.responses.as_mut().and_then(|tables| tables.remove(&self.table));
+        let notices = items.unwrap_or_default().into_iter().filter_map(|item| {
+            let name = item.get(COORDINATION_KEY)?.as_s().ok()?.strip_prefix(&notice_key(""))?;
+            Some((name.to_owned(), item.get(UNTIL)?.as_n().ok()?.parse().ok()?))
+        });
+        Ok(notices.collect())
+    }
+
+    async fn give_notice(
+        &self,
+        name: &str,
+        now_ms: u64,
+        until_ms: u64,
+    ) -> Result<bool, TableError> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key(notice_key(name))))
+            .update_expression(format!("SET #{UNTIL} = :until, {EXPIRES_AT} = :expires_at"))
+            .expression_attribute_names(format!("#{UNTIL}"), UNTIL)
+            .expression_attribute_values(":until", AttributeValue::N(until_ms.to_string()))
+            .expression_attribute_values(":expires_at", number(end_after(until_ms)))
+            .return_values(ReturnValue::UpdatedOld);
+        let given = update.send().await.map_err(|error| refused("notice was not given", &error))?;
+        let before = given.attributes.as_ref().and_then(|item| item.get(UNTIL));
+        let before = before.and_then(|until| until.as_n().ok()?.parse::<u64>().ok());
+        Ok(before.is_none_or(|before| before <= now_ms))
     }
 
     async fn is_marked(&self, name: &str) -> Result<bool, TableError> {

@@ -41,6 +41,14 @@ impl Coordination for Unshared {
         Ok(())
     }
 
+    async fn notices(&self, _: &[String]) -> Result<HashMap<String, u64>, TableError> {
+        Ok(HashMap::new())
+    }
+
+    async fn give_notice(&self, _: &str, _: u64, _: u64) -> Result<bool, TableError> {
+        Ok(true)
+    }
+
     async fn is_marked(&self, _: &str) -> Result<bool, TableError> {
         Ok(false)
     }

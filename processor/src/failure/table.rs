@@ -6,6 +6,7 @@
 use std::num::NonZeroU64;
 use std::time::Duration;
 
+use contract::ask::Reason;
 use quota::NotAdmitted;
 
 use super::{Verdict, of_quota};
@@ -34,10 +35,24 @@ pub fn markdown() -> String {
     let rows = model.chain(stops).chain(quota).chain(table).chain(others);
     let rows = rows.map(|(failure, verdict)| match verdict {
         Verdict::RetryNow => format!("| {failure} | retry now | |\n"),
+        Verdict::Park(reason) => format!("| {failure} | park | until {} |\n", until(reason)),
         Verdict::GiveBack => format!("| {failure} | give back | |\n"),
         Verdict::DeadLetter(reason) => format!("| {failure} | dead letter | `{reason}` |\n"),
     });
     format!("| failure | verdict | reason |\n| --- | --- | --- |\n{}", rows.collect::<String>())
+}
+
+/// Until what an ask waits that is parked for a reason.
+fn until(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Quota => "its turn",
+        Reason::DayQuota => "the day is over (UTC)",
+        Reason::Budget => "the campaign's day is over (UTC)",
+        Reason::Halted => "the campaign's halt is over",
+        Reason::Outage => "the service is tried again",
+        Reason::Lease => "the other's lease is over",
+        Reason::Due | Reason::Operator => "its time",
+    }
 }
 
 fn model_errors() -> Vec<ModelError> {
@@ -67,7 +82,7 @@ fn said(error: &ModelError) -> &'static str {
         ModelError::TimedOut(_) => "no answer within `timeout_seconds`",
         ModelError::Unavailable(_) => "the connection broke on the way back",
         ModelError::NotSent(_) => "the call never left",
-        ModelError::NotAllowed(_) => "the account may not call the model, four times",
+        ModelError::NotAllowed(_) => "the account may not call the model",
         ModelError::NotServed(_) => "any other refusal, such as expired credentials",
         ModelError::Stopped { .. } => "the answer ended before it was one",
         ModelError::Unchecked { .. } => "the guardrail cannot be asked",
@@ -104,7 +119,7 @@ fn refusals() -> Vec<NotAdmitted> {
 
 fn refused(refusal: &NotAdmitted) -> &'static str {
     match refusal {
-        NotAdmitted::OutOfTime => "the quota is promised until after the invocation",
+        NotAdmitted::OutOfTime => "the quota is promised to others for longer than a batch waits",
         NotAdmitted::DayUsedUp => "`tokens_per_day` is used up",
         NotAdmitted::NeverFits { .. } => "a call wants more than a minute's quota",
     }

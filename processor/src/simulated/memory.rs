@@ -5,14 +5,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use async_trait::async_trait;
-use campaign::Past;
-
 use crate::coordination::{
     BudgetOfDay, Coordination, Entry, Failures, Lease, LeaseReply, Spending,
 };
-use crate::eligibility::{State, WrittenFor};
-use crate::store::{Content, ContentTable, Key, TableError, Write, WriteResult};
+use crate::eligibility::{Memory as Remembered, State, WrittenFor};
+use crate::store::{Content, ContentTable, Key, TableError, WaitingAsk, Write, WriteResult};
+use async_trait::async_trait;
 
 /// Most keys of one BatchGetItem, for counting calls.
 const MAX_KEYS: usize = 100;
@@ -34,6 +32,8 @@ pub struct Tables {
     pub failed: BTreeMap<String, Failures>,
     /// What budgets have spent.
     pub budgets: BTreeMap<(String, i64), i64>,
+    /// Notices, with their ends.
+    pub notices: BTreeMap<String, u64>,
     /// What was marked.
     pub marks: BTreeMap<String, i64>,
     /// Calls of DynamoDB that this would have taken.
@@ -49,8 +49,10 @@ pub struct Tables {
 pub struct Item {
     /// Counts the writes.
     pub revision: u64,
-    /// The latest events.
-    pub history: Vec<Past>,
+    /// What is remembered.
+    pub memory: Remembered,
+    /// Until when an ask waits, in UNIX milliseconds.
+    pub parked_until_ms: Option<u64>,
     /// The content, and the time of the oldest event behind it.
     pub content: Option<(Content, i64)>,
 }
@@ -68,9 +70,11 @@ impl Item {
             event_id: content.event_id.clone(),
             event_time: content.event_time,
             oldest_event_time: *oldest,
+            generated_at: content.generated_at,
         });
-        let (revision, history) = (Some(self.revision), self.history.clone());
-        State { revision, written_for, history, deleted_at, is_foreign: false }
+        let (revision, memory) = (Some(self.revision), self.memory.clone());
+        let parked_until_ms = self.parked_until_ms;
+        State { revision, written_for, memory, parked_until_ms, deleted_at, is_foreign: false }
     }
 }
 
@@ -105,6 +109,7 @@ impl ContentTable for Memory {
         if !is_met {
             return Ok(WriteResult::Conflict);
         }
+        let parked_before = there.as_ref().and_then(|item| item.parked_until_ms);
         let old = there.and_then(|item| item.content);
         if let (Some((old, _)), Some(new)) = (&old, &write.content)
             && (old.event_time, &old.event_id) > (new.event_time, &new.event_id)
@@ -113,8 +118,15 @@ impl ContentTable for Memory {
             tables.violations.push(text);
         }
         let new = write.content.clone().map(|content| (content, write.oldest_event_time()));
-        let (revision, history) = (write.revision, write.history.clone());
-        tables.items.insert(key.clone(), Item { revision, history, content: new.or(old) });
+        let parked_until_ms = match write.ask {
+            _ if new.is_some() => None,
+            WaitingAsk::Unchanged => parked_before,
+            WaitingAsk::Until(until_ms) => Some(until_ms),
+            WaitingAsk::Over => None,
+        };
+        let (revision, memory) = (write.revision, write.memory.clone());
+        let item = Item { revision, memory, parked_until_ms, content: new.or(old) };
+        tables.items.insert(key.clone(), item);
         Ok(WriteResult::Done)
     }
 
@@ -267,6 +279,25 @@ impl Coordination for Memory {
         tables.calls += 1;
         *tables.budgets.entry((budget.campaign.clone(), budget.day)).or_default() += by;
         Ok(())
+    }
+
+    async fn notices(&self, names: &[String]) -> Result<HashMap<String, u64>, TableError> {
+        let mut tables = self.tables();
+        tables.calls += 1;
+        let notice = |name: &String| Some((name.clone(), *tables.notices.get(name)?));
+        Ok(names.iter().filter_map(notice).collect())
+    }
+
+    async fn give_notice(
+        &self,
+        name: &str,
+        now_ms: u64,
+        until_ms: u64,
+    ) -> Result<bool, TableError> {
+        let mut tables = self.tables();
+        tables.calls += 1;
+        let before = tables.notices.insert(name.to_owned(), until_ms);
+        Ok(before.is_none_or(|before| before <= now_ms))
     }
 
     async fn is_marked(&self, name: &str) -> Result<bool, TableError> {

@@ -13,13 +13,15 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, ConditionCheck, KeysAndAttributes, Put, TransactWriteItem,
 };
 use backon::{BackoffBuilder as _, ExponentialBuilder};
-use contract::content::{self, DELETED_AT, HISTORY, ITEM, REVISION, USER_ID};
+use contract::content::{
+    self, DELETED_AT, EXPIRES_AT, HISTORY, ITEM, PARKED_UNTIL, REVISION, USER_ID,
+};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use program::aws::CallError;
 
-use super::{Cause, ContentTable, Key, TableError, Write, WriteResult};
+use super::{Cause, ContentTable, Key, TableError, WaitingAsk, Write, WriteResult};
 use crate::eligibility::State;
-use item::{Found, history, item, key, state};
+use item::{Found, history, item, key, notes, state};
 pub(crate) use item::{Item, number};
 
 /// Most keys of one BatchGetItem (AWS limit).
@@ -38,13 +40,17 @@ const READ_BACKOFF: ExponentialBuilder = ExponentialBuilder::new()
     .with_max_times(MAX_READ_ATTEMPTS - 1);
 
 /// Attributes that decide what happens next; the content itself is not among them.
-const STATE: [&str; 8] = [
+const STATE: [&str; 12] = [
     content::USER_ID,
     content::ITEM,
     content::EVENT_ID,
     content::EVENT_TIME,
     content::OLDEST_EVENT_TIME,
+    content::GENERATED_AT,
     content::HISTORY,
+    content::PARKED_UNTIL,
+    content::UNLESS_AT,
+    content::RETRACTED_AT,
     content::REVISION,
     content::DELETED_AT,
 ];
@@ -182,17 +188,35 @@ impl ContentTable for DynamoDb {
                 .expression_attribute_values(":seen", seen);
             return written(put.send().await, "content was not stored");
         }
-        let update = self
+        let mut sets = vec![format!("{HISTORY} = :history"), format!("{REVISION} = :revision")];
+        let mut update = self
             .client
             .update_item()
             .table_name(&self.table)
             .set_key(Some(key(&place.user_id, content::item_key(&place.campaign))))
-            .update_expression(format!("SET {HISTORY} = :history, {REVISION} = :revision"))
             .condition_expression(unchanged())
             .expression_attribute_values(":history", history(write)?)
             .expression_attribute_values(":revision", AttributeValue::N(write.revision.to_string()))
             .expression_attribute_values(":seen", seen);
-        written(update.send().await, "history was not stored")
+        for (name, at) in notes(write) {
+            sets.push(format!("{name} = :{name}"));
+            update = update.expression_attribute_values(format!(":{name}"), at);
+        }
+        if let WaitingAsk::Until(until_ms) = write.ask {
+            sets.push(format!("{PARKED_UNTIL} = :parked"));
+            let until = AttributeValue::N(until_ms.to_string());
+            update = update.expression_attribute_values(":parked", until);
+        }
+        // What waits must not end before its turn; content keeps the end that it has.
+        if !write.keeps_content {
+            sets.push(format!("{EXPIRES_AT} = :expires_at"));
+            update = update.expression_attribute_values(":expires_at", number(write.expires_at));
+        }
+        let mut expression = format!("SET {}", sets.join(", "));
+        if write.ask == WaitingAsk::Over {
+            expression.push_str(&format!(" REMOVE {PARKED_UNTIL}"));
+        }
+        written(update.update_expression(expression).send().await, "history was not stored")
     }
 
     async fn entomb(

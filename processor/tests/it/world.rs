@@ -26,6 +26,7 @@ use quota::simulated::memory::Memory as Lanes;
 use gate::Gate;
 use model::Scripted;
 use processor::simulated::memory::Memory;
+use processor::simulated::queues::Queues;
 
 /// When the world begins, in UNIX milliseconds.
 pub(crate) const EPOCH_MS: u64 = 1_800_000_000_000;
@@ -40,6 +41,7 @@ pub(crate) struct World {
     pub(crate) memory: Arc<Memory>,
     pub(crate) model: Arc<Scripted>,
     pub(crate) letters: Arc<Mutex<Vec<DeadLetter>>>,
+    pub(crate) asks: Arc<Queues>,
     pub(crate) lanes: Arc<Lanes>,
     started: Instant,
 }
@@ -59,6 +61,7 @@ impl World {
             memory: Arc::default(),
             model: Arc::default(),
             letters: Arc::default(),
+            asks: Arc::default(),
             lanes: Arc::default(),
             started: Instant::now(),
         }
@@ -91,6 +94,7 @@ impl World {
             table: Arc::new(gate.over(Arc::clone(&self.memory))),
             coordination: Arc::new(gate.over(Arc::clone(&self.memory))),
             dead_letters: Arc::new(gate.over(Letters(Arc::clone(&self.letters)))),
+            asks: Arc::new(gate.over(Arc::clone(&self.asks))),
         }
     }
 
@@ -107,6 +111,11 @@ impl World {
     pub(crate) async fn deliver(&self, records: &[Vec<u8>]) -> Report {
         let instance = self.instance(&Gate::open(), 1);
         instance.handle(delivery(records.iter().enumerate()), self.deadline()).await
+    }
+
+    /// The worker of one invocation without faults.
+    pub(crate) async fn work(&self) -> Report {
+        self.instance(&Gate::open(), 2).work(self.deadline()).await
     }
 
     pub(crate) fn letters(&self) -> Vec<DeadLetter> {

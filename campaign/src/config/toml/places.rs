@@ -1,7 +1,7 @@
 //! Where each setting stands, and what is said of one that stands elsewhere or is unknown.
 
 /// Settings above the first table.
-const TOP: [&str; 13] = [
+const TOP: [&str; 15] = [
     "cache_hours",
     "cache_system",
     "cooldown_hours",
@@ -10,7 +10,9 @@ const TOP: [&str; 13] = [
     "max_tokens",
     "model_id",
     "priority",
+    "replace",
     "required",
+    "retract_when",
     "structured_output",
     "temperature",
     "timeout_seconds",
@@ -19,19 +21,25 @@ const TOP: [&str; 13] = [
 
 /// Tables with their settings.
 const TABLES: [(&str, &[&str]); 4] = [
-    ("budget", &["tokens_per_day", "usd_per_day"]),
+    ("budget", &["over_budget", "tokens_per_day", "usd_per_day"]),
     ("guardrail", &["id", "version"]),
     ("price", &["usd_per_million_input_tokens", "usd_per_million_output_tokens"]),
-    ("trigger", &["event_types", "when"]),
+    ("trigger", &["after", "event_types", "unless", "when"]),
 ];
 
 /// Settings of other tools, and what they are called here.
-const ELSEWHERE: [(&str, &str); 5] = [
+const ELSEWHERE: [(&str, &str); 11] = [
+    ("delay", "after"),
+    ("except", "unless"),
+    ("exception", "unless"),
     ("inference_profile", "model_id"),
     ("max_completion_tokens", "max_tokens"),
     ("max_new_tokens", "max_tokens"),
     ("max_output_tokens", "max_tokens"),
     ("maxOutputTokens", "max_tokens"),
+    ("retract", "retract_when"),
+    ("retract_if", "retract_when"),
+    ("wait", "after"),
 ];
 
 /// What is said of a setting that is not known where it stands.

@@ -4,6 +4,7 @@
 use ::toml::de::Error;
 
 use super::number;
+use crate::config::wait;
 use crate::folder::Found;
 use crate::lines::line_at;
 
@@ -18,6 +19,9 @@ const CONFLICT: &str = "has marks of a merge conflict: keep one side, and remove
 
 /// What is said of a name that was there before.
 const TWICE: &str = "stands twice";
+
+/// The setting whose number has a unit.
+const WAIT: &str = "after";
 
 /// In the place of a text that stands in quotes.
 const TEXT: char = '\u{1}';
@@ -196,6 +200,14 @@ fn of_value(bare: &Bare) -> Option<String> {
             return Some(format!("{word} is no value: remove the line, or write a value"));
         }
         _ => {}
+    }
+    if name == WAIT
+        && let Some(meant) = wait::meant(word)
+    {
+        return Some(format!(
+            "a text stands in quotes: write {name} = \"{}\"",
+            wait::written(meant)
+        ));
     }
     let numbers = number::meant(word);
     if numbers.first().is_some_and(|number| number != word) {

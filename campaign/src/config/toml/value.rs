@@ -1,13 +1,15 @@
 //! What is wrong with the kind of a value, in words, with the value that would be right.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use ::toml::Spanned;
 use ::toml::de::DeValue;
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
 use super::number;
-use crate::config::StructuredOutput;
+use crate::config::{OverBudget, Replace, StructuredOutput, wait};
 
 /// A kind of values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,8 +24,21 @@ pub(super) enum Kind {
     Text,
     /// A list of texts.
     Texts,
+    /// A time to wait.
+    Wait,
     /// One of a few texts, as they are written.
     Choice(&'static str),
+}
+
+/// A time to wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Wait(pub(super) Duration);
+
+impl<'t> Deserialize<'t> for Wait {
+    fn deserialize<D: Deserializer<'t>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        wait::read(&text).map(Self).ok_or_else(|| D::Error::custom("no time to wait"))
+    }
 }
 
 /// A type that a setting can have.
@@ -44,9 +59,12 @@ settings! {
     Kind::Whole => u32, u64, usize, i32;
     Kind::Number => f32, f64;
     Kind::Flag => bool;
+    Kind::Wait => Wait;
     Kind::Text => String, Spanned<String>;
     Kind::Texts => Vec<Spanned<String>>, BTreeSet<String>;
     Kind::Choice("\"json-schema\" or \"tool\"") => StructuredOutput;
+    Kind::Choice("\"first\" or \"newest\"") => Replace;
+    Kind::Choice("\"skip\" or \"wait\"") => OverBudget;
 }
 
 /// What is wrong with a value that is not of its setting's kind.
@@ -57,6 +75,7 @@ pub(super) fn wrong(name: &str, kind: Kind, value: &DeValue<'_>) -> String {
         Kind::Flag => "true or false",
         Kind::Text => "a text in quotes",
         Kind::Texts => "a list of texts",
+        Kind::Wait => "a whole number and its unit in quotes, \"30m\", \"2h\" or \"3d\"",
         Kind::Choice(texts) => texts,
     };
     format!("{name} must be {wanted}{}", remedy(kind, value))
@@ -87,6 +106,10 @@ fn remedy(kind: Kind, value: &DeValue<'_>) -> String {
         (Kind::Text | Kind::Choice(_), DeValue::Array(values)) => match values.as_ref() {
             [one] => format!(", without brackets: write {}", shown(one.get_ref())),
             _ => ", and not a list".to_owned(),
+        },
+        (Kind::Wait, DeValue::String(text)) => match wait::meant(text) {
+            Some(meant) => format!(": write \"{}\"", wait::written(meant)),
+            None => format!(", and not \"{text}\""),
         },
         (Kind::Texts, DeValue::String(text)) => {
             let texts: Vec<&str> = text.split(',').map(str::trim).collect();

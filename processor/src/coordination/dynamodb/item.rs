@@ -6,6 +6,7 @@
 //! | --- | --- |
 //! | `answer#<hash>` | `owner`, `lease_until` (UNIX ms), `failed_calls`, `last_failure`; or `answer` (JSON), `input_tokens`, `output_tokens`; or `reason`, `detail`, `attempts`, `given_up_at` (UNIX ms) |
 //! | `budget#<campaign>#<day>` | `spent`, `last_spent` (name of what spent last) |
+//! | `notice#<name>` | `until` (UNIX ms) |
 //! | `mark#<name>` | |
 
 use std::collections::HashMap;
@@ -13,7 +14,7 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 use contract::content::COORDINATION_KEY;
 
-use crate::coordination::{BudgetOfDay, Entry, Failures, Lease};
+use crate::coordination::{BudgetOfDay, Entry, Failures};
 use crate::model::Usage;
 use crate::store::dynamodb::Item;
 
@@ -33,10 +34,11 @@ pub(super) const SPENT: &str = "spent";
 pub(super) const LAST_SPENT: &str = "last_spent";
 pub(super) const FAILED_CALLS: &str = "failed_calls";
 pub(super) const LAST_FAILURE: &str = "last_failure";
+pub(super) const UNTIL: &str = "until";
 
-/// When the item of a lease may go, in UNIX seconds.
-pub(super) fn end_of_lease(lease: &Lease) -> i64 {
-    i64::try_from(lease.until_ms / 1_000).unwrap_or(i64::MAX).saturating_add(GRACE_SECS)
+/// When the item of something that ends at a time (UNIX milliseconds) may go, in UNIX seconds.
+pub(super) fn end_after(until_ms: u64) -> i64 {
+    i64::try_from(until_ms / 1_000).unwrap_or(i64::MAX).saturating_add(GRACE_SECS)
 }
 
 /// What came to nothing before the turn that an item was just taken for, which is counted in
@@ -61,6 +63,10 @@ pub(super) fn answer_key(hash: &str) -> String {
 
 pub(super) fn budget_key(budget: &BudgetOfDay) -> String {
     format!("budget#{}#{}", budget.campaign, budget.day)
+}
+
+pub(super) fn notice_key(name: &str) -> String {
+    format!("notice#{name}")
 }
 
 pub(super) fn mark_key(name: &str) -> String {

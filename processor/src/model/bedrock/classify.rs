@@ -154,6 +154,8 @@ mod tests {
     use aws_sdk_bedrockruntime::error::ErrorMetadata;
     use aws_sdk_bedrockruntime::operation::converse::ConverseError;
 
+    use contract::ask::Reason;
+
     use super::*;
     use crate::failure::Verdict;
 
@@ -246,13 +248,13 @@ mod tests {
     }
 
     #[test]
-    fn what_the_account_may_not_call_is_given_up_and_what_it_cannot_call_now_goes_back() {
+    fn what_the_account_may_not_call_or_cannot_call_now_halts_its_campaign() {
         for (code, status, verdict) in [
-            ("AccessDeniedException", 403, Verdict::DeadLetter("not_allowed")),
-            ("ResourceNotFoundException", 404, Verdict::DeadLetter("not_allowed")),
-            ("ExpiredTokenException", 403, Verdict::GiveBack),
-            ("UnrecognizedClientException", 403, Verdict::GiveBack),
-            ("ServiceQuotaExceededException", 400, Verdict::GiveBack),
+            ("AccessDeniedException", 403, Verdict::Park(Reason::Halted)),
+            ("ResourceNotFoundException", 404, Verdict::Park(Reason::Halted)),
+            ("ExpiredTokenException", 403, Verdict::Park(Reason::Halted)),
+            ("UnrecognizedClientException", 403, Verdict::Park(Reason::Halted)),
+            ("ServiceQuotaExceededException", 400, Verdict::Park(Reason::Halted)),
             // Something between us and the service.
             ("", 403, Verdict::RetryNow),
             ("", 400, Verdict::RetryNow),

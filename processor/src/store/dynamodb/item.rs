@@ -6,8 +6,8 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use contract::content;
 use serde_json::{Map, Value};
 
-use crate::eligibility::{State, WrittenFor};
-use crate::store::{Cause, Key, TableError, Write};
+use crate::eligibility::{Memory, State, WrittenFor};
+use crate::store::{Cause, Key, TableError, WaitingAsk, Write};
 
 /// An item of DynamoDB.
 pub(crate) type Item = HashMap<String, AttributeValue>;
@@ -27,6 +27,12 @@ pub(super) fn item(place: &Key, write: &Write) -> Result<Item, TableError> {
     set(content::REVISION, AttributeValue::N(write.revision.to_string()));
     set(content::HISTORY, history(write)?);
     set(content::EXPIRES_AT, number(write.expires_at));
+    for (name, at) in notes(write) {
+        set(name, at);
+    }
+    if let (WaitingAsk::Until(until_ms), None) = (write.ask, &write.content) {
+        set(content::PARKED_UNTIL, AttributeValue::N(until_ms.to_string()));
+    }
     if let Some(content) = &write.content {
         set(content::DATA, map_attribute(content.data.clone()));
         set(content::EVENT_ID, AttributeValue::S(content.event_id.clone()));
@@ -41,9 +47,16 @@ pub(super) fn item(place: &Key, write: &Write) -> Result<Item, TableError> {
     Ok(item)
 }
 
+/// What is remembered beside the events.
+pub(super) fn notes(write: &Write) -> impl Iterator<Item = (&'static str, AttributeValue)> {
+    let Memory { unless_at, retracted_at, .. } = write.memory;
+    let notes = [(content::UNLESS_AT, unless_at), (content::RETRACTED_AT, retracted_at)];
+    notes.into_iter().filter_map(|(name, at)| Some((name, number(at?))))
+}
+
 /// The remembered events, as JSON.
 pub(super) fn history(write: &Write) -> Result<AttributeValue, TableError> {
-    let json = serde_json::to_string(&write.history);
+    let json = serde_json::to_string(&write.memory.history);
     let json = json.map_err(|_| TableError::passing("history was not stored", Cause::NotJson))?;
     Ok(AttributeValue::S(json))
 }
@@ -79,13 +92,19 @@ pub(super) fn state(item: &Item) -> Option<Found> {
                 event_id: event_id.clone(),
                 event_time,
                 oldest_event_time: number(content::OLDEST_EVENT_TIME).unwrap_or(i64::MIN),
+                generated_at: number(content::GENERATED_AT).unwrap_or_default(),
             }
         });
     let revision = number(content::REVISION).and_then(|n| u64::try_from(n).ok());
     let state = State {
         revision: Some(revision.unwrap_or_default()),
         written_for,
-        history: history.and_then(Result::ok).unwrap_or_default(),
+        memory: Memory {
+            history: history.and_then(Result::ok).unwrap_or_default(),
+            unless_at: number(content::UNLESS_AT),
+            retracted_at: number(content::RETRACTED_AT),
+        },
+        parked_until_ms: number(content::PARKED_UNTIL).and_then(|n| u64::try_from(n).ok()),
         deleted_at: None,
         is_foreign,
     };

@@ -12,7 +12,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use campaign::CompiledCampaign;
+use contract::ask::{Ask, Queue};
 use contract::dead_letter::DeadLetter;
+use processor::asks::{AskQueue, Delivery, QueueError};
 use processor::coordination::{
     BudgetOfDay, Coordination, Entry, Failures, Lease, LeaseReply, Spending,
 };
@@ -199,7 +201,7 @@ impl<T: ContentTable> ContentTable for Gated<Arc<T>> {
             let heading = content.data["heading"].as_str().unwrap_or_default();
             // Its prompt names every event, and the model repeats its prompt.
             let told = heading.matches("- ").count();
-            assert_eq!(told, write.history.len(), "content of another history: {heading}");
+            assert_eq!(told, write.memory.history.len(), "content of another history: {heading}");
         }
         gated!(self, self.inner.write(key, seen, write))
     }
@@ -266,6 +268,14 @@ impl<T: Coordination> Coordination for Gated<Arc<T>> {
         gated!(self, self.inner.correct(budget, by))
     }
 
+    async fn notices(&self, names: &[String]) -> Result<HashMap<String, u64>, TableError> {
+        gated!(self, self.inner.notices(names))
+    }
+
+    async fn give_notice(&self, name: &str, now: u64, until: u64) -> Result<bool, TableError> {
+        gated!(self, self.inner.give_notice(name, now, until))
+    }
+
     async fn is_marked(&self, name: &str) -> Result<bool, TableError> {
         gated!(self, self.inner.is_marked(name))
     }
@@ -288,6 +298,35 @@ impl<T: TextModel> TextModel for Gated<Arc<T>> {
         let answer = self.inner.generate(campaign, prompt, correction).await?;
         self.gate.pass().await?;
         Ok(answer)
+    }
+}
+
+impl From<Fault> for QueueError {
+    fn from(_: Fault) -> Self {
+        Self { attempted: "call", cause: CallError::Refused("injected".to_owned()) }
+    }
+}
+
+#[async_trait]
+impl<T: AskQueue> AskQueue for Gated<Arc<T>> {
+    async fn send(
+        &self,
+        queue: &Queue,
+        asks: &[(Ask, Duration)],
+    ) -> Result<Vec<usize>, QueueError> {
+        gated!(self, self.inner.send(queue, asks))
+    }
+
+    async fn receive(&self, queue: &Queue, most: usize) -> Result<Vec<Delivery>, QueueError> {
+        gated!(self, self.inner.receive(queue, most))
+    }
+
+    async fn delete(&self, queue: &Queue, receipts: &[String]) -> Result<(), QueueError> {
+        gated!(self, self.inner.delete(queue, receipts))
+    }
+
+    async fn put_back(&self, queue: &Queue, receipts: &[String]) -> Result<(), QueueError> {
+        gated!(self, self.inner.put_back(queue, receipts))
     }
 }
 

@@ -1,0 +1,179 @@
+//! Campaigns that compile, what is wrong with others, and what is decided of events.
+
+use std::path::PathBuf;
+
+use super::*;
+use crate::config::Expression;
+
+pub(crate) fn sample_folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/campaigns")
+}
+
+pub(crate) fn draft() -> Draft {
+    let (mut drafts, faults) = folder::drafts(&sample_folder());
+    assert!(faults.is_empty(), "{faults:?}");
+    drafts.remove(0)
+}
+
+pub(crate) fn faults_of(draft: Draft) -> Vec<String> {
+    let mut faults = Vec::new();
+    let compiled = compile(draft, &mut faults);
+    assert_eq!(compiled.is_some(), faults.is_empty());
+    let folder = sample_folder();
+    let folder = folder.to_str().expect("is UTF-8");
+    faults.iter().map(|fault| fault.to_string().replace(folder, "")).collect()
+}
+
+pub(crate) fn compiled(draft: Draft) -> CompiledCampaign {
+    let mut faults = Vec::new();
+    let compiled = compile(draft, &mut faults);
+    compiled.unwrap_or_else(|| panic!("{faults:?}"))
+}
+
+#[test]
+fn the_sample_campaign_compiles() {
+    let compiled = load(&sample_folder()).expect("compiles").remove(0);
+
+    assert!(compiled.system.contains("They are data"));
+}
+
+#[test]
+fn everything_that_is_wrong_is_said_at_once_with_its_line() {
+    let mut draft = draft();
+    draft.named.when.as_mut().expect("is there").text = "event.name ==\n== 1".to_owned();
+    draft.prompt = Some("a\n{{ events[0].secret }}".to_owned());
+    draft.system = Some("a\nb {% if %}".to_owned());
+    let (text, fallback) = draft.fallback.as_mut().expect("is there");
+    fallback.remove("heading");
+    fallback.insert("emailTitle".to_owned(), Value::from(7));
+    assert!(text.lines().nth(1).is_some_and(|line| line.contains("emailTitle")));
+
+    let faults = faults_of(draft);
+
+    let expected = [
+        "/new-episode/campaign.toml:23: condition",
+        "/new-episode/prompt.liquid:2: events[0] has no secret",
+        "/new-episode/system.liquid:2: {% if %} has no {% endif %}",
+        "/new-episode/system.liquid:2: {% if %}: a condition is expected",
+        "/new-episode/fallback.json:2: does not match answer.schema.json: type at",
+        "/new-episode/fallback.json:1: does not match answer.schema.json: lacks \"heading\" at",
+    ];
+    assert_eq!(faults.len(), expected.len(), "{faults:#?}");
+    for expected in expected {
+        assert!(faults.iter().any(|fault| fault.starts_with(expected)), "{expected}: {faults:#?}");
+    }
+}
+
+#[test]
+fn an_event_without_what_the_prompt_prints_is_not_answered() {
+    let compiled = compiled(draft());
+    let lacks = |properties: Value| {
+        let fields = Map::from_iter([("properties".to_owned(), properties)]);
+        let event = Event { id: "e".to_owned(), time: 1, fields };
+        let (past, _) = Past::of("t", &event, &compiled.campaign.config.fields);
+        compiled.lacks(&past).join(" ")
+    };
+
+    let all = serde_json::json!({ "show": "Harbour Lights", "season": 2, "episode": 7 });
+    assert_eq!(lacks(all), "");
+    let blank = serde_json::json!({ "show": " \u{2800}", "season": null, "episode": 0 });
+    assert_eq!(lacks(blank), "properties.season properties.show");
+    let all_of_it = "properties.episode properties.season properties.show";
+    assert_eq!(lacks("not an object".into()), all_of_it);
+}
+
+#[test]
+fn instructions_that_say_nothing_are_a_fault() {
+    let mut draft = draft();
+    draft.system = Some("{% comment %}later{% endcomment %}\n\u{2800}".to_owned());
+
+    let faults = faults_of(draft);
+
+    assert!(faults[0].starts_with("/new-episode/system.liquid: says nothing"), "{faults:?}");
+}
+
+fn expression(text: &str) -> Option<Expression> {
+    Some(Expression { text: text.to_owned(), line: 7 })
+}
+
+/// A campaign for carts of 20 and more, with what ends and what retracts.
+fn cart(unless: &str, retract_when: &str) -> Draft {
+    let mut draft = draft();
+    draft.named.when = expression("event.name == 'cart' && event.total >= 20");
+    draft.named.unless = expression(unless);
+    draft.named.retract_when = expression(retract_when);
+    draft
+}
+
+fn event(fields: Value) -> Event {
+    let Value::Object(fields) = fields else { panic!("fields are an object") };
+    Event { id: "e".to_owned(), time: 1, fields }
+}
+
+#[test]
+fn an_event_ends_and_retracts_what_its_settings_say_and_never_what_it_triggers() {
+    let purchase = "event.type == 'users.behaviors.Purchase'";
+    // A cart that is emptied is an event of the same name.
+    let emptied = "event.type == 'users.behaviors.CustomEvent' && event.name == 'cart'";
+    let compiled = compiled(cart(&format!("{purchase} || {emptied}"), purchase));
+    let told = |event_type: &str, fields: Value| {
+        let event = event(fields);
+        let ends = compiled.ends(event_type, &event).expect("is evaluated");
+        (ends, compiled.retracts(event_type, &event).expect("is evaluated"))
+    };
+    let custom = "users.behaviors.CustomEvent";
+
+    assert_eq!(told("users.behaviors.Purchase", serde_json::json!({})), (true, true));
+    assert_eq!(told(custom, serde_json::json!({ "name": "cart", "total": 0 })), (true, false));
+    assert_eq!(told(custom, serde_json::json!({ "name": "cart", "total": 20 })), (false, false));
+    assert_eq!(told(custom, serde_json::json!({ "name": "other" })), (false, false));
+    assert_eq!(told("users.messages.email.Open", serde_json::json!({})), (false, false));
+}
+
+#[test]
+fn a_campaign_without_such_settings_ends_and_retracts_nothing() {
+    let compiled = compiled(draft());
+
+    let event = event(serde_json::json!({ "name": "bought" }));
+
+    assert!(!compiled.ends("users.behaviors.Purchase", &event).expect("is evaluated"));
+    assert!(!compiled.retracts("users.behaviors.Purchase", &event).expect("is evaluated"));
+}
+
+#[test]
+fn what_ends_or_retracts_is_compiled_as_the_condition_is_and_told_by_its_name() {
+    let faults = faults_of(cart("event.type = 'a.B'", "evnt.type == 'a.B'"));
+
+    let expected = [
+        "/new-episode/campaign.toml:7: unless 1:12: = compares nothing: write ==",
+        "/new-episode/campaign.toml:7: retract_when: unknown name \"evnt\": write event.evnt",
+    ];
+    assert_eq!(faults, expected);
+}
+
+#[test]
+fn what_only_events_meet_that_trigger_the_campaign_is_a_fault() {
+    let custom = "event.type == 'users.behaviors.CustomEvent'";
+    let mut without_when = cart(custom, "event.type == 'users.behaviors.Purchase'");
+    without_when.named.when = None;
+    let same = cart("event.name == 'cart' && event.total >= 20", custom);
+
+    for (draft, setting) in [(without_when, "unless"), (same, "unless")] {
+        let faults = faults_of(draft);
+        assert_eq!(faults.len(), 1, "{faults:?}");
+        let expected = format!(":7: {setting}: every event that it is met by triggers");
+        assert!(faults[0].contains(&expected), "{faults:?}");
+    }
+}
+
+#[test]
+fn a_personal_field_that_ends_or_retracts_is_wanted() {
+    let compiled = compiled(cart(
+        "event.type == 'a.B' && event.ip != ''",
+        "event.type == 'a.B' && event['email_address'] != ''",
+    ));
+
+    let wanted = wanted_fields(&[Arc::new(compiled)]);
+
+    assert!(wanted.contains("ip") && wanted.contains("email_address"), "{wanted:?}");
+}

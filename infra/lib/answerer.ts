@@ -1,0 +1,99 @@
+import { Duration } from 'aws-cdk-lib';
+import type * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
+import type { Construct } from 'constructs';
+
+import type { Alarms } from './alarms.js';
+import type { Asks } from './asks.js';
+import { grantBedrock } from './bedrock-access.js';
+import type { AskedOfBedrock } from './campaigns.js';
+import type { DeadLetters } from './dead-letters.js';
+import type { Encryption } from './encryption.js';
+import type { Environment } from './environments.js';
+import type { ModelQuotas } from './model-quotas.js';
+import { Program, type ProgramProps } from './program.js';
+import type { Tables } from './tables.js';
+
+/** An invocation stops asking the model in time before it ends. */
+export const ANSWERER_TIMEOUT = Duration.minutes(5);
+
+/** What whoever asks the model and stores its answers needs, events or asks being its reason. */
+export interface AnswererProps {
+  readonly codePath: string;
+  readonly environment: Environment;
+  readonly alarms: Alarms;
+  readonly encryption: Encryption;
+  readonly tables: Tables;
+  readonly deadLetters: DeadLetters;
+  readonly asks: Asks;
+  readonly asked: AskedOfBedrock;
+  readonly quotas: ModelQuotas;
+}
+
+/** In what the functions of the program `processor` differ. */
+type Own = Pick<ProgramProps, 'name' | 'reservedConcurrency' | 'runsWheneverItMay'>;
+
+/** One function of the program `processor`, with the settings and permissions that all have. */
+export function answerer(scope: Construct, props: AnswererProps, own: Own): Program {
+  const { alarms, asks, codePath, deadLetters, environment, quotas, tables } = props;
+  const settings = environment.processor;
+  const program = new Program(scope, 'Program', {
+    ...own,
+    alarms,
+    codePath,
+    environment,
+    memoryMiB: settings.memoryMiB,
+    timeout: ANSWERER_TIMEOUT,
+    settings: {
+      ASK_QUEUES: asks.json,
+      CONTENT_TABLE: tables.content.tableName,
+      COORDINATION_TABLE: tables.coordination.tableName,
+      DEAD_LETTER_QUEUE_URL: deadLetters.queue.queueUrl,
+      MAX_CONCURRENT_GENERATIONS: String(settings.maxConcurrentGenerations),
+      // While the table of the quota is out of reach, each instance of either function keeps to
+      // its share of it.
+      MAX_INSTANCES: String(settings.maxInstances + environment.asks.maxInstances),
+      MODEL_QUOTAS: quotas.json,
+    },
+  });
+  grant(program, props);
+  return program;
+}
+
+/** Counts invocations in which a campaign had spent its budget: one metric, of whichever function. */
+export function countOverBudget(program: Program): cloudwatch.Metric {
+  return program.count('InvocationsOverBudget', '_skipped_over_budget');
+}
+
+/** Counts invocations in which a campaign was halted: one metric, of whichever function. */
+export function countHalted(program: Program): cloudwatch.Metric {
+  return program.count('CampaignsHalted', 'campaigns_halted');
+}
+
+function grant({ role }: Program, props: AnswererProps): void {
+  const { asked, deadLetters, encryption, environment, tables } = props;
+  tables.content.grant(
+    role,
+    'dynamodb:BatchGetItem',
+    'dynamodb:ConditionCheckItem',
+    'dynamodb:DeleteItem',
+    'dynamodb:PutItem',
+    'dynamodb:Query',
+    'dynamodb:UpdateItem',
+  );
+  tables.coordination.grant(
+    role,
+    'dynamodb:BatchGetItem',
+    'dynamodb:DeleteItem',
+    'dynamodb:GetItem',
+    'dynamodb:PutItem',
+    'dynamodb:UpdateItem',
+  );
+  deadLetters.queue.grant(role, 'sqs:SendMessage');
+  encryption.grantTableWrite(role);
+  grantBedrock(role, {
+    ...asked,
+    profileRegions: environment.processor.profileRegions,
+    furtherModelArns: environment.processor.furtherModelArns,
+    guardrailProfileArns: environment.processor.guardrailProfileArns,
+  });
+}

@@ -1,0 +1,72 @@
+//! The queues of asks, a port: what cannot be answered now waits there.
+//!
+//! - [`sqs`] — the queues on SQS.
+//! - `place` — which queue an ask waits on, and how long it is hidden there.
+//! - `outbox` — sends many asks in few requests.
+//! - `worker` — takes asks up whose time has come.
+
+mod outbox;
+mod place;
+pub mod sqs;
+mod worker;
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use contract::ask::{Ask, Queue, Undecodable};
+use program::aws::CallError;
+
+pub(crate) use outbox::Outbox;
+pub(crate) use place::place;
+pub use sqs::Sqs;
+pub(crate) use worker::Worker;
+
+/// Most messages of one request (AWS limit).
+pub const MAX_MESSAGES: usize = 10;
+
+/// Why events go back whose ask could not be sent.
+pub(crate) const NOT_SENT: &str = "ask was not sent in time";
+
+/// Keeps asks.
+#[async_trait]
+pub trait AskQueue: Debug + Send + Sync {
+    /// Puts up to [`MAX_MESSAGES`] asks on a queue, each hidden for so long; tells the places
+    /// of those that it did not take.
+    async fn send(&self, queue: &Queue, asks: &[(Ask, Duration)])
+    -> Result<Vec<usize>, QueueError>;
+
+    /// Takes up to [`MAX_MESSAGES`] messages, which are hidden from others meanwhile, those that
+    /// came first first as far as the service keeps that. Waits for none.
+    async fn receive(&self, queue: &Queue, most: usize) -> Result<Vec<Delivery>, QueueError>;
+
+    /// Removes up to [`MAX_MESSAGES`] messages that were taken.
+    async fn delete(&self, queue: &Queue, receipts: &[String]) -> Result<(), QueueError>;
+
+    /// Lets others see up to [`MAX_MESSAGES`] messages again that were taken.
+    async fn put_back(&self, queue: &Queue, receipts: &[String]) -> Result<(), QueueError>;
+}
+
+/// One message that was taken.
+#[derive(Debug)]
+pub struct Delivery {
+    /// What it asks.
+    pub ask: Result<Ask, Undecodable>,
+    /// As it came.
+    pub body: String,
+    /// By what it is removed.
+    pub receipt: String,
+    /// How often it was taken, this time included.
+    pub deliveries: u32,
+}
+
+/// A queue did not do it.
+#[derive(Debug, thiserror::Error)]
+#[error("{attempted}")]
+pub struct QueueError {
+    /// What was not done.
+    pub attempted: &'static str,
+    /// Why.
+    #[source]
+    pub cause: CallError,
+}

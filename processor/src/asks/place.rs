@@ -1,0 +1,57 @@
+//! Which queue an ask waits on, and how long it is hidden there.
+
+use std::time::Duration;
+
+use campaign::CompiledCampaign;
+use contract::ask::{Ask, Class, MAX_DELAY, Queue, Reason};
+
+/// Where an ask of a campaign waits.
+pub(crate) fn place(ask: &Ask, campaign: &CompiledCampaign, now_ms: u64) -> (Queue, Duration) {
+    let config = &campaign.campaign.config;
+    let (model_id, class) = (config.model_id.clone(), Class::of(config.priority));
+    let ready = Queue::Ready { model_id, class };
+    let left = Duration::from_millis(ask.not_before_ms.saturating_sub(now_ms));
+    // Nobody takes anything off the queues of a model whose day is over.
+    if ask.reason == Reason::DayQuota {
+        return (ready, Duration::ZERO);
+    }
+    match left <= MAX_DELAY {
+        true => (ready, left),
+        false => (Queue::Later, MAX_DELAY),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn an_ask_is_hidden_until_its_time_and_moves_on_where_that_is_far_off() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/campaigns");
+        let campaigns = campaign::load(&folder).expect("is valid");
+        let model_id = campaigns[0].campaign.config.model_id.clone();
+        let ready = Queue::Ready { model_id, class: Class::Normal };
+        let at = |reason, not_before_ms| {
+            let ask = Ask {
+                v: contract::ask::VERSION,
+                user_id: "u".to_owned(),
+                campaign: "plain".to_owned(),
+                reason,
+                first_seen_ms: 0,
+                attempts: 0,
+                not_before_ms,
+                regenerate_before_ms: 0,
+                retry_given_up_before_ms: 0,
+            };
+            place(&ask, &campaigns[0], 1_000)
+        };
+        let secs = Duration::from_secs;
+
+        assert_eq!(at(Reason::Quota, 0), (ready.clone(), secs(0)));
+        assert_eq!(at(Reason::Halted, 301_000), (ready.clone(), secs(300)));
+        assert_eq!(at(Reason::Due, 7_201_000), (Queue::Later, MAX_DELAY));
+        assert_eq!(at(Reason::DayQuota, 7_201_000), (ready, secs(0)));
+    }
+}

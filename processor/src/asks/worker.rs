@@ -1,0 +1,381 @@
+//! Takes asks up whose time has come.
+//!
+//! It pulls: of each model as many as its quota lets it answer, those of a higher class first,
+//! and none while the model's day is over. So what waits costs its queue and nothing else. An
+//! event source would hand over all that is visible as fast as it can, over and over.
+//!
+//! ```text
+//! later ---(its time has come)---> ready queues --> window --> stages --> removed, or put back
+//!   ^  |                           by model, class  of a model               |
+//!   +--+ (not yet)                       ^                                   |
+//!                                        +------(waits for another time)-----+
+//! ```
+//!
+//! - `hands` — what is in hand, and how much may be.
+
+mod hands;
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use campaign::CompiledCampaign;
+use contract::ask::{Ask, Class, Queue, Reason};
+use contract::dead_letter::{DeadLetter, Input};
+use contract::metrics::{self, AskFate, Counts};
+use futures::future::join_all;
+use program::causes;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::{AskQueue, Delivery, MAX_MESSAGES, QueueError, place};
+use crate::conclude::Outcome;
+use crate::deadline::Deadline;
+use crate::decide::{Fated, Turn, Wanted};
+use crate::handler::Report;
+use crate::stages::{Stages, Tools};
+use crate::store::Key;
+use hands::{Hands, InHand};
+
+/// Asks in hand for each question that is asked at a time: enough that none waits for the
+/// next ask to be read.
+const WINDOW_OF_A_QUESTION: usize = 2;
+
+/// Of so many takes one begins with the lowest class, so that nobody waits for ever behind
+/// what is higher.
+const TAKES_OF_ALL: usize = 10;
+
+/// How long an empty queue is left alone while others of its model are in hand.
+const LULL: Duration = Duration::from_secs(1);
+
+/// How long events are told that asks wait, in milliseconds: until the next worker looks.
+const ANNOUNCED_FOR_MS: u64 = 90_000;
+
+/// How soon they are told again.
+const ANNOUNCE_AGAIN: Duration = Duration::from_secs(30);
+
+/// Requests for the queue of later asks at a time.
+const MOVERS: usize = 4;
+
+/// How early an ask may be taken up, in milliseconds: SQS counts in seconds.
+const EARLY_MS: u64 = 1_000;
+
+/// Deliveries of an ask that never ended, from which on it is given up: whoever took it up
+/// did not live to say what became of it.
+const MAX_DELIVERIES: u32 = 5;
+
+/// Takes asks up.
+#[derive(Debug)]
+pub(crate) struct Worker<'p> {
+    campaigns: HashMap<&'p str, &'p Arc<CompiledCampaign>>,
+    tools: &'p Tools,
+    queue: &'p Arc<dyn AskQueue>,
+    /// Most asks of a model in hand.
+    window: usize,
+}
+
+/// What is counted beside the stages.
+type Tally = std::sync::Mutex<Counts>;
+
+impl<'p> Worker<'p> {
+    /// Works for these campaigns; asks at most so many `questions` at a time.
+    pub(crate) fn new(
+        campaigns: &'p [Arc<CompiledCampaign>],
+        tools: &'p Tools,
+        queue: &'p Arc<dyn AskQueue>,
+        questions: usize,
+    ) -> Self {
+        let by_name = campaigns.iter().map(|each| (each.campaign.name.as_str(), each));
+        let window = questions * WINDOW_OF_A_QUESTION;
+        Self { campaigns: by_name.collect(), tools, queue, window }
+    }
+
+    /// Works until nothing is left that can be answered, or the time is over.
+    pub(crate) async fn work(&self, deadline: Deadline) -> Report {
+        let (turns, incoming) = mpsc::channel(self.window);
+        let (ended, endings) = mpsc::unbounded_channel();
+        let (hands, tally) = (Hands::new(self.window), Tally::default());
+        let mut report = Report::default();
+        let stages = Stages::of_asks(self.tools.clone(), incoming, deadline);
+        let running = stages.run(|(_, outcome)| {
+            let Outcome { unit, fated, counts, freshness, returned_for } = outcome;
+            report.counts.merge(&counts);
+            report.freshness.extend(freshness);
+            if let Fated::Ask(fate) = fated {
+                report.counts.add(metrics::ASKS_RECEIVED, 1);
+                report.counts.add(fate.metric(), 1);
+                hands.note(unit, fate);
+                // Who settles is there as long as this is.
+                let _ = ended.send((unit, fate));
+            }
+            report.returned_for = returned_for.or(report.returned_for.take());
+        });
+        let feeding = async {
+            let models = self.models();
+            let of_model = |model| self.feed(model, turns.clone(), (&hands, &tally), deadline);
+            let feeds: Vec<_> = models.into_iter().map(of_model).collect();
+            drop(turns);
+            join_all(feeds).await;
+        };
+        let ((), answering, (), ()) = tokio::join!(
+            feeding,
+            running,
+            self.settle(endings, &hands),
+            self.move_all(&tally, deadline),
+        );
+        report.counts.merge(&answering);
+        report.counts.merge(&tally.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner));
+        report
+    }
+
+    fn models(&self) -> BTreeSet<&str> {
+        self.campaigns.values().map(|each| each.campaign.config.model_id.as_str()).collect()
+    }
+
+    /// Takes asks of a model up as long as they can be answered.
+    async fn feed(
+        &self,
+        model_id: &str,
+        turns: mpsc::Sender<Turn>,
+        (hands, tally): (&Hands, &Tally),
+        deadline: Deadline,
+    ) {
+        let mut announced: HashMap<Class, Instant> = HashMap::new();
+        for take in 1.. {
+            let room = loop {
+                if self.is_to_end(model_id, hands, deadline) {
+                    break 0;
+                }
+                match hands.room(model_id) {
+                    0 => hands.changed(LULL).await,
+                    room => break room,
+                }
+            };
+            if room == 0 {
+                break;
+            }
+            let most = room.min(MAX_MESSAGES);
+            let (queue, class, taken) = match self.take(model_id, most, take).await {
+                Ok(Some(taken)) => taken,
+                Ok(None) if hands.held_of(model_id) == 0 => break,
+                Ok(None) => {
+                    hands.changed(LULL).await;
+                    continue;
+                }
+                Err(error) => {
+                    tracing::warn!(error = causes::told(&error), "asks wait");
+                    break;
+                }
+            };
+            let is_full = taken.len() == most && hands.is_full(model_id, taken.len());
+            for delivery in taken {
+                if let Some(turn) = self.admit(delivery, &queue, (hands, tally)).await
+                    && turns.send(turn).await.is_err()
+                {
+                    return;
+                }
+            }
+            if is_full && announced.get(&class).is_none_or(|at| at.elapsed() >= ANNOUNCE_AGAIN) {
+                announced.insert(class, Instant::now());
+                self.announce(model_id, class).await;
+            }
+        }
+        // What went back for the quota waits for the next worker, before all that comes now.
+        for class in hands.classes_put_back(model_id) {
+            self.announce(model_id, class).await;
+        }
+    }
+
+    fn is_to_end(&self, model_id: &str, hands: &Hands, deadline: Deadline) -> bool {
+        let answers = &self.tools.answers;
+        let is_late = Instant::now() >= answers.take_until(deadline);
+        is_late || hands.is_refused(model_id) || answers.closed_until_ms(model_id).is_some()
+    }
+
+    /// Takes up to `most` messages of a model, of the class that is to be served next.
+    async fn take(
+        &self,
+        model_id: &str,
+        most: usize,
+        take: usize,
+    ) -> Result<Option<(Queue, Class, Vec<Delivery>)>, QueueError> {
+        let mut classes = Class::ALL;
+        if take.is_multiple_of(TAKES_OF_ALL) {
+            classes.reverse();
+        }
+        for class in classes {
+            let queue = Queue::Ready { model_id: model_id.to_owned(), class };
+            let taken = self.queue.receive(&queue, most).await?;
+            if !taken.is_empty() {
+                return Ok(Some((queue, class, taken)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Makes a turn of a message, unless it comes to something without one.
+    async fn admit(
+        &self,
+        delivery: Delivery,
+        queue: &Queue,
+        (hands, tally): (&Hands, &Tally),
+    ) -> Option<Turn> {
+        let Delivery { ask, body, receipt, deliveries } = delivery;
+        let ask = match ask {
+            Ok(ask) => ask,
+            Err(error) => {
+                let detail = causes::told(&error);
+                let input = Input::AskMessage { body: body.clone() };
+                let letter = DeadLetter::new("poison_ask", detail, input);
+                if self.bury(&body, letter, tally).await {
+                    count(tally, metrics::POISON_ASKS);
+                    self.remove(queue, receipt).await;
+                }
+                return None;
+            }
+        };
+        let over = |fate: AskFate| {
+            count(tally, metrics::ASKS_RECEIVED);
+            count(tally, fate.metric());
+        };
+        let Some(campaign) = self.campaigns.get(ask.campaign.as_str()) else {
+            over(AskFate::Incomplete);
+            self.remove(queue, receipt).await;
+            return None;
+        };
+        if deliveries > MAX_DELIVERIES {
+            let detail = format!("it was taken up {deliveries} times, and none of them ended");
+            let input = Input::Ask { ask: ask.clone(), event_id: None, prompt_hash: None };
+            let letter = DeadLetter::new("kills_the_function", detail, input);
+            if self.bury(&body, letter, tally).await {
+                over(AskFate::DeadLettered);
+                self.remove(queue, receipt).await;
+            }
+            return None;
+        }
+        let now_ms = self.tools.writer.reader.clock.now_ms();
+        if ask.reason != Reason::DayQuota && ask.not_before_ms > now_ms + EARLY_MS {
+            let asks = vec![(ask, receipt)];
+            self.pass_on(queue, asks, tally).await;
+            return None;
+        }
+        let key = Key { user_id: ask.user_id.clone(), campaign: ask.campaign.clone() };
+        let class = Class::of(campaign.campaign.config.priority);
+        let model_id = campaign.campaign.config.model_id.clone();
+        let id = hands.take(InHand { queue: queue.clone(), receipt, model_id, class });
+        Some(Turn { id, campaign: Arc::clone(campaign), key, wanted: Wanted::Ask(ask) })
+    }
+
+    async fn bury(&self, body: &str, letter: DeadLetter, tally: &Tally) -> bool {
+        let name = format!("ask#{}", contract::digest::hex(body));
+        let mut counts = Counts::default();
+        let is_buried = self.tools.writer.letters.bury_once(&name, &letter, &mut counts).await;
+        tally.lock().unwrap_or_else(std::sync::PoisonError::into_inner).merge(&counts);
+        is_buried
+    }
+
+    async fn announce(&self, model_id: &str, class: Class) {
+        let until_ms = self.tools.writer.reader.clock.now_ms() + ANNOUNCED_FOR_MS;
+        self.tools.answers.announce_waiting(model_id, class, until_ms).await;
+    }
+
+    /// Removes what is over, and puts back what is not.
+    async fn settle(&self, mut endings: mpsc::UnboundedReceiver<(usize, AskFate)>, hands: &Hands) {
+        let mut some = Vec::new();
+        while endings.recv_many(&mut some, self.window).await > 0 {
+            let mut by_queue: HashMap<(Queue, bool), Vec<String>> = HashMap::new();
+            for (id, fate) in some.drain(..) {
+                let Some(InHand { queue, receipt, .. }) = hands.let_go(id) else { continue };
+                let is_returned = fate == AskFate::Returned;
+                by_queue.entry((queue, is_returned)).or_default().push(receipt);
+            }
+            let requests = by_queue.iter().flat_map(|((queue, is_returned), receipts)| {
+                receipts.chunks(MAX_MESSAGES).map(move |some| (queue, *is_returned, some))
+            });
+            let requests = requests.map(async |(queue, is_returned, receipts)| {
+                let done = match is_returned {
+                    true => self.queue.put_back(queue, receipts).await,
+                    false => self.queue.delete(queue, receipts).await,
+                };
+                told(done);
+            });
+            join_all(requests).await;
+        }
+    }
+
+    async fn remove(&self, queue: &Queue, receipt: String) {
+        told(self.queue.delete(queue, &[receipt]).await);
+    }
+
+    /// Moves asks on that waited for a time that has come, or that is nearer now.
+    async fn move_all(&self, tally: &Tally, deadline: Deadline) {
+        let movers = (0..MOVERS).map(async |_| {
+            while !deadline.is_over() {
+                let moved = match self.queue.receive(&Queue::Later, MAX_MESSAGES).await {
+                    Ok(moved) => moved,
+                    Err(error) => return tracing::warn!(error = causes::told(&error), "asks wait"),
+                };
+                if moved.is_empty() {
+                    return;
+                }
+                let (mut asks, mut rest) = (Vec::new(), Vec::new());
+                for delivery in moved {
+                    match &delivery.ask {
+                        Ok(ask) if self.campaigns.contains_key(ask.campaign.as_str()) => {
+                            asks.push((ask.clone(), delivery.receipt));
+                        }
+                        _ => rest.push(delivery),
+                    }
+                }
+                self.pass_on(&Queue::Later, asks, tally).await;
+                let hands = Hands::new(0);
+                for delivery in rest {
+                    self.admit(delivery, &Queue::Later, (&hands, tally)).await;
+                }
+            }
+        });
+        join_all(movers).await;
+    }
+
+    /// Puts asks where they belong now, and then removes them from where they were.
+    async fn pass_on(&self, from: &Queue, asks: Vec<(Ask, String)>, tally: &Tally) {
+        let now_ms = self.tools.writer.reader.clock.now_ms();
+        let mut by_queue: HashMap<Queue, Vec<(Ask, Duration, String)>> = HashMap::new();
+        for (ask, receipt) in asks {
+            let Some(campaign) = self.campaigns.get(ask.campaign.as_str()) else { continue };
+            let (queue, delay) = place(&ask, campaign, now_ms);
+            by_queue.entry(queue).or_default().push((ask, delay, receipt));
+        }
+        for (queue, asks) in by_queue {
+            let sent: Vec<(Ask, Duration)> =
+                asks.iter().map(|(ask, delay, _)| (ask.clone(), *delay)).collect();
+            let refused = match self.queue.send(&queue, &sent).await {
+                Ok(refused) => refused,
+                Err(error) => {
+                    told(Err(error));
+                    continue;
+                }
+            };
+            let receipts = asks.into_iter().enumerate();
+            let receipts = receipts.filter(|(place, _)| !refused.contains(place));
+            let receipts: Vec<String> = receipts.map(|(_, (_, _, receipt))| receipt).collect();
+            let moved = receipts.len() as u64;
+            tally
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner)
+                .add(metrics::ASKS_MOVED, moved);
+            told(self.queue.delete(from, &receipts).await);
+        }
+    }
+}
+
+fn count(tally: &Tally, name: &'static str) {
+    tally.lock().unwrap_or_else(std::sync::PoisonError::into_inner).add(name, 1);
+}
+
+/// What a queue did not do, it shows again: one more of an ask finds that it is over.
+fn told(done: Result<(), QueueError>) {
+    if let Err(error) = done {
+        tracing::warn!(error = causes::told(&error), "asks may be taken up twice");
+    }
+}
