@@ -162,8 +162,6 @@ pub fn records_of(input: &Input, now_ms: u64) -> Result<Vec<Record>, Stays> {
             unpacked(partition_key, data)
         }
         Input::StreamRecord { .. }
-        | Input::Ask { .. }
-        | Input::AskMessage { .. }
         | Input::Object { .. }
         | Input::Notification { .. }
         | Input::Event { .. }

@@ -111,11 +111,7 @@ impl Queues {
     /// time, from where whoever takes it up puts it where it belongs.
     ///
     /// A message that was received is hidden for `visibility`, unless the call says otherwise.
-    pub fn open_asks(
-        &self,
-        models: &[String],
-        visibility: Duration,
-    ) -> anyhow::Result<QueueUrls> {
+    pub fn open_asks(&self, models: &[String], visibility: Duration) -> anyhow::Result<QueueUrls> {
         let urls = ask_queue_urls(self.address, models);
         let mut queues = vec![Queue::Later];
         for model_id in urls.ready.keys() {
