@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use clap::ValueEnum as _;
 use contract::dead_letter::{DeadLetter, Input};
-use contract::metrics::{self, Fate};
+use contract::metrics::{self, AskFate, Fate};
 use local::aws::{COORDINATION_TABLE, read_dead_letters};
 use local::bedrock::Behaviour;
 use local::bedrock::scenario::{Rule, Scenario};
@@ -88,11 +88,14 @@ impl Run {
         Self { rig, scenarios, letters, users, _campaigns: campaigns }
     }
 
-    /// Every event has one lasting fate, and nothing was paid for outside of the budget.
+    /// Every event has one lasting fate, or its ask has, and nothing was paid for outside of
+    /// the budget.
     async fn reconcile(&self) {
         assert_eq!(self.rig.lost(), 0);
-        let [stored, given_up] = [Fate::Stored, Fate::DeadLettered].map(Fate::metric);
-        let done = self.rig.count(stored) + self.rig.count(given_up);
+        let of_events = [Fate::Stored, Fate::DeadLettered].map(Fate::metric);
+        let of_asks = [AskFate::Stored, AskFate::DeadLettered].map(AskFate::metric);
+        let done = [of_events, of_asks].concat().into_iter();
+        let done: u64 = done.map(|name| self.rig.count(name)).sum();
         assert_eq!(done, self.users, "{:?}", self.letters);
         assert_eq!(self.rig.count(metrics::DEAD_LETTERS), self.letters.len() as u64);
         let (spent, billed) = (self.spent().await, self.stand_in().billed());
@@ -145,6 +148,7 @@ impl Run {
 fn user_of(letter: &DeadLetter) -> String {
     match &letter.input {
         Input::Unit { user_id, .. } => user_id.clone(),
+        Input::Ask { ask, .. } => ask.user_id.clone(),
         // What the event source gave up names no user.
         _ => letter.reason.clone(),
     }
