@@ -1,7 +1,7 @@
 //! Keeps content of users who are asked for again and again.
 //!
 //! Braze asks two to three times per recipient. What was read is served again for a number
-//! of seconds, and so may be content that was deleted or replaced meanwhile: **never longer
+//! of seconds, and so may be content that was deleted, replaced or retracted meanwhile: **never longer
 //! than those seconds**. That there is nothing for a user is not kept, so new content shows
 //! at once.
 

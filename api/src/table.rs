@@ -37,7 +37,15 @@ const WARM_UP: Duration = Duration::from_millis(400);
 const NOBODY: &str = "-";
 
 /// What is read of an item.
-const PROJECTION: &str = "#data, #expires_at";
+const PROJECTION: &str = "#data, #expires_at, #event_time, #retracted_at";
+
+/// The names in it, which DynamoDB may have words of its own for.
+const PROJECTED: [(&str, &str); 4] = [
+    ("#data", content::DATA),
+    ("#expires_at", content::EXPIRES_AT),
+    ("#event_time", content::EVENT_TIME),
+    ("#retracted_at", content::RETRACTED_AT),
+];
 
 /// The content table.
 #[derive(Debug, Clone)]
@@ -129,9 +137,10 @@ impl Table {
     ) -> Result<(HashMap<String, HashMap<String, AttributeValue>>, bool), CallError> {
         let mut keys = KeysAndAttributes::builder()
             .projection_expression(format!("#item, {PROJECTION}"))
-            .expression_attribute_names("#item", content::ITEM)
-            .expression_attribute_names("#data", content::DATA)
-            .expression_attribute_names("#expires_at", content::EXPIRES_AT);
+            .expression_attribute_names("#item", content::ITEM);
+        for (placeholder, name) in PROJECTED {
+            keys = keys.expression_attribute_names(placeholder, name);
+        }
         for campaign in campaigns {
             let sort_key = AttributeValue::S(content::item_key(campaign));
             keys = keys.keys(HashMap::from([
@@ -154,14 +163,16 @@ impl Table {
     }
 
     fn request(&self, user_id: &str, campaign: &str) -> GetItemFluentBuilder {
-        self.client
+        let request = self
+            .client
             .get_item()
             .table_name(&self.name)
             .key(content::USER_ID, AttributeValue::S(user_id.to_owned()))
             .key(content::ITEM, AttributeValue::S(content::item_key(campaign)))
-            .projection_expression(PROJECTION)
-            .expression_attribute_names("#data", content::DATA)
-            .expression_attribute_names("#expires_at", content::EXPIRES_AT)
+            .projection_expression(PROJECTION);
+        PROJECTED.into_iter().fold(request, |request, (placeholder, name)| {
+            request.expression_attribute_names(placeholder, name)
+        })
     }
 }
 
@@ -173,9 +184,15 @@ impl StoredContent {
     }
 }
 
-/// The content in an item, if it holds any.
+/// The content in an item, if it holds any that was not retracted.
 fn stored(mut item: HashMap<String, AttributeValue>) -> Option<StoredContent> {
-    let expires_at: i64 = item.get(content::EXPIRES_AT)?.as_n().ok()?.parse().ok()?;
+    let number = |name: &str| item.get(name)?.as_n().ok()?.parse::<i64>().ok();
+    let expires_at = number(content::EXPIRES_AT)?;
+    // What does not say what it was written for is older than everything.
+    let written_for = number(content::EVENT_TIME).unwrap_or(i64::MIN);
+    if number(content::RETRACTED_AT).is_some_and(|retracted_at| written_for <= retracted_at) {
+        return None;
+    }
     let data = item.remove(content::DATA)?;
     data.is_m().then_some(StoredContent { data, expires_at })
 }
@@ -194,6 +211,27 @@ mod tests {
 
         assert!(stored.stands(99));
         assert!(!stored.stands(100));
+    }
+
+    #[test]
+    fn content_is_retracted_by_what_is_not_older_than_its_event() {
+        let number = |n: i64| AttributeValue::N(n.to_string());
+        let stands = |event_time: Option<i64>, retracted_at: Option<i64>| {
+            let mut item = HashMap::from([
+                (content::EXPIRES_AT.to_owned(), number(100)),
+                (content::DATA.to_owned(), AttributeValue::M(HashMap::new())),
+            ]);
+            item.extend(event_time.map(|at| (content::EVENT_TIME.to_owned(), number(at))));
+            item.extend(retracted_at.map(|at| (content::RETRACTED_AT.to_owned(), number(at))));
+            stored(item).is_some()
+        };
+
+        assert!(stands(Some(50), None));
+        assert!(stands(Some(50), Some(49)));
+        assert!(!stands(Some(50), Some(50)));
+        assert!(!stands(Some(50), Some(51)));
+        assert!(stands(None, None));
+        assert!(!stands(None, Some(1)));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use campaign::known_events::KnownEvents;
 use currents::event_types;
 
+use crate::outcome::timing;
 use crate::{message, say};
 
 /// Checks every campaign of a folder; events that Currents does not have are let pass if
@@ -24,6 +25,9 @@ pub fn check(folder: &Path, unknown_events: bool) -> anyhow::Result<ExitCode> {
     for compiled in &campaigns {
         let config = &compiled.campaign.config;
         say(format_args!("{}: ok, on {}", compiled.campaign.name, config.trigger));
+        for line in timing(config) {
+            say(format_args!("  {line}"));
+        }
         if !compiled.required.is_empty() {
             let required: Vec<&str> = compiled.required.iter().map(String::as_str).collect();
             let whose =

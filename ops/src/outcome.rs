@@ -2,14 +2,16 @@
 //! uses, as if the events came one after another in the order of their times. Events that
 //! come together are one there, and the newest of them asks.
 
+mod course;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use campaign::{CompiledCampaign, Past};
+use campaign::config::wait;
+use campaign::{CompiledCampaign, Config, OverBudget, Past, Replace};
 use contract::metrics::Fate;
 use contract::user_record::UserRecord;
-use processor::deletion::DELETIONS;
-use processor::eligibility::{Action, Candidate, Rules, State, WrittenFor, decide};
+use course::Course;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -18,16 +20,28 @@ use time::format_description::well_known::Rfc3339;
 pub(crate) enum Outcome {
     /// The campaign does not look at events of this type.
     OtherType,
-    /// The condition is not met; what it saw.
+    /// It meets no condition of the campaign; for each that looks at its type why not, and
+    /// what it saw.
     NotMet(Vec<String>),
-    /// The condition cannot be evaluated; why, and what it saw.
-    NotEvaluated(String, Vec<String>),
+    /// It ends what waits, or takes content out of service.
+    TakesBack {
+        /// By `unless`.
+        ends: bool,
+        /// By `retract_when`.
+        retracts: bool,
+    },
     /// The prompt needs fields that it lacks.
     Lacks(Vec<String>),
     /// It deletes the user: content and history go.
     Deletes,
     /// It asks for content, which is written from this history.
     Asks(Vec<Past>),
+    /// An event of this id took its place before its time had come.
+    Superseded(String),
+    /// An event of this id ended it before its time had come.
+    Ended(String),
+    /// It got content, which an event of this id took out of service.
+    Retracted(String),
     /// It is remembered at most, for a reason that the processor counts.
     Skipped(Fate),
 }
@@ -39,6 +53,8 @@ pub(crate) struct Seen {
     pub(crate) event_type: String,
     pub(crate) time: i64,
     pub(crate) outcome: Outcome,
+    /// When it asks, in UNIX seconds, if that is later than the event.
+    pub(crate) asks_at: Option<i64>,
     /// Fields that are too large to be remembered whole.
     pub(crate) cut: u64,
 }
@@ -72,53 +88,38 @@ fn of_records(campaign: &Arc<CompiledCampaign>, own: &[&UserRecord]) -> Vec<Seen
         .flat_map(|record| record.events.iter().map(|event| (record.event_type.as_str(), event)))
         .collect();
     events.sort_by(|(_, a), (_, b)| (a.time, &a.id).cmp(&(b.time, &b.id)));
-    let rules = Rules::of(&campaign.campaign.config);
-    let mut state = State::default();
-    let seen = events.into_iter().map(|(event_type, event)| {
-        let (past, cut) = Past::of(event_type, event, &campaign.campaign.config.fields);
-        let seen = || campaign.condition.as_ref().map(|when| when.explain(event_type, event));
-        let is_of_type = campaign.campaign.config.trigger.event_types.contains(event_type);
-        let is_deletion = DELETIONS.contains(&event_type);
-        if is_deletion {
-            state = State { deleted_at: Some(event.time), ..State::default() };
-        }
-        let outcome = match campaign.is_triggered_by(event_type, event) {
-            _ if is_deletion => Outcome::Deletes,
-            _ if !is_of_type => Outcome::OtherType,
-            Ok(false) => Outcome::NotMet(seen().unwrap_or_default()),
-            Err(error) => Outcome::NotEvaluated(error.to_string(), seen().unwrap_or_default()),
-            Ok(true) => match campaign.lacks(&past).as_slice() {
-                [] => decided(past, &mut state, rules),
-                lacks => Outcome::Lacks(lacks.iter().map(|&field| field.to_owned()).collect()),
-            },
-        };
-        let (id, event_type) = (event.id.clone(), event_type.to_owned());
-        Seen { id, event_type, time: event.time, outcome, cut }
-    });
-    seen.collect()
+    let mut course = Course::of(campaign);
+    for (event_type, event) in events {
+        course.take(event_type, event);
+    }
+    course.end()
 }
 
-/// Decides about one event, and remembers what the table would.
-fn decided(past: Past, state: &mut State, rules: Rules) -> Outcome {
-    let candidates = [Candidate { event: past, redriven_at_ms: None }];
-    let decision = decide(&candidates, state, rules);
-    let [Candidate { event, .. }] = &candidates;
-    match decision.action {
-        Action::Generate { history, .. } => {
-            state.written_for = Some(WrittenFor {
-                event_id: event.id.clone(),
-                event_time: event.time,
-                oldest_event_time: history.first().map_or(event.time, |oldest| oldest.time),
-            });
-            state.history.clone_from(&history);
-            Outcome::Asks(history)
-        }
-        Action::Remember { history } => {
-            state.history = history;
-            Outcome::Skipped(decision.fates[0])
-        }
-        Action::Nothing => Outcome::Skipped(decision.fates[0]),
+/// What a campaign says of when it asks, and of what ends that, a line each.
+pub(crate) fn timing(config: &Config) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(after) = config.trigger.after {
+        let unless = config.trigger.unless.as_ref();
+        let unless = unless.map(|unless| format!(", unless {}", unless.text.trim()));
+        lines.push(format!(
+            "asks {} after the newest such event{}",
+            wait::written(after),
+            unless.unwrap_or_default()
+        ));
     }
+    if config.replace == Replace::Newest {
+        lines.push(format!(
+            "within cooldown_hours = {} the newest event waits, and gets its content then",
+            config.cooldown_hours
+        ));
+    }
+    if let Some(retract_when) = &config.retract_when {
+        lines.push(format!("takes older content out of service on {}", retract_when.text.trim()));
+    }
+    if config.over_budget == OverBudget::Wait {
+        lines.push("what is over the budget of the day waits for the next".to_owned());
+    }
+    lines
 }
 
 impl Seen {
@@ -127,13 +128,24 @@ impl Seen {
         let config = &campaign.campaign.config;
         match &self.outcome {
             Outcome::OtherType => "is of a type that the campaign does not look at".to_owned(),
-            Outcome::NotMet(seen) => format!("does not meet the condition: {}", seen.join("; ")),
-            Outcome::NotEvaluated(why, seen) => format!("{why}: {}", seen.join("; ")),
+            Outcome::NotMet(why) => why.join("; "),
+            Outcome::TakesBack { ends, retracts } => match (ends, retracts) {
+                (true, true) => "ends what waits and retracts what is older (unless, retract_when)",
+                (true, false) => "ends what waits (unless)",
+                (false, _) => "retracts what is older (retract_when)",
+            }
+            .to_owned(),
             Outcome::Lacks(fields) => {
                 format!("is skipped, as the prompt needs what it lacks: {}", fields.join(", "))
             }
             Outcome::Deletes => "deletes the user: content and history go".to_owned(),
-            Outcome::Asks(_) => "asks for content".to_owned(),
+            Outcome::Asks(_) => match self.asks_at {
+                Some(at) => format!("asks for content at {}", moment(at)),
+                None => "asks for content".to_owned(),
+            },
+            Outcome::Superseded(by) => format!("waits until {by} takes its place"),
+            Outcome::Ended(by) => format!("asks for nothing, as {by} ends it"),
+            Outcome::Retracted(by) => format!("gets content, until {by} retracts it"),
             Outcome::Skipped(Fate::Cooldown) => format!(
                 "is remembered only, within cooldown_hours = {} after the event before that asked",
                 config.cooldown_hours

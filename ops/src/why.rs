@@ -9,7 +9,7 @@ use anyhow::bail;
 use campaign::{Campaign, wanted_fields};
 
 use crate::arguments::Why;
-use crate::outcome::{self, Outcome, Seen};
+use crate::outcome::{self, Outcome, Seen, timing};
 use crate::preview::{asking, events, similar_user};
 use crate::say;
 
@@ -33,6 +33,9 @@ pub fn why(arguments: &Why) -> anyhow::Result<ExitCode> {
         let seen = outcome::of_user(campaign, &records, &arguments.user);
         let Campaign { name, config, .. } = &campaign.campaign;
         say(format_args!("{name}, on {}", config.trigger));
+        for line in timing(config) {
+            say(format_args!("  {line}"));
+        }
         for event in &seen {
             say(format_args!("  {}: {}", event.named(), event.reason(campaign)));
         }
@@ -40,8 +43,17 @@ pub fn why(arguments: &Why) -> anyhow::Result<ExitCode> {
             Some((event, _)) => format!("  -> content, written for {}", event.id),
             None => "  -> no content: the user gets the fallback content".to_owned(),
         });
-        let many = |event: &&Seen| matches!(event.outcome, Outcome::Asks(_) | Outcome::Skipped(_));
-        if seen.iter().filter(many).count() > 1 {
+        let triggers = |event: &&Seen| {
+            matches!(
+                event.outcome,
+                Outcome::Asks(_)
+                    | Outcome::Superseded(_)
+                    | Outcome::Ended(_)
+                    | Outcome::Retracted(_)
+                    | Outcome::Skipped(_)
+            )
+        };
+        if seen.iter().filter(triggers).count() > 1 {
             say(TOGETHER);
         }
     }

@@ -42,9 +42,6 @@ pub trait AskQueue: Debug + Send + Sync {
 
     /// Removes up to [`MAX_MESSAGES`] messages that were taken.
     async fn delete(&self, queue: &Queue, receipts: &[String]) -> Result<(), QueueError>;
-
-    /// Lets others see up to [`MAX_MESSAGES`] messages again that were taken.
-    async fn put_back(&self, queue: &Queue, receipts: &[String]) -> Result<(), QueueError>;
 }
 
 /// One message that was taken.

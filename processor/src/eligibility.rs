@@ -340,7 +340,10 @@ pub fn survives(state: &State, deleted_at: i64) -> bool {
 mod tests {
     use super::*;
 
-    const RULES: Rules = Rules { history: 3, cooldown_secs: 0 };
+    const RULES: Rules = Rules { history: 3, cooldown_secs: 0, replaces: false, after_secs: 0 };
+
+    /// Now, in UNIX seconds: long after what the tests tell of.
+    const NOW: i64 = 1_000_000;
 
     fn past(time: i64, id: &str) -> Past {
         let fields = serde_json::Map::new();
@@ -348,8 +351,11 @@ mod tests {
     }
 
     fn candidates(events: &[(i64, &str)]) -> Vec<Candidate> {
-        let candidate =
-            |(time, id): &(i64, &str)| Candidate { event: past(*time, id), redriven_at_ms: None };
+        let candidate = |(time, id): &(i64, &str)| Candidate {
+            event: past(*time, id),
+            role: Role::TRIGGER,
+            redriven_at_ms: None,
+        };
         events.iter().map(candidate).collect()
     }
 
@@ -360,33 +366,53 @@ mod tests {
                 event_id: event.1.to_owned(),
                 event_time: event.0,
                 oldest_event_time: event.0,
+                generated_at: 0,
             }),
-            history: history.iter().map(|(time, id)| past(*time, id)).collect(),
-            deleted_at: None,
-            is_foreign: false,
+            memory: Memory {
+                history: history.iter().map(|(time, id)| past(*time, id)).collect(),
+                ..Memory::default()
+            },
+            ..State::default()
         }
     }
 
-    fn ids(action: &Action) -> String {
-        match action {
+    fn ids(decision: &Decision) -> String {
+        let of = |memory: &Memory| -> String {
+            memory.history.iter().map(|past| past.id.as_str()).collect()
+        };
+        match &decision.action {
             Action::Nothing => "nothing".to_owned(),
-            Action::Remember { history } => {
-                format!(
-                    "remember {}",
-                    history.iter().map(|past| past.id.as_str()).collect::<String>()
-                )
+            Action::Remember(memory) => format!("remember {}", of(memory)),
+            Action::Park(Parking { memory, not_before_ms, is_announced }) => {
+                let sent = if *is_announced { "known" } else { "sent" };
+                format!("park {} {not_before_ms} {sent}", of(memory))
             }
-            Action::Generate { trigger, history } => format!(
-                "generate {trigger} {}",
-                history.iter().map(|past| past.id.as_str()).collect::<String>()
-            ),
+            Action::Generate(memory) => format!("generate {} {}", decision.trigger, of(memory)),
         }
+    }
+
+    fn decided_at(
+        now: i64,
+        candidates: &[Candidate],
+        state: &State,
+        rules: Rules,
+    ) -> (Vec<Fate>, String) {
+        let decision = decide(candidates, state, rules, now);
+        let ids = ids(&decision);
+        (decision.fates, ids)
     }
 
     fn decided(events: &[(i64, &str)], state: &State, rules: Rules) -> (Vec<Fate>, String) {
-        let decision = decide(&candidates(events), state, rules);
-        (decision.fates, ids(&decision.action))
+        decided_at(NOW, &candidates(events), state, rules)
     }
+
+    fn note(time: i64, role: Role) -> Candidate {
+        Candidate { event: past(time, "note"), role, redriven_at_ms: None }
+    }
+
+    const ENDS: Role = Role { triggers: false, ends: true, retracts: false };
+    const RETRACTS: Role = Role { triggers: false, ends: false, retracts: true };
+    const AFTER: Rules = Rules { after_secs: 100, ..RULES };
 
     #[test]
     fn the_newest_event_asks_for_content_and_the_others_are_its_context() {
@@ -458,11 +484,12 @@ mod tests {
     #[test]
     fn an_event_that_was_given_up_can_be_sent_again_until_it_has_content() {
         let mut given_up = stored((1, "a"), &[(1, "a"), (2, "b")]);
-        let again = [Candidate { event: past(2, "b"), redriven_at_ms: Some(1) }];
+        let mut again = candidates(&[(2, "b")]);
+        again[0].redriven_at_ms = Some(1);
 
-        assert_eq!(ids(&decide(&again, &given_up, RULES).action), "generate 0 ab");
+        assert_eq!(decided_at(NOW, &again, &given_up, RULES).1, "generate 0 ab");
         given_up.written_for = stored((2, "b"), &[]).written_for;
-        assert_eq!(decide(&again, &given_up, RULES).fates, [Fate::Duplicate]);
+        assert_eq!(decided_at(NOW, &again, &given_up, RULES).0, [Fate::Duplicate]);
     }
 
     #[test]
@@ -471,8 +498,92 @@ mod tests {
 
         assert!(survives(&state, 3));
         assert!(!survives(&state, 4));
-        state.history.clear();
+        state.memory.history.clear();
         assert!(survives(&state, 4));
         assert!(!survives(&state, 5));
+    }
+
+    #[test]
+    fn a_campaign_that_asks_later_parks_an_ask_that_is_due_after_the_event() {
+        let none = State::default();
+
+        assert_eq!(
+            decided_at(50, &candidates(&[(1, "a"), (40, "b")]), &none, AFTER),
+            (vec![Fate::Coalesced, Fate::Parked], "park ab 140000 sent".into())
+        );
+        let late = decided_at(140, &candidates(&[(40, "b")]), &none, AFTER);
+        assert_eq!(late, (vec![Fate::Stored], "generate 0 b".into()), "its time is over");
+    }
+
+    #[test]
+    fn an_ask_that_waits_looks_at_what_is_newer_by_itself() {
+        let mut waiting = State { parked_until_ms: Some(140_000), ..State::default() };
+        waiting.memory.history = vec![past(40, "b")];
+
+        let newer = decided_at(60, &candidates(&[(60, "c")]), &waiting, AFTER);
+        assert_eq!(newer, (vec![Fate::Parked], "park bc 160000 known".into()));
+        let overdue = decided_at(141, &candidates(&[(141, "c")]), &waiting, AFTER);
+        assert_eq!(overdue.1, "park bc 241000 sent", "it may be over");
+    }
+
+    #[test]
+    fn a_repeat_of_what_waits_sends_its_ask_again_and_one_of_what_is_over_does_not() {
+        let mut waiting = State { parked_until_ms: Some(140_000), ..State::default() };
+        waiting.memory.history = vec![past(40, "b")];
+
+        let repeat = decided_at(60, &candidates(&[(40, "b")]), &waiting, AFTER);
+        assert_eq!(repeat, (vec![Fate::Parked], "park b 140000 sent".into()));
+        waiting.parked_until_ms = None;
+        let over = decided_at(60, &candidates(&[(40, "b")]), &waiting, AFTER);
+        assert_eq!(over, (vec![Fate::Duplicate], "nothing".into()));
+    }
+
+    #[test]
+    fn what_the_user_did_since_ends_what_waits_and_what_they_did_before_does_not() {
+        let state = |unless_at| {
+            let memory = Memory { unless_at, ..Memory::default() };
+            State { memory, ..State::default() }
+        };
+        let cart = candidates(&[(40, "b")]);
+
+        let (fates, action) = decided_at(50, &cart, &state(Some(41)), AFTER);
+        assert_eq!((fates, action.as_str()), (vec![Fate::Unless], "remember b"));
+        assert_eq!(decided_at(50, &cart, &state(Some(39)), AFTER).0, [Fate::Parked]);
+        let both = [cart[0].clone(), note(45, ENDS)];
+        assert_eq!(decided_at(50, &both, &state(None), AFTER).0, [Fate::Unless, Fate::Noted]);
+    }
+
+    #[test]
+    fn a_note_is_taken_once_and_in_any_order() {
+        let notes = [note(7, ENDS), note(5, RETRACTS), note(9, ENDS)];
+
+        let decision = decide(&notes, &State::default(), AFTER, NOW);
+        let Action::Remember(memory) = decision.action else { panic!("is remembered") };
+        assert_eq!((memory.unless_at, memory.retracted_at), (Some(9), Some(5)));
+        let state = State { memory, ..State::default() };
+        assert_eq!(decided_at(NOW, &notes, &state, AFTER).1, "nothing");
+        let deleted = State { deleted_at: Some(9), ..State::default() };
+        assert_eq!(decided_at(NOW, &notes, &deleted, AFTER).0, [Fate::Deleted; 3]);
+        assert!(!survives(&state, 5) && survives(&state, 4));
+    }
+
+    #[test]
+    fn content_for_what_was_retracted_is_not_written() {
+        let memory = Memory { retracted_at: Some(50), ..Memory::default() };
+        let state = State { memory, ..State::default() };
+
+        assert_eq!(decided(&[(50, "a")], &state, RULES).0, [Fate::Unless]);
+        assert_eq!(decided(&[(51, "a")], &state, RULES).0, [Fate::Stored]);
+    }
+
+    #[test]
+    fn the_newest_of_a_cooldown_waits_for_its_end_where_it_replaces_the_first() {
+        let state = stored((100, "a"), &[(100, "a")]);
+        let rules = Rules { cooldown_secs: 60, replaces: true, ..RULES };
+
+        let within = decided_at(140, &candidates(&[(130, "b")]), &state, rules);
+        assert_eq!(within, (vec![Fate::Parked], "park ab 160000 sent".into()));
+        let later = decided_at(160, &candidates(&[(130, "b")]), &state, rules);
+        assert_eq!(later.0, [Fate::Stored]);
     }
 }

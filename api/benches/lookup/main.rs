@@ -146,9 +146,11 @@ async fn lookups(embedded: &Embedded, root: &Path) -> Value {
             .table_name(TABLE)
             .key(content::USER_ID, AttributeValue::S(user(n % USERS)))
             .key(content::ITEM, AttributeValue::S(content::item_key(CAMPAIGN)))
-            .projection_expression("#data, #expires_at")
+            .projection_expression("#data, #expires_at, #event_time, #retracted_at")
             .expression_attribute_names("#data", content::DATA)
-            .expression_attribute_names("#expires_at", content::EXPIRES_AT);
+            .expression_attribute_names("#expires_at", content::EXPIRES_AT)
+            .expression_attribute_names("#event_time", content::EVENT_TIME)
+            .expression_attribute_names("#retracted_at", content::RETRACTED_AT);
         assert!(item.send().await.expect("is read").item.is_some());
     };
     Side::new().turn(0, handler).await;

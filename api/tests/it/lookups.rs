@@ -77,6 +77,42 @@ async fn expired_content_counts_as_none_whether_one_or_several_are_asked_for() {
 }
 
 #[tokio::test]
+async fn retracted_content_counts_as_none_whether_one_or_several_are_asked_for() {
+    let world = World::start().await;
+    world.store("u", CAMPAIGN, "Your cart", LATER).await;
+    world.retract("u", CAMPAIGN, (1_000, 1_001)).await;
+    world.store("u", OTHER_CAMPAIGN, "Newer cart", LATER).await;
+    world.retract("u", OTHER_CAMPAIGN, (1_002, 1_001)).await;
+    let api = world.api();
+
+    let (one, counts) = get("user_id=u&campaign=new-episode").counted(&api).await;
+    let (_, both) = get(BOTH).json(&api).await;
+
+    let nobody = get("user_id=nobody&campaign=new-episode").send(&api).await;
+    assert_eq!(one.body().replace("\"u\"", "\"nobody\""), *nobody.body());
+    assert_eq!(counts.get(metrics::FALLBACKS_SERVED), 1);
+    assert_eq!(counts.get(metrics::CONTENTS_SERVED), 0);
+    assert_eq!(both["Items"]["new-episode"]["source"]["S"], "fallback");
+    assert_eq!(both["Items"]["offer"]["data"]["M"]["heading"]["S"], "Newer cart");
+}
+
+#[tokio::test]
+async fn retracted_content_is_not_kept_and_what_is_written_after_it_shows_at_once() {
+    let world = World::start().await;
+    world.store("u", CAMPAIGN, "Your cart", LATER).await;
+    world.retract("u", CAMPAIGN, (1_000, 1_001)).await;
+    let api = api_over(&world.config, gate(), Cache::new(3_600), UnknownUser::NotFound);
+    let ask = get("user_id=u&campaign=new-episode");
+    let refused = ask.send(&api).await;
+    assert_eq!(refused.status(), 404);
+    assert!(refused.body().contains("no_content"), "{}", refused.body());
+
+    world.retract("u", CAMPAIGN, (1_002, 1_001)).await;
+
+    assert!(ask.send(&api).await.body().contains("Your cart"));
+}
+
+#[tokio::test]
 async fn a_user_without_content_gets_404_if_that_is_set() {
     let world = World::start().await;
     world.store("u", CAMPAIGN, "Hello", LATER).await;

@@ -81,6 +81,28 @@ impl World {
             .expect("is stored");
     }
 
+    /// Says what stored content was written for, and what retracted it since; both in UNIX
+    /// seconds.
+    pub(crate) async fn retract(&self, user_id: &str, campaign: &str, times: (i64, i64)) {
+        let (event_time, retracted_at) = times;
+        self.client
+            .update_item()
+            .table_name(TABLE)
+            .key(content::USER_ID, AttributeValue::S(user_id.to_owned()))
+            .key(content::ITEM, AttributeValue::S(content::item_key(campaign)))
+            .update_expression("SET #event_time = :event_time, #retracted_at = :retracted_at")
+            .expression_attribute_names("#event_time", content::EVENT_TIME)
+            .expression_attribute_names("#retracted_at", content::RETRACTED_AT)
+            .expression_attribute_values(":event_time", AttributeValue::N(event_time.to_string()))
+            .expression_attribute_values(
+                ":retracted_at",
+                AttributeValue::N(retracted_at.to_string()),
+            )
+            .send()
+            .await
+            .expect("is updated");
+    }
+
     /// Removes content.
     pub(crate) async fn remove(&self, user_id: &str, campaign: &str) {
         self.client

@@ -275,9 +275,13 @@ fn a_condition_tells_the_fields_that_it_looks_at_however_it_is_written() {
 
 #[test]
 fn an_event_of_a_type_that_is_not_named_is_passed_over_whatever_its_fields_are() {
-    let text = "event.type == 'users.behaviors.Purchase' && event.price > 20";
     // Otherwise each would be counted as one that the condition could not be evaluated for.
-    assert_eq!(holds(text, json!({ "price": "20" })).ok(), Some(false));
+    for text in [
+        "event.price > 20 && event.type == 'users.behaviors.Purchase'",
+        "event.price > 20 ? event.type == 'a.B' : event.type == 'a.C'",
+    ] {
+        assert_eq!(holds(text, json!({ "price": "20" })).ok(), Some(false), "{text}");
+    }
     let text = "event.type in ['users.custom'] && event.price > 20";
     assert!(holds(text, json!({ "price": "20" })).is_err());
     assert_eq!(holds(text, json!({ "price": 21 })).ok(), Some(true));

@@ -83,6 +83,9 @@ pub(super) fn tell(
         history.len(),
         campaign.campaign.config.history
     ));
+    for line in outcome::timing(&campaign.campaign.config) {
+        say(line);
+    }
     let told = |event: &&Seen| {
         event.cut > 0 || !matches!(event.outcome, Outcome::Asks(_) | Outcome::OtherType)
     };

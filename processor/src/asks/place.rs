@@ -34,17 +34,8 @@ mod tests {
         let model_id = campaigns[0].campaign.config.model_id.clone();
         let ready = Queue::Ready { model_id, class: Class::Normal };
         let at = |reason, not_before_ms| {
-            let ask = Ask {
-                v: contract::ask::VERSION,
-                user_id: "u".to_owned(),
-                campaign: "plain".to_owned(),
-                reason,
-                first_seen_ms: 0,
-                attempts: 0,
-                not_before_ms,
-                regenerate_before_ms: 0,
-                retry_given_up_before_ms: 0,
-            };
+            let body = include_str!("../../../contract/golden/ask.json");
+            let ask = Ask { reason, not_before_ms, ..Ask::decode(body).expect("is one") };
             place(&ask, &campaigns[0], 1_000)
         };
         let secs = Duration::from_secs;

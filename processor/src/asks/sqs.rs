@@ -5,8 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{
-    ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry,
-    MessageSystemAttributeName, SendMessageBatchRequestEntry,
+    DeleteMessageBatchRequestEntry, MessageSystemAttributeName, SendMessageBatchRequestEntry,
 };
 use contract::ask::{Ask, MAX_DELAY, Queue, QueueUrls};
 use program::aws::CallError;
@@ -98,22 +97,6 @@ impl AskQueue for Sqs {
         let deleted = batch.send().await;
         // One that stays is taken up again, and found to be over.
         deleted.map(drop).map_err(|error| QueueError { attempted, cause: (&error).into() })
-    }
-
-    async fn put_back(&self, queue: &Queue, receipts: &[String]) -> Result<(), QueueError> {
-        let attempted = "asks were not put back";
-        let url = self.url(queue, attempted)?;
-        let mut batch = self.client.change_message_visibility_batch().queue_url(url);
-        for (place, receipt) in receipts.iter().enumerate() {
-            let entry = ChangeMessageVisibilityBatchRequestEntry::builder()
-                .id(place.to_string())
-                .receipt_handle(receipt)
-                .visibility_timeout(0);
-            batch = batch.entries(entry.build().map_err(not_built(attempted))?);
-        }
-        let put = batch.send().await;
-        // One that is not put back shows itself when its time is over.
-        put.map(drop).map_err(|error| QueueError { attempted, cause: (&error).into() })
     }
 }
 

@@ -11,12 +11,15 @@
 //!                                        +------(waits for another time)-----+
 //! ```
 //!
+//! What cannot be answered now goes back as a message of its own, so that only an ask whose
+//! worker died has been delivered before.
+//!
 //! - `hands` — what is in hand, and how much may be.
 
 mod hands;
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use campaign::CompiledCampaign;
@@ -75,7 +78,7 @@ pub(crate) struct Worker<'p> {
 }
 
 /// What is counted beside the stages.
-type Tally = std::sync::Mutex<Counts>;
+type Tally = Mutex<Counts>;
 
 impl<'p> Worker<'p> {
     /// Works for these campaigns; asks at most so many `questions` at a time.
@@ -124,7 +127,7 @@ impl<'p> Worker<'p> {
             self.move_all(&tally, deadline),
         );
         report.counts.merge(&answering);
-        report.counts.merge(&tally.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner));
+        report.counts.merge(&tally.into_inner().unwrap_or_else(PoisonError::into_inner));
         report
     }
 
@@ -228,15 +231,15 @@ impl<'p> Worker<'p> {
                 let input = Input::AskMessage { body: body.clone() };
                 let letter = DeadLetter::new("poison_ask", detail, input);
                 if self.bury(&body, letter, tally).await {
-                    count(tally, metrics::POISON_ASKS);
+                    count(tally, metrics::POISON_ASKS, 1);
                     self.remove(queue, receipt).await;
                 }
                 return None;
             }
         };
         let over = |fate: AskFate| {
-            count(tally, metrics::ASKS_RECEIVED);
-            count(tally, fate.metric());
+            count(tally, metrics::ASKS_RECEIVED, 1);
+            count(tally, fate.metric(), 1);
         };
         let Some(campaign) = self.campaigns.get(ask.campaign.as_str()) else {
             over(AskFate::Incomplete);
@@ -255,14 +258,15 @@ impl<'p> Worker<'p> {
         }
         let now_ms = self.tools.writer.reader.clock.now_ms();
         if ask.reason != Reason::DayQuota && ask.not_before_ms > now_ms + EARLY_MS {
-            let asks = vec![(ask, receipt)];
-            self.pass_on(queue, asks, tally).await;
+            let moved = self.send_anew(queue, vec![(ask, receipt)]).await;
+            count(tally, metrics::ASKS_MOVED, moved);
             return None;
         }
         let key = Key { user_id: ask.user_id.clone(), campaign: ask.campaign.clone() };
         let class = Class::of(campaign.campaign.config.priority);
         let model_id = campaign.campaign.config.model_id.clone();
-        let id = hands.take(InHand { queue: queue.clone(), receipt, model_id, class });
+        let queue = queue.clone();
+        let id = hands.take(InHand { ask: ask.clone(), queue, receipt, model_id, class });
         Some(Turn { id, campaign: Arc::clone(campaign), key, wanted: Wanted::Ask(ask) })
     }
 
@@ -270,7 +274,7 @@ impl<'p> Worker<'p> {
         let name = format!("ask#{}", contract::digest::hex(body));
         let mut counts = Counts::default();
         let is_buried = self.tools.writer.letters.bury_once(&name, &letter, &mut counts).await;
-        tally.lock().unwrap_or_else(std::sync::PoisonError::into_inner).merge(&counts);
+        tally.lock().unwrap_or_else(PoisonError::into_inner).merge(&counts);
         is_buried
     }
 
@@ -283,23 +287,30 @@ impl<'p> Worker<'p> {
     async fn settle(&self, mut endings: mpsc::UnboundedReceiver<(usize, AskFate)>, hands: &Hands) {
         let mut some = Vec::new();
         while endings.recv_many(&mut some, self.window).await > 0 {
-            let mut by_queue: HashMap<(Queue, bool), Vec<String>> = HashMap::new();
+            let mut over: HashMap<Queue, Vec<String>> = HashMap::new();
+            let mut returned: HashMap<Queue, Vec<(Ask, String)>> = HashMap::new();
             for (id, fate) in some.drain(..) {
-                let Some(InHand { queue, receipt, .. }) = hands.let_go(id) else { continue };
-                let is_returned = fate == AskFate::Returned;
-                by_queue.entry((queue, is_returned)).or_default().push(receipt);
+                let Some(InHand { ask, queue, receipt, .. }) = hands.let_go(id) else { continue };
+                match fate {
+                    AskFate::Returned => returned.entry(queue).or_default().push((ask, receipt)),
+                    _ => over.entry(queue).or_default().push(receipt),
+                }
             }
-            let requests = by_queue.iter().flat_map(|((queue, is_returned), receipts)| {
-                receipts.chunks(MAX_MESSAGES).map(move |some| (queue, *is_returned, some))
+            let removing = over.iter().flat_map(|(queue, receipts)| {
+                let some = receipts.chunks(MAX_MESSAGES);
+                some.map(async move |receipts| told(self.queue.delete(queue, receipts).await))
             });
-            let requests = requests.map(async |(queue, is_returned, receipts)| {
-                let done = match is_returned {
-                    true => self.queue.put_back(queue, receipts).await,
-                    false => self.queue.delete(queue, receipts).await,
-                };
-                told(done);
+            let returning = returned.into_iter().flat_map(|(queue, mut asks)| {
+                let mut requests = Vec::new();
+                while !asks.is_empty() {
+                    let some = asks.split_off(asks.len().saturating_sub(MAX_MESSAGES));
+                    requests.push((queue.clone(), some));
+                }
+                requests
             });
-            join_all(requests).await;
+            let returning =
+                returning.map(async |(queue, asks)| self.send_anew(&queue, asks).await);
+            tokio::join!(join_all(removing), join_all(returning));
         }
     }
 
@@ -327,7 +338,8 @@ impl<'p> Worker<'p> {
                         _ => rest.push(delivery),
                     }
                 }
-                self.pass_on(&Queue::Later, asks, tally).await;
+                let moved = self.send_anew(&Queue::Later, asks).await;
+                count(tally, metrics::ASKS_MOVED, moved);
                 let hands = Hands::new(0);
                 for delivery in rest {
                     self.admit(delivery, &Queue::Later, (&hands, tally)).await;
@@ -337,8 +349,10 @@ impl<'p> Worker<'p> {
         join_all(movers).await;
     }
 
-    /// Puts asks where they belong now, and then removes them from where they were.
-    async fn pass_on(&self, from: &Queue, asks: Vec<(Ask, String)>, tally: &Tally) {
+    /// Sends asks to where they belong now, and then removes them from where they were; tells
+    /// how many.
+    async fn send_anew(&self, from: &Queue, asks: Vec<(Ask, String)>) -> u64 {
+        let mut moved = 0;
         let now_ms = self.tools.writer.reader.clock.now_ms();
         let mut by_queue: HashMap<Queue, Vec<(Ask, Duration, String)>> = HashMap::new();
         for (ask, receipt) in asks {
@@ -359,18 +373,15 @@ impl<'p> Worker<'p> {
             let receipts = asks.into_iter().enumerate();
             let receipts = receipts.filter(|(place, _)| !refused.contains(place));
             let receipts: Vec<String> = receipts.map(|(_, (_, _, receipt))| receipt).collect();
-            let moved = receipts.len() as u64;
-            tally
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner)
-                .add(metrics::ASKS_MOVED, moved);
+            moved += receipts.len() as u64;
             told(self.queue.delete(from, &receipts).await);
         }
+        moved
     }
 }
 
-fn count(tally: &Tally, name: &'static str) {
-    tally.lock().unwrap_or_else(std::sync::PoisonError::into_inner).add(name, 1);
+fn count(tally: &Tally, name: &'static str, n: u64) {
+    tally.lock().unwrap_or_else(PoisonError::into_inner).add(name, n);
 }
 
 /// What a queue did not do, it shows again: one more of an ask finds that it is over.

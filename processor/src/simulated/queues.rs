@@ -141,17 +141,4 @@ impl AskQueue for Queues {
         }
         Ok(())
     }
-
-    async fn put_back(&self, queue: &Queue, receipts: &[String]) -> Result<(), QueueError> {
-        let mut state = self.state();
-        state.counted.requests += 1;
-        let Some(messages) = state.queues.get_mut(queue) else { return Ok(()) };
-        for receipt in receipts {
-            let Ok(number) = receipt.parse() else { continue };
-            if let Some(message) = messages.remove(number) {
-                messages.put(number, Instant::now(), message);
-            }
-        }
-        Ok(())
-    }
 }

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use campaign::Budget;
 use contract::metrics::{self, Fate};
-use processor::answers::{MAX_FAILED_CALLS, MAX_FAILED_CALLS_WITHOUT_ANSWERS};
-use processor::handler::Report;
+use contract::ask::Reason;
+use contract::metrics::AskFate;
+use processor::answers::MAX_FAILED_CALLS;
 use processor::model::{ModelError, Refusal};
 use serde_json::{Value, json};
 
@@ -13,88 +14,81 @@ use crate::answers::{bought, slow_only};
 use crate::world::model::{BROKEN, ENDLESS, GARBLED};
 use crate::world::{World, event, user_record};
 
-/// Most deliveries of a test; far more than any prompt may take.
-const MAX_DELIVERIES: usize = 40;
+/// Deliveries of a test; far more than any prompt may take.
+const DELIVERIES: usize = 40;
 
-/// Delivers until nothing goes back, as Kinesis does.
-async fn deliver_until_done(world: &World, records: &[Vec<u8>]) -> Vec<Report> {
-    let mut reports = Vec::new();
-    for _ in 0..MAX_DELIVERIES {
-        let report = world.deliver(records).await;
-        let is_done = report.response.batch_item_failures.is_empty();
-        reports.push(report);
-        if is_done {
-            return reports;
-        }
-    }
-    panic!("something goes back for ever: {:?}", reports.last());
-}
+/// Longest that an ask may wait in these tests.
+const HOUR: Duration = Duration::from_secs(3_600);
 
 fn calls(world: &World) -> u32 {
     u32::try_from(*world.model.calls.lock().expect("whole")).expect("are few")
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_prompt_that_always_fails_ends_soon_and_harms_nobody_else() {
-    let world = slow_only(|_| {});
-    let mut records: Vec<Vec<u8>> =
-        (0..20).map(|n| bought(n, &format!("e{n}"), 1_000, &format!("show {n}"))).collect();
-    records.push(bought(99, "e99", 1_000, BROKEN));
-
-    let reports = deliver_until_done(&world, &records).await;
-
-    assert_eq!(reports[0].counts.get(Fate::Stored.metric()), 20, "others wait for nobody");
-    assert_eq!(reports.last().map(|last| last.counts.get(Fate::DeadLettered.metric())), Some(1));
-    let letters = world.letters();
-    assert_eq!(letters.len(), 1);
-    assert_eq!(letters[0].reason, "model_failed");
-    assert!(letters[0].detail.contains("ModelErrorException"), "{}", letters[0].detail);
-    assert!(calls(&world) <= 20 + MAX_FAILED_CALLS_WITHOUT_ANSWERS, "{}", calls(&world));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_prompt_that_fails_beside_others_that_are_answered_is_given_up_sooner() {
+async fn a_prompt_that_fails_beside_others_that_are_answered_is_given_up_and_harms_nobody() {
     let world = slow_only(|_| {});
     let instance = world.instance(&crate::world::gate::Gate::open(), 1);
-    let mut delivered = 0;
-    for n in 0..MAX_DELIVERIES {
+    let mut asked = 0;
+    for n in 0..DELIVERIES {
         let records = [
             bought(n, &format!("e{n}"), 1_000, &format!("show {n}")),
             bought(99, "e99", 1_000, BROKEN),
         ];
         let delivery = crate::world::delivery(records.iter().enumerate());
         let report = instance.handle(delivery, world.deadline()).await;
-        delivered += 1;
-        if report.response.batch_item_failures.is_empty() {
+        assert_eq!(report.counts.get(Fate::Stored.metric()), 1, "others wait for nobody");
+        asked += 1;
+        instance.work(world.deadline()).await;
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        if !world.letters().is_empty() {
             break;
         }
     }
 
-    assert_eq!(calls(&world) - delivered, MAX_FAILED_CALLS);
-    assert_eq!(world.letters().len(), 1);
+    let letters = world.letters();
+    assert_eq!(letters.len(), 1);
+    assert_eq!(letters[0].reason, "model_failed");
+    assert!(letters[0].detail.contains("ModelErrorException"), "{}", letters[0].detail);
+    assert_eq!(calls(&world) - asked, MAX_FAILED_CALLS);
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_nobody_is_answered_a_prompt_is_tried_for_minutes() {
+async fn while_nobody_is_answered_a_prompt_waits_and_is_not_blamed() {
     let world = slow_only(|_| {});
+    world.model.fail((0..40).map(|_| ModelError::Failed("503".to_owned())));
     let began = tokio::time::Instant::now();
 
-    deliver_until_done(&world, &[bought(1, "e", 1_000, BROKEN)]).await;
+    let report = world.deliver(&[bought(1, "e", 1_000, "a")]).await;
+    let counts = world.settle(6 * HOUR).await;
 
-    assert_eq!(calls(&world), MAX_FAILED_CALLS_WITHOUT_ANSWERS);
-    let minutes = began.elapsed().as_secs() / 60;
-    assert!((2..8).contains(&minutes), "{:?}", began.elapsed());
+    assert_eq!(report.counts.get(Fate::Parked.metric()), 1);
+    assert!(report.response.batch_item_failures.is_empty(), "nothing goes back");
+    assert_eq!(counts.get(AskFate::Stored.metric()), 1);
+    assert!(world.letters().is_empty(), "{:?}", world.letters());
+    assert_eq!(calls(&world), 41);
+    assert!(began.elapsed() > HOUR, "it is not tried without end: {:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_prompt_that_nobody_ever_answers_is_given_up_after_a_day() {
+    let world = slow_only(|_| {});
+
+    world.deliver(&[bought(1, "e", 1_000, BROKEN)]).await;
+    let counts = world.settle(48 * HOUR).await;
+
+    assert_eq!(counts.get(AskFate::DeadLettered.metric()), 1);
+    assert_eq!(world.letters()[0].reason, "model_unavailable");
+    assert!(calls(&world) <= 2 * 102, "{}", calls(&world));
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_cannot_be_read_is_charged_asked_for_once_more_and_given_up() {
     let world = slow_only(|config| config.budget = Some(Budget::Tokens(100_000)));
 
-    let reports = deliver_until_done(&world, &[bought(1, "e", 1_000, GARBLED)]).await;
+    let report = world.deliver(&[bought(1, "e", 1_000, GARBLED)]).await;
 
-    assert_eq!(reports.len(), 1);
     assert_eq!(calls(&world), 2);
-    assert_eq!(reports[0].counts.get(metrics::CALLS_FAILED), 2);
+    assert_eq!(report.counts.get(metrics::CALLS_FAILED), 2);
     let letters = world.letters();
     assert_eq!(letters[0].reason, "answer_unreadable");
     assert!(letters[0].detail.contains("text/html"), "{}", letters[0].detail);
@@ -108,10 +102,9 @@ async fn answers_that_come_too_late_are_paid_for_three_times_at_most() {
     // So that others are answered.
     let records = [bought(1, "e", 1_000, ENDLESS), bought(2, "f", 1_000, "a")];
     let instance = world.instance(&crate::world::gate::Gate::open(), 1);
-    for _ in 0..MAX_DELIVERIES {
-        let delivery = crate::world::delivery(records.iter().enumerate());
-        instance.handle(delivery, world.deadline()).await;
-    }
+    let delivery = crate::world::delivery(records.iter().enumerate());
+    instance.handle(delivery, world.deadline()).await;
+    world.settle(6 * HOUR).await;
 
     assert_eq!(calls(&world), 1 + 3);
     let letters = world.letters();
@@ -125,7 +118,7 @@ async fn calls_that_nobody_came_back_from_count_too() {
     let world = slow_only(|_| {});
     world.model.take(Duration::from_secs(3_600));
     let record = bought(1, "e", 1_000, "a");
-    for n in 0..MAX_FAILED_CALLS_WITHOUT_ANSWERS {
+    for n in 0..MAX_FAILED_CALLS {
         let instance = world.instance(&crate::world::gate::Gate::open(), u64::from(n));
         let delivery = crate::world::delivery(std::iter::once((0, &record)));
         let handled = instance.handle(delivery, world.deadline());
@@ -154,17 +147,25 @@ async fn no_further_call_begins_that_the_budget_does_not_allow() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_denied_campaign_asks_does_not_wait_again_and_again() {
+async fn a_campaign_that_is_denied_its_model_waits_until_it_is_not_and_loses_nothing() {
     let world = slow_only(|_| {});
-    world.model.fail((0..200).map(|_| ModelError::NotAllowed(Refusal::default())));
+    let denied = || ModelError::NotAllowed(Refusal::default());
+    world.model.fail((0..20).map(|_| denied()));
     let records: Vec<Vec<u8>> =
         (0..40).map(|n| bought(n, &format!("e{n}"), 1_000, &format!("show {n}"))).collect();
 
     let report = world.deliver(&records).await;
+    let waiting = world.asks.asks();
+    let first_calls = calls(&world);
+    let counts = world.settle(HOUR).await;
 
-    assert_eq!(report.counts.get(Fate::DeadLettered.metric()), 40);
-    // Four at a time try with waits in between; all others are told at once.
-    assert!(calls(&world) <= 4 * 4 + 36, "{}", calls(&world));
+    assert_eq!(report.counts.get(Fate::Parked.metric()), 40);
+    assert_eq!(report.counts.get(metrics::CAMPAIGNS_HALTED), 1, "it is told once");
+    assert!(first_calls <= 4, "those under way find out, and nobody after them: {first_calls}");
+    assert!(waiting.iter().all(|(_, ask)| ask.reason == Reason::Halted), "{waiting:?}");
+    assert_eq!(counts.get(AskFate::Stored.metric()), 40);
+    assert!(world.letters().is_empty(), "{:?}", world.letters());
+    assert_eq!(calls(&world), 20 + 40);
 }
 
 #[tokio::test(start_paused = true)]
@@ -190,16 +191,5 @@ async fn an_event_that_lacks_what_the_prompt_prints_asks_nothing_and_is_not_reme
     assert_eq!(calls(&world), 1);
     let tables = world.memory.tables();
     let item = tables.items.values().next().expect("has an item");
-    assert_eq!(item.history.len(), 1);
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_goes_back_says_why() {
-    let world = slow_only(|_| {});
-    world.model.fail((0..4).map(|_| ModelError::Failed("503".to_owned())));
-
-    let report = world.deliver(&[bought(1, "e", 1_000, "a")]).await;
-
-    let reason = report.returned_for.unwrap_or_default();
-    assert!(reason.contains("no answer in 4 attempts, the last: service failed: 503"), "{reason}");
+    assert_eq!(item.memory.history.len(), 1);
 }

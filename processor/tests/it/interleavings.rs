@@ -231,7 +231,7 @@ fn what_is_newer_than_a_deletion_takes_nothing_older_in_with_it() {
         let world = run(std::slice::from_ref(&newer), &[mixed.clone(), deleted()], &mut choice);
         for item in world.memory.tables().items.values() {
             let oldest = item.content.iter().map(|(_, oldest)| *oldest);
-            let oldest = item.history.iter().map(|past| past.time).chain(oldest).min();
+            let oldest = item.memory.history.iter().map(|past| past.time).chain(oldest).min();
             assert!(oldest > Some(DELETED_AT), "{item:?}");
             survivors += 1;
         }

@@ -276,7 +276,7 @@ impl Run {
             return if item.is_none() { Ok(()) } else { Err(format!("{key:?} from nothing")) };
         };
         let item = item.ok_or_else(|| format!("{key:?} is lost"))?;
-        let remembered: Vec<&str> = item.history.iter().map(|past| past.id.as_str()).collect();
+        let remembered: Vec<&str> = item.memory.history.iter().map(|past| past.id.as_str()).collect();
         let latest = &triggers[triggers.len().saturating_sub(most)..];
         let latest: Vec<&str> = latest.iter().map(|event| event.id.as_str()).collect();
         if remembered != latest {
@@ -395,7 +395,7 @@ fn check_deleted(tables: &Tables, user_id: &str, deleted_at: Option<i64>) -> Res
     let Some(deleted_at) = deleted_at else { return Ok(()) };
     for (key, item) in tables.items.iter().filter(|(key, _)| key.user_id == user_id) {
         let oldest = item.content.iter().map(|(content, oldest)| content.event_time.min(*oldest));
-        let oldest = item.history.iter().map(|past| past.time).chain(oldest).min();
+        let oldest = item.memory.history.iter().map(|past| past.time).chain(oldest).min();
         if oldest.is_some_and(|oldest| oldest <= deleted_at) {
             return Err(format!("{key:?} outlived the deletion at {deleted_at}"));
         }

@@ -7,8 +7,9 @@ use aws_sdk_dynamodb::Client;
 use campaign::Past;
 use contract::content;
 use processor::coordination::{BudgetOfDay, Coordination, Entry, Failures, Lease, SharedTable};
+use processor::eligibility::Memory as Remembered;
 use processor::model::Usage;
-use processor::store::{Content, ContentTable, DynamoDb, Key, Write};
+use processor::store::{Content, ContentTable, DynamoDb, Key, WaitingAsk, Write};
 use quota::simulated::dynamodb;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
@@ -52,7 +53,17 @@ fn write(rng: &mut StdRng, seen: Option<u64>) -> Write {
         output_tokens: 2,
         generated_at: 3,
     });
-    Write { revision: seen.map_or(7, |seen| seen + 1), history, content, expires_at: 1 }
+    let mut at = || rng.random_bool(0.3).then(|| rng.random_range(0..20));
+    let (unless_at, retracted_at) = (at(), at());
+    let asks = [WaitingAsk::Unchanged, WaitingAsk::Until(5_000), WaitingAsk::Over];
+    Write {
+        revision: seen.map_or(7, |seen| seen + 1),
+        memory: Remembered { history, unless_at, retracted_at },
+        content,
+        ask: asks[rng.random_range(0..asks.len())],
+        expires_at: 1,
+        keeps_content: rng.random_bool(0.5),
+    }
 }
 
 #[tokio::test]

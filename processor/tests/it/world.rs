@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use aws_lambda_events::event::kinesis::{KinesisEvent, KinesisEventRecord};
 use campaign::CompiledCampaign;
 use contract::dead_letter::DeadLetter;
+use contract::metrics::{self, Counts};
 use contract::user_record::{Event, UserRecord, VERSION};
 use processor::dead_letters::{DeadLetterQueue, NotQueued};
 use processor::handler::{Ports, Processor, Report, models};
@@ -30,6 +31,9 @@ use processor::simulated::queues::Queues;
 
 /// When the world begins, in UNIX milliseconds.
 pub(crate) const EPOCH_MS: u64 = 1_800_000_000_000;
+
+/// How often a worker looks for asks.
+pub(crate) const SCHEDULE: Duration = Duration::from_secs(60);
 
 /// Time of an invocation.
 pub(crate) const FUNCTION_TIMEOUT: Duration = Duration::from_secs(60);
@@ -116,6 +120,24 @@ impl World {
     /// The worker of one invocation without faults.
     pub(crate) async fn work(&self) -> Report {
         self.instance(&Gate::open(), 2).work(self.deadline()).await
+    }
+
+    /// Lets workers look once a minute until no ask waits any more; tells what they counted.
+    /// After so long somebody waits for ever.
+    pub(crate) async fn settle(&self, at_most: Duration) -> Counts {
+        let until = Instant::now() + at_most;
+        let worker = self.instance(&Gate::open(), 2);
+        let mut counts = Counts::default();
+        while let Some(next) = self.asks.next_visible() {
+            assert!(Instant::now() < until, "asks wait for ever: {:?}", self.asks.asks());
+            tokio::time::sleep_until(next).await;
+            counts.merge(&worker.work(self.deadline()).await.counts);
+            if self.asks.next_visible().is_some() {
+                tokio::time::sleep(SCHEDULE).await;
+            }
+        }
+        assert_eq!(counts.ask_fates(), counts.get(metrics::ASKS_RECEIVED), "{}", counts.to_json());
+        counts
     }
 
     pub(crate) fn letters(&self) -> Vec<DeadLetter> {

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use contract::ask::{Class, Queue};
+use contract::ask::{Ask, Class, Queue};
 use contract::metrics::AskFate;
 use tokio::sync::Notify;
 use tokio::time::timeout;
@@ -31,6 +31,7 @@ struct Held {
 /// An ask in hand.
 #[derive(Debug)]
 pub(super) struct InHand {
+    pub(super) ask: Ask,
     pub(super) queue: Queue,
     pub(super) receipt: String,
     pub(super) model_id: String,
@@ -130,8 +131,10 @@ mod tests {
     use super::*;
 
     fn ask(model_id: &str) -> InHand {
+        let body = include_str!("../../../../contract/golden/ask.json");
+        let ask = Ask::decode(body).expect("is one");
         let (model_id, class) = (model_id.to_owned(), Class::Normal);
-        InHand { queue: Queue::Later, receipt: String::new(), model_id, class }
+        InHand { ask, queue: Queue::Later, receipt: String::new(), model_id, class }
     }
 
     #[test]

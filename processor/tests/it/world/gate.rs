@@ -324,10 +324,6 @@ impl<T: AskQueue> AskQueue for Gated<Arc<T>> {
     async fn delete(&self, queue: &Queue, receipts: &[String]) -> Result<(), QueueError> {
         gated!(self, self.inner.delete(queue, receipts))
     }
-
-    async fn put_back(&self, queue: &Queue, receipts: &[String]) -> Result<(), QueueError> {
-        gated!(self, self.inner.put_back(queue, receipts))
-    }
 }
 
 #[async_trait]
