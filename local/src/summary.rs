@@ -92,21 +92,18 @@ impl Summary {
             + self.asks_lost()
     }
 
-    /// Asks that are on no queue any more and came to nothing, and those that never were on
-    /// one.
+    /// Asks that were parked, are not over, and are on no queue.
     ///
     /// It cannot see two things. Of an invocation that a fault dropped, nobody knows what
     /// became of the asks that it removed. And what such an invocation sent uncounted, or an
-    /// ask that came twice, hides as many as it is.
+    /// ask that came twice and is over twice, hides as many as it is.
     fn asks_lost(&self) -> u64 {
         let n = |name| self.counts.get(name);
-        let sent_on = n(AskFate::ParkedAgain.metric()) + n(metrics::ASKS_MOVED);
-        let accounted_for = self.counts.asks_over() + sent_on + n(metrics::POISON_ASKS);
         let unfated = n(metrics::ASKS_RECEIVED).abs_diff(self.counts.ask_fates());
         let Asks { sent, removed, unheard, .. } = self.asks;
-        removed.saturating_sub(accounted_for + unheard)
-            + (n(metrics::ASKS_PARKED) + sent_on).saturating_sub(sent)
-            + unfated
+        let over = self.counts.asks_over() + n(metrics::POISON_ASKS) + unheard;
+        // An ask that moves is sent once more and removed once more.
+        (n(metrics::ASKS_PARKED) + removed).saturating_sub(over + sent) + unfated
     }
 
     /// Inputs that were given up, each with a dead letter.

@@ -100,19 +100,26 @@ impl<'p> Worker<'p> {
         let (hands, tally) = (Hands::new(self.window), Tally::default());
         let mut report = Report::default();
         let stages = Stages::of_asks(self.tools.clone(), incoming, deadline);
-        let running = stages.run(|(_, outcome)| {
-            let Outcome { unit, fated, counts, freshness, returned_for } = outcome;
-            report.counts.merge(&counts);
-            report.freshness.extend(freshness);
-            if let Fated::Ask(fate) = fated {
-                report.counts.add(metrics::ASKS_RECEIVED, 1);
-                report.counts.add(fate.metric(), 1);
-                hands.note(unit, fate);
-                // Who settles is there as long as this is.
-                let _ = ended.send((unit, fate));
-            }
-            report.returned_for = returned_for.or(report.returned_for.take());
-        });
+        let running = async {
+            let answering = stages
+                .run(|(_, outcome)| {
+                    let Outcome { unit, fated, counts, freshness, returned_for } = outcome;
+                    report.counts.merge(&counts);
+                    report.freshness.extend(freshness);
+                    if let Fated::Ask(fate) = fated {
+                        report.counts.add(metrics::ASKS_RECEIVED, 1);
+                        report.counts.add(fate.metric(), 1);
+                        hands.note(unit, fate);
+                        // Who settles is there as long as this is.
+                        let _ = ended.send((unit, fate));
+                    }
+                    report.returned_for = returned_for.or(report.returned_for.take());
+                })
+                .await;
+            // Who settles ends when nothing more can come.
+            drop(ended);
+            answering
+        };
         let feeding = async {
             let models = self.models();
             let of_model = |model| self.feed(model, turns.clone(), (&hands, &tally), deadline);
@@ -308,8 +315,7 @@ impl<'p> Worker<'p> {
                 }
                 requests
             });
-            let returning =
-                returning.map(async |(queue, asks)| self.send_anew(&queue, asks).await);
+            let returning = returning.map(async |(queue, asks)| self.send_anew(&queue, asks).await);
             tokio::join!(join_all(removing), join_all(returning));
         }
     }

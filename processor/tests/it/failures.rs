@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use campaign::Budget;
-use contract::metrics::{self, Fate};
 use contract::ask::Reason;
 use contract::metrics::AskFate;
+use contract::metrics::{self, Fate};
 use processor::answers::MAX_FAILED_CALLS;
 use processor::model::{ModelError, Refusal};
 use serde_json::{Value, json};

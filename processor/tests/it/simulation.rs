@@ -276,7 +276,8 @@ impl Run {
             return if item.is_none() { Ok(()) } else { Err(format!("{key:?} from nothing")) };
         };
         let item = item.ok_or_else(|| format!("{key:?} is lost"))?;
-        let remembered: Vec<&str> = item.memory.history.iter().map(|past| past.id.as_str()).collect();
+        let remembered: Vec<&str> =
+            item.memory.history.iter().map(|past| past.id.as_str()).collect();
         let latest = &triggers[triggers.len().saturating_sub(most)..];
         let latest: Vec<&str> = latest.iter().map(|event| event.id.as_str()).collect();
         if remembered != latest {
