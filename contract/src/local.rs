@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::ask::Reason;
+
 /// Where the figures are (GET).
 pub const METRICS: &str = "/local/metrics";
 
@@ -44,6 +46,9 @@ pub struct Metrics {
     pub drained: bool,
     /// What waits.
     pub backlog: Backlog,
+    /// Asks on their queues.
+    #[serde(default)]
+    pub asks: Asks,
     /// What it is waited for, in words, where nothing has moved for some seconds.
     #[serde(default)]
     pub waiting: Vec<String>,
@@ -83,6 +88,12 @@ impl Metrics {
                 ..self.records
             },
             events_done: self.events_done.saturating_sub(start.events_done),
+            asks: Asks {
+                sent: self.asks.sent.saturating_sub(start.asks.sent),
+                removed: self.asks.removed.saturating_sub(start.asks.removed),
+                unheard: self.asks.unheard.saturating_sub(start.asks.unheard),
+                ..self.asks.clone()
+            },
             lost: self.lost.saturating_sub(start.lost),
             stand_in: self.stand_in.map(|stand_in| StandIn {
                 throttled: stand_in.throttled.saturating_sub(refused),
@@ -125,6 +136,41 @@ pub struct Backlog {
     pub objects: u64,
     /// Stream records.
     pub records: u64,
+    /// Asks, those included whose time has not come.
+    #[serde(default)]
+    pub asks: u64,
+}
+
+/// Asks on their queues.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asks {
+    /// Messages that the queues took; an ask that moves to another queue is one more.
+    pub sent: u64,
+    /// Messages that were removed from them.
+    pub removed: u64,
+    /// Those of the removed that nobody said why: whoever did was dropped before.
+    pub unheard: u64,
+    /// Messages that somebody took and neither removed nor put back yet.
+    pub in_flight: u64,
+    /// Who waits, by campaign and reason.
+    pub waiting: Vec<WaitingAsks>,
+}
+
+/// Asks of one campaign that wait for the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitingAsks {
+    /// Name of the campaign.
+    pub campaign: String,
+    /// Why they wait.
+    pub reason: Reason,
+    /// What they wait for, for a person.
+    pub waits_for: String,
+    /// How many.
+    pub asks: u64,
+    /// Those of them that wait for no time any more.
+    pub due: u64,
+    /// When the next of the others is due, in UNIX seconds.
+    pub next_due_secs: Option<u64>,
 }
 
 /// Freshness of all contents so far, in milliseconds.

@@ -19,6 +19,7 @@ const PLACES = {
   kinesis: { at: [512, 20], name: "Kinesis", of: (m) => m.backlog.records, unit: "records wait", is: "store" },
   processor: { at: [680, 20], name: "processor", of: (m) => m.events_done, unit: "events done", is: "function" },
   bedrock: { at: [848, 20], name: "Bedrock", of: counter("generations"), unit: "generations", is: "outside" },
+  asks: { at: [848, 152], name: "SQS", of: (m) => m.backlog.asks, unit: "asks wait", is: "store" },
   dynamodb: { at: [680, 152], name: "DynamoDB", of: counter("contents_stored"), unit: "contents stored", is: "store" },
   api: { at: [512, 152], name: "api", of: counter("calls_answered"), unit: "calls answered", is: "function" },
   content: { at: [296, 152], name: "Connected Content", of: counter("contents_served"), unit: "contents served", is: "outside", width: 176 },
@@ -32,6 +33,7 @@ const WAYS = [
   { from: [640, 58], to: [680, 58], of: (m) => m.records.done },
   { from: [808, 58], to: [848, 58], of: counter("generations"), isBothWays: true },
   { from: [744, 96], to: [744, 152], of: counter("contents_stored") },
+  { from: [800, 96], to: [864, 152], of: (m) => m.asks.sent + m.asks.removed, isBothWays: true },
   { from: [680, 190], to: [640, 190], of: counter("contents_served") },
   { from: [512, 190], to: [472, 190], of: counter("calls_answered") },
 ];

@@ -1,5 +1,6 @@
 // Starts the page: asks the machine every second, and shows what it says.
 
+import { drawAsks } from "./asks.js";
 import { drawCharts, placeCharts } from "./charts.js";
 import { NoAnswer, ask, byId, html, say } from "./dom.js";
 import { drawFlow, placeFlow } from "./flow.js";
@@ -34,6 +35,7 @@ const draw = async () => {
   series.add(sampled(metrics));
   drawStatus(metrics);
   drawFlow(metrics);
+  drawAsks(metrics);
   drawCharts(metrics, series);
   drawCounters(metrics);
   const stored = metrics.counts.contents_stored ?? 0;

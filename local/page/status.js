@@ -4,7 +4,7 @@ import { byId, html, say } from "./dom.js";
 import { clockTime, count, duration } from "./numbers.js";
 
 /** What the machine's figures are drawn in: each with the note that says they are old. */
-const FIGURES = [["flow-card", "flow-old"], ["charts", "charts-old"], ["counters-card", "charts-old"]];
+const FIGURES = [["flow-card", "flow-old"], ["asks-card", "asks-old"], ["charts", "charts-old"], ["counters-card", "charts-old"]];
 
 /** When the figures on the page were told. */
 let toldAt = null;
@@ -43,7 +43,8 @@ export const drawStatus = (metrics) => {
   toldAt = Date.now();
   markOld("");
   const status = byId("status");
-  const text = metrics.drained ? "all done; serving" : "working";
+  const rest = metrics.backlog.asks > 0 ? "all done that can be; serving" : "all done; serving";
+  const text = metrics.drained ? rest : "working";
   const waiting = Array.isArray(metrics.waiting) ? metrics.waiting.map(String) : [];
   status.classList.remove("silent");
   status.classList.toggle("busy", !metrics.drained);
@@ -69,6 +70,7 @@ export const drawSilence = (reason) => {
 export const awaited = ({ objects, backlog, drained }) => {
   if (backlog.objects > 0) return `Nothing is stored yet: ${count(backlog.objects)} of ${count(objects.notified)} files are still to be read.`;
   if (backlog.records > 0) return `Nothing is stored yet: the events are read, and ${count(backlog.records)} stream records wait for the processor, which takes them in batches and asks the model.`;
+  if (backlog.asks > 0) return `Nothing is stored yet: ${count(backlog.asks)} asks wait for their content, below.`;
   if (!drained || objects.uploaded === 0) return "Nothing is stored yet: the first Currents files are awaited.";
   return "Everything is done, and nothing is stored: no event asked for content, or what was asked for was given up. All counters, below, say what became of the events.";
 };

@@ -23,7 +23,7 @@ use crate::faults::{Faults, Service};
 pub(crate) use kinesis::StreamContents;
 pub(crate) use s3::{CreatedObject, serve_on as serve_s3};
 
-pub use queue::{Group, Queues, Waits, ask_queue_urls, dead_letters_so_far, read_dead_letters};
+pub use queue::{Queues, Waits, ask_queue_urls, dead_letters_so_far, read_dead_letters};
 
 /// Bucket that Currents writes to.
 pub const BUCKET: &str = "currents";

@@ -3,14 +3,20 @@
 //! - [`bucket`] — S3 notifications, through a queue, to `ingest`.
 //! - [`shards`] — the stream's records, in batches, to `processor`.
 //! - [`poller`] — one sequence of batches of one shard, with its retries.
+//! - [`asks`] — the asks that wait, to `processor`.
 
+pub(crate) mod asks;
 pub mod bucket;
 pub mod poller;
 pub mod shards;
 
 use std::time::Duration;
 
+use contract::local::Kind;
 use serde::Deserialize;
+use tokio::time::timeout;
+
+use crate::faults::Faults;
 
 /// How the stream's records become batches; the names are those of Lambda's event
 /// source mapping.
@@ -36,6 +42,13 @@ pub struct Mapping {
 /// The mapping that is deployed, in the names of CloudFormation; the stack's tests read it too.
 const DEPLOYED: &str = include_str!("../../contract/golden/event-source.json");
 
+/// Invocations that are dropped live this long, or up to [`LIVES`] times as long: some
+/// read only, some have written a part.
+const SHORTEST_LIFE: Duration = Duration::from_millis(5);
+
+/// Different lives.
+const LIVES: u64 = 20;
+
 /// Retries of a batch in a run of this program: records that wait for the quota of another
 /// day would keep it from its end.
 const RETRIES: u32 = 50;
@@ -51,6 +64,30 @@ struct Deployed {
     parallelization_factor: usize,
     /// Of the function.
     timeout: u64,
+}
+
+/// How long an invocation lives that a fault ends.
+fn life(faults: Option<&Faults>) -> Option<Duration> {
+    let faults = faults?;
+    let strikes = faults.strikes(Kind::Kill);
+    let nth = u32::try_from(faults.struck(Kind::Kill) % LIVES).unwrap_or_default();
+    strikes.then_some(SHORTEST_LIFE * (nth + 1))
+}
+
+/// What an invocation says at its end; nothing of one that panics, or that is dropped when
+/// its life is over.
+async fn heard<T: Send + 'static>(
+    invocation: impl Future<Output = T> + Send + 'static,
+    life: Option<Duration>,
+) -> Option<T> {
+    let mut invocation = tokio::spawn(invocation);
+    let Some(life) = life else { return invocation.await.ok() };
+    // What it did counts; what it said, nobody hears.
+    if timeout(life, &mut invocation).await.is_err() {
+        invocation.abort();
+        let _ = invocation.await;
+    }
+    None
 }
 
 impl Default for Mapping {

@@ -24,6 +24,7 @@ mod interruption;
 pub mod metrics;
 mod own_events;
 pub mod page;
+pub mod parked;
 pub mod pipeline;
 pub mod progress;
 pub mod redriven;

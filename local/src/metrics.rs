@@ -6,12 +6,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use contract::local::{self, Backlog, Freshness, Objects, Quota, Records};
+use contract::local::{self, Asks, Backlog, Freshness, Objects, Quota, Records};
 use contract::metrics;
 use tokio::time::Instant;
 
+use crate::aws::Waits;
 use crate::bedrock::StandIn;
 use crate::faults::Faults;
+use crate::parked::Parked;
 use crate::standstill::Standstill;
 use crate::summary::Summary;
 use crate::totals::{Totals, get};
@@ -23,6 +25,7 @@ pub struct Metrics {
     stand_in: Option<StandIn>,
     faults: Option<Faults>,
     standstill: Option<Arc<Standstill>>,
+    parked: Option<Arc<Parked>>,
     started: Instant,
 }
 
@@ -32,9 +35,10 @@ impl Metrics {
         totals: Arc<Totals>,
         stand_in: Option<StandIn>,
         faults: Option<Faults>,
-        standstill: Option<Arc<Standstill>>,
+        waiting: Option<(Arc<Standstill>, Arc<Parked>)>,
     ) -> Self {
-        Self { totals, stand_in, faults, standstill, started: Instant::now() }
+        let (standstill, parked) = waiting.unzip();
+        Self { totals, stand_in, faults, standstill, parked, started: Instant::now() }
     }
 
     /// The figures as they are now.
@@ -49,7 +53,10 @@ impl Metrics {
         let notified = get(&totals.notified);
         let objects = notified.saturating_sub(objects_done);
         let records = counts.get(metrics::STREAM_RECORDS).saturating_sub(records_done);
-        let lost = if objects + records == 0 { self.lost(uptime) } else { 0 };
+        let is_at_rest = self.parked.as_ref().is_none_or(|parked| parked.is_at_rest());
+        let drained = objects + records == 0 && is_at_rest;
+        let waits = self.parked.as_ref().map(|parked| parked.waits()).unwrap_or_default();
+        let lost = if drained { self.lost(&waits, uptime) } else { 0 };
         local::Metrics {
             uptime_ms: ms(uptime),
             objects: Objects { uploaded: get(&totals.uploaded), notified, done: objects_done },
@@ -57,8 +64,9 @@ impl Metrics {
             events_done,
             counts: counts.by_name(),
             lost,
-            drained: objects + records == 0,
-            backlog: Backlog { objects, records },
+            drained,
+            backlog: Backlog { objects, records, asks: waits.asks },
+            asks: self.asks(waits),
             waiting: self.standstill.as_ref().map(|each| each.sentences()).unwrap_or_default(),
             freshness_ms: self.freshness(),
             quota: self.stand_in.as_ref().map(quota),
@@ -67,8 +75,18 @@ impl Metrics {
         }
     }
 
-    fn lost(&self, uptime: Duration) -> u64 {
-        Summary::new(&self.totals, uptime, "").lost()
+    fn lost(&self, waits: &Waits, uptime: Duration) -> u64 {
+        Summary::new(&self.totals, waits.clone(), uptime, "").lost()
+    }
+
+    fn asks(&self, waits: Waits) -> Asks {
+        Asks {
+            sent: waits.sent.saturating_sub(get(&self.totals.asks_sent_before)),
+            removed: get(&self.totals.asks_removed),
+            unheard: get(&self.totals.asks_unheard),
+            in_flight: waits.in_flight,
+            waiting: waits.groups,
+        }
     }
 
     fn freshness(&self) -> Freshness {
@@ -116,7 +134,7 @@ mod tests {
 
         let now = Metrics::new(totals, None, None, None).now();
 
-        assert_eq!(now.backlog, Backlog { objects: 1, records: 2 });
+        assert_eq!(now.backlog, Backlog { objects: 1, records: 2, asks: 0 });
         assert_eq!((now.drained, now.quota), (false, None));
         assert_eq!(now.counts["stream_records"], 3);
     }

@@ -21,6 +21,7 @@ use ingest::handler::Ingest;
 use ingest::queue::Queue;
 use ingest::settings::DEFAULT_STREAM_BUCKETS;
 use ingest::stream::Stream;
+use processor::asks;
 use processor::coordination::SharedTable;
 use processor::dead_letters::{DeadLetterQueue, Sqs};
 use processor::handler::{Ports, Processor, models};
@@ -40,6 +41,7 @@ use tokio_util::task::TaskTracker;
 use crate::aws::{self, BUCKET, COORDINATION_TABLE, EmbeddedAws, STREAM, TABLE};
 use crate::bedrock::{Behaviour, StandIn};
 use crate::event_source::Mapping;
+use crate::event_source::asks::{Asks, VISIBILITY};
 use crate::event_source::bucket::Notifications;
 use crate::event_source::shards::{Shards, Wiring};
 use crate::faults::{Faults, Service};
@@ -49,6 +51,7 @@ use crate::page::Page;
 use crate::page::recent::{Noting, Recent};
 use crate::page::render::Renderer;
 use crate::page::samples::Samples;
+use crate::parked::Parked;
 use crate::standstill::Standstill;
 use crate::totals::{Totals, add, get};
 
@@ -114,6 +117,8 @@ pub struct Pipeline {
     pub campaigns: Vec<Campaign>,
     /// Notices that nothing moves.
     pub standstill: Arc<Standstill>,
+    /// What waits, and whether it is to be waited for.
+    pub parked: Arc<Parked>,
     /// Where the api listens.
     pub address: SocketAddr,
     /// The stand-in for Bedrock, if one is used.
@@ -175,7 +180,7 @@ impl Pipeline {
         };
         let quotas = Quotas::new(&options.quotas, models(&compiled), &instance)?;
         let model_ids: Vec<String> = models(&compiled).map(str::to_owned).collect();
-        let ask_queues = aws.queues.open_asks(&model_ids)?;
+        let ask_queues = aws.queues.open_asks(&model_ids, VISIBILITY)?;
         let recent = Arc::new(Recent::default());
         let table = DynamoDb::new(aws.dynamodb.clone(), TABLE.to_owned());
         let dead_letters: Arc<dyn DeadLetterQueue> =
@@ -189,7 +194,7 @@ impl Pipeline {
                 COORDINATION_TABLE.to_owned(),
             )),
             dead_letters: Arc::clone(&dead_letters),
-            asks: Arc::new(processor::asks::Sqs::new(aws.sqs.clone(), ask_queues)),
+            asks: Arc::new(asks::Sqs::new(aws.sqs.clone(), ask_queues)),
         };
         let questions = options.max_concurrent_generations;
         let processor =
@@ -202,12 +207,17 @@ impl Pipeline {
         let api = Arc::new(Api::new(table, gate, None, campaigns.clone(), UnknownUser::Fallback));
         let totals = Arc::new(Totals::default());
         let processor = Arc::new(processor);
-        let standstill = Arc::new(Standstill::new(Arc::clone(&totals), Arc::clone(&processor)));
+        let (queues, of_asks) = (aws.queues.clone(), Arc::clone(&processor));
+        let parked = Parked::new(queues, of_asks, Arc::clone(&totals), &compiled);
+        let parked = Arc::new(parked);
+        let standstill =
+            Standstill::new(Arc::clone(&totals), Arc::clone(&processor), Arc::clone(&parked));
+        let standstill = Arc::new(standstill);
         let metrics = Metrics::new(
             Arc::clone(&totals),
             stand_in.clone(),
             faults.clone(),
-            Some(Arc::clone(&standstill)),
+            Some((Arc::clone(&standstill), Arc::clone(&parked))),
         );
         let page = Page {
             samples: Samples::start(metrics.clone(), &tasks, &stop),
@@ -221,6 +231,12 @@ impl Pipeline {
             renderer: Renderer::new(options.program),
         };
 
+        let asks = Asks {
+            processor: Arc::clone(&processor),
+            queues: aws.queues.clone(),
+            totals: Arc::clone(&totals),
+            faults: faults.clone(),
+        };
         let wiring = Wiring {
             kinesis: aws.kinesis.clone(),
             processor,
@@ -233,7 +249,10 @@ impl Pipeline {
         };
         let shards = match options.serves_only {
             true => Shards::default(),
-            false => Shards::start(&wiring, &tasks, &stop).await?,
+            false => {
+                asks.start(&tasks, &stop);
+                Shards::start(&wiring, &tasks, &stop).await?
+            }
         };
         let notifications = Notifications::start(&ingest, notifications, &totals, &tasks, &stop);
         let address =
@@ -244,6 +263,7 @@ impl Pipeline {
             totals,
             campaigns,
             standstill,
+            parked,
             address,
             stand_in,
             folder,
@@ -308,8 +328,25 @@ impl Pipeline {
         self.notifications.message(body.to_owned()).await;
     }
 
-    /// Waits until everything uploaded has been processed to its end.
+    /// Waits until everything uploaded has been processed to its end, but for asks that wait
+    /// for a time that is far off.
     pub async fn drain(&self) {
+        loop {
+            self.drain_stream().await;
+            if self.parked.is_at_rest() {
+                return;
+            }
+            sleep(DRAIN_INTERVAL).await;
+        }
+    }
+
+    /// Begins to count at zero again; only while nothing is under way.
+    pub fn restart_totals(&self) {
+        self.totals.restart(self.parked.waits().sent);
+    }
+
+    /// Waits until the stream is empty, and nothing is on its way there.
+    async fn drain_stream(&self) {
         while get(&self.totals.notifications_done) < get(&self.totals.notified) {
             sleep(DRAIN_INTERVAL).await;
         }

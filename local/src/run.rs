@@ -185,7 +185,8 @@ async fn work(
         () = draw(pipeline, files.len() as u64) => {}
     }
     let writer = writer(arguments.system.bedrock);
-    let summary = Summary::new(&pipeline.totals, began.elapsed(), writer);
+    let waits = pipeline.parked.waits();
+    let summary = Summary::new(&pipeline.totals, waits, began.elapsed(), writer);
     say(format_args!("\n{summary}"));
     report_dead_letters(folder, letters_before, summary.dead_letters(), &files)?;
     if get(&pipeline.totals.uploaded) > 0 && summary.triggered() == 0 {
@@ -247,7 +248,11 @@ async fn finish_earlier_run(pipeline: &Pipeline) {
     if records > 0 {
         say(format_args!("Finished {records} stream records of an earlier run."));
     }
-    pipeline.totals.restart();
+    let asks = pipeline.totals.counts().asks_over();
+    if asks > 0 {
+        say(format_args!("Finished {asks} asks that an earlier run left."));
+    }
+    pipeline.restart_totals();
 }
 
 /// Sends what was set aside again; says how many of them could not be.

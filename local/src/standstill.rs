@@ -8,6 +8,7 @@ use contract::metrics::{self, Counts};
 use processor::handler::Processor;
 use tokio::time::Instant;
 
+use crate::parked::Parked;
 use crate::totals::{Totals, get};
 
 /// How long nothing moves before that is said: longer than a batch is gathered
@@ -17,21 +18,28 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Most reasons that are told.
 const MAX_REASONS: usize = 5;
 
-/// What moves while there is progress: objects, events, generations, records, contents.
-type Progress = [u64; 5];
+/// What moves while there is progress: objects, events, generations, records, contents, asks
+/// taken and asks gone.
+type Progress = [u64; 7];
 
 /// Notices that nothing moves.
 #[derive(Debug)]
 pub struct Standstill {
     totals: Arc<Totals>,
     processor: Arc<Processor>,
+    parked: Arc<Parked>,
     latest: Mutex<(Progress, Instant)>,
 }
 
 impl Standstill {
     /// Watches a run that starts now.
-    pub fn new(totals: Arc<Totals>, processor: Arc<Processor>) -> Self {
-        Self { totals, processor, latest: Mutex::new((Progress::default(), Instant::now())) }
+    pub fn new(totals: Arc<Totals>, processor: Arc<Processor>, parked: Arc<Parked>) -> Self {
+        Self {
+            totals,
+            processor,
+            parked,
+            latest: Mutex::new((Progress::default(), Instant::now())),
+        }
     }
 
     /// What is waited for, a sentence each; nothing while something moves.
@@ -44,17 +52,22 @@ impl Standstill {
             get(&self.totals.notified).saturating_sub(get(&self.totals.notifications_done));
         let on_stream = counts.get(metrics::STREAM_RECORDS);
         let records = on_stream.saturating_sub(get(&self.totals.records_done));
-        sentences(objects, records, self.totals.returned(), self.processor.waits())
+        let mut said = sentences(objects, records, self.totals.returned(), self.processor.waits());
+        said.extend(self.parked.sentences().into_iter().take(MAX_REASONS));
+        said
     }
 
     /// Tells whether something moved of late.
     fn is_moving(&self, counts: &Counts) -> bool {
+        let waits = self.parked.waits();
         let progress = [
             get(&self.totals.notifications_done),
             get(&self.totals.records_done),
             counts.get(metrics::EVENTS_READ),
             counts.get(metrics::GENERATIONS),
             counts.get(metrics::CONTENTS_STORED),
+            waits.sent,
+            waits.removed,
         ];
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
         if latest.0 != progress {

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use contract::metrics::{self, Counts, Fate};
+use contract::metrics::{self, AskFate, Counts, Fate};
 
+use crate::aws::Waits;
+use crate::parked;
 use crate::totals::{Totals, get};
 
 /// What stands where there is no figure.
@@ -22,12 +24,29 @@ pub struct Summary {
     /// The median and the 99th percentile, if any content has one.
     freshness: Option<(Duration, Duration)>,
     conditions_failed: BTreeMap<String, u64>,
+    asks: Asks,
     writer: &'static str,
 }
 
+/// What the queues of asks say, beside what is counted.
+#[derive(Debug, Clone)]
+struct Asks {
+    waits: Waits,
+    /// Messages that they took.
+    sent: u64,
+    /// Messages that were removed.
+    removed: u64,
+    /// Those of them that were removed by whom nobody heard of any more.
+    unheard: u64,
+}
+
 impl Summary {
-    /// Takes the figures as they are now; `writer` says who wrote the text.
-    pub fn new(totals: &Totals, took: Duration, writer: &'static str) -> Self {
+    /// Takes the figures as they are now; `waits` says who waits, and `writer` who wrote the
+    /// text.
+    pub fn new(totals: &Totals, waits: Waits, took: Duration, writer: &'static str) -> Self {
+        // What was removed is read before what is counted of it, and what is counted before
+        // what was sent: no invocation that ends meanwhile looks like a loss.
+        let removed = get(&totals.asks_removed);
         Self {
             counts: totals.counts(),
             uploaded: get(&totals.uploaded),
@@ -37,14 +56,21 @@ impl Summary {
             freshness: (totals.freshness_count() > 0)
                 .then(|| (totals.freshness(0.5), totals.freshness(0.99))),
             conditions_failed: totals.conditions_failed(),
+            asks: Asks {
+                sent: waits.sent.saturating_sub(get(&totals.asks_sent_before)),
+                removed,
+                unheard: get(&totals.asks_unheard),
+                waits,
+            },
             writer,
         }
     }
 
-    /// Events and objects that went in and came out nowhere.
+    /// Events, objects and asks that went in and came out nowhere.
     ///
-    /// Two independent countings meet here: what `ingest` says it put on the
-    /// stream, and what the pollers say the processor is done with.
+    /// Independent countings meet here: what `ingest` says it put on the stream, and what the
+    /// pollers say the processor is done with; what the processor says of asks, and what the
+    /// queues took and gave.
     pub fn lost(&self) -> u64 {
         let n = |name| self.counts.get(name);
         let kept_back = n(metrics::EVENTS_WITHOUT_USER)
@@ -63,6 +89,21 @@ impl Summary {
             + n(metrics::STREAM_RECORDS).saturating_sub(self.records_done)
             + self.uploaded.saturating_sub(objects_done)
             + unfated
+            + self.asks_lost()
+    }
+
+    /// Asks that were parked, are not over, and are on no queue.
+    ///
+    /// It cannot see two things. Of an invocation that a fault dropped, nobody knows what
+    /// became of the asks that it removed. And what such an invocation sent uncounted, or an
+    /// ask that came twice and is over twice, hides as many as it is.
+    fn asks_lost(&self) -> u64 {
+        let n = |name| self.counts.get(name);
+        let unfated = n(metrics::ASKS_RECEIVED).abs_diff(self.counts.ask_fates());
+        let Asks { sent, removed, unheard, .. } = self.asks;
+        let over = self.counts.asks_over() + n(metrics::POISON_ASKS) + unheard;
+        // An ask that moves is sent once more and removed once more.
+        (n(metrics::ASKS_PARKED) + removed).saturating_sub(over + sent) + unfated
     }
 
     /// Inputs that were given up, each with a dead letter.
@@ -72,7 +113,8 @@ impl Summary {
 
     /// Events that asked for content, whatever became of them.
     pub fn triggered(&self) -> u64 {
-        let quiet = [Fate::NoTrigger, Fate::Deletion].map(|fate| self.counts.get(fate.metric()));
+        let quiet = [Fate::NoTrigger, Fate::Noted, Fate::Deletion]
+            .map(|fate| self.counts.get(fate.metric()));
         self.counts.fates() - quiet.iter().sum::<u64>()
     }
 }
@@ -106,6 +148,18 @@ impl fmt::Display for Summary {
         for fate in Fate::ALL {
             let name = fate.metric().trim_start_matches("events_").replace('_', " ");
             line(&format!("  {name}"), &n(fate.metric()))?;
+        }
+        line("asks parked", &n(metrics::ASKS_PARKED))?;
+        if n(metrics::ASKS_RECEIVED) > 0 {
+            line("asks by what became of them", &"")?;
+            for fate in AskFate::ALL {
+                let name = fate.metric().trim_start_matches("asks_").replace('_', " ");
+                line(&format!("  {name}"), &n(fate.metric()))?;
+            }
+        }
+        line("asks waiting", &self.asks.waits.asks)?;
+        for group in &self.asks.waits.groups {
+            line("", &parked::sentence(group))?;
         }
         let failed: u64 = self.conditions_failed.values().sum();
         let by_campaign = self.conditions_failed.iter().map(|(name, n)| format!("{name} {n}"));
@@ -145,7 +199,9 @@ mod tests {
 
     #[test]
     fn an_event_that_comes_out_nowhere_is_lost() {
-        let lost = |events_done| Summary::new(&totals(events_done), Duration::ZERO, "x").lost();
+        let lost = |events_done| {
+            Summary::new(&totals(events_done), Waits::default(), Duration::ZERO, "x").lost()
+        };
 
         assert_eq!(lost(9), 0);
         assert_eq!(lost(8), 1);
@@ -153,7 +209,9 @@ mod tests {
 
     #[test]
     fn a_figure_that_is_not_there_is_a_dash_and_conditions_are_told_by_campaign() {
-        let shown = |totals: &Totals| Summary::new(totals, Duration::ZERO, "x").to_string();
+        let shown = |totals: &Totals| {
+            Summary::new(totals, Waits::default(), Duration::ZERO, "x").to_string()
+        };
         let totals = Totals::default();
         let empty = shown(&totals);
         assert!(empty.contains("upload to readable        -"), "{empty}");
@@ -175,6 +233,73 @@ mod tests {
         counts.add(Fate::Stored.metric(), 7);
         totals.add(&counts);
 
-        assert_eq!(Summary::new(&totals, Duration::ZERO, "x").lost(), 2);
+        assert_eq!(Summary::new(&totals, Waits::default(), Duration::ZERO, "x").lost(), 2);
+    }
+
+    /// Of five asks that were put on queues, one was moved, one waits again, two are over and
+    /// two wait.
+    fn asks(totals: &Totals) -> Waits {
+        let mut counts = Counts::default();
+        for (name, n) in [
+            (metrics::ASKS_PARKED, 5),
+            (metrics::ASKS_MOVED, 1),
+            (metrics::ASKS_RECEIVED, 4),
+            (AskFate::Stored.metric(), 2),
+            (AskFate::ParkedAgain.metric(), 1),
+            (AskFate::Returned.metric(), 1),
+        ] {
+            counts.add(name, n);
+        }
+        totals.add(&counts);
+        totals.asks_removed.store(4, Ordering::SeqCst);
+        Waits { sent: 7, asks: 3, ..Waits::default() }
+    }
+
+    #[test]
+    fn an_ask_that_is_removed_without_a_fate_or_was_never_on_a_queue_is_lost() {
+        let lost = |change: &dyn Fn(&Totals, &mut Waits)| {
+            let totals = totals(9);
+            let mut waits = asks(&totals);
+            change(&totals, &mut waits);
+            Summary::new(&totals, waits, Duration::ZERO, "x").lost()
+        };
+        let removed = |n: u64| {
+            move |totals: &Totals, _: &mut Waits| {
+                totals.asks_removed.store(n, Ordering::SeqCst);
+            }
+        };
+
+        assert_eq!(lost(&|_, _| ()), 0);
+        assert_eq!(lost(&removed(5)), 1);
+        assert_eq!(lost(&removed(3)), 0, "it was over twice, as it came twice");
+        assert_eq!(lost(&|_, waits| waits.sent = 6), 1);
+        assert_eq!(lost(&|_, waits| waits.sent = 9), 0, "nobody heard of two that were sent");
+        let dropped = |totals: &Totals, _: &mut Waits| {
+            totals.asks_removed.store(6, Ordering::SeqCst);
+            totals.asks_unheard.store(2, Ordering::SeqCst);
+        };
+        assert_eq!(lost(&dropped), 0);
+    }
+
+    #[test]
+    fn asks_that_wait_are_told_with_what_they_wait_for() {
+        let totals = Totals::default();
+        let mut waits = asks(&totals);
+        let reason = contract::ask::Reason::DayQuota;
+        waits.groups.push(contract::local::WaitingAsks {
+            campaign: "offer".to_owned(),
+            reason,
+            waits_for: reason.words().to_owned(),
+            asks: 3,
+            due: 0,
+            next_due_secs: Some(1_760_054_400),
+        });
+
+        let shown = Summary::new(&totals, waits, Duration::ZERO, "x").to_string();
+
+        assert!(shown.contains("asks parked               5\n"), "{shown}");
+        assert!(shown.contains("  parked again            1\n"), "{shown}");
+        assert!(shown.contains("asks waiting              3\n"), "{shown}");
+        assert!(shown.contains("3 asks wait for the model's quota of the next day"), "{shown}");
     }
 }

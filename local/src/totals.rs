@@ -1,7 +1,7 @@
 //! What has happened so far, added up over all invocations.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -42,6 +42,14 @@ pub struct Totals {
     pub events_done: AtomicU64,
     /// Bytes of the records that are done with.
     pub bytes_done: AtomicU64,
+    /// Messages that the queues of asks had taken when this began at zero.
+    pub asks_sent_before: AtomicU64,
+    /// Messages that invocations removed from the queues of asks.
+    pub asks_removed: AtomicU64,
+    /// Those of them that invocations removed which nobody heard of any more.
+    pub asks_unheard: AtomicU64,
+    /// Whether an invocation for asks is under way, which is counted at its end.
+    pub asks_at_work: AtomicBool,
 }
 
 impl Default for Totals {
@@ -62,13 +70,18 @@ impl Default for Totals {
             records_done: AtomicU64::default(),
             events_done: AtomicU64::default(),
             bytes_done: AtomicU64::default(),
+            asks_sent_before: AtomicU64::default(),
+            asks_removed: AtomicU64::default(),
+            asks_unheard: AtomicU64::default(),
+            asks_at_work: AtomicBool::default(),
         }
     }
 }
 
 impl Totals {
-    /// Begins again at zero; only while nothing is under way.
-    pub fn restart(&self) {
+    /// Begins again at zero; only while nothing is under way. The queues of asks had taken
+    /// `asks_sent` messages by then.
+    pub fn restart(&self, asks_sent: u64) {
         *locked(&self.counts) = Counts::default();
         locked(&self.freshness_ms).reset();
         locked(&self.conditions_failed).clear();
@@ -82,9 +95,12 @@ impl Totals {
             &self.records_done,
             &self.events_done,
             &self.bytes_done,
+            &self.asks_removed,
+            &self.asks_unheard,
         ] {
             counter.store(0, Ordering::SeqCst);
         }
+        self.asks_sent_before.store(asks_sent, Ordering::SeqCst);
     }
 
     /// Adds an invocation's counters.

@@ -26,6 +26,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
@@ -45,7 +46,7 @@ use letters::Letters;
 use wire::{Code, Refusal};
 
 pub use letters::{dead_letters_so_far, read_dead_letters};
-pub use waiting::{Group, Waits};
+pub use waiting::Waits;
 
 /// The account in the addresses of queues.
 const ACCOUNT: &str = "/000000000000";
@@ -108,7 +109,9 @@ impl Queues {
     ///
     /// What an earlier run left for another model is on the queue of those that wait for a
     /// time, from where whoever takes it up puts it where it belongs.
-    pub fn open_asks(&self, models: &[String]) -> anyhow::Result<QueueUrls> {
+    ///
+    /// A message that was received is hidden for `visibility`, unless the call says otherwise.
+    pub fn open_asks(&self, models: &[String], visibility: Duration) -> anyhow::Result<QueueUrls> {
         let urls = ask_queue_urls(self.address, models);
         let mut queues = vec![Queue::Later];
         for model_id in urls.ready.keys() {
@@ -118,7 +121,7 @@ impl Queues {
         let named = queues.iter().filter_map(|queue| {
             Some(Named { path: path(urls.url(queue)?).to_owned(), name: name(queue) })
         });
-        self.asks.open(named.collect(), self.kept.as_deref())?;
+        self.asks.open(named.collect(), visibility, self.kept.as_deref())?;
         Ok(urls)
     }
 

@@ -21,14 +21,12 @@ use processor::dead_letters::DeadLetterQueue;
 use processor::handler::Processor;
 use program::causes;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use super::Mapping;
 use super::shards::Checkpoint;
+use super::{Mapping, heard, life};
 use crate::aws::StreamContents;
-use contract::local::Kind;
-
 use crate::faults::Faults;
 use crate::totals::{Totals, add};
 
@@ -42,13 +40,6 @@ const BACKOFF: ExponentialBuilder = ExponentialBuilder::new()
     .with_min_delay(Duration::from_millis(100))
     .with_max_delay(Duration::from_secs(5))
     .without_max_times();
-
-/// Invocations that are dropped live this long, or up to [`LIVES`] times as long: some
-/// read only, some have written a part.
-const SHORTEST_LIFE: Duration = Duration::from_millis(5);
-
-/// Different lives.
-const LIVES: u64 = 20;
 
 /// Records of one poller on their way to the function.
 pub(super) struct Poller {
@@ -145,16 +136,9 @@ impl Poller {
         event.records = records.to_vec();
         let deadline = SystemTime::now() + self.mapping.function_timeout;
         let processor = Arc::clone(&self.processor);
-        let mut invocation = tokio::spawn(async move { processor.handle(event, deadline).await });
-        if let Some(life) = self.life() {
-            // What it did counts; what it said, nobody hears.
-            if timeout(life, &mut invocation).await.is_err() {
-                invocation.abort();
-                let _ = invocation.await;
-            }
-            return InvocationEnd::Failed;
-        }
-        let Ok(report) = invocation.await else { return InvocationEnd::Failed };
+        let invocation = async move { processor.handle(event, deadline).await };
+        let report = heard(invocation, life(self.faults.as_ref())).await;
+        let Some(report) = report else { return InvocationEnd::Failed };
         self.totals.add(&report.counts);
         for freshness in report.freshness {
             self.totals.add_freshness(freshness);
@@ -171,14 +155,6 @@ impl Poller {
         let returned = returned.map(|reason| (reason, records.len() - done));
         self.totals.note_returned(&self.shard_id, returned);
         InvocationEnd::Done(done)
-    }
-
-    /// How long an invocation lives that a fault ends.
-    fn life(&self) -> Option<Duration> {
-        let faults = self.faults.as_ref()?;
-        let strikes = faults.strikes(Kind::Kill);
-        let nth = u32::try_from(faults.struck(Kind::Kill) % LIVES).unwrap_or_default();
-        strikes.then_some(SHORTEST_LIFE * (nth + 1))
     }
 
     fn is_given_up(&self, attempt: &Attempt) -> bool {

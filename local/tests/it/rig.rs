@@ -144,7 +144,8 @@ impl Rig {
     }
 
     pub(crate) fn lost(&self) -> u64 {
-        Summary::new(&self.pipeline.totals, Duration::ZERO, "test").lost()
+        let waits = self.pipeline.parked.waits();
+        Summary::new(&self.pipeline.totals, waits, Duration::ZERO, "test").lost()
     }
 
     /// Looks a user up with a plain HTTP client.

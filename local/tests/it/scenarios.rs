@@ -12,8 +12,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::ValueEnum as _;
+use contract::ask::Reason;
 use contract::dead_letter::{DeadLetter, Input};
-use contract::metrics::{self, Fate};
+use contract::metrics::{self, AskFate, Fate};
 use local::aws::{COORDINATION_TABLE, read_dead_letters};
 use local::bedrock::Behaviour;
 use local::bedrock::scenario::{Rule, Scenario};
@@ -88,12 +89,16 @@ impl Run {
         Self { rig, scenarios, letters, users, _campaigns: campaigns }
     }
 
-    /// Every event has one lasting fate, and nothing was paid for outside of the budget.
+    /// Every event has one lasting fate, or its ask has one or waits, and nothing was paid for
+    /// outside of the budget.
     async fn reconcile(&self) {
         assert_eq!(self.rig.lost(), 0);
-        let [stored, given_up] = [Fate::Stored, Fate::DeadLettered].map(Fate::metric);
-        let done = self.rig.count(stored) + self.rig.count(given_up);
-        assert_eq!(done, self.users, "{:?}", self.letters);
+        let of_events = [Fate::Stored, Fate::DeadLettered].map(Fate::metric);
+        let of_asks = [AskFate::Stored, AskFate::DeadLettered].map(AskFate::metric);
+        let done = [of_events, of_asks].concat().into_iter();
+        let done: u64 = done.map(|name| self.rig.count(name)).sum();
+        let waiting = self.rig.pipeline.parked.waits().asks;
+        assert_eq!(done + waiting, self.users, "{:?}", self.letters);
         assert_eq!(self.rig.count(metrics::DEAD_LETTERS), self.letters.len() as u64);
         let (spent, billed) = (self.spent().await, self.stand_in().billed());
         assert!(spent >= billed.tokens, "charged {spent}, billed {billed:?}");
@@ -137,6 +142,13 @@ impl Run {
         }
     }
 
+    /// How many asks wait, all of them for this reason.
+    fn waiting(&self, reason: Reason) -> u64 {
+        let waits = self.rig.pipeline.parked.waits();
+        assert!(waits.groups.iter().all(|group| group.reason == reason), "{waits:?}");
+        waits.asks
+    }
+
     async fn stop(self) {
         self.rig.pipeline.stop().await;
     }
@@ -145,6 +157,7 @@ impl Run {
 fn user_of(letter: &DeadLetter) -> String {
     match &letter.input {
         Input::Unit { user_id, .. } => user_id.clone(),
+        Input::Ask { ask, .. } => ask.user_id.clone(),
         // What the event source gave up names no user.
         _ => letter.reason.clone(),
     }

@@ -23,7 +23,7 @@ test("the page", async (t) => {
 
   await t.test("shows users first, then who was chosen, then the machinery", async () => {
     const ids = await page.locator("main h2").evaluateAll((names) => names.map((name) => name.id));
-    assert.deepEqual(ids, ["users-name", "user-name", "flow-name", "charts-name"]);
+    assert.deepEqual(ids, ["users-name", "user-name", "flow-name", "asks-name", "charts-name"]);
     const first = (await json(`${given.busy}local/users`)).users[0];
     const cells = await page.locator("#users tr").first().locator("th, td").allTextContents();
     assert.deepEqual(cells.slice(0, 3), [first.user_id, first.subject, "new-episode"]);
@@ -40,6 +40,8 @@ test("the page", async (t) => {
     await empty.locator("#no-users", { hasText: "3 of 9 files are still to be read" }).waitFor();
     await change(empty, (metrics) => ({ ...metrics, backlog: { objects: 0, records: 7 }, drained: false }));
     await empty.locator("#no-users", { hasText: "7 stream records wait" }).waitFor();
+    await change(empty, (metrics) => ({ ...metrics, backlog: { objects: 0, records: 0, asks: 5 } }));
+    await empty.locator("#no-users", { hasText: "5 asks wait for their content" }).waitFor();
     await change(empty, (metrics) => ({ ...metrics, objects: { ...metrics.objects, uploaded: 9 } }));
     await empty.locator("#no-users", { hasText: "no event asked for content" }).waitFor();
     await empty.close();
@@ -61,13 +63,32 @@ test("the page", async (t) => {
     await page.unroute("**/local/metrics");
   });
 
+  await t.test("shows asks that wait by campaign and by what they wait for", async () => {
+    assert.equal(await page.locator("#asks").isVisible(), false);
+    const waiting = [
+      { campaign: "<b>offer</b>", reason: "due", waits_for: "its time", asks: 1_200, due: 0, next_due_secs: 1_760_054_400 },
+      { campaign: "recap", reason: "quota", waits_for: "the model's quota", asks: 3, due: 3, next_due_secs: null },
+    ];
+    await change(page, (metrics) => ({ ...metrics, backlog: { ...metrics.backlog, asks: 1_203 }, asks: { ...metrics.asks, waiting } }));
+    await page.locator("#asks-rows tr").nth(1).waitFor();
+    const rows = await page.locator("#asks-rows tr").evaluateAll((all) => all.map((row) => [...row.children].map((cell) => cell.textContent)));
+    assert.deepEqual(rows[0].slice(0, 4), ["<b>offer</b>", "its time", "1,200", "0"]);
+    assert.match(rows[0][4], /2025, \d\d:\d\d:\d\d$/);
+    assert.deepEqual(rows[1], ["recap", "the model's quota", "3", "3", "–"]);
+    assert.equal(await page.locator("#flow-asks").textContent(), "1,203");
+    assert.equal(await page.locator("#status").textContent(), "all done that can be; serving");
+    assert.deepEqual(await audit(page), []);
+    await page.unroute("**/local/metrics");
+    await page.locator("#asks").waitFor({ state: "hidden" });
+  });
+
   await t.test("marks figures as old while the machine does not answer", async () => {
     const old = () => page.locator(".old").evaluateAll((all) => all.map((each) => each.id));
     assert.deepEqual(await old(), []);
     const errors = page.errors.length;
     await page.route("**/local/metrics", (route) => route.abort());
     await page.locator("#status", { hasText: "no answer from the machine" }).waitFor();
-    assert.deepEqual(await old(), ["flow-card", "charts", "counters-card"]);
+    assert.deepEqual(await old(), ["flow-card", "asks-card", "charts", "counters-card"]);
     for (const note of ["#flow-old", "#charts-old"]) {
       assert.match(await page.locator(note).textContent(), /figures of \d\d:\d\d:\d\d: no answer/);
     }
@@ -91,6 +112,7 @@ test("the page", async (t) => {
     const flow = {
       currents: metrics.objects.uploaded, s3: metrics.backlog.objects, ingest: metrics.counts.events_read,
       kinesis: metrics.backlog.records, processor: metrics.events_done, bedrock: metrics.counts.generations,
+      asks: metrics.backlog.asks,
       dynamodb: metrics.counts.contents_stored,
     };
     for (const [id, n] of Object.entries(flow)) {

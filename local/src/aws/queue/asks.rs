@@ -79,6 +79,10 @@ struct State {
     /// There is none where nobody will find it.
     journal: Option<Journal>,
     next_id: u64,
+    /// How long a message is hidden unless the call says so.
+    visibility: Duration,
+    sent: u64,
+    removed: u64,
 }
 
 #[derive(Debug)]
@@ -118,9 +122,15 @@ impl Asks {
 
     /// Opens the queues, the first of which takes what an earlier run left on one that is no
     /// longer there. With a folder, what it kept is there, and is kept from now on.
-    pub(super) fn open(&self, queues: Vec<Named>, kept: Option<&Path>) -> anyhow::Result<()> {
+    pub(super) fn open(
+        &self,
+        queues: Vec<Named>,
+        visibility: Duration,
+        kept: Option<&Path>,
+    ) -> anyhow::Result<()> {
         let mut state = self.state();
         anyhow::ensure!(state.queues.is_empty(), "the queues of asks are open already");
+        state.visibility = visibility;
         for (number, Named { path, name }) in queues.into_iter().enumerate() {
             state.by_path.insert(path, QueueNumber(number));
             state.queues.push(Queue { name, messages: Messages::default() });
@@ -209,6 +219,7 @@ impl Asks {
             return Ok(());
         };
         state.waiting.remove(message.label);
+        state.removed += 1;
         // Where this fails the message comes again with the next run.
         state.journal.as_mut().map_or(Ok(()), |journal| journal.gone(&[receipt.id]))?;
         state.shorten()
@@ -231,11 +242,20 @@ impl Asks {
         self.state().queues.get_mut(queue.0).map(|queue| queue.messages.figures(now_ms))
     }
 
+    pub(super) fn visibility(&self) -> Duration {
+        self.state().visibility
+    }
+
     /// Who waits, on all queues.
     pub(super) fn waits(&self) -> Waits {
         let now_ms = self.clock.now_ms();
         let mut state = self.state();
-        let mut waits = Waits { groups: state.waiting.groups(now_ms), ..Waits::default() };
+        let mut waits = Waits {
+            sent: state.sent,
+            removed: state.removed,
+            groups: state.waiting.groups(now_ms),
+            ..Waits::default()
+        };
         for queue in &mut state.queues {
             let Figures { visible, in_flight, delayed } = queue.messages.figures(now_ms);
             waits.asks += (visible + in_flight + delayed) as u64;
@@ -287,6 +307,7 @@ impl State {
             journal.put(puts)?;
         }
         self.next_id += ids.len() as u64;
+        self.sent += ids.len() as u64;
         for (id, (body, delay)) in ids.iter().zip(bodies) {
             let message = Message {
                 label: self.waiting.add(&body),
@@ -368,7 +389,7 @@ mod tests {
 
     fn open(names: &[&str], kept: Option<&Path>) -> Asks {
         let asks = Asks::new(&CancellationToken::new());
-        asks.open(named(names), kept).expect("opens");
+        asks.open(named(names), MINUTE, kept).expect("opens");
         asks
     }
 
@@ -441,14 +462,15 @@ mod tests {
         assert_eq!((again[0].receipt.receives, began.elapsed()), (2, MINUTE));
         assert_eq!((waits.asks, waits.in_flight), (1, 1), "the first receipt deletes nothing");
         asks.delete(again[0].receipt).expect("is written");
-        assert_eq!(asks.waits(), Waits::default());
+        let waits = asks.waits();
+        assert_eq!((waits.asks, waits.sent, waits.removed), (0, 1, 1));
     }
 
     #[tokio::test(start_paused = true)]
     async fn nobody_waits_for_messages_once_all_stops() {
         let stop = CancellationToken::new();
         let asks = Asks::new(&stop);
-        asks.open(named(&["later"]), None).expect("opens");
+        asks.open(named(&["later"]), MINUTE, None).expect("opens");
         let began = Instant::now();
 
         let (received, ()) = tokio::join!(receive(&asks, QUEUE, MINUTE), async { stop.cancel() });

@@ -31,9 +31,6 @@ const MAX_VISIBILITY: Duration = Duration::from_secs(12 * 3_600);
 /// Longest that a call waits for messages (AWS limit).
 const MAX_WAIT: Duration = Duration::from_secs(20);
 
-/// How long a message is hidden unless the call says so, as deployed.
-pub(super) const VISIBILITY: Duration = Duration::from_secs(600);
-
 /// Does what a request asks for.
 pub(super) async fn perform(
     asks: &Asks,
@@ -127,7 +124,10 @@ async fn receive(
     let wait = request.wait_time_seconds.unwrap_or_default();
     let wish = Wish {
         most,
-        hide: visibility(request.visibility_timeout)?,
+        hide: match request.visibility_timeout {
+            Some(given) => visibility(given)?,
+            None => asks.visibility(),
+        },
         wait: seconds("WaitTimeSeconds", wait, MAX_WAIT)?,
     };
     let received = asks.receive(queue, wish).await.map_err(|OverLimit| {
@@ -172,7 +172,7 @@ fn change(asks: &Asks, queue: QueueNumber, request: &wire::Change) -> Result<(),
     let Some(hide) = request.visibility_timeout else {
         return Err(Refusal::missing("VisibilityTimeout"));
     };
-    asks.change(receipt, visibility(Some(hide))?).map_err(|unchangeable| match unchangeable {
+    asks.change(receipt, visibility(hide)?).map_err(|unchangeable| match unchangeable {
         Unchangeable::Visible => {
             Refusal::new(Code::MessageNotInflight, "The message referred to is not in flight.")
         }
@@ -196,7 +196,7 @@ fn attributes(
         ("ApproximateNumberOfMessages", visible as u64),
         ("ApproximateNumberOfMessagesNotVisible", in_flight as u64),
         ("ApproximateNumberOfMessagesDelayed", delayed as u64),
-        ("VisibilityTimeout", VISIBILITY.as_secs()),
+        ("VisibilityTimeout", asks.visibility().as_secs()),
         ("DelaySeconds", 0),
         ("ReceiveMessageWaitTimeSeconds", 0),
         ("MaximumMessageSize", MAX_BYTES as u64),
@@ -289,8 +289,8 @@ fn is_allowed(c: char) -> bool {
     matches!(c, '\t' | '\n' | '\r' | ' '..='\u{FFFD}' | '\u{10000}'..)
 }
 
-fn visibility(given: Option<i64>) -> Result<Duration, Refusal> {
-    given.map_or(Ok(VISIBILITY), |given| seconds("VisibilityTimeout", given, MAX_VISIBILITY))
+fn visibility(given: i64) -> Result<Duration, Refusal> {
+    seconds("VisibilityTimeout", given, MAX_VISIBILITY)
 }
 
 fn seconds(parameter: &str, given: i64, most: Duration) -> Result<Duration, Refusal> {

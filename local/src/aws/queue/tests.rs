@@ -24,7 +24,7 @@ async fn start() -> Bench {
     let folder = tempfile::tempdir().expect("temporary folder");
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
     let (queues, notifications) = serve(folder.path(), true, &tasks, &stop).await.expect("starts");
-    let urls = queues.open_asks(&["m/1:0".to_owned()]).expect("opens");
+    let urls = queues.open_asks(&["m/1:0".to_owned()], Duration::from_secs(600)).expect("opens");
     let client = Client::new(&config_for(queues.address()));
     Bench { client, queues, urls, notifications, stop, folder }
 }

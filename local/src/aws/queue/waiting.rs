@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 
 use contract::ask::{Ask, Reason};
+use contract::local::WaitingAsks;
 
 /// Where a message is counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -28,23 +29,12 @@ pub struct Waits {
     pub in_flight: u64,
     /// How many can be received now.
     pub visible: u64,
+    /// Messages that were ever sent.
+    pub sent: u64,
+    /// Messages that were ever removed.
+    pub removed: u64,
     /// By campaign and reason, in order.
-    pub groups: Vec<Group>,
-}
-
-/// The asks of one campaign that wait for one reason.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Group {
-    /// Name of the campaign.
-    pub campaign: String,
-    /// Why they wait.
-    pub reason: Reason,
-    /// How many there are.
-    pub asks: u64,
-    /// How many of them wait for no time any more.
-    pub due: u64,
-    /// When the next of the others is due, in UNIX seconds.
-    pub next_due_secs: Option<u64>,
+    pub groups: Vec<WaitingAsks>,
 }
 
 impl Waits {
@@ -74,6 +64,8 @@ struct Counter {
     counted_to_secs: u32,
     /// Those that are not, by when they are. There are as many entries as seconds, at most.
     later: BTreeMap<u32, u32>,
+    /// Their sum.
+    all_later: u64,
 }
 
 impl Counter {
@@ -83,7 +75,9 @@ impl Counter {
             if *first.key() > self.counted_to_secs {
                 break;
             }
-            self.due += u64::from(first.remove());
+            let n = u64::from(first.remove());
+            self.due += n;
+            self.all_later = self.all_later.saturating_sub(n);
         }
     }
 
@@ -92,6 +86,7 @@ impl Counter {
             self.due += 1;
         } else {
             *self.later.entry(due_secs).or_default() += 1;
+            self.all_later += 1;
         }
     }
 
@@ -100,6 +95,7 @@ impl Counter {
             self.due = self.due.saturating_sub(1);
         } else if let Some(n) = self.later.get_mut(&due_secs) {
             *n -= 1;
+            self.all_later = self.all_later.saturating_sub(1);
             if *n == 0 {
                 self.later.remove(&due_secs);
             }
@@ -127,18 +123,18 @@ impl Waiting {
     }
 
     /// Those who wait, by campaign and reason.
-    pub(super) fn groups(&mut self, now_ms: u64) -> Vec<Group> {
+    pub(super) fn groups(&mut self, now_ms: u64) -> Vec<WaitingAsks> {
         let now_secs = u32::try_from(now_ms / 1_000).unwrap_or(u32::MAX);
         for counter in &mut self.groups {
             counter.advance(now_secs);
         }
         let groups = self.by_name.iter().filter_map(|((campaign, reason), group)| {
             let counter = self.groups.get(index(*group))?;
-            let later: u64 = counter.later.values().map(|n| u64::from(*n)).sum();
-            let asks = counter.due + later;
-            (asks > 0).then(|| Group {
+            let asks = counter.due + counter.all_later;
+            (asks > 0).then(|| WaitingAsks {
                 campaign: campaign.clone(),
                 reason: *reason,
+                waits_for: reason.words().to_owned(),
                 asks,
                 due: counter.due,
                 next_due_secs: counter.later.keys().next().map(|secs| u64::from(*secs)),

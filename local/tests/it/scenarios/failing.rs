@@ -1,12 +1,10 @@
 //! Calls that fail: for one prompt always, for a while, or because all call at once.
 
-use std::time::Duration;
-
+use contract::ask::Reason;
 use contract::metrics;
 use local::bedrock::scenario::{Rule, Scenario};
-use local::event_source::Mapping;
 use local::pipeline::{Model, Options};
-use processor::answers::MAX_FAILED_CALLS_WITHOUT_ANSWERS;
+use processor::answers::MAX_FAILED_CALLS;
 
 use super::{Form, OTHERS, Run, campaign, doing, struck};
 use crate::rig::{Rig, options};
@@ -30,7 +28,7 @@ async fn is_given_up_soon(failing: &[(Scenario, &str)]) {
         let letter = run.letter(*scenario).expect("is given up");
         let told = format!("{scenario:?} {} {}", letter.reason, letter.detail);
         let calls = run.stand_in().struck(*scenario);
-        assert!(calls <= u64::from(MAX_FAILED_CALLS_WITHOUT_ANSWERS), "{calls} calls: {told}");
+        assert!(calls <= u64::from(MAX_FAILED_CALLS), "{calls} calls: {told}");
         assert!(["model_failed", "answer_unreadable"].contains(&letter.reason.as_str()), "{told}");
         assert!(letter.detail.contains(words), "{told}");
         assert!(!letter.detail.contains("standing instructions"), "{told}");
@@ -91,31 +89,38 @@ async fn a_storm_slows_all_calls_down_and_ends_with_everybodys_content() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refusal_that_passes_is_tried_again() {
-    for scenario in [Scenario::GrammarTimeout, Scenario::AccessPending] {
-        let rules = doing(vec![Rule::from(scenario)]);
+    let rules = doing(vec![Rule::from(Scenario::GrammarTimeout)]);
 
-        let run = Run::over(&[], campaign(Form::JsonSchema, ""), rules).await;
+    let run = Run::over(&[], campaign(Form::JsonSchema, ""), rules).await;
 
-        run.reconcile().await;
-        run.others_are_served().await;
-        assert!(run.letters.is_empty(), "{scenario:?}: {:?}", run.letters);
-        assert_eq!(run.stand_in().calls(), OTHERS as u64 + 3, "{scenario:?}");
-        run.stop().await;
-    }
+    run.reconcile().await;
+    run.others_are_served().await;
+    assert!(run.letters.is_empty(), "{:?}", run.letters);
+    assert_eq!(run.stand_in().calls(), OTHERS as u64 + 3);
+    run.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_waits_for_the_next_day_or_for_new_credentials_goes_back_and_asks_little() {
-    for scenario in [Scenario::DailyQuota, Scenario::CredentialsExpired] {
+async fn access_that_is_being_set_up_is_waited_for_without_a_letter() {
+    let rules = doing(vec![Rule::from(Scenario::AccessPending)]);
+
+    let run = Run::over(&[], campaign(Form::JsonSchema, ""), rules).await;
+
+    run.reconcile().await;
+    assert!(run.letters.is_empty(), "{:?}", run.letters);
+    assert!(run.waiting(Reason::Halted) > 0);
+    run.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_the_next_day_or_for_new_credentials_is_parked_and_asks_little() {
+    for (scenario, reason) in
+        [(Scenario::DailyQuota, Reason::DayQuota), (Scenario::CredentialsExpired, Reason::Halted)]
+    {
         let campaigns = campaign(Form::JsonSchema, "");
         let rig = Rig::start(Options {
             campaigns_dir: campaigns.path().to_owned(),
             bedrock: Model::StandIn(doing(vec![Rule::from(scenario)])),
-            mapping: Mapping {
-                maximum_retry_attempts: Some(1),
-                function_timeout: Duration::from_secs(30),
-                ..Mapping::prompt()
-            },
             ..options()
         })
         .await;
@@ -125,11 +130,14 @@ async fn what_waits_for_the_next_day_or_for_new_credentials_goes_back_and_asks_l
 
         assert_eq!(rig.lost(), 0, "{scenario:?}");
         let letters = local::aws::read_dead_letters(rig.folder.path(), 0, 100).expect("are read");
-        assert!(!letters.is_empty(), "{scenario:?}");
-        assert!(letters.iter().all(|letter| letter.reason == "record_given_up"), "{letters:?}");
+        assert!(letters.is_empty(), "{scenario:?}: {letters:?}");
+        let waits = rig.pipeline.parked.waits();
+        assert!(waits.asks > 0, "{scenario:?}");
+        assert_eq!(waits.asks, rig.count(metrics::ASKS_PARKED) - rig.counts().asks_over());
+        assert!(waits.groups.iter().all(|group| group.reason == reason), "{waits:?}");
         let stand_in = rig.pipeline.stand_in.as_ref().expect("a stand-in is used");
         assert_eq!(stand_in.billed().calls, 0);
-        assert!(stand_in.calls() <= 100, "{scenario:?}: {} calls", stand_in.calls());
+        assert!(stand_in.calls() <= 20, "{scenario:?}: {} calls", stand_in.calls());
         rig.pipeline.stop().await;
     }
 }
