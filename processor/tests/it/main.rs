@@ -13,6 +13,7 @@
 #![expect(clippy::expect_used, reason = "a test that cannot go on fails")]
 
 mod answers;
+mod asks;
 mod failures;
 mod injection;
 mod interleavings;

@@ -47,6 +47,7 @@ pub(crate) struct World {
     pub(crate) letters: Arc<Mutex<Vec<DeadLetter>>>,
     pub(crate) asks: Arc<Queues>,
     pub(crate) lanes: Arc<Lanes>,
+    pub(crate) quotas: ModelQuotas,
     started: Instant,
 }
 
@@ -67,6 +68,7 @@ impl World {
             letters: Arc::default(),
             asks: Arc::default(),
             lanes: Arc::default(),
+            quotas: ModelQuotas::same(ModelQuota::of_tokens(1_000_000)),
             started: Instant::now(),
         }
     }
@@ -91,10 +93,10 @@ impl World {
             clock: self.clock(),
             jitter: Arc::new(Jitter::seeded(seed)),
         };
-        let quotas = ModelQuotas::same(ModelQuota::of_tokens(1_000_000));
         Ports {
             model: Arc::new(gate.over(Arc::clone(&self.model))),
-            quotas: Quotas::new(&quotas, models(&self.campaigns), &of_quota).expect("any model"),
+            quotas: Quotas::new(&self.quotas, models(&self.campaigns), &of_quota)
+                .expect("any model"),
             table: Arc::new(gate.over(Arc::clone(&self.memory))),
             coordination: Arc::new(gate.over(Arc::clone(&self.memory))),
             dead_letters: Arc::new(gate.over(Letters(Arc::clone(&self.letters)))),

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use campaign::CompiledCampaign;
-use processor::model::{Answer, Correction, ModelError, Stop, TextModel, Usage};
+use processor::model::{Answer, Correction, ModelError, Refusal, Stop, TextModel, Usage};
 use serde_json::json;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 /// A show about which no answer is ever allowed.
 pub(crate) const FORBIDDEN: &str = "forbidden";
@@ -39,6 +39,10 @@ pub(crate) struct Scripted {
     pub(crate) latency: Mutex<Duration>,
     /// What the next calls meet instead of an answer.
     pub(crate) failures: Mutex<VecDeque<ModelError>>,
+    /// Until when every call is denied.
+    pub(crate) denied_until: Mutex<Option<Instant>>,
+    /// Prompts in the order in which they were asked, with when.
+    pub(crate) order: Mutex<Vec<(Instant, String)>>,
 }
 
 impl Scripted {
@@ -69,6 +73,10 @@ impl TextModel for Scripted {
     ) -> Result<Answer, ModelError> {
         let asked = format!("{}: {prompt}", campaign.campaign.name);
         *self.calls.lock().expect("whole") += 1;
+        self.order.lock().expect("whole").push((Instant::now(), prompt.to_owned()));
+        if self.denied_until.lock().expect("whole").is_some_and(|until| until > Instant::now()) {
+            return Err(ModelError::NotAllowed(Refusal::default()));
+        }
         if correction.is_none() {
             *self.asked.lock().expect("whole").entry(asked).or_default() += 1;
         }
