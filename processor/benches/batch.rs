@@ -28,6 +28,7 @@ use processor::eligibility::State;
 use processor::handler::{Ports, Processor, models};
 use processor::model::{Answer, Correction, ModelError, TextModel, Usage};
 use processor::simulated::memory::Memory;
+use processor::simulated::queues::Queues;
 use processor::store::{ContentTable, Key, TableError, Write, WriteResult};
 use quota::clock::Clock;
 use quota::jitter::Jitter;
@@ -158,6 +159,7 @@ fn processor(table: Arc<dyn ContentTable>, coordination: Arc<dyn Coordination>) 
         table,
         coordination,
         dead_letters: Arc::new(Letters::default()),
+        asks: Arc::new(Queues::default()),
     };
     Processor::new(campaigns, ports, 32, (Clock::System, Jitter::seeded(1)))
 }

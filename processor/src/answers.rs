@@ -92,6 +92,9 @@ const OUTAGE_MS: u64 = 30_000;
 pub enum Asker {
     /// An event's, which overtakes no ask.
     Event,
+    /// An event's of a batch that is gone through one unit at a time: it asks nobody, so that
+    /// the next unit has its turn soon.
+    Suspect,
     /// An ask's, whose turn has come.
     Ask,
     /// A person's, who waits.
@@ -329,6 +332,10 @@ impl Answers {
             let detail = "the model answers nobody".to_owned();
             return Some(self.not_now(Reason::Outage, Some(until_ms), detail));
         }
+        if asker == Asker::Suspect {
+            let detail = "its batch is gone through with care".to_owned();
+            return Some(self.not_now(Reason::Quota, None, detail));
+        }
         if asker == Asker::Event && noticed.others_wait {
             let detail = "asks that came before wait for the quota".to_owned();
             return Some(self.not_now(Reason::Quota, None, detail));
@@ -557,7 +564,7 @@ impl Asker {
     /// Until when it may wait from now on; a person does as long as there is time.
     fn until(self, deadline: Deadline) -> Deadline {
         match self {
-            Self::Event => deadline.within(PATIENCE_OF_EVENTS),
+            Self::Event | Self::Suspect => deadline.within(PATIENCE_OF_EVENTS),
             Self::Ask => deadline.within(PATIENCE_OF_ASKS),
             Self::Person => deadline,
         }

@@ -32,6 +32,8 @@ pub struct Batch {
     pub users: Vec<User>,
     /// Records that can never be decoded.
     pub poison: Vec<Poison>,
+    /// Identifies the first record through all deliveries.
+    pub first_record: String,
     records: Vec<Record>,
 }
 
@@ -95,6 +97,10 @@ impl Batch {
             let event_id = record.event_id.unwrap_or_default();
             let record = record.kinesis;
             let place = batch.records.len();
+            if place == 0 {
+                // A sequence number is unique in its shard only.
+                batch.first_record = format!("{event_id}#{}", record.sequence_number);
+            }
             let arrived_at = SystemTime::from(record.approximate_arrival_timestamp.0);
             let arrived_at_ms = arrived_at
                 .duration_since(UNIX_EPOCH)

@@ -90,6 +90,17 @@ impl Outcome {
     }
 }
 
+impl Outcome {
+    /// All of a unit was given up.
+    pub(crate) fn given_up(unit: usize, events: Option<usize>) -> Self {
+        let fated = match events {
+            Some(events) => Fated::Events(vec![Fate::DeadLettered; events]),
+            None => Fated::Ask(AskFate::DeadLettered),
+        };
+        Self { unit, fated, counts: Counts::default(), freshness: None, returned_for: None }
+    }
+}
+
 /// What the last stage writes to.
 #[derive(Debug, Clone)]
 pub(crate) struct Writer {

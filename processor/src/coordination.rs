@@ -74,6 +74,13 @@ pub trait Coordination: Debug + Send + Sync {
     async fn give_notice(&self, name: &str, now_ms: u64, until_ms: u64)
     -> Result<bool, TableError>;
 
+    /// Notes that something begins that may not live to end, until `expires_at` (UNIX
+    /// seconds); tells how often it began before and never ended.
+    async fn begin(&self, name: &str, expires_at: i64) -> Result<u32, TableError>;
+
+    /// Notes that it ended.
+    async fn end(&self, name: &str) -> Result<(), TableError>;
+
     /// Tells whether [`Coordination::mark`] was called for a name.
     async fn is_marked(&self, name: &str) -> Result<bool, TableError>;
 

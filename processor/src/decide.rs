@@ -5,10 +5,13 @@
 //! all these prompts, again at once.
 
 use std::collections::{HashMap, HashSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use campaign::{CompiledCampaign, Past, safe_text};
 use contract::ask::Ask;
+use contract::dead_letter::{DeadLetter, Input};
+use contract::digest;
 use contract::metrics::{AskFate, Fate};
 use program::causes;
 use quota::clock::Clock;
@@ -51,6 +54,14 @@ pub(crate) struct Unit {
     pub(crate) campaign: Arc<CompiledCampaign>,
     pub(crate) key: Key,
     pub(crate) origin: Origin,
+}
+
+/// What a unit comes from: enough to say so in a dead letter, whatever upset the program.
+#[derive(Debug, Clone)]
+pub(crate) struct UnitInput {
+    pub(crate) key: Key,
+    /// Places of its events, or its ask.
+    pub(crate) places: Result<Vec<usize>, Ask>,
 }
 
 /// Where a unit comes from.
@@ -200,12 +211,61 @@ impl Turn {
         Unit { id, campaign, key, origin: Origin::Events { places, candidates } }
     }
 
+    /// What it comes from.
+    pub(crate) fn input(&self) -> UnitInput {
+        let places = match &self.wanted {
+            Wanted::Events(places) => Ok(places.iter().map(|(place, _)| *place).collect()),
+            Wanted::Ask(ask) => Err(ask.clone()),
+        };
+        UnitInput { key: self.key.clone(), places }
+    }
+}
+
+impl UnitInput {
     /// Places of its events, if it comes from events.
     pub(crate) fn places(&self) -> Option<Vec<usize>> {
-        match &self.wanted {
-            Wanted::Events(places) => Some(places.iter().map(|(place, _)| *place).collect()),
-            Wanted::Ask(_) => None,
-        }
+        self.places.as_ref().ok().cloned()
+    }
+
+    /// Number of its events, if it comes from events.
+    pub(crate) fn events(&self) -> Option<usize> {
+        self.places.as_ref().ok().map(Vec::len)
+    }
+
+    /// Identifies it through all deliveries, without saying whose it is.
+    pub(crate) fn name(&self, batch: &Batch, why: &str) -> String {
+        let Key { user_id, campaign } = &self.key;
+        let input = match &self.places {
+            Ok(places) => {
+                let ids = places.iter().map(|place| batch.events[*place].event.id.as_str());
+                ids.collect::<Vec<_>>().join("\n")
+            }
+            Err(ask) => ask.encode(),
+        };
+        let whole = format!("{campaign}\n{user_id}\n{input}");
+        format!("{why}#{}", digest::hex(whole))
+    }
+
+    /// The dead letter of it, with the reason and what was wrong.
+    pub(crate) fn letter(&self, batch: &Batch, (reason, detail): (&str, &str)) -> DeadLetter {
+        let (first_seen_ms, input) = match &self.places {
+            Ok(places) => {
+                let last = places.last().map(|place| batch.events[*place].event.id.clone());
+                let input = Input::Unit {
+                    campaign: self.key.campaign.clone(),
+                    user_id: self.key.user_id.clone(),
+                    event_id: last.unwrap_or_default(),
+                    prompt_hash: None,
+                    user_records: batch.user_records(&self.key.user_id, places),
+                };
+                (batch.first_seen_ms(places), input)
+            }
+            Err(ask) => {
+                let input = Input::Ask { ask: ask.clone(), event_id: None, prompt_hash: None };
+                (Some(ask.first_seen_ms), input)
+            }
+        };
+        DeadLetter::new(reason, detail, input).seen(first_seen_ms, 0)
     }
 }
 
@@ -314,7 +374,18 @@ impl Unit {
         Step { seen: state.revision, has_content, parked_until_ms, fated, trigger, intent }
     }
 
+    /// What is asked. Whatever in an event upsets the program costs this unit only.
     fn asked(&self, trigger: usize, history: &[Past]) -> Inquiry {
+        let asked = AssertUnwindSafe(|| self.rendered(trigger, history));
+        catch_unwind(asked).unwrap_or_else(|_| {
+            let reason = failure::PANICKED.to_owned();
+            let detail = "while it was rendered".to_owned();
+            let conclusion = Conclusion::GivenUp { reason, detail, attempts: 0 };
+            Inquiry::Nobody(SharedAnswer::without_asking(conclusion))
+        })
+    }
+
+    fn rendered(&self, trigger: usize, history: &[Past]) -> Inquiry {
         let prompt = match self.campaign.prompt.render(history) {
             Ok(prompt) => prompt,
             Err(error) => {

@@ -20,6 +20,8 @@ use quota::NotAdmitted;
 const BAD_ANSWER: &str = "bad_answer";
 pub(crate) const NOT_RENDERED: &str = "prompt_does_not_render";
 pub(crate) const POISON: &str = "poison_record";
+pub(crate) const PANICKED: &str = "panicked";
+pub(crate) const KILLS: &str = "kills_the_function";
 
 /// What a failure leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 //! wait, as far as the quota lets them be answered.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -18,7 +19,7 @@ use serde::Deserialize;
 
 use crate::answers::Answers;
 use crate::asks::{self, AskQueue, Outbox, Worker};
-use crate::batch::{Batch, Fates};
+use crate::batch::{Batch, Fates, User};
 use crate::conclude::{Outcome, Writer};
 use crate::coordination::{Coordination, SharedTable};
 use crate::dead_letters::{DeadLetterQueue, Letters, NO_LETTER, Sqs};
@@ -28,8 +29,9 @@ use crate::deletion::Deletions;
 use crate::eligibility::Role;
 use crate::model::{Bedrock, TextModel};
 use crate::settings::Settings;
-use crate::stages::{Stages, Tools};
+use crate::stages::{Done, Stages, Tools};
 use crate::store::{ContentTable, DynamoDb, Key};
+use crate::suspects::Suspects;
 
 /// Longest single attempt at a call of DynamoDB or SQS, which answer in milliseconds.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -113,7 +115,7 @@ pub struct Report {
 }
 
 /// Events for which a condition could not be evaluated: campaign and place.
-type Unevaluated = Vec<(String, usize)>;
+pub(crate) type Unevaluated = Vec<(String, usize)>;
 
 impl Processor {
     /// Works for these campaigns; asks at most so many `questions` at a time.
@@ -183,22 +185,16 @@ impl Processor {
         let deletions = Deletions { table, clock: writer.reader.clock };
         deletions.apply(&batch, &mut fates, deadline, &mut report).await;
         let mut unevaluated = Unevaluated::new();
-        let units = self.units(&batch, &mut fates, (&mut report.counts, &mut unevaluated));
-        let stages = Stages::of_events(self.tools.clone(), Arc::clone(&batch), units, deadline);
-        let answering = stages
-            .run(|(places, outcome)| {
-                let Outcome { unit: _, fated, counts, freshness, returned_for } = outcome;
-                if let Fated::Events(decided) = fated {
-                    for (place, fate) in places.iter().flatten().zip(decided) {
-                        fates.decide(*place, fate);
-                    }
-                }
-                report.counts.merge(&counts);
-                report.freshness.extend(freshness);
-                report.returned_for = returned_for.or(report.returned_for.take());
-            })
-            .await;
-        report.counts.merge(&answering);
+        let suspect = Suspects { tools: &self.tools, campaigns: &self.campaigns, batch: &batch };
+        if suspect.has_ended_nobody().await {
+            let units = self.units(&batch, &mut fates, (&mut report.counts, &mut unevaluated));
+            let stages = Stages::of_events(self.tools.clone(), Arc::clone(&batch), units, deadline);
+            let answering = stages.run(|done| report.take(done, &mut fates)).await;
+            report.counts.merge(&answering);
+            suspect.ended().await;
+        } else {
+            suspect.go_through(&mut fates, (&mut report, &mut unevaluated), deadline).await;
+        }
 
         self.bury_poison(&batch, &mut fates, deadline, &mut report).await;
         answers.say_refusals();
@@ -278,26 +274,64 @@ impl Processor {
                 if fates.is_returned(user) {
                     continue;
                 }
-                let mut places = Vec::new();
-                for &place in &each.events {
-                    let role = role(campaign, batch, place, unevaluated);
-                    if role.triggers && lacks(campaign, batch, place, counts) {
-                        fates.decide(place, Fate::Incomplete);
-                    } else if !role.is_none() {
-                        places.push((place, role));
-                    }
-                }
-                if places.is_empty() {
-                    continue;
-                }
-                let key =
-                    Key { user_id: each.id.clone(), campaign: campaign.campaign.name.clone() };
-                let (id, campaign) = (units.len(), Arc::clone(campaign));
-                units.push(Turn { id, campaign, key, wanted: Wanted::Events(places) });
+                let id = units.len();
+                units.extend(turn(id, campaign, (batch, each), fates, (counts, unevaluated)));
             }
         }
         units
     }
+}
+
+impl Report {
+    /// Adds what another did.
+    pub(crate) fn merge(&mut self, other: Self) {
+        let Self { response, counts, freshness, returned_for, conditions_failed } = other;
+        self.response.batch_item_failures.extend(response.batch_item_failures);
+        self.counts.merge(&counts);
+        self.freshness.extend(freshness);
+        self.returned_for = returned_for.or(self.returned_for.take());
+        for (campaign, n) in conditions_failed {
+            *self.conditions_failed.entry(campaign).or_default() += n;
+        }
+    }
+
+    /// Adds what a unit of events came to.
+    pub(crate) fn take(&mut self, (places, outcome): Done, fates: &mut Fates) {
+        let Outcome { unit: _, fated, counts, freshness, returned_for } = outcome;
+        if let Fated::Events(decided) = fated {
+            for (place, fate) in places.iter().flatten().zip(decided) {
+                fates.decide(*place, fate);
+            }
+        }
+        self.counts.merge(&counts);
+        self.freshness.extend(freshness);
+        self.returned_for = returned_for.or(self.returned_for.take());
+    }
+}
+
+/// A user's turn in a campaign, if any of their events means something to it; those that lack
+/// what the prompt needs are done with.
+pub(crate) fn turn(
+    id: usize,
+    campaign: &Arc<CompiledCampaign>,
+    (batch, user): (&Batch, &User),
+    fates: &mut Fates,
+    (counts, unevaluated): (&mut Counts, &mut Unevaluated),
+) -> Option<Turn> {
+    let mut places = Vec::new();
+    for &place in &user.events {
+        let role = role(campaign, batch, place, unevaluated);
+        if role.triggers && lacks(campaign, batch, place, counts) {
+            fates.decide(place, Fate::Incomplete);
+        } else if !role.is_none() {
+            places.push((place, role));
+        }
+    }
+    if places.is_empty() {
+        return None;
+    }
+    let key = Key { user_id: user.id.clone(), campaign: campaign.campaign.name.clone() };
+    Some(Turn { id, campaign: Arc::clone(campaign), key, wanted: Wanted::Events(places) })
 }
 
 /// What an event is to a campaign.
@@ -310,17 +344,19 @@ fn role(
     let received = &batch.events[place];
     let (event_type, event) = (&received.event_type, &received.event);
     let mut failed = false;
-    let mut holds = |evaluated: Result<bool, NotEvaluated>| {
-        evaluated.unwrap_or_else(|error| {
-            tracing::debug!(%error, "condition counts as not met");
-            failed = true;
-            false
-        })
+    let mut holds = |condition: &dyn Fn() -> Result<bool, NotEvaluated>| {
+        match catch_unwind(AssertUnwindSafe(condition)) {
+            Ok(Ok(holds)) => return holds,
+            Ok(Err(error)) => tracing::debug!(%error, "condition counts as not met"),
+            Err(_) => tracing::debug!("condition that panics counts as not met"),
+        }
+        failed = true;
+        false
     };
     let role = Role {
-        triggers: holds(campaign.is_triggered_by(event_type, event)),
-        ends: holds(campaign.ends(event_type, event)),
-        retracts: holds(campaign.retracts(event_type, event)),
+        triggers: holds(&|| campaign.is_triggered_by(event_type, event)),
+        ends: holds(&|| campaign.ends(event_type, event)),
+        retracts: holds(&|| campaign.retracts(event_type, event)),
     };
     if failed {
         unevaluated.push((campaign.campaign.name.clone(), place));

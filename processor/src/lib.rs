@@ -19,7 +19,7 @@
 //!
 //! - [`handler`] — one invocation. Read this first, then `stages`, which joins the three.
 //! - `decide`, [`answers`], `conclude` — the stages; [`eligibility`] is what decides.
-//! - [`failure`] — what any failure leads to.
+//! - [`failure`] — what any failure leads to; `suspects` finds what ends the function.
 //! - [`asks`] — what waits, and who takes it up.
 //! - [`store`], [`coordination`], [`dead_letters`], [`model`] — the ports and their adapters.
 
@@ -42,3 +42,4 @@ pub mod settings;
 pub mod simulated;
 mod stages;
 pub mod store;
+mod suspects;

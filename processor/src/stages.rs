@@ -26,14 +26,16 @@ use campaign::CompiledCampaign;
 use contract::metrics::Counts;
 use program::causes;
 use tokio::sync::mpsc;
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::{self, JoinError, JoinSet};
 
 use crate::answers::{Answers, Asker, Conclusion, Question, SharedAnswer};
 use crate::batch::Batch;
 use crate::conclude::{Draft, End, Outcome, Writer};
 use crate::coordination::Entry;
+use crate::dead_letters::NO_LETTER;
 use crate::deadline::{Deadline, OUT_OF_TIME};
-use crate::decide::{Decisions, Intent, Turn, Unit};
+use crate::decide::{Decisions, Intent, Turn, Unit, UnitInput};
+use crate::failure::PANICKED;
 use crate::store::TableError;
 
 /// Units that are read and decided about at once: five BatchGetItems, and the tombstones.
@@ -76,12 +78,16 @@ pub(crate) struct Stages {
     incoming: Option<mpsc::Receiver<Turn>>,
     reads: JoinSet<Reading>,
     questions: HashMap<Arc<str>, OpenQuestion>,
-    asked: JoinSet<(Arc<str>, Conclusion)>,
+    asked: JoinSet<Conclusion>,
+    /// The question that each of these tasks asks.
+    asking: HashMap<task::Id, Arc<str>>,
     /// What answers took, also those that were cut off.
     counts: Arc<Mutex<Counts>>,
     /// What is to be written as soon as a write ends.
     ready: VecDeque<Draft>,
     writes: JoinSet<End>,
+    /// The unit that each of these tasks writes.
+    writing: HashMap<task::Id, usize>,
     /// Units that have come to nothing yet.
     open: HashMap<usize, OpenUnit>,
     /// What those hold that were read.
@@ -90,8 +96,8 @@ pub(crate) struct Stages {
 
 /// A unit that has come to nothing yet.
 struct OpenUnit {
-    /// Places of its events; none if it comes from an ask.
-    places: Option<Vec<usize>>,
+    /// Whose it is, and what it comes from.
+    input: UnitInput,
     /// What it holds, once it is read.
     held_bytes: usize,
 }
@@ -126,6 +132,17 @@ impl Stages {
         stages
     }
 
+    /// Of the events of a unit that may have ended an invocation before: it asks nobody.
+    pub(crate) fn of_suspect(
+        tools: Tools,
+        batch: Arc<Batch>,
+        unit: Turn,
+        deadline: Deadline,
+    ) -> Self {
+        let stages = Self::of_events(tools, batch, vec![unit], deadline);
+        Self { asker: Asker::Suspect, ..stages }
+    }
+
     /// Of asks, whose units come until nobody can send any more.
     pub(crate) fn of_asks(
         tools: Tools,
@@ -147,9 +164,11 @@ impl Stages {
             reads: JoinSet::new(),
             questions: HashMap::new(),
             asked: JoinSet::new(),
+            asking: HashMap::new(),
             counts: Arc::default(),
             ready: VecDeque::new(),
             writes: JoinSet::new(),
+            writing: HashMap::new(),
             open: HashMap::new(),
             held_bytes: 0,
         }
@@ -157,8 +176,7 @@ impl Stages {
 
     /// A unit is to be brought to its outcome.
     fn come(&mut self, unit: Turn) {
-        let places = unit.places();
-        self.open.insert(unit.id, OpenUnit { places, held_bytes: 0 });
+        self.open.insert(unit.id, OpenUnit { input: unit.input(), held_bytes: 0 });
         self.waiting.push_back(unit);
     }
 
@@ -170,12 +188,11 @@ impl Stages {
         self.writes.abort_all();
         self.reads.abort_all();
         self.asked.shutdown().await;
-        let open = self.open.drain().map(|(unit, open)| (unit, open.places));
-        let mut open: Vec<(usize, Option<Vec<usize>>)> = open.collect();
-        open.sort_unstable();
-        for (unit, places) in open {
-            let outcome = Outcome::returned(unit, places.as_ref().map(Vec::len), OUT_OF_TIME);
-            done((places, outcome));
+        let mut open: Vec<(usize, OpenUnit)> = self.open.drain().collect();
+        open.sort_unstable_by_key(|(unit, _)| *unit);
+        for (unit, OpenUnit { input, .. }) in open {
+            let outcome = Outcome::returned(unit, input.events(), OUT_OF_TIME);
+            done((input.places(), outcome));
         }
         let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         counts.clone()
@@ -188,14 +205,21 @@ impl Stages {
             tokio::select! {
                 // In order, so that a run can be repeated.
                 biased;
-                Some(end) = self.asked.join_next() => {
-                    let (hash, conclusion) = joined(end);
-                    self.answered(&hash, conclusion);
+                Some(end) = self.asked.join_next_with_id() => {
+                    let (id, conclusion) = ended(end);
+                    if let Some(hash) = self.asking.remove(&id) {
+                        self.answered(&hash, conclusion.unwrap_or_else(panicked));
+                    }
                 }
-                Some(end) = self.writes.join_next() => match joined(end) {
-                    End::Over(outcome) => self.over(outcome, done),
-                    End::Asks(draft) => self.ask_all(vec![*draft], HashMap::new()),
-                },
+                Some(end) = self.writes.join_next_with_id() => {
+                    let (id, end) = ended(end);
+                    let unit = self.writing.remove(&id);
+                    match end {
+                        Some(End::Over(outcome)) => self.over(outcome, done),
+                        Some(End::Asks(draft)) => self.ask_all(vec![*draft], HashMap::new()),
+                        None => self.give_up(unit, done).await,
+                    }
+                }
                 Some(reading) = self.reads.join_next() => self.read(joined(reading), done),
                 Some(unit) = next(&mut self.incoming), if self.waiting.len() < UNITS_OF_A_READ => {
                     self.come(unit);
@@ -284,12 +308,12 @@ impl Stages {
         let (answers, deadline) = (Arc::clone(&self.tools.answers), self.deadline);
         let asker = self.asker;
         let mut tally = Tally { own: Counts::default(), all: Arc::clone(&self.counts) };
-        self.asked.spawn(async move {
+        let task = self.asked.spawn(async move {
             let counts = &mut tally.own;
             let asked = (&question, asker);
-            let conclusion = answers.answer(&campaign, asked, known, deadline, counts).await;
-            (hash, conclusion)
+            answers.answer(&campaign, asked, known, deadline, counts).await
         });
+        self.asking.insert(task.id(), hash);
     }
 
     /// Whoever asked has an answer; who wants what was given up to be tried again asks anew.
@@ -321,7 +345,9 @@ impl Stages {
         {
             let (writer, batch) = (self.tools.writer.clone(), Arc::clone(&self.batch));
             let deadline = self.deadline;
-            self.writes.spawn(async move { writer.conclude(draft, &batch, deadline).await });
+            let unit = draft.unit.id;
+            let write = async move { writer.conclude(draft, &batch, deadline).await };
+            self.writing.insert(self.writes.spawn(write).id(), unit);
         }
     }
 
@@ -333,10 +359,27 @@ impl Stages {
         }
     }
 
+    /// A unit whose write panicked is given up: it would again.
+    async fn give_up(&mut self, unit: Option<usize>, done: &mut impl FnMut(Done)) {
+        let Some(id) = unit else { return };
+        let Some(open) = self.open.get(&id) else { return };
+        let mut counts = Counts::default();
+        let letter = open.input.letter(&self.batch, (PANICKED, "while it was concluded"));
+        let name = open.input.name(&self.batch, PANICKED);
+        let letters = &self.tools.writer.letters;
+        let is_buried = letters.bury_once(&name, &letter, &mut counts).await;
+        let events = open.input.events();
+        let outcome = match is_buried {
+            true => Outcome { counts, ..Outcome::given_up(id, events) },
+            false => Outcome::returned(id, events, NO_LETTER),
+        };
+        self.over(outcome, done);
+    }
+
     fn over(&mut self, outcome: Outcome, done: &mut impl FnMut(Done)) {
-        if let Some(OpenUnit { places, held_bytes }) = self.open.remove(&outcome.unit) {
+        if let Some(OpenUnit { input, held_bytes }) = self.open.remove(&outcome.unit) {
             self.held_bytes -= held_bytes;
-            done((places, outcome));
+            done((input.places(), outcome));
         }
     }
 }
@@ -362,7 +405,21 @@ async fn next(incoming: &mut Option<mpsc::Receiver<Turn>>) -> Option<Turn> {
     incoming.as_mut()?.recv().await
 }
 
-/// What a task came to. A task that panicked ends the invocation, as work in it would.
+/// What came of a question whose task panicked; its place is in the log.
+fn panicked() -> Conclusion {
+    let (reason, detail) = (PANICKED.to_owned(), "while it was answered".to_owned());
+    Conclusion::GivenUp { reason, detail, attempts: 0 }
+}
+
+/// Which task ended, and what it came to; nothing if it panicked.
+fn ended<T>(ended: Result<(task::Id, T), JoinError>) -> (task::Id, Option<T>) {
+    match ended {
+        Ok((id, ended)) => (id, Some(ended)),
+        Err(error) => (error.id(), None),
+    }
+}
+
+/// What a task came to that only waits for others; if it panicked, the invocation does.
 fn joined<T>(ended: Result<T, JoinError>) -> T {
     match ended {
         Ok(ended) => ended,

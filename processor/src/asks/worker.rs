@@ -12,7 +12,8 @@
 //! ```
 //!
 //! What cannot be answered now goes back as a message of its own, so that only an ask whose
-//! worker died has been delivered before.
+//! worker died has been delivered before. Such asks have their turns in the end, one by one;
+//! one whose worker dies then as well is given up.
 //!
 //! - `hands` — what is in hand, and how much may be.
 
@@ -25,6 +26,7 @@ use std::time::Duration;
 use campaign::CompiledCampaign;
 use contract::ask::{Ask, Class, Queue, Reason};
 use contract::dead_letter::{DeadLetter, Input};
+use contract::digest;
 use contract::metrics::{self, AskFate, Counts};
 use futures::future::join_all;
 use program::causes;
@@ -32,12 +34,15 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::{AskQueue, Delivery, MAX_MESSAGES, QueueError, place};
+use crate::batch::Batch;
 use crate::conclude::Outcome;
 use crate::deadline::Deadline;
 use crate::decide::{Fated, Turn, Wanted};
+use crate::failure::KILLS;
 use crate::handler::Report;
 use crate::stages::{Stages, Tools};
 use crate::store::Key;
+use crate::suspects;
 use hands::{Hands, InHand};
 
 /// Asks in hand for each question that is asked at a time: enough that none waits for the
@@ -62,10 +67,6 @@ const MOVERS: usize = 4;
 
 /// How early an ask may be taken up, in milliseconds: SQS counts in seconds.
 const EARLY_MS: u64 = 1_000;
-
-/// Deliveries of an ask that never ended, from which on it is given up: whoever took it up
-/// did not live to say what became of it.
-const MAX_DELIVERIES: u32 = 5;
 
 /// Takes asks up.
 #[derive(Debug)]
@@ -96,11 +97,40 @@ impl<'p> Worker<'p> {
     /// Works until nothing is left that can be answered, or the time is over.
     pub(crate) async fn work(&self, deadline: Deadline) -> Report {
         let (turns, incoming) = mpsc::channel(self.window);
-        let (ended, endings) = mpsc::unbounded_channel();
         let (hands, tally) = (Hands::new(self.window), Tally::default());
+        let feeding = async {
+            let models = self.models();
+            let of_model = |model| self.feed(model, turns.clone(), (&hands, &tally), deadline);
+            let feeds: Vec<_> = models.into_iter().map(of_model).collect();
+            drop(turns);
+            join_all(feeds).await;
+        };
+        let (mut report, ()) = tokio::join!(
+            self.bring_to_an_end(feeding, incoming, &hands, deadline),
+            self.move_all(&tally, deadline),
+        );
+        for turn in hands.take_aside() {
+            // What has no time now shows itself to another worker.
+            if !deadline.is_over() {
+                report.merge(self.take_with_care(turn, (&hands, &tally), deadline).await);
+            }
+        }
+        report.counts.merge(&tally.into_inner().unwrap_or_else(PoisonError::into_inner));
+        report
+    }
+
+    /// Brings the turns that `feeding` sends to their ends.
+    async fn bring_to_an_end(
+        &self,
+        feeding: impl Future<Output = ()>,
+        incoming: mpsc::Receiver<Turn>,
+        hands: &Hands,
+        deadline: Deadline,
+    ) -> Report {
+        let (ended, endings) = mpsc::unbounded_channel();
         let mut report = Report::default();
         let stages = Stages::of_asks(self.tools.clone(), incoming, deadline);
-        let (all, in_hand) = (&mut report, &hands);
+        let all = &mut report;
         // The channel of endings closes with the closure that sends them.
         let running = stages.run(move |(_, outcome)| {
             let Outcome { unit, fated, counts, freshness, returned_for } = outcome;
@@ -109,27 +139,45 @@ impl<'p> Worker<'p> {
             if let Fated::Ask(fate) = fated {
                 all.counts.add(metrics::ASKS_RECEIVED, 1);
                 all.counts.add(fate.metric(), 1);
-                in_hand.note(unit, fate);
+                hands.note(unit, fate);
                 // Who settles is there as long as this is.
                 let _ = ended.send((unit, fate));
             }
             all.returned_for = returned_for.or(all.returned_for.take());
         });
-        let feeding = async {
-            let models = self.models();
-            let of_model = |model| self.feed(model, turns.clone(), (&hands, &tally), deadline);
-            let feeds: Vec<_> = models.into_iter().map(of_model).collect();
-            drop(turns);
-            join_all(feeds).await;
-        };
-        let ((), answering, (), ()) = tokio::join!(
-            feeding,
-            running,
-            self.settle(endings, &hands),
-            self.move_all(&tally, deadline),
-        );
+        let ((), answering, ()) = tokio::join!(feeding, running, self.settle(endings, hands));
         report.counts.merge(&answering);
-        report.counts.merge(&tally.into_inner().unwrap_or_else(PoisonError::into_inner));
+        report
+    }
+
+    /// Takes up an ask by itself whose worker died before; it is given up if that happened to
+    /// it by itself as well.
+    async fn take_with_care(
+        &self,
+        turn: Turn,
+        (hands, tally): (&Hands, &Tally),
+        deadline: Deadline,
+    ) -> Report {
+        let (id, input) = (turn.id, turn.input());
+        let name = input.name(&Batch::default(), KILLS);
+        if suspects::began_before(self.tools, &name).await {
+            let letter = input.letter(&Batch::default(), (KILLS, suspects::DETAIL));
+            if self.bury(&name, letter, tally).await
+                && let Some(InHand { queue, receipt, .. }) = hands.let_go(id)
+            {
+                count(tally, metrics::ASKS_RECEIVED, 1);
+                count(tally, AskFate::DeadLettered.metric(), 1);
+                self.remove(&queue, receipt).await;
+            }
+            return Report::default();
+        }
+        let (turns, incoming) = mpsc::channel(1);
+        let feeding = async move {
+            // It is received as long as there is time.
+            let _ = turns.send(turn).await;
+        };
+        let report = self.bring_to_an_end(feeding, incoming, hands, deadline).await;
+        suspects::ended(&*self.tools.writer.reader.coordination, &name).await;
         report
     }
 
@@ -232,7 +280,8 @@ impl<'p> Worker<'p> {
                 let detail = causes::told(&error);
                 let input = Input::AskMessage { body: body.clone() };
                 let letter = DeadLetter::new("poison_ask", detail, input);
-                if self.bury(&body, letter, tally).await {
+                let name = format!("ask#{}", digest::hex(&body));
+                if self.bury(&name, letter, tally).await {
                     count(tally, metrics::POISON_ASKS, 1);
                     self.remove(queue, receipt).await;
                 }
@@ -248,16 +297,6 @@ impl<'p> Worker<'p> {
             self.remove(queue, receipt).await;
             return None;
         };
-        if deliveries > MAX_DELIVERIES {
-            let detail = format!("it was taken up {deliveries} times, and none of them ended");
-            let input = Input::Ask { ask: ask.clone(), event_id: None, prompt_hash: None };
-            let letter = DeadLetter::new("kills_the_function", detail, input);
-            if self.bury(&body, letter, tally).await {
-                over(AskFate::DeadLettered);
-                self.remove(queue, receipt).await;
-            }
-            return None;
-        }
         let now_ms = self.tools.writer.reader.clock.now_ms();
         if ask.reason != Reason::DayQuota && ask.not_before_ms > now_ms + EARLY_MS {
             let moved = self.send_anew(queue, vec![(ask, receipt)]).await;
@@ -267,15 +306,19 @@ impl<'p> Worker<'p> {
         let key = Key { user_id: ask.user_id.clone(), campaign: ask.campaign.clone() };
         let class = Class::of(campaign.campaign.config.priority);
         let model_id = campaign.campaign.config.model_id.clone();
-        let queue = queue.clone();
+        let (queue, is_suspect) = (queue.clone(), deliveries > 1);
         let id = hands.take(InHand { ask: ask.clone(), queue, receipt, model_id, class });
-        Some(Turn { id, campaign: Arc::clone(campaign), key, wanted: Wanted::Ask(ask) })
+        let turn = Turn { id, campaign: Arc::clone(campaign), key, wanted: Wanted::Ask(ask) };
+        if is_suspect {
+            hands.set_aside(turn);
+            return None;
+        }
+        Some(turn)
     }
 
-    async fn bury(&self, body: &str, letter: DeadLetter, tally: &Tally) -> bool {
-        let name = format!("ask#{}", contract::digest::hex(body));
+    async fn bury(&self, name: &str, letter: DeadLetter, tally: &Tally) -> bool {
         let mut counts = Counts::default();
-        let is_buried = self.tools.writer.letters.bury_once(&name, &letter, &mut counts).await;
+        let is_buried = self.tools.writer.letters.bury_once(name, &letter, &mut counts).await;
         tally.lock().unwrap_or_else(PoisonError::into_inner).merge(&counts);
         is_buried
     }

@@ -22,9 +22,9 @@ use program::causes;
 use tokio::time::sleep;
 
 use item::{
-    ANSWER, ATTEMPTS, DETAIL, FAILED_CALLS, GIVEN_UP_AT, INPUT_TOKENS, LAST_FAILURE, LAST_SPENT,
-    LEASE_UNTIL, OUTPUT_TOKENS, OWNER, REASON, SPENT, UNTIL, answer_key, budget_key, end_after,
-    end_of, entry, failed_before, key, mark_key, notice_key,
+    ANSWER, ATTEMPTS, BEGUN, DETAIL, FAILED_CALLS, GIVEN_UP_AT, INPUT_TOKENS, LAST_FAILURE,
+    LAST_SPENT, LEASE_UNTIL, OUTPUT_TOKENS, OWNER, REASON, SPENT, UNTIL, answer_key, begun_key,
+    budget_key, end_after, end_of, entry, failed_before, key, mark_key, notice_key,
 };
 
 use super::{BudgetOfDay, Coordination, Entry, Failures, Lease, LeaseReply, Spending};
@@ -348,6 +348,29 @@ impl Coordination for SharedTable {
         let before = given.attributes.as_ref().and_then(|item| item.get(UNTIL));
         let before = before.and_then(|until| until.as_n().ok()?.parse::<u64>().ok());
         Ok(before.is_none_or(|before| before <= now_ms))
+    }
+
+    async fn begin(&self, name: &str, expires_at: i64) -> Result<u32, TableError> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key(begun_key(name))))
+            .update_expression(format!("ADD #{BEGUN} :one SET {EXPIRES_AT} = :expires_at"))
+            .expression_attribute_names(format!("#{BEGUN}"), BEGUN)
+            .expression_attribute_values(":one", number(1))
+            .expression_attribute_values(":expires_at", number(expires_at))
+            .return_values(ReturnValue::UpdatedOld);
+        let begun =
+            update.send().await.map_err(|error| refused("beginning was not noted", &error))?;
+        let before = begun.attributes.as_ref().and_then(|item| item.get(BEGUN));
+        Ok(before.and_then(|count| count.as_n().ok()?.parse().ok()).unwrap_or_default())
+    }
+
+    async fn end(&self, name: &str) -> Result<(), TableError> {
+        let delete =
+            self.client.delete_item().table_name(&self.table).set_key(Some(key(begun_key(name))));
+        delete.send().await.map(drop).map_err(|error| refused("end was not noted", &error))
     }
 
     async fn is_marked(&self, name: &str) -> Result<bool, TableError> {

@@ -31,6 +31,8 @@ pub fn markdown() -> String {
         ("an answer stays unusable after one correction", Verdict::DeadLetter(super::BAD_ANSWER)),
         ("the prompt's template fails on a value", Verdict::DeadLetter(super::NOT_RENDERED)),
         ("a user record does not decode", Verdict::DeadLetter(super::POISON)),
+        ("a unit makes the program panic", Verdict::DeadLetter(super::PANICKED)),
+        ("a unit ends the function, twice by itself", Verdict::DeadLetter(super::KILLS)),
     ];
     let rows = model.chain(stops).chain(quota).chain(table).chain(others);
     let rows = rows.map(|(failure, verdict)| match verdict {

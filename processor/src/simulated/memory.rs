@@ -34,6 +34,8 @@ pub struct Tables {
     pub budgets: BTreeMap<(String, i64), i64>,
     /// Notices, with their ends.
     pub notices: BTreeMap<String, u64>,
+    /// What began and did not end, and how often.
+    pub begun: BTreeMap<String, u32>,
     /// What was marked.
     pub marks: BTreeMap<String, i64>,
     /// Calls of DynamoDB that this would have taken.
@@ -303,6 +305,21 @@ impl Coordination for Memory {
         tables.calls += 1;
         let before = tables.notices.insert(name.to_owned(), until_ms);
         Ok(before.is_none_or(|before| before <= now_ms))
+    }
+
+    async fn begin(&self, name: &str, _: i64) -> Result<u32, TableError> {
+        let mut tables = self.tables();
+        tables.calls += 1;
+        let begun = tables.begun.entry(name.to_owned()).or_default();
+        *begun += 1;
+        Ok(*begun - 1)
+    }
+
+    async fn end(&self, name: &str) -> Result<(), TableError> {
+        let mut tables = self.tables();
+        tables.calls += 1;
+        tables.begun.remove(name);
+        Ok(())
     }
 
     async fn is_marked(&self, name: &str) -> Result<bool, TableError> {

@@ -117,8 +117,8 @@ async fn answers_that_come_too_late_are_paid_for_three_times_at_most() {
 async fn calls_that_nobody_came_back_from_count_too() {
     let world = slow_only(|_| {});
     world.model.take(Duration::from_secs(3_600));
-    let record = bought(1, "e", 1_000, "a");
     for n in 0..MAX_FAILED_CALLS {
+        let record = bought(usize::try_from(n).expect("is small"), "e", 1_000, "a");
         let instance = world.instance(&crate::world::gate::Gate::open(), u64::from(n));
         let delivery = crate::world::delivery(std::iter::once((0, &record)));
         let handled = instance.handle(delivery, world.deadline());
@@ -127,7 +127,7 @@ async fn calls_that_nobody_came_back_from_count_too() {
         tokio::time::sleep(Duration::from_secs(60)).await;
     }
 
-    let report = world.deliver(&[record]).await;
+    let report = world.deliver(&[bought(99, "e", 1_000, "a")]).await;
 
     assert_eq!(report.counts.get(Fate::DeadLettered.metric()), 1);
     assert_eq!(world.letters()[0].reason, "model_failed");

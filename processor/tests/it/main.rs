@@ -21,5 +21,6 @@ mod lost_replies;
 mod simulation;
 mod stages;
 mod start;
+mod suspects;
 mod tables;
 mod world;

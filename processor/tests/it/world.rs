@@ -173,6 +173,7 @@ pub(crate) fn delivery<'a>(records: impl Iterator<Item = (usize, &'a Vec<u8>)>) 
     let mut delivery = KinesisEvent::default();
     for (number, data) in records {
         let mut record = KinesisEventRecord::default();
+        record.event_id = Some(contract::digest::hex(data));
         record.kinesis.sequence_number = number.to_string();
         record.kinesis.data.0.clone_from(data);
         delivery.records.push(record);

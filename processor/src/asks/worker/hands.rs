@@ -9,6 +9,8 @@ use contract::metrics::AskFate;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
+use crate::decide::Turn;
+
 /// Asks of a model that are taken up before one of them was answered: of a quota that is used
 /// up no more than these find out.
 const FIRST: usize = 4;
@@ -26,6 +28,8 @@ struct Held {
     next: usize,
     asks: HashMap<usize, InHand>,
     models: HashMap<String, OfModel>,
+    /// Turns that come one by one in the end.
+    aside: Vec<Turn>,
 }
 
 /// An ask in hand.
@@ -62,6 +66,22 @@ impl Hands {
         held.models.entry(ask.model_id.clone()).or_default().held += 1;
         held.asks.insert(id, ask);
         id
+    }
+
+    /// Sets a turn aside, of an ask in hand, until nothing else is.
+    pub(super) fn set_aside(&self, turn: Turn) {
+        let mut held = self.held();
+        let Held { asks, models, aside, .. } = &mut *held;
+        let of_model = asks.get(&turn.id).and_then(|ask| models.get_mut(&ask.model_id));
+        if let Some(of_model) = of_model {
+            of_model.held = of_model.held.saturating_sub(1);
+        }
+        aside.push(turn);
+    }
+
+    /// The turns that were set aside.
+    pub(super) fn take_aside(&self) -> Vec<Turn> {
+        std::mem::take(&mut self.held().aside)
     }
 
     /// An ask came to something.

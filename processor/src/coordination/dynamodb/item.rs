@@ -7,6 +7,7 @@
 //! | `answer#<hash>` | `owner`, `lease_until` (UNIX ms), `failed_calls`, `last_failure`; or `answer` (JSON), `input_tokens`, `output_tokens`; or `reason`, `detail`, `attempts`, `given_up_at` (UNIX ms) |
 //! | `budget#<campaign>#<day>` | `spent`, `last_spent` (name of what spent last) |
 //! | `notice#<name>` | `until` (UNIX ms) |
+//! | `begun#<name>` | `begun` (how often) |
 //! | `mark#<name>` | |
 
 use std::collections::HashMap;
@@ -35,6 +36,7 @@ pub(super) const LAST_SPENT: &str = "last_spent";
 pub(super) const FAILED_CALLS: &str = "failed_calls";
 pub(super) const LAST_FAILURE: &str = "last_failure";
 pub(super) const UNTIL: &str = "until";
+pub(super) const BEGUN: &str = "begun";
 
 /// When the item of something that ends at a time (UNIX milliseconds) may go, in UNIX seconds.
 pub(super) fn end_after(until_ms: u64) -> i64 {
@@ -67,6 +69,10 @@ pub(super) fn budget_key(budget: &BudgetOfDay) -> String {
 
 pub(super) fn notice_key(name: &str) -> String {
     format!("notice#{name}")
+}
+
+pub(super) fn begun_key(name: &str) -> String {
+    format!("begun#{name}")
 }
 
 pub(super) fn mark_key(name: &str) -> String {

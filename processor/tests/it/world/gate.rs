@@ -276,6 +276,17 @@ impl<T: Coordination> Coordination for Gated<Arc<T>> {
         gated!(self, self.inner.give_notice(name, now, until))
     }
 
+    async fn begin(&self, name: &str, expires_at: i64) -> Result<u32, TableError> {
+        // No turn of its own: nobody else has to do with it.
+        self.gate.pass().await?;
+        self.inner.begin(name, expires_at).await
+    }
+
+    async fn end(&self, name: &str) -> Result<(), TableError> {
+        self.gate.pass().await?;
+        self.inner.end(name).await
+    }
+
     async fn is_marked(&self, name: &str) -> Result<bool, TableError> {
         gated!(self, self.inner.is_marked(name))
     }

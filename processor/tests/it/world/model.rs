@@ -25,6 +25,9 @@ pub(crate) const GARBLED: &str = "garbled";
 /// A show about which no answer comes in time.
 pub(crate) const ENDLESS: &str = "endless";
 
+/// A show about which the program panics.
+pub(crate) const PANICKING: &str = "panicking";
+
 /// A show about which an answer takes half a minute.
 pub(crate) const SLUGGISH: &str = "sluggish";
 
@@ -80,6 +83,7 @@ impl TextModel for Scripted {
         if correction.is_none() {
             *self.asked.lock().expect("whole").entry(asked).or_default() += 1;
         }
+        assert!(!prompt.contains(PANICKING), "it panics");
         let latency = match prompt.contains(SLUGGISH) {
             true => Duration::from_secs(30),
             false => *self.latency.lock().expect("whole"),
