@@ -11,6 +11,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use campaign::CompiledCampaign;
+use contract::ask::Reason;
 use contract::local::WaitingAsks;
 use processor::handler::Processor;
 use time::OffsetDateTime;
@@ -78,6 +79,10 @@ impl Parked {
 fn is_far(group: &WaitingAsks, closed_until_ms: Option<u64>, now: Duration) -> bool {
     let far = now + FAR;
     let is_closed = closed_until_ms.is_some_and(|ms| Duration::from_millis(ms) > far);
+    if group.reason == Reason::DayQuota {
+        // It is taken up as soon as the model answers again, whatever day that is.
+        return is_closed;
+    }
     let is_soon = group.due > 0 || group.next_due_secs.is_some_and(|secs| secs <= far.as_secs());
     is_closed || !is_soon
 }
@@ -102,8 +107,6 @@ fn moment(unix_secs: u64) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use contract::ask::Reason;
-
     use super::*;
 
     const NOW: Duration = Duration::from_secs(1_760_000_000);
@@ -136,6 +139,9 @@ mod tests {
 
         assert!(is_far(&due, until(3_600), NOW));
         assert!(!is_far(&due, until(60), NOW));
+        let next_day = group(Reason::DayQuota, 0, Some(7_200));
+        assert!(is_far(&next_day, until(3_600), NOW));
+        assert!(!is_far(&next_day, None, NOW), "a new run asks whether the day is over");
     }
 
     #[test]

@@ -3,14 +3,15 @@
 //!
 //! ```text
 //! files ── objects ── events read ── stream records ── events done
-//!                                                  └── received = fates
+//!                                                  ├── received = fates
+//!                                                  └── asks parked ── asks over, asks that wait
 //! ```
 //!
 //! Deliveries are at least once: an event whose record comes again is counted again, with a
 //! fate each time, so that fates may be more than events and never fewer.
 
 use contract::local::{Kind, Metrics};
-use contract::metrics::{self, Fate};
+use contract::metrics::{self, AskFate, Fate};
 use serde::{Deserialize, Serialize};
 
 use super::result::LookUps;
@@ -104,6 +105,7 @@ impl Facts<'_> {
     pub(super) fn lines(&self) -> Vec<Line> {
         let mut lines = self.objects().to_vec();
         lines.extend(self.events());
+        lines.extend(self.asks());
         lines.push(self.dead_letters());
         lines.extend(self.quota());
         lines.extend(self.look_ups());
@@ -168,6 +170,31 @@ impl Facts<'_> {
             ),
             Line::equal("lost", 0, counted.lost),
             Line::equal("the system is done in time", 1, u64::from(counted.drained)),
+        ]
+    }
+
+    /// An ask that moves is sent once more and removed once more. Of an invocation that was
+    /// dropped nobody knows what it sent, nor what became of what it removed.
+    fn asks(&self) -> [Line; 2] {
+        let of = |fates: &[AskFate]| fates.iter().map(|fate| self.count(fate.metric())).sum();
+        let (fates, received): (u64, u64) = (of(&AskFate::ALL), self.count(metrics::ASKS_RECEIVED));
+        let over: Vec<AskFate> = AskFate::ALL.into_iter().filter(|fate| fate.is_over()).collect();
+        let over: u64 = of(&over) + self.count(metrics::POISON_ASKS);
+        let asks = &self.counted.asks;
+        let parked = self.count(metrics::ASKS_PARKED);
+        let note = format!(
+            "{parked} parked, {over} over, {} wait; {} removed by invocations that were dropped",
+            self.counted.backlog.asks, asks.unheard
+        );
+        [
+            Line::equal("asks received with exactly one fate", received, fates),
+            Line::new(
+                "asks parked or removed that are over or on a queue",
+                Rule::AtMost,
+                over + asks.unheard + asks.sent,
+                parked + asks.removed,
+                note,
+            ),
         ]
     }
 

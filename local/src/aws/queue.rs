@@ -130,6 +130,11 @@ impl Queues {
         self.asks.waits()
     }
 
+    /// Lets asks that were received be received again at once, whose receivers are gone.
+    pub(crate) fn release(&self) {
+        self.asks.release();
+    }
+
     pub(super) fn dead_letters_url(&self) -> String {
         format!("http://{}{ACCOUNT}{DEAD_LETTERS}", self.address)
     }

@@ -2,7 +2,8 @@
 //!
 //! Here it is invoked as soon as an ask can be received, one invocation at a time; one that
 //! came to nothing is followed by the next after a while, which is longer each time. Faults
-//! drop it as they drop others.
+//! drop it as they drop others; on AWS, what one had in hand that was dropped comes again
+//! after its visibility time-out, here at once.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -81,8 +82,12 @@ impl Asks {
         let removed = after.removed - before.removed;
         match report {
             Some(report) => self.take(report),
-            // What it did counts; what it said, nobody hears.
-            None => drop(self.totals.asks_unheard.fetch_add(removed, Ordering::SeqCst)),
+            // What it did counts; what it said, nobody hears. Nobody else receives asks here,
+            // so that what it had in hand need not wait until its time is over.
+            None => {
+                self.totals.asks_unheard.fetch_add(removed, Ordering::SeqCst);
+                self.queues.release();
+            }
         }
         self.totals.asks_removed.fetch_add(removed, Ordering::SeqCst);
         self.totals.asks_at_work.store(false, Ordering::SeqCst);

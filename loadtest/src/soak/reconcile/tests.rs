@@ -1,3 +1,5 @@
+use contract::local::Asks;
+
 use super::*;
 use crate::lookups::result::Counts;
 
@@ -16,11 +18,17 @@ fn counted() -> Metrics {
         (Fate::Duplicate.metric(), 10),
         (Fate::Returned.metric(), 5),
         (metrics::DEAD_LETTERS, 1),
+        (metrics::ASKS_PARKED, 5),
+        (metrics::ASKS_RECEIVED, 4),
+        (AskFate::Stored.metric(), 3),
+        (AskFate::ParkedAgain.metric(), 1),
     ];
     let mut counted = Metrics { events_done: 98, drained: true, ..Metrics::default() };
     counted.counts = counts.map(|(name, n)| (name.to_owned(), n)).into();
     counted.objects.uploaded = 10;
     counted.records.done = 20;
+    counted.asks = Asks { sent: 6, removed: 4, ..Asks::default() };
+    counted.backlog.asks = 2;
     counted.faults.injected.insert("kill".to_owned(), 3);
     counted
 }
@@ -81,6 +89,25 @@ fn one_event_more_or_less_breaks_its_line() {
         count(metrics::OBJECTS_DAMAGED, 0),
         ["objects read, damaged, ignored or gone", "objects damaged"]
     );
+}
+
+#[test]
+fn an_ask_without_a_fate_or_without_a_queue_breaks_its_line() {
+    let parked = "asks parked or removed that are over or on a queue";
+    let removed = |unheard| {
+        broken(|counted, _, _| {
+            counted.asks.removed = 5;
+            counted.asks.unheard = unheard;
+        })
+    };
+
+    assert_eq!(removed(0), [parked]);
+    assert_eq!(removed(1), [""; 0]);
+    assert_eq!(broken(|counted, _, _| counted.asks.sent = 5), [parked]);
+    let fateless = broken(|counted, _, _| {
+        counted.counts.insert(metrics::ASKS_RECEIVED.to_owned(), 5);
+    });
+    assert_eq!(fateless, ["asks received with exactly one fate"]);
 }
 
 #[test]

@@ -237,6 +237,13 @@ impl Asks {
         Ok(())
     }
 
+    /// Lets what was received be received again at once, on all queues.
+    pub(super) fn release(&self) {
+        let now_ms = self.clock.now_ms();
+        self.state().queues.iter_mut().for_each(|queue| queue.messages.release(now_ms));
+        self.changed.notify_waiters();
+    }
+
     pub(super) fn figures(&self, queue: QueueNumber) -> Option<Figures> {
         let now_ms = self.clock.now_ms();
         self.state().queues.get_mut(queue.0).map(|queue| queue.messages.figures(now_ms))

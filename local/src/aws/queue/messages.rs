@@ -138,6 +138,22 @@ impl Messages {
         Ok(())
     }
 
+    /// Lets what was received be received again at once.
+    pub(super) fn release(&mut self, now_ms: u64) {
+        self.advance(now_ms);
+        let by_id = &mut self.by_id;
+        let released = self
+            .hidden
+            .extract_if(.., |(_, id)| by_id.get(id).is_some_and(|message| message.receives > 0));
+        let released: Vec<(u64, u64)> = released.collect();
+        for (_, id) in released {
+            if let Some(message) = by_id.get_mut(&id) {
+                message.visible_ms = now_ms;
+                self.visible.insert((now_ms, id));
+            }
+        }
+    }
+
     pub(super) fn figures(&mut self, now_ms: u64) -> Figures {
         self.advance(now_ms);
         Figures {
@@ -245,6 +261,20 @@ mod tests {
 
         assert_eq!(taken, 2);
         assert_eq!(figures(&mut messages, 0), (2, 0, 0));
+    }
+
+    #[test]
+    fn what_is_released_is_received_again_and_what_is_delayed_is_not() {
+        let mut messages = Messages::default();
+        messages.put(1, message(0), 0);
+        messages.put(2, message(MINUTE_MS), 0);
+        assert_eq!(ids(&mut messages, 10, 0), [1]);
+
+        messages.release(5);
+
+        assert_eq!(figures(&mut messages, 5), (1, 0, 1));
+        assert_eq!(ids(&mut messages, 10, 5), [1]);
+        assert!(messages.remove(1, 2).is_some());
     }
 
     #[test]
