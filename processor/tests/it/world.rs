@@ -119,11 +119,6 @@ impl World {
         instance.handle(delivery(records.iter().enumerate()), self.deadline()).await
     }
 
-    /// The worker of one invocation without faults.
-    pub(crate) async fn work(&self) -> Report {
-        self.instance(&Gate::open(), 2).work(self.deadline()).await
-    }
-
     /// Lets workers look once a minute until no ask waits any more; tells what they counted.
     /// After so long somebody waits for ever.
     pub(crate) async fn settle(&self, at_most: Duration) -> Counts {
