@@ -1,5 +1,5 @@
 """Writes the tables of docs/measurements.md, and that of README.md, from what `make bench`
-wrote to target/bench; and those that the code itself tells: of failures in docs/architecture.md
+wrote to target/bench; and those that the code itself tells: of failures in docs/failures.md
 (target/failures.md), of Liquid in docs/liquid.md (target/liquid.md).
 
 Each table stands between `<!-- FILE:NAME -->` and `<!-- /FILE -->`, where FILE.json is what
@@ -172,7 +172,7 @@ def made_by_code(name, document):
 
 
 def main():
-    made_by_code("failures", "docs/architecture.md")
+    made_by_code("failures", "docs/failures.md")
     made_by_code("liquid", "docs/liquid.md")
     between = re.compile(r"(<!-- (\w+):(\w+) -->\n).*?(<!-- /\2 -->)", re.DOTALL)
     for path in (ROOT / name for name in DOCUMENTS):
