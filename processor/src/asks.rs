@@ -10,11 +10,12 @@ mod place;
 pub mod sqs;
 mod worker;
 
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use contract::ask::{Ask, Queue, Undecodable};
+use contract::ask::{Ask, Class, Queue, Undecodable};
 use program::aws::CallError;
 
 pub(crate) use outbox::Outbox;
@@ -39,6 +40,9 @@ pub trait AskQueue: Debug + Send + Sync {
     /// Takes up to [`MAX_MESSAGES`] messages, which are hidden from others meanwhile, those that
     /// came first first as far as the service keeps that. Waits for none.
     async fn receive(&self, queue: &Queue, most: usize) -> Result<Vec<Delivery>, QueueError>;
+
+    /// The queues of models that are none of these: campaigns named them once.
+    fn queues_beside(&self, models: &BTreeSet<&str>) -> Vec<Queue>;
 
     /// Removes up to [`MAX_MESSAGES`] messages that were taken.
     async fn delete(&self, queue: &Queue, receipts: &[String]) -> Result<(), QueueError>;
@@ -66,4 +70,16 @@ pub struct QueueError {
     /// Why.
     #[source]
     pub cause: CallError,
+}
+
+/// The queues of those `known` models that are none of `models`.
+pub(crate) fn queues_of_others<'k>(
+    known: impl Iterator<Item = &'k str>,
+    models: &BTreeSet<&str>,
+) -> Vec<Queue> {
+    let others = known.filter(|model_id| !models.contains(model_id));
+    let queues = others.flat_map(|model_id| {
+        Class::ALL.map(|class| Queue::Ready { model_id: model_id.to_owned(), class })
+    });
+    queues.collect()
 }

@@ -57,8 +57,15 @@ pub const BATCHES_PER_FILE: f64 = 4.0 * 4.0;
 /// Set: a batch of each of them every five seconds.
 pub const MOST_BATCHES_A_DAY: f64 = BATCHES_PER_FILE * 86_400.0 / 5.0;
 
-/// Set: most instances of the processor in `prod`.
-pub const MOST_INSTANCES: f64 = 64.0;
+/// Set: most workers of asks in `prod`.
+pub const MOST_WORKERS: f64 = 5.0;
+
+/// Set: one is started each minute, and looks into four queues of one model.
+pub const STARTS_OF_WORKERS_AN_HOUR: f64 = 60.0;
+pub const QUEUE_CALLS_PER_START: f64 = 4.0;
+
+/// Assumed: looking into queues that are empty.
+pub const WORKER_SECS: f64 = 0.1;
 
 /// Assumed: a generation of four seconds that has its instance for itself, the worst case;
 /// up to 32 share one.
@@ -79,6 +86,9 @@ pub const WRITES_PER_NEW_USER: f64 = 5.0;
 
 /// Set: lease, answer of two KiB, its settling; and 0.06 updates of the quota, measured.
 pub const WRITES_PER_GENERATION: f64 = 4.06;
+
+/// Set: that a batch begins, and that it ended.
+pub const WRITES_PER_BATCH: f64 = 2.0;
 
 /// Set: the item and the tombstone, consistently, and the cached answer.
 pub const READS_PER_CONTENT: f64 = 3.0;
@@ -108,7 +118,7 @@ pub const QUEUE_CALLS_PER_FILE: f64 = 3.0;
 pub const QUEUE_POLLS_A_DAY: f64 = 5.0 * 86_400.0 / 20.0;
 
 /// Set: of the stack's template.
-pub const ALARMS: f64 = 26.0;
+pub const ALARMS: f64 = 33.0;
 
 /// Set, two from logs; assumed, that those of both methods of API Gateway and of the event source
 /// are charged as well.

@@ -8,6 +8,7 @@ use super::prices::Prices;
 const DAYS: f64 = 730.0 / 24.0;
 
 const HOURS: f64 = 730.0;
+const STARTS_OF_WORKERS: f64 = m::STARTS_OF_WORKERS_AN_HOUR * HOURS;
 const MILLION: f64 = 1e6;
 const GB: f64 = (1_u64 << 30) as f64;
 const KIB: f64 = 1024.0;
@@ -58,7 +59,7 @@ impl Month {
     }
 
     fn invocations(&self) -> f64 {
-        self.files + self.batches() + self.look_ups
+        self.files + self.batches() + self.look_ups + STARTS_OF_WORKERS
     }
 
     pub(super) fn kinesis(&self, prices: &Prices) -> f64 {
@@ -73,6 +74,7 @@ impl Month {
             + self.contents() * m::PROCESSOR_SECS_PER_CONTENT
             + self.batches() * m::PROCESSOR_WAIT_SECS
             + self.generations * m::GENERATION_SECS
+            + STARTS_OF_WORKERS * m::WORKER_SECS
             + self.look_ups * m::LOOK_UP_SECS;
         self.invocations() / MILLION * prices.lambda.million_requests
             + seconds * m::MEMORY_GB * prices.lambda.gb_second
@@ -82,7 +84,8 @@ impl Month {
         let price = &prices.dynamodb;
         let writes = self.contents() * m::WRITES_PER_CONTENT
             + self.users * m::WRITES_PER_NEW_USER
-            + self.generations * m::WRITES_PER_GENERATION;
+            + self.generations * m::WRITES_PER_GENERATION
+            + self.batches() * m::WRITES_PER_BATCH;
         let reads = self.contents() * m::READS_PER_CONTENT + self.look_ups * m::READS_PER_LOOK_UP;
         let gb = self.users * m::ITEM_KIB * KIB / GB;
         writes / MILLION * price.million_write_units
@@ -102,7 +105,9 @@ impl Month {
 
     pub(super) fn s3_and_sqs(&self, prices: &Prices) -> f64 {
         let kept = self.events / DAYS * m::FILE_DAYS * m::FILE_BYTES_PER_EVENT / GB;
-        let requests = self.files * m::QUEUE_CALLS_PER_FILE + m::QUEUE_POLLS_A_DAY * DAYS;
+        let requests = self.files * m::QUEUE_CALLS_PER_FILE
+            + m::QUEUE_POLLS_A_DAY * DAYS
+            + STARTS_OF_WORKERS * m::QUEUE_CALLS_PER_START;
         self.files / 1000.0 * (prices.s3.thousand_puts + prices.s3.thousand_gets)
             + kept * prices.s3.gb_month
             + requests / MILLION * prices.sqs.million_requests
@@ -135,7 +140,7 @@ pub(super) fn stream(gb: f64, prices: &Prices) -> f64 {
         + gb / DAYS * m::DAYS_KEPT_BEYOND_ONE * price.gb_month_kept_beyond_a_day
 }
 
-/// What all instances of the processor ask for if they wait for the quota all month.
+/// What all workers ask for if asks wait for the quota all month.
 pub(super) fn waiting(prices: &Prices) -> f64 {
-    m::MOST_INSTANCES * HOURS * 3600.0 * m::MEMORY_GB * prices.lambda.gb_second
+    m::MOST_WORKERS * HOURS * 3600.0 * m::MEMORY_GB * prices.lambda.gb_second
 }

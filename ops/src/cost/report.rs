@@ -114,7 +114,7 @@ impl Display for Report<'_> {
         self.fmt_break_even(f)?;
         write!(
             f,
-            "Not in it: up to {:.2} if the quota is too small and all instances wait all month; and \
+            "Not in it: up to {:.2} if the quota is too small and asks wait for it all month; and \
              what docs/cost.md lists.",
             waiting(self.prices)
         )

@@ -1,5 +1,6 @@
 //! The queues of asks on SQS.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,7 +11,7 @@ use aws_sdk_sqs::types::{
 use contract::ask::{Ask, MAX_DELAY, Queue, QueueUrls};
 use program::aws::CallError;
 
-use super::{AskQueue, Delivery, MAX_MESSAGES, QueueError};
+use super::{AskQueue, Delivery, MAX_MESSAGES, QueueError, queues_of_others};
 
 /// The queues on SQS.
 #[derive(Debug, Clone)]
@@ -83,6 +84,10 @@ impl AskQueue for Sqs {
             })
         });
         Ok(deliveries.collect())
+    }
+
+    fn queues_beside(&self, models: &BTreeSet<&str>) -> Vec<Queue> {
+        queues_of_others(self.urls.ready.keys().map(String::as_str), models)
     }
 
     async fn delete(&self, queue: &Queue, receipts: &[String]) -> Result<(), QueueError> {

@@ -362,35 +362,41 @@ impl<'p> Worker<'p> {
         told(self.queue.delete(queue, &[receipt]).await);
     }
 
-    /// Moves asks on that waited for a time that has come, or that is nearer now.
+    /// Moves asks on that waited for a time that has come, or that is nearer now, or for a model
+    /// that their campaign no longer names.
     async fn move_all(&self, tally: &Tally, deadline: Deadline) {
-        let movers = (0..MOVERS).map(async |_| {
-            while !deadline.is_over() {
-                let moved = match self.queue.receive(&Queue::Later, MAX_MESSAGES).await {
-                    Ok(moved) => moved,
-                    Err(error) => return tracing::warn!(error = causes::told(&error), "asks wait"),
-                };
-                if moved.is_empty() {
-                    return;
-                }
-                let (mut asks, mut rest) = (Vec::new(), Vec::new());
-                for delivery in moved {
-                    match &delivery.ask {
-                        Ok(ask) if self.campaigns.contains_key(ask.campaign.as_str()) => {
-                            asks.push((ask.clone(), delivery.receipt));
-                        }
-                        _ => rest.push(delivery),
+        let mut queues = vec![Queue::Later; MOVERS];
+        queues.extend(self.queue.queues_beside(&self.models()));
+        let movers = queues.iter().map(|queue| self.move_from(queue, tally, deadline));
+        join_all(movers).await;
+    }
+
+    async fn move_from(&self, queue: &Queue, tally: &Tally, deadline: Deadline) {
+        while !deadline.is_over() {
+            let moved = match self.queue.receive(queue, MAX_MESSAGES).await {
+                Ok(moved) => moved,
+                Err(error) => return tracing::warn!(error = causes::told(&error), "asks wait"),
+            };
+            if moved.is_empty() {
+                return;
+            }
+            let (mut asks, mut rest) = (Vec::new(), Vec::new());
+            for delivery in moved {
+                match &delivery.ask {
+                    Ok(ask) if self.campaigns.contains_key(ask.campaign.as_str()) => {
+                        asks.push((ask.clone(), delivery.receipt));
                     }
-                }
-                let moved = self.send_anew(&Queue::Later, asks).await;
-                count(tally, metrics::ASKS_MOVED, moved);
-                let hands = Hands::new(0);
-                for delivery in rest {
-                    self.admit(delivery, &Queue::Later, (&hands, tally)).await;
+                    _ => rest.push(delivery),
                 }
             }
-        });
-        join_all(movers).await;
+            let moved = self.send_anew(queue, asks).await;
+            count(tally, metrics::ASKS_MOVED, moved);
+            // What is none, or of no campaign, comes to its end here.
+            let hands = Hands::new(0);
+            for delivery in rest {
+                self.admit(delivery, queue, (&hands, tally)).await;
+            }
+        }
     }
 
     /// Sends asks to where they belong now, and then removes them from where they were; tells

@@ -1,6 +1,6 @@
 //! The queues of asks in memory, as SQS keeps them: at least once, hidden for a time.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use contract::ask::{Ask, Queue};
 use tokio::time::Instant;
 
-use crate::asks::{AskQueue, Delivery, QueueError};
+use crate::asks::{AskQueue, Delivery, QueueError, queues_of_others};
 
 /// How long a message is hidden that was taken.
 pub const VISIBILITY_TIMEOUT: Duration = Duration::from_secs(600);
@@ -130,6 +130,16 @@ impl AskQueue for Queues {
         }
         state.counted.taken += taken.len() as u64;
         Ok(taken)
+    }
+
+    fn queues_beside(&self, models: &BTreeSet<&str>) -> Vec<Queue> {
+        let state = self.state();
+        let known = state.queues.keys().filter_map(|queue| match queue {
+            Queue::Ready { model_id, .. } => Some(model_id.as_str()),
+            Queue::Later => None,
+        });
+        let known: BTreeSet<&str> = known.collect();
+        queues_of_others(known.into_iter(), models)
     }
 
     async fn delete(&self, queue: &Queue, receipts: &[String]) -> Result<(), QueueError> {

@@ -9,6 +9,7 @@ use contract::ask::{Ask, Class, Queue, Reason};
 use contract::metrics::{self, AskFate, Fate};
 use contract::user_record::Event;
 use processor::asks::{AskQueue as _, MAX_MESSAGES};
+use processor::model::ModelError;
 use quota::{ModelQuota, ModelQuotas};
 use tokio::time::{Instant, sleep};
 
@@ -144,6 +145,53 @@ async fn asks_of_a_model_whose_day_is_over_are_left_alone() {
     assert_eq!(world.asks.asks().len(), waiting, "none is lost");
 }
 
+/// Requests of queues and calls of tables so far.
+fn taken_so_far(world: &World) -> (u64, u64) {
+    (world.asks.counted().requests, world.memory.tables().calls)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_costs_some_calls_when_it_is_parked_and_none_while_it_waits() {
+    const UNITS: u64 = 1_000;
+    let carts: Vec<Vec<u8>> =
+        (0..1_000).map(|n| bought(n, &format!("e{n}"), 1_000, &format!("show {n}"))).collect();
+    let at_once = two_models(ModelQuota::of_tokens(1_000_000));
+    at_once.deliver(&carts).await;
+    let (_, calls_at_once) = taken_so_far(&at_once);
+    // The first slice of a day's quota covers some calls, however small it is.
+    let per_day = NonZeroU64::new(CALL_TOKENS);
+    let a = ModelQuota { tokens_per_day: per_day, ..ModelQuota::of_tokens(1_000_000) };
+    let mut world = two_models(a);
+    world.deliver(&[bought(5_000, "first", 1_000, "first")]).await;
+    let (requests, calls) = taken_so_far(&world);
+
+    world.deliver(&carts).await;
+    let parked = taken_so_far(&world);
+    let worker = world.instance(&Gate::open(), 2);
+    for _ in 0..60 {
+        worker.work(world.deadline()).await;
+        sleep(MINUTE).await;
+    }
+    let waited = taken_so_far(&world);
+    world.quotas = at_once.quotas.clone();
+    world.settle(HOUR).await;
+    let ended = taken_so_far(&world);
+
+    let asks = world.model.calls();
+    println!(
+        "at once: {calls_at_once} calls; parked: {} requests, {} calls; an hour: {}, {}; all: {}, {}; {asks} calls",
+        parked.0 - requests,
+        parked.1 - calls,
+        waited.0 - parked.0,
+        waited.1 - parked.1,
+        ended.0 - requests,
+        ended.1 - calls,
+    );
+    assert!(parked.0 - requests <= UNITS / 8, "ten asks go in a request");
+    assert!(waited.0 - parked.0 <= 60 * 4 + 12 * 20, "a worker looks once a minute");
+    assert!(waited.1 - parked.1 <= 12 * 12, "and asks little of the tables");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_model_that_is_denied_for_an_hour_costs_no_content_and_few_calls() {
     let world = two_models(ModelQuota::of_tokens(1_000_000));
@@ -162,6 +210,24 @@ async fn a_model_that_is_denied_for_an_hour_costs_no_content_and_few_calls() {
     let halts =
         report.counts.get(metrics::CAMPAIGNS_HALTED) + counts.get(metrics::CAMPAIGNS_HALTED);
     assert!((12..=14).contains(&halts), "{halts}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn asks_of_a_model_that_no_campaign_names_any_more_go_to_the_one_that_it_does() {
+    let mut world = two_models(ModelQuota::of_tokens(1_000_000));
+    world.model.fail((0..3).map(|_| ModelError::DailyQuota));
+    world.deliver(&[bought(1, "e", 1_000, "a")]).await;
+    assert_eq!(world.asks.asks().len(), 1);
+    world.model.failures.lock().expect("whole").clear();
+    for each in &mut world.campaigns {
+        let config = &mut Arc::get_mut(each).expect("nobody else holds it").campaign.config;
+        config.model_id = "b".to_owned();
+    }
+
+    let counts = world.settle(HOUR).await;
+
+    assert_eq!(counts.get(AskFate::Stored.metric()), 1);
+    assert_eq!(counts.get(metrics::ASKS_MOVED), 1);
 }
 
 /// A world in which asks of many users wait for a small quota, with a worker at work.

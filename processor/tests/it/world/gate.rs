@@ -4,7 +4,7 @@
 //! or meet the end of its process: a crash before the effect, or one after it, when the
 //! caller never hears what it did.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Debug;
 use std::future::pending;
 use std::sync::{Arc, Mutex};
@@ -330,6 +330,10 @@ impl<T: AskQueue> AskQueue for Gated<Arc<T>> {
 
     async fn receive(&self, queue: &Queue, most: usize) -> Result<Vec<Delivery>, QueueError> {
         gated!(self, self.inner.receive(queue, most))
+    }
+
+    fn queues_beside(&self, models: &BTreeSet<&str>) -> Vec<Queue> {
+        self.inner.queues_beside(models)
     }
 
     async fn delete(&self, queue: &Queue, receipts: &[String]) -> Result<(), QueueError> {
