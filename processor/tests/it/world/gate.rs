@@ -106,6 +106,12 @@ impl Gate {
         }
     }
 
+    /// Whether nothing can go wrong.
+    pub(crate) fn is_calm(&self) -> bool {
+        let Faults { slow, failing, crash } = self.faults;
+        slow + failing + crash == 0.0
+    }
+
     /// Everything passes at once.
     pub(crate) fn open() -> Self {
         Self::new(0, Faults::default())
@@ -121,8 +127,7 @@ impl Gate {
             let mut chance = self.chance.lock().expect("whole");
             let Faults { slow, failing, crash } = self.faults;
             let longest = if chance.random_bool(slow) { 4_000 } else { 20 };
-            let is_any = slow + failing + crash > 0.0;
-            let wait = if is_any { chance.random_range(0..longest) } else { 0 };
+            let wait = if !self.is_calm() { chance.random_range(0..longest) } else { 0 };
             (wait, chance.random_bool(failing), chance.random_bool(crash))
         };
         if wait > 0 {

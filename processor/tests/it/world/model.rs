@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use campaign::CompiledCampaign;
 use processor::model::{Answer, Correction, ModelError, Stop, TextModel, Usage};
 use serde_json::json;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 /// A show about which no answer is ever allowed.
 pub(crate) const FORBIDDEN: &str = "forbidden";
@@ -39,6 +39,18 @@ pub(crate) struct Scripted {
     pub(crate) latency: Mutex<Duration>,
     /// What the next calls meet instead of an answer.
     pub(crate) failures: Mutex<VecDeque<ModelError>>,
+    /// When its service does what instead of passing calls on.
+    pub(crate) spells: Mutex<Vec<Spell>>,
+}
+
+/// A time in which the service passes no call on to a model.
+#[derive(Debug, Clone)]
+pub(crate) struct Spell {
+    pub(crate) model_id: &'static str,
+    pub(crate) from: Instant,
+    pub(crate) until: Instant,
+    /// What it answers instead.
+    pub(crate) refusal: fn() -> ModelError,
 }
 
 impl Scripted {
@@ -67,6 +79,14 @@ impl TextModel for Scripted {
         prompt: &str,
         correction: Option<&Correction>,
     ) -> Result<Answer, ModelError> {
+        let model_id = campaign.campaign.config.model_id.as_str();
+        let refusal = self.spells.lock().expect("whole").iter().find_map(|spell| {
+            let is_now = (spell.from..spell.until).contains(&Instant::now());
+            (spell.model_id == model_id && is_now).then_some(spell.refusal)
+        });
+        if let Some(refusal) = refusal {
+            return Err(refusal());
+        }
         let asked = format!("{}: {prompt}", campaign.campaign.name);
         *self.calls.lock().expect("whole") += 1;
         if correction.is_none() {
