@@ -78,7 +78,10 @@ fn every_run_keeps_the_invariants() {
             let ran = catch_unwind(AssertUnwindSafe(|| run(seed)));
             let ran = ran.unwrap_or_else(|_| Err("panicked".to_owned()));
             match ran {
-                Ok(seen) => all.add(&seen),
+                Ok(seen) => {
+                    if std::env::var("SHOW").is_ok() { println!("{seed} {seen:?}"); }
+                    all.add(&seen);
+                }
                 Err(wrong) => {
                     next.store(end, Ordering::SeqCst);
                     panic!("seed {seed}: {wrong}\nrepeat it: make simulate SEED={seed} SEEDS=1");
@@ -262,6 +265,9 @@ impl Run {
 
     async fn play(self) -> Result<Seen, String> {
         let mut all = Seen { runs: 1, ..Seen::default() };
+        if std::env::var("SHOW").is_ok() {
+            println!("{} {:?} {:?} {:?}", self.seed, self.world.quotas, self.world.model.spells, self.faults);
+        }
         let drives = self.shards.iter().enumerate().map(|(shard, records)| {
             let rng = StdRng::seed_from_u64(self.seed ^ (shard as u64 + 1) << 32);
             let first = self.shards[..shard].iter().map(Vec::len).sum();
@@ -404,11 +410,15 @@ impl Run {
     /// One generation for each prompt, but for those that a fault cut off.
     fn check_calls(&self, faults: u64) -> Result<(), String> {
         let asked = self.world.model.asked.lock().expect("whole").clone();
-        // What is not allowed is not asked again for a while only.
+        // What was given up is asked again after a while. What was answered with no content is
+        // asked anew where its correction got no turn.
         let hours = (self.world.clock().now_ms() - self.world.epoch_ms) / 1_000 / GIVEN_UP_SECS;
+        let is_scarce = setting::is_scarce(&self.world);
         let is_allowed = |prompt: &str, calls: u64| {
-            calls <= 1 || (prompt.trim_end().ends_with(&format!("{FORBIDDEN:?}")) && hours > 0)
-                || (prompt.trim_end().ends_with(&format!("{FORBIDDEN:?}.")) && hours > 0)
+            let ends_with = |show: &str| prompt.trim_end_matches(['.', '\n']).ends_with(show);
+            calls <= 1
+                || (hours > 0 && ends_with(&format!("{FORBIDDEN:?}")))
+                || (is_scarce && ends_with(&format!("{AWKWARD:?}")))
         };
         let repeated: BTreeMap<_, _> =
             asked.iter().filter(|(prompt, calls)| !is_allowed(prompt, **calls)).collect();

@@ -31,6 +31,9 @@ const SMALL_BUDGET: u64 = 600;
 /// From the beginning of the world to midnight, in milliseconds, and a little less.
 const TO_MIDNIGHT_MS: u64 = (16 * 60 - 20) * 60_000;
 
+/// Tokens in a minute of which no run uses up a part worth to speak of.
+const AMPLE: u64 = 1_000_000;
+
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// Which campaigns there are.
@@ -62,14 +65,23 @@ pub(super) fn world(rng: &mut StdRng) -> World {
     world
 }
 
+/// Whether not everybody who asks the model may be let through.
+pub(super) fn is_scarce(world: &World) -> bool {
+    let is_ample = |quota: &ModelQuota| *quota == ModelQuota::of_tokens(AMPLE);
+    let has_budget = |each: &Arc<CompiledCampaign>| each.campaign.config.budget.is_some();
+    !world.quotas.0.values().all(is_ample)
+        || world.campaigns.iter().any(has_budget)
+        || !world.model.spells.lock().expect("whole").is_empty()
+}
+
 /// Ample; or so small that much must wait, by the minute or by the day.
 fn quota(rng: &mut StdRng) -> ModelQuota {
     let of_day = |tokens| ModelQuota {
         tokens_per_day: NonZeroU64::new(tokens),
-        ..ModelQuota::of_tokens(1_000_000)
+        ..ModelQuota::of_tokens(AMPLE)
     };
     match rng.random_range(0..10) {
-        0..5 => ModelQuota::of_tokens(1_000_000),
+        0..5 => ModelQuota::of_tokens(AMPLE),
         5..7 => ModelQuota::of_tokens(3_000),
         7..9 => ModelQuota::of_tokens(600),
         _ => of_day(1_500),
