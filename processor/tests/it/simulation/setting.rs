@@ -83,7 +83,7 @@ fn quota(rng: &mut StdRng) -> ModelQuota {
     match rng.random_range(0..10) {
         0..5 => ModelQuota::of_tokens(AMPLE),
         5..7 => ModelQuota::of_tokens(3_000),
-        7..9 => ModelQuota::of_tokens(600),
+        7..9 => ModelQuota::of_tokens(1_500),
         _ => of_day(1_500),
     }
 }
