@@ -299,6 +299,13 @@ impl Unit {
             None if state.parked_until_ms.is_some() && fated != Fated::Ask(AskFate::Superseded) => {
                 Intent::Settle(state.memory.clone())
             }
+            // Nothing is to be asked, and what was announced for a repeat may not have been sent.
+            Some(Action::Nothing) if is_repeat && state.parked_until_ms.is_some() => {
+                Intent::Settle(state.memory.clone())
+            }
+            Some(Action::Remember(memory)) if is_repeat && state.parked_until_ms.is_some() => {
+                Intent::Settle(memory)
+            }
             None | Some(Action::Nothing) => Intent::Nothing,
             Some(Action::Remember(memory)) => Intent::Remember(memory),
             Some(Action::Park(parking)) => {
