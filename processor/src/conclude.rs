@@ -363,7 +363,8 @@ impl Writer {
             let is_announced = draft.step.parked_until_ms.is_some_and(|until| until > now_ms);
             let until_ms = match not_before_ms > now_ms {
                 true => not_before_ms,
-                false => now_ms + ASK_STANDS_FOR_MS,
+                // No campaign names such a time: theirs are whole seconds.
+                false => (now_ms + ASK_STANDS_FOR_MS) | 1,
             };
             let waiting = match is_announced {
                 true => WaitingAsk::Unchanged,

@@ -93,7 +93,7 @@ pub(crate) struct Step {
     pub(crate) seen: Option<u64>,
     /// Whether content is stored.
     pub(crate) has_content: bool,
-    /// Until when an ask for it waits, in UNIX milliseconds.
+    /// Until when an ask for it waits, in UNIX milliseconds, if one was sent for sure.
     pub(crate) parked_until_ms: Option<u64>,
     pub(crate) fated: Fated,
     /// Place of the event that speaks for the others.
@@ -338,10 +338,11 @@ impl Unit {
     /// Decides what to do, and renders the prompt if something is asked; `now` in UNIX seconds.
     pub(crate) fn step(&self, state: &State, now: i64) -> Step {
         let rules = Rules::of(&self.campaign.campaign.config);
-        let (fated, trigger, action) = match &self.origin {
+        let (fated, trigger, action, is_repeat) = match &self.origin {
             Origin::Events { candidates, .. } => {
-                let Decision { fates, trigger, action } = decide(candidates, state, rules, now);
-                (Fated::Events(fates), trigger, Some(action))
+                let decision = decide(candidates, state, rules, now);
+                let Decision { fates, trigger, action, is_repeat } = decision;
+                (Fated::Events(fates), trigger, Some(action), is_repeat)
             }
             Origin::Ask(ask) => {
                 let AskDecision { fate, outcome } = decide_ask(ask, state, rules, now);
@@ -349,7 +350,7 @@ impl Unit {
                     AskOutcome::Over => None,
                     AskOutcome::Goes(action) => Some(action),
                 };
-                (Fated::Ask(fate), 0, action)
+                (Fated::Ask(fate), 0, action, false)
             }
         };
         let is_known = |memory: &Memory| *memory == state.memory;
@@ -357,6 +358,13 @@ impl Unit {
             // What was announced is over, and the next event must announce anew.
             None if state.parked_until_ms.is_some() && fated != Fated::Ask(AskFate::Superseded) => {
                 Intent::Settle(state.memory.clone())
+            }
+            // Nothing is to be asked, and what was announced for a repeat may not have been sent.
+            Some(Action::Nothing) if is_repeat && state.parked_until_ms.is_some() => {
+                Intent::Settle(state.memory.clone())
+            }
+            Some(Action::Remember(memory)) if is_repeat && state.parked_until_ms.is_some() => {
+                Intent::Settle(memory)
             }
             None | Some(Action::Nothing) => Intent::Nothing,
             Some(Action::Remember(memory)) => Intent::Remember(memory),
@@ -370,7 +378,7 @@ impl Unit {
             }
         };
         let has_content = state.written_for.is_some();
-        let parked_until_ms = state.parked_until_ms;
+        let parked_until_ms = state.parked_until_ms.filter(|_| !is_repeat);
         Step { seen: state.revision, has_content, parked_until_ms, fated, trigger, intent }
     }
 

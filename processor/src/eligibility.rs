@@ -113,6 +113,9 @@ pub struct Decision {
     pub trigger: usize,
     /// What to do.
     pub action: Action,
+    /// Whether some of them may have come before: whoever announced an ask for them may have
+    /// been cut off before it was sent.
+    pub is_repeat: bool,
 }
 
 /// What to do about a user's events.
@@ -197,27 +200,45 @@ pub fn decide(candidates: &[Candidate], state: &State, rules: Rules, now: i64) -
         .enumerate()
         .position(|(place, each)| is_fresh(&fates, place) && each.event.id == newest.id)
         .unwrap_or_default();
+    let is_repeat = is_repeat(candidates, state, &memory.history);
     let is_last = memory.history.last().is_some_and(|last| last.id == newest.id);
     let wish = if is_last { wish(newest, &memory, state, rules, now) } else { Wish::Answered };
     let (refused, action) = match wish {
-        Wish::Answered => (Some(Fate::Stale), remember(memory, state)),
+        Wish::Answered => match Parking::again(&memory, state, rules, now) {
+            Some(parking) if is_repeat => (Some(Fate::Stale), Action::Park(parking)),
+            _ => (Some(Fate::Stale), remember(memory, state)),
+        },
         Wish::Unless => (Some(Fate::Unless), remember(memory, state)),
         Wish::Cooldown => (Some(Fate::Cooldown), remember(memory, state)),
         Wish::Later(due) => {
-            fates[trigger] = Fate::Parked;
-            (None, Action::Park(Parking::until(due, memory, state, now)))
+            let parking = Parking::until(due, memory, state, now);
+            let is_announced = parking.is_announced && !is_repeat;
+            (None, Action::Park(Parking { is_announced, ..parking }))
         }
-        Wish::Content => {
-            fates[trigger] = Fate::Stored;
-            (None, Action::Generate(memory))
-        }
+        Wish::Content => (None, Action::Generate(memory)),
     };
     if let Some(reason) = refused {
         for fate in fates.iter_mut().filter(|fate| **fate == Fate::Coalesced) {
             *fate = reason;
         }
     }
-    Decision { fates, trigger, action }
+    match action {
+        Action::Park(_) => fates[trigger] = Fate::Parked,
+        Action::Generate(_) => fates[trigger] = Fate::Stored,
+        Action::Nothing | Action::Remember(_) => {}
+    }
+    Decision { fates, trigger, action, is_repeat }
+}
+
+/// Whether events may have come before: one that is remembered has, and one that is too old to
+/// be remembered may have been.
+fn is_repeat(candidates: &[Candidate], state: &State, history: &[Past]) -> bool {
+    let is_in = |history: &[Past], id: &str| history.iter().any(|past| past.id == id);
+    let is_alive = |each: &&Candidate| state.deleted_at.is_none_or(|at| each.event.time > at);
+    let mut asking = candidates.iter().filter(|each| each.role.triggers).filter(is_alive);
+    asking.any(|Candidate { event, .. }| {
+        is_in(&state.memory.history, &event.id) || !is_in(history, &event.id)
+    })
 }
 
 /// Decides about events none of which asks for anything new. Where an ask was announced for
@@ -232,19 +253,13 @@ fn without_fresh(
 ) -> Decision {
     let last = candidates.len().saturating_sub(1);
     let repeated = fates.iter().rposition(|fate| *fate == Fate::Duplicate);
-    let newest = noted.history.last();
-    let wish = newest.map(|newest| wish(newest, &noted, state, rules, now));
-    match (repeated, wish) {
-        (Some(trigger), Some(wish @ (Wish::Later(_) | Wish::Content)))
-            if state.parked_until_ms.is_some() =>
-        {
+    let is_repeat = repeated.is_some();
+    match (repeated, Parking::again(&noted, state, rules, now)) {
+        (Some(trigger), Some(parking)) => {
             fates[trigger] = Fate::Parked;
-            let due = if let Wish::Later(due) = wish { due } else { now };
-            let parking = Parking::until(due, noted, state, now);
-            let action = Action::Park(Parking { is_announced: false, ..parking });
-            Decision { fates, trigger, action }
+            Decision { fates, trigger, action: Action::Park(parking), is_repeat }
         }
-        _ => Decision { fates, trigger: last, action: remember(noted, state) },
+        _ => Decision { fates, trigger: last, action: remember(noted, state), is_repeat },
     }
 }
 
@@ -255,6 +270,19 @@ impl Parking {
         let ms = |secs: i64| u64::try_from(secs).unwrap_or_default().saturating_mul(1_000);
         let is_announced = state.parked_until_ms.is_some_and(|until| until > ms(now));
         Self { memory, not_before_ms: ms(due), is_announced }
+    }
+
+    /// The ask that was announced for what is remembered, once more; none if none was, or if
+    /// nothing is to be asked.
+    fn again(memory: &Memory, state: &State, rules: Rules, now: i64) -> Option<Self> {
+        state.parked_until_ms?;
+        let due = match wish(memory.history.last()?, memory, state, rules, now) {
+            Wish::Later(due) => due,
+            Wish::Content => now,
+            Wish::Answered | Wish::Unless | Wish::Cooldown => return None,
+        };
+        let parking = Self::until(due, memory.clone(), state, now);
+        Some(Self { is_announced: false, ..parking })
     }
 }
 
@@ -533,6 +561,14 @@ mod tests {
 
         let repeat = decided_at(60, &candidates(&[(40, "b")]), &waiting, AFTER);
         assert_eq!(repeat, (vec![Fate::Parked], "park b 140000 sent".into()));
+        let with_newer = decided_at(60, &candidates(&[(40, "b"), (60, "c")]), &waiting, AFTER);
+        let parked = vec![Fate::Duplicate, Fate::Parked];
+        assert_eq!(with_newer, (parked, "park bc 160000 sent".into()));
+        let older = decided_at(60, &candidates(&[(30, "a")]), &waiting, AFTER);
+        assert_eq!(older, (vec![Fate::Stale], "remember ab".into()), "it did not come before");
+        let full = Rules { history: 1, ..AFTER };
+        let forgotten = decided_at(60, &candidates(&[(30, "a")]), &waiting, full);
+        assert_eq!(forgotten, (vec![Fate::Parked], "park b 140000 sent".into()));
         waiting.parked_until_ms = None;
         let over = decided_at(60, &candidates(&[(40, "b")]), &waiting, AFTER);
         assert_eq!(over, (vec![Fate::Duplicate], "nothing".into()));

@@ -188,7 +188,11 @@ impl Generation<'_> {
             let verdict = Verdict::Park(Reason::Quota);
             return Err(Failure::new(verdict, "a generation would not end in time"));
         }
-        let start_by = start_by.min(self.until.work_until());
+        // An answer that cannot be used is paid for: its correction waits as long as it can.
+        let start_by = match correction {
+            Some(_) => start_by,
+            None => start_by.min(self.until.work_until()),
+        };
         let limiter = self.answers.quotas.of(self.model_id());
         let limiter = limiter.map_err(|error| Failure::new(Verdict::GiveBack, error))?;
         let config = &self.campaign.campaign.config;

@@ -49,8 +49,9 @@ pub fn decide_ask(ask: &Ask, state: &State, rules: Rules, now: i64) -> AskDecisi
         Wish::Later(due) => {
             let parking = Parking::until(due, memory, state, now);
             let others_until_ms = state.parked_until_ms.unwrap_or_default();
-            // A newer event announced another that comes when it is of use.
-            if others_until_ms >= parking.not_before_ms && others_until_ms > ask.not_before_ms {
+            // A newer event announced another that comes when it is of use. What stands for an ask
+            // of no named time may be this one.
+            if others_until_ms == parking.not_before_ms && others_until_ms > ask.not_before_ms {
                 return over(AskFate::Superseded);
             }
             let action = Action::Park(Parking { is_announced: false, ..parking });
@@ -128,8 +129,10 @@ mod tests {
         let waits = decide_ask(&ask(), &moved, rules, 1_000);
         let AskOutcome::Goes(Action::Park(parking)) = waits.outcome else { panic!("waits") };
         assert_eq!((parking.not_before_ms, parking.is_announced), (1_400_000, false));
-        let announced = State { parked_until_ms: Some(1_400_000), ..moved };
+        let announced = State { parked_until_ms: Some(1_400_000), ..moved.clone() };
         assert_eq!(fate(&ask(), &announced, rules), AskFate::Superseded);
+        let stands_for_itself = State { parked_until_ms: Some(3_700_001), ..moved.clone() };
+        assert_eq!(fate(&ask(), &stands_for_itself, rules), AskFate::ParkedAgain);
         let itself = Ask { not_before_ms: 1_400_000, ..ask() };
         assert_eq!(fate(&itself, &announced, rules), AskFate::ParkedAgain);
     }

@@ -66,6 +66,13 @@ impl Queues {
         state.queues.values().filter_map(|of| Some(of.by_time.first_key_value()?.0.0)).min()
     }
 
+    /// How often the message was taken that was taken most often, of those that are there.
+    pub fn most_deliveries(&self) -> u32 {
+        let state = self.state();
+        let messages = state.queues.values().flat_map(|of| of.by_time.values());
+        messages.map(|message| message.deliveries).max().unwrap_or_default()
+    }
+
     /// What was done so far.
     pub fn counted(&self) -> Counted {
         self.state().counted

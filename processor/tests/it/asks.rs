@@ -9,12 +9,13 @@ use contract::ask::{Ask, Class, Queue, Reason};
 use contract::metrics::{self, AskFate, Fate};
 use contract::user_record::Event;
 use processor::asks::{AskQueue as _, MAX_MESSAGES};
-use processor::model::ModelError;
+use processor::model::{ModelError, Refusal};
 use quota::{ModelQuota, ModelQuotas};
 use tokio::time::{Instant, sleep};
 
 use crate::answers::bought;
 use crate::world::gate::Gate;
+use crate::world::model::Spell;
 use crate::world::{EPOCH_MS, World, delivery, event, user_record};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -195,7 +196,10 @@ async fn what_waits_costs_some_calls_when_it_is_parked_and_none_while_it_waits()
 #[tokio::test(start_paused = true)]
 async fn a_model_that_is_denied_for_an_hour_costs_no_content_and_few_calls() {
     let world = two_models(ModelQuota::of_tokens(1_000_000));
-    *world.model.denied_until.lock().expect("whole") = Some(Instant::now() + HOUR);
+    let now = Instant::now();
+    let refusal = || ModelError::NotAllowed(Refusal::default());
+    let spell = Spell { model_id: "a", from: now, until: now + HOUR, refusal };
+    world.model.spells.lock().expect("whole").push(spell);
     let carts: Vec<Vec<u8>> =
         (0..200).map(|n| bought(n, &format!("e{n}"), 1_000, &format!("show {n}"))).collect();
 
@@ -205,8 +209,9 @@ async fn a_model_that_is_denied_for_an_hour_costs_no_content_and_few_calls() {
     assert_eq!(report.counts.get(Fate::Parked.metric()), 200);
     assert_eq!(counts.get(AskFate::Stored.metric()), 200);
     assert!(world.letters().is_empty());
-    let calls = *world.model.calls.lock().expect("whole");
-    assert!(calls - 200 <= 13 * 8, "thirteen halts, and those that were under way: {calls}");
+    assert_eq!(world.model.calls(), 200, "once for each prompt");
+    let refused = *world.model.refused.lock().expect("whole");
+    assert!(refused <= 13 * 8, "thirteen halts, and those that were under way: {refused}");
     let halts =
         report.counts.get(metrics::CAMPAIGNS_HALTED) + counts.get(metrics::CAMPAIGNS_HALTED);
     assert!((12..=14).contains(&halts), "{halts}");

@@ -2,20 +2,31 @@
 //!
 //! A run has a few users on two shards, several instances, deliveries that overlap and
 //! repeat, events out of order, deletions, poison, slow and failing calls, and crashes
-//! at any of them. At some point the faults end, and everything must come to its end.
+//! at any of them; quotas that are small or used up, a model that is denied or down, campaigns
+//! that wait; and workers that take off what waits. At some point the faults end, and
+//! everything must come to its end.
 //!
 //! `make simulate SEEDS=n` for long runs; `SEED=s SEEDS=1` repeats one. The story, its
 //! delivery and the checks stay in one file, because each check leans on how the story
 //! was made.
+//!
+//! - `setting` — what else differs from run to run.
+//! - `works` — the workers.
+//! - `reference` — what must stand in the end.
 
+mod reference;
+mod setting;
+mod works;
+
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use contract::aggregation;
-use contract::dead_letter::Input;
-use contract::metrics::{self, Counts};
+use contract::dead_letter::{DeadLetter, Input};
+use contract::metrics::{self, AskFate, Counts};
 use contract::user_record::{Event, UserRecord};
 use processor::handler::Report;
 use processor::store::Key;
@@ -27,7 +38,7 @@ use tokio::time::sleep;
 use crate::world::gate::{Faults, Gate};
 use crate::world::model::{AWKWARD, FORBIDDEN};
 use crate::world::{FUNCTION_TIMEOUT, SECRET, World, delivery, event, user_record};
-use processor::simulated::memory::{Item, Tables};
+use processor::simulated::memory::Tables;
 
 /// Runs of `make test`.
 const SEEDS: u64 = 400;
@@ -35,8 +46,12 @@ const SEEDS: u64 = 400;
 /// What no decoder takes.
 const POISON: &[u8] = b"poison";
 
-/// Time at which the stories of the runs begin, in UNIX seconds.
-const STORY_BEGINS: i64 = 1_000_000;
+/// How long before the world the stories of the runs begin, in seconds: some of what campaigns
+/// wait for is past when they are told, and some is not.
+const STORY_BEGINS_BEFORE: i64 = 9_000;
+
+/// How long an answer that was given up stands, in seconds.
+const GIVEN_UP_SECS: u64 = 3_600;
 
 /// Deliveries of one batch without progress after which the faults end.
 const PATIENCE: u32 = 12;
@@ -63,7 +78,12 @@ fn every_run_keeps_the_invariants() {
             let ran = catch_unwind(AssertUnwindSafe(|| run(seed)));
             let ran = ran.unwrap_or_else(|_| Err("panicked".to_owned()));
             match ran {
-                Ok(seen) => all.add(&seen),
+                Ok(seen) => {
+                    if std::env::var("SHOW").is_ok() {
+                        println!("{seed} {seen:?}");
+                    }
+                    all.add(&seen);
+                }
                 Err(wrong) => {
                     next.store(end, Ordering::SeqCst);
                     panic!("seed {seed}: {wrong}\nrepeat it: make simulate SEED={seed} SEEDS=1");
@@ -86,6 +106,10 @@ fn every_run_keeps_the_invariants() {
     if end - first >= SEEDS {
         assert!(seen.crashes > 0 && seen.repeats > 0 && seen.deletions > 0, "{seen:?}");
         assert!(seen.returned > 0 && seen.letters > 0 && seen.poison > 0, "{seen:?}");
+        assert!(seen.works_cut_off > 0 && seen.parked > 0 && seen.asks_stored > 0, "{seen:?}");
+        assert!(seen.asks_returned > 0 && seen.asks_parked_again > 0, "{seen:?}");
+        assert!(seen.asks_moved > 0 && seen.asks_unless > 0 && seen.asks_deleted > 0, "{seen:?}");
+        assert!(seen.halts > 0 && seen.days > 0, "{seen:?}");
     }
 }
 
@@ -102,6 +126,20 @@ struct Seen {
     letters: u64,
     poison: u64,
     generations: u64,
+    /// Invocations of workers.
+    works: u64,
+    works_cut_off: u64,
+    parked: u64,
+    asks_stored: u64,
+    asks_returned: u64,
+    asks_parked_again: u64,
+    asks_moved: u64,
+    asks_unless: u64,
+    asks_superseded: u64,
+    asks_deleted: u64,
+    halts: u64,
+    /// Runs in which asks waited for another day.
+    days: u64,
 }
 
 impl Seen {
@@ -116,6 +154,18 @@ impl Seen {
         self.letters += other.letters;
         self.poison += other.poison;
         self.generations += other.generations;
+        self.works += other.works;
+        self.works_cut_off += other.works_cut_off;
+        self.parked += other.parked;
+        self.asks_stored += other.asks_stored;
+        self.asks_returned += other.asks_returned;
+        self.asks_parked_again += other.asks_parked_again;
+        self.asks_moved += other.asks_moved;
+        self.asks_unless += other.asks_unless;
+        self.asks_superseded += other.asks_superseded;
+        self.asks_deleted += other.asks_deleted;
+        self.halts += other.halts;
+        self.days += other.days;
     }
 }
 
@@ -144,6 +194,16 @@ struct Run {
     /// Records of each shard, with the deletions in them.
     shards: Vec<Vec<Record>>,
     faults: Faults,
+    /// Shards that were delivered.
+    delivered: Cell<usize>,
+    /// Deletions that were acknowledged.
+    deleted: RefCell<Vec<(String, i64)>>,
+    /// When events were acknowledged first, by their ids, in UNIX milliseconds.
+    acked: RefCell<BTreeMap<String, u64>>,
+    /// What contents were written for, as they were seen last.
+    written: RefCell<BTreeMap<Key, (i64, String)>>,
+    /// What was counted, but for invocations that were cut off.
+    books: RefCell<Counts>,
 }
 
 #[derive(Debug, Clone)]
@@ -151,6 +211,8 @@ struct Record {
     data: Vec<u8>,
     poison: usize,
     deletions: Vec<(String, i64)>,
+    /// Ids of its events.
+    events: Vec<String>,
 }
 
 fn user_id(user: usize) -> String {
@@ -160,14 +222,14 @@ fn user_id(user: usize) -> String {
 impl Run {
     fn new(seed: u64) -> Self {
         let rng = &mut StdRng::seed_from_u64(seed);
-        let world = World::new();
-        world.model.take(Duration::from_millis(rng.random_range(100..3_000)));
+        let world = setting::world(rng);
+        let begins = i64::try_from(world.epoch_ms / 1_000).expect("is now") - STORY_BEGINS_BEFORE;
         let users = rng.random_range(1..=4);
         let mut story = Vec::new();
         for n in 0..rng.random_range(4..=25) {
             let event_type = ["watched", "watched", "watched", "bought", "other"];
             let shows = ["a", "b", "c", "a", "b", "c", "a", "b", FORBIDDEN, AWKWARD];
-            let time = STORY_BEGINS + rng.random_range(0..20) * 600;
+            let time = begins + rng.random_range(0..20) * 600;
             let show = shows[rng.random_range(0..shows.len())];
             story.push(Told {
                 user: rng.random_range(0..users),
@@ -177,7 +239,7 @@ impl Run {
         }
         for user in 0..users {
             if rng.random_bool(0.3) {
-                let time = STORY_BEGINS + rng.random_range(0..24) * 600;
+                let time = begins + rng.random_range(0..24) * 600;
                 let event_type = ["users.UserDeleteRequest", "users.UserOrphan"];
                 story.push(Told {
                     user,
@@ -189,27 +251,56 @@ impl Run {
         let shards = shards(&story, rng);
         let level = f64::from(rng.random_range(0..4_u8)) / 3.0;
         let faults = Faults { slow: 0.06 * level, failing: 0.04 * level, crash: 0.015 * level };
-        Self { seed, world, story, shards, faults }
+        Self {
+            seed,
+            world,
+            story,
+            shards,
+            faults,
+            delivered: Cell::default(),
+            deleted: RefCell::default(),
+            acked: RefCell::default(),
+            written: RefCell::default(),
+            books: RefCell::default(),
+        }
     }
 
     async fn play(self) -> Result<Seen, String> {
         let mut all = Seen { runs: 1, ..Seen::default() };
+        if std::env::var("SHOW").is_ok() {
+            println!(
+                "{} {:?} {:?} {:?}",
+                self.seed, self.world.quotas, self.world.model.spells, self.faults
+            );
+        }
         let drives = self.shards.iter().enumerate().map(|(shard, records)| {
             let rng = StdRng::seed_from_u64(self.seed ^ (shard as u64 + 1) << 32);
             let first = self.shards[..shard].iter().map(Vec::len).sum();
-            let (seen, deleted) = (Seen::default(), Vec::new());
-            Drive { run: &self, records, first, rng, seen, deleted }.drive()
+            Drive { run: &self, records, first, rng, seen: Seen::default() }.drive()
         });
-        for driven in futures::future::join_all(drives).await {
-            all.add(&driven?);
-        }
+        let works = works::Works::new(&self, StdRng::seed_from_u64(self.seed ^ 0x5eed)).drive();
+        let drives = futures::future::try_join_all(drives);
+        let (driven, worked) = futures::future::try_join(drives, works).await?;
+        driven.iter().chain([&worked]).for_each(|seen| all.add(seen));
         self.check_content()?;
+        self.check_books(&all)?;
         self.check_calls(all.faults + all.crashes)?;
         self.check_letters()?;
         self.check_repeat().await?;
         all.deletions = self.world.memory.tables().tombstones.len() as u64;
         all.letters = self.world.letters().len() as u64;
         all.generations = self.world.model.calls();
+        let books = self.books.borrow();
+        all.parked = books.get(metrics::ASKS_PARKED);
+        all.asks_stored = books.get(AskFate::Stored.metric());
+        all.asks_returned = books.get(AskFate::Returned.metric());
+        all.asks_parked_again = books.get(AskFate::ParkedAgain.metric());
+        all.asks_moved = books.get(metrics::ASKS_MOVED);
+        all.asks_unless = books.get(AskFate::Unless.metric());
+        all.asks_superseded = books.get(AskFate::Superseded.metric());
+        all.asks_deleted = books.get(AskFate::Deleted.metric());
+        all.halts = books.get(metrics::CAMPAIGNS_HALTED);
+        all.days = u64::from(self.world.clock().now_ms() > self.world.epoch_ms + 43_200_000);
         Ok(all)
     }
 
@@ -223,15 +314,16 @@ impl Run {
         deletions.map(|told| told.event.time).max()
     }
 
-    /// A user's events that trigger a campaign, oldest first.
-    fn triggers(&self, user: usize, campaign: &str) -> Vec<&Event> {
-        let of_type = |told: &&Told| {
-            told.event_type == "watched" || (campaign == "slow" && told.event_type == "bought")
+    fn is_delivered(&self) -> bool {
+        self.delivered.get() == self.shards.len()
+    }
+
+    /// The campaigns of this run.
+    fn campaigns(&self) -> impl Iterator<Item = &'static reference::Told> {
+        let are_there = |told: &&'static reference::Told| {
+            self.world.campaigns.iter().any(|each| each.campaign.name == told.name)
         };
-        let told = self.story.iter().filter(|told| told.user == user).filter(of_type);
-        let mut events: Vec<&Event> = told.map(|told| &told.event).collect();
-        events.sort_by_key(|event| (event.time, event.id.clone()));
-        events
+        reference::CAMPAIGNS.into_iter().filter(are_there)
     }
 
     fn users(&self) -> BTreeSet<usize> {
@@ -249,64 +341,91 @@ impl Run {
         }
         for user in self.users() {
             check_deleted(&tables, &user_id(user), self.deleted_at(user))?;
-            for (campaign, most) in [("plain", 3), ("slow", 2)] {
-                let triggers = self.triggers(user, campaign);
-                let key = Key { user_id: user_id(user), campaign: campaign.to_owned() };
-                let item = tables.items.get(&key);
+            for campaign in self.campaigns() {
+                let told = self.story.iter().filter(|told| told.user == user);
+                let expected = campaign.expects(told.map(|told| (told.event_type, &told.event)));
+                let key = Key { user_id: user_id(user), campaign: campaign.name.to_owned() };
                 // What was written together with older events may have gone with them.
-                let oldest = triggers.first().map(|event| event.time);
+                let oldest = expected.oldest();
                 if self.deleted_at(user).is_none_or(|at| oldest.is_some_and(|time| time > at)) {
-                    self.check_item(&key, item, &triggers, most)?;
+                    let is_given_up = |id: &str| self.is_given_up(&key, id);
+                    let item = tables.items.get(&key);
+                    let checked = expected.check(item, &self.acked.borrow(), is_given_up);
+                    checked.map_err(|wrong| format!("{key:?} {wrong}"))?;
                 }
             }
         }
         Ok(())
     }
 
-    /// The item of a user whose events a deletion does not cover, after everything was
-    /// processed.
-    fn check_item(
-        &self,
-        key: &Key,
-        item: Option<&Item>,
-        triggers: &[&Event],
-        most: usize,
-    ) -> Result<(), String> {
-        let Some(newest) = triggers.last() else {
-            return if item.is_none() { Ok(()) } else { Err(format!("{key:?} from nothing")) };
-        };
-        let item = item.ok_or_else(|| format!("{key:?} is lost"))?;
-        let remembered: Vec<&str> =
-            item.memory.history.iter().map(|past| past.id.as_str()).collect();
-        let latest = &triggers[triggers.len().saturating_sub(most)..];
-        let latest: Vec<&str> = latest.iter().map(|event| event.id.as_str()).collect();
-        if remembered != latest {
-            return Err(format!("{key:?} remembers {remembered:?} instead of {latest:?}"));
+    /// Whether a dead letter says that there is no content for an event.
+    fn is_given_up(&self, key: &Key, id: &str) -> bool {
+        self.world.letters().iter().any(|letter| match &letter.input {
+            Input::Unit { user_id, campaign, event_id, .. } => {
+                (user_id, campaign, event_id.as_str()) == (&key.user_id, &key.campaign, id)
+            }
+            Input::Ask { ask, event_id, .. } => {
+                (&ask.user_id, &ask.campaign) == (&key.user_id, &key.campaign)
+                    && event_id.as_deref() == Some(id)
+            }
+            _ => false,
+        })
+    }
+
+    /// Whatever must hold at any time, between invocations.
+    fn check_now(&self) -> Result<(), String> {
+        let tables = self.world.memory.tables();
+        for (user_id, deleted_at) in self.deleted.borrow().iter() {
+            check_deleted(&tables, user_id, Some(*deleted_at))?;
         }
-        let written_for = item.content.as_ref().map(|(content, _)| content.event_id.as_str());
-        let is_given_up = |id: &str| {
-            self.world.letters().iter().any(|letter| {
-                matches!(&letter.input, Input::Unit { campaign, event_id, .. }
-                    if *campaign == key.campaign && event_id == id)
-            })
-        };
-        let is_right = match written_for {
-            Some(id) if id == newest.id => true,
-            // One content an hour: which of them depends on their order.
-            Some(id) if key.campaign == "slow" => triggers.iter().any(|event| event.id == id),
-            _ => is_given_up(&newest.id) || (key.campaign == "slow" && written_for.is_some()),
-        };
-        if is_right {
-            Ok(())
-        } else {
-            Err(format!("{key:?} is written for {written_for:?} instead of {}", newest.id))
+        let mut written = self.written.borrow_mut();
+        for (key, item) in &tables.items {
+            let Some((content, _)) = &item.content else { continue };
+            let now = (content.event_time, content.event_id.clone());
+            let before = written.insert(key.clone(), now.clone()).filter(|before| *before != now);
+            // After a deletion all begins anew.
+            let Some(before) = before.filter(|_| !tables.tombstones.contains_key(&key.user_id))
+            else {
+                continue;
+            };
+            let follows = (content.event_time, now.1.as_str(), content.generated_at);
+            let told = self.campaigns().find(|told| told.name == key.campaign);
+            if !told.is_some_and(|told| told.may_follow((before.0, &before.1), follows)) {
+                return Err(format!("{key:?}: {follows:?} follows too soon on {before:?}"));
+            }
         }
+        Ok(())
+    }
+
+    /// Every ask that was parked ended once.
+    fn check_books(&self, seen: &Seen) -> Result<(), String> {
+        let waiting = self.world.asks.asks();
+        if !waiting.is_empty() {
+            return Err(format!("asks wait in the end: {waiting:?}"));
+        }
+        let books = self.books.borrow();
+        let (parked, over) = (books.get(metrics::ASKS_PARKED), books.asks_over());
+        if seen.faults + seen.crashes == 0 && parked != over {
+            return Err(format!("{parked} asks were parked, {over} are over"));
+        }
+        Ok(())
     }
 
     /// One generation for each prompt, but for those that a fault cut off.
     fn check_calls(&self, faults: u64) -> Result<(), String> {
         let asked = self.world.model.asked.lock().expect("whole").clone();
-        let repeated: BTreeMap<_, _> = asked.iter().filter(|(_, calls)| **calls > 1).collect();
+        // What was given up is asked again after a while. What was answered with no content is
+        // asked anew where its correction got no turn.
+        let hours = (self.world.clock().now_ms() - self.world.epoch_ms) / 1_000 / GIVEN_UP_SECS;
+        let is_scarce = setting::is_scarce(&self.world);
+        let is_allowed = |prompt: &str, calls: u64| {
+            let ends_with = |show: &str| prompt.trim_end_matches(['.', '\n']).ends_with(show);
+            calls <= 1
+                || (hours > 0 && ends_with(&format!("{FORBIDDEN:?}")))
+                || (is_scarce && ends_with(&format!("{AWKWARD:?}")))
+        };
+        let repeated: BTreeMap<_, _> =
+            asked.iter().filter(|(prompt, calls)| !is_allowed(prompt, **calls)).collect();
         let extra: u64 = repeated.values().map(|calls| *calls - 1).sum();
         if extra > faults {
             return Err(format!("{extra} calls too many for {faults} faults: {repeated:?}"));
@@ -332,11 +451,8 @@ impl Run {
         for letter in self.world.letters() {
             let is_right = match &letter.input {
                 Input::StreamRecord { .. } => letter.reason == "poison_record",
-                Input::Unit { event_id, .. } => {
-                    let told = self.story.iter().find(|told| told.event.id == *event_id);
-                    letter.reason == "guardrail_intervened"
-                        && told.is_some_and(|told| told.event.fields["show"] == FORBIDDEN)
-                }
+                Input::Unit { event_id, .. } => self.is_forbidden(&letter, event_id),
+                Input::Ask { event_id: Some(event_id), .. } => self.is_forbidden(&letter, event_id),
                 _ => false,
             };
             if !is_right {
@@ -346,7 +462,13 @@ impl Run {
         Ok(())
     }
 
-    /// A repeat of everything changes nothing and costs no generation.
+    fn is_forbidden(&self, letter: &DeadLetter, event_id: &str) -> bool {
+        let told = self.story.iter().find(|told| told.event.id == event_id);
+        letter.reason == "guardrail_intervened"
+            && told.is_some_and(|told| told.event.fields["show"] == FORBIDDEN)
+    }
+
+    /// A repeat of everything changes nothing, costs no generation, and leaves no ask.
     async fn check_repeat(&self) -> Result<(), String> {
         // What is newer than a deletion is gone with what was written from both.
         let is_mixed = |user: &usize| {
@@ -377,8 +499,16 @@ impl Run {
                 return Err("a repeat goes back".to_owned());
             }
         }
-        if comparable() != before {
-            return Err("a repeat changed something".to_owned());
+        let after = comparable();
+        if after != before {
+            let changed = after.iter().filter(|(key, item)| before.get(key) != Some(item));
+            let changed: Vec<_> = changed.collect();
+            return Err(format!("a repeat changed something: {changed:?}"));
+        }
+        let mut asks = self.world.asks.asks();
+        asks.retain(|(_, ask)| !mixed.contains(&ask.user_id));
+        if !asks.is_empty() {
+            return Err(format!("a repeat leaves asks: {asks:?}"));
         }
         if mixed.is_empty() && self.world.model.calls() != calls {
             return Err("a repeat cost a generation".to_owned());
@@ -396,7 +526,9 @@ fn check_deleted(tables: &Tables, user_id: &str, deleted_at: Option<i64>) -> Res
     let Some(deleted_at) = deleted_at else { return Ok(()) };
     for (key, item) in tables.items.iter().filter(|(key, _)| key.user_id == user_id) {
         let oldest = item.content.iter().map(|(content, oldest)| content.event_time.min(*oldest));
-        let oldest = item.memory.history.iter().map(|past| past.time).chain(oldest).min();
+        let notes = [item.memory.unless_at, item.memory.retracted_at].into_iter().flatten();
+        let history = item.memory.history.iter().map(|past| past.time);
+        let oldest = history.chain(oldest).chain(notes).min();
         if oldest.is_some_and(|oldest| oldest <= deleted_at) {
             return Err(format!("{key:?} outlived the deletion at {deleted_at}"));
         }
@@ -404,8 +536,8 @@ fn check_deleted(tables: &Tables, user_id: &str, deleted_at: Option<i64>) -> Res
     Ok(())
 }
 
-/// A user record's bytes, and the deletion that it holds.
-type Member = (Vec<u8>, Option<(String, i64)>);
+/// A user record's bytes, the deletion that it holds, and its event's id.
+type Member = (Vec<u8>, Option<(String, i64)>, Option<String>);
 
 /// Puts a story on shards: mostly in order, packed, some of it twice, with poison.
 fn shards(story: &[Told], rng: &mut StdRng) -> Vec<Vec<Record>> {
@@ -424,23 +556,26 @@ fn shards(story: &[Told], rng: &mut StdRng) -> Vec<Vec<Record>> {
         let record: UserRecord = user_record(&user_id, told.event_type, vec![told.event.clone()]);
         let deletion = told.event.id.starts_with('d').then_some((user_id, told.event.time));
         let shard = if rng.random_bool(stray) { rng.random_range(0..2) } else { told.user % 2 };
-        members[shard].push((record.encode(), deletion));
+        let id = Some(told.event.id.clone());
+        members[shard].push((record.encode(), deletion, id));
         if rng.random_bool(0.02) {
-            members[shard].push((POISON.to_vec(), None));
+            members[shard].push((POISON.to_vec(), None, None));
         }
     }
     let pack = |mut members: Vec<Member>, rng: &mut StdRng| {
         let mut records = Vec::new();
         while !members.is_empty() {
             let rest = members.split_off(rng.random_range(1..=3).min(members.len()));
-            let deletions = members.iter().filter_map(|(_, deletion)| deletion.clone()).collect();
-            let poison = members.iter().filter(|(data, _)| data == POISON).count();
+            let deletions =
+                members.iter().filter_map(|(_, deletion, _)| deletion.clone()).collect();
+            let events = members.iter().filter_map(|(.., id)| id.clone()).collect();
+            let poison = members.iter().filter(|(data, ..)| data == POISON).count();
             let data = match members.as_slice() {
-                [(data, _)] => data.clone(),
+                [(data, ..)] => data.clone(),
                 many => {
                     let many: Vec<aggregation::Member> = many
                         .iter()
-                        .map(|(data, _)| aggregation::Member {
+                        .map(|(data, ..)| aggregation::Member {
                             partition_key: "p".to_owned(),
                             explicit_hash_key: None,
                             data: data.clone().into(),
@@ -449,7 +584,7 @@ fn shards(story: &[Told], rng: &mut StdRng) -> Vec<Vec<Record>> {
                     aggregation::encode(&many)
                 }
             };
-            records.push(Record { data, poison, deletions });
+            records.push(Record { data, poison, deletions, events });
             members = rest;
         }
         records
@@ -465,8 +600,6 @@ struct Drive<'a> {
     first: usize,
     rng: StdRng,
     seen: Seen,
-    /// Deletions that were acknowledged.
-    deleted: Vec<(String, i64)>,
 }
 
 impl Drive<'_> {
@@ -485,7 +618,9 @@ impl Drive<'_> {
                 let (one, other) = (self.gate(is_calm), self.gate(is_calm));
                 let first = self.invoke(places.clone(), &one);
                 let second = self.invoke(places.clone(), &other);
-                let (report, _) = futures::future::join(first, second).await;
+                let (report, other_report) = futures::future::join(first, second).await;
+                let counts = other_report.map(|report| report.counts).unwrap_or_default();
+                self.run.books.borrow_mut().merge(&counts);
                 self.count(&one);
                 self.count(&other);
                 self.seen.repeats += 1;
@@ -504,15 +639,20 @@ impl Drive<'_> {
                     0
                 }
             };
+            let now_ms = self.run.world.clock().now_ms();
             for record in &self.records[position..position + done] {
-                self.deleted.extend(record.deletions.clone());
+                self.run.deleted.borrow_mut().extend(record.deletions.clone());
+                for id in &record.events {
+                    self.run.acked.borrow_mut().entry(id.clone()).or_insert(now_ms);
+                }
             }
-            self.check_deletions()?;
+            self.run.check_now()?;
             position += done;
             without_progress = if done > 0 { 0 } else { without_progress + 1 };
             self.seen.repeats += u64::from(done < batch);
             sleep(Duration::from_millis(self.rng.random_range(0..2_000))).await;
         }
+        self.run.delivered.set(self.run.delivered.get() + 1);
         Ok(self.seen)
     }
 
@@ -546,19 +686,12 @@ impl Drive<'_> {
         if counts.fates() != counts.get(metrics::EVENTS_RECEIVED) {
             return Err(format!("an event has no fate: {}", counts.to_json()));
         }
+        self.run.books.borrow_mut().merge(counts);
         self.seen.poison += counts.get(metrics::POISON_RECORDS);
         let failures = &report.response.batch_item_failures;
         self.seen.returned += failures.len() as u64;
         let numbers = failures.iter().filter_map(|failure| failure.item_identifier.as_ref());
         let lowest = numbers.filter_map(|number| number.parse::<usize>().ok()).min();
         Ok(lowest.map_or(batch, |lowest| lowest - self.first - position))
-    }
-
-    fn check_deletions(&self) -> Result<(), String> {
-        let tables = self.run.world.memory.tables();
-        for (user_id, deleted_at) in &self.deleted {
-            check_deleted(&tables, user_id, Some(*deleted_at))?;
-        }
-        Ok(())
     }
 }

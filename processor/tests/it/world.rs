@@ -48,6 +48,8 @@ pub(crate) struct World {
     pub(crate) asks: Arc<Queues>,
     pub(crate) lanes: Arc<Lanes>,
     pub(crate) quotas: ModelQuotas,
+    /// When it began, in UNIX milliseconds.
+    pub(crate) epoch_ms: u64,
     started: Instant,
 }
 
@@ -69,6 +71,7 @@ impl World {
             asks: Arc::default(),
             lanes: Arc::default(),
             quotas: ModelQuotas::same(ModelQuota::of_tokens(1_000_000)),
+            epoch_ms: EPOCH_MS,
             started: Instant::now(),
         }
     }
@@ -93,10 +96,10 @@ impl World {
             clock: self.clock(),
             jitter: Arc::new(Jitter::seeded(seed)),
         };
+        let models = models(&self.campaigns);
         Ports {
             model: Arc::new(gate.over(Arc::clone(&self.model))),
-            quotas: Quotas::new(&self.quotas, models(&self.campaigns), &of_quota)
-                .expect("any model"),
+            quotas: Quotas::new(&self.quotas, models, &of_quota).expect("any model"),
             table: Arc::new(gate.over(Arc::clone(&self.memory))),
             coordination: Arc::new(gate.over(Arc::clone(&self.memory))),
             dead_letters: Arc::new(gate.over(Letters(Arc::clone(&self.letters)))),
@@ -105,7 +108,7 @@ impl World {
     }
 
     pub(crate) fn clock(&self) -> Clock {
-        Clock::Tokio { started: self.started, epoch_ms: EPOCH_MS }
+        Clock::Tokio { started: self.started, epoch_ms: self.epoch_ms }
     }
 
     /// When an invocation that begins now must have ended.
@@ -157,10 +160,13 @@ impl DeadLetterQueue for Letters {
 /// The campaigns of these tests, compiled once.
 pub(crate) fn test_campaigns() -> &'static [Arc<CompiledCampaign>] {
     static CAMPAIGNS: OnceLock<Vec<Arc<CompiledCampaign>>> = OnceLock::new();
-    CAMPAIGNS.get_or_init(|| {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/campaigns");
-        campaign::load(&folder).expect("campaigns are valid")
-    })
+    CAMPAIGNS.get_or_init(|| campaigns_in("tests/campaigns"))
+}
+
+/// The campaigns of a folder of this crate, compiled anew.
+pub(crate) fn campaigns_in(folder: &str) -> Vec<Arc<CompiledCampaign>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    campaign::load(&folder).expect("campaigns are valid")
 }
 
 /// What Kinesis hands over: records with their sequence numbers.

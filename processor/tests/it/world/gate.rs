@@ -106,6 +106,12 @@ impl Gate {
         }
     }
 
+    /// Whether nothing can go wrong.
+    pub(crate) fn is_calm(&self) -> bool {
+        let Faults { slow, failing, crash } = self.faults;
+        slow + failing + crash == 0.0
+    }
+
     /// Everything passes at once.
     pub(crate) fn open() -> Self {
         Self::new(0, Faults::default())
@@ -121,8 +127,7 @@ impl Gate {
             let mut chance = self.chance.lock().expect("whole");
             let Faults { slow, failing, crash } = self.faults;
             let longest = if chance.random_bool(slow) { 4_000 } else { 20 };
-            let is_any = slow + failing + crash > 0.0;
-            let wait = if is_any { chance.random_range(0..longest) } else { 0 };
+            let wait = if !self.is_calm() { chance.random_range(0..longest) } else { 0 };
             (wait, chance.random_bool(failing), chance.random_bool(crash))
         };
         if wait > 0 {
@@ -203,7 +208,24 @@ impl<T: ContentTable> ContentTable for Gated<Arc<T>> {
             let told = heading.matches("- ").count();
             assert_eq!(told, write.memory.history.len(), "content of another history: {heading}");
         }
-        gated!(self, self.inner.write(key, seen, write))
+        gated!(self, async {
+            let r = self.inner.write(key, seen, write).await;
+            if let Ok(u) = std::env::var("TRACE")
+                && key.user_id == u
+            {
+                println!(
+                    "{:?} W {} seen {seen:?} {:?} ids {:?} notes {:?} {:?} content {:?} -> {r:?}",
+                    tokio::time::Instant::now(),
+                    key.campaign,
+                    write.ask,
+                    write.memory.history.iter().map(|p| (p.id.clone(), p.time)).collect::<Vec<_>>(),
+                    write.memory.unless_at,
+                    write.memory.retracted_at,
+                    write.content.as_ref().map(|c| c.event_id.clone())
+                );
+            }
+            r
+        })
     }
 
     async fn entomb(&self, user_id: &str, at: i64, expires_at: i64) -> Result<(), TableError> {
@@ -325,11 +347,36 @@ impl<T: AskQueue> AskQueue for Gated<Arc<T>> {
         queue: &Queue,
         asks: &[(Ask, Duration)],
     ) -> Result<Vec<usize>, QueueError> {
-        gated!(self, self.inner.send(queue, asks))
+        gated!(self, async {
+            if let Ok(u) = std::env::var("TRACE") {
+                for (a, d) in asks {
+                    if a.user_id == u {
+                        println!("{:?} SEND {queue:?} {a:?} {d:?}", tokio::time::Instant::now());
+                    }
+                }
+            }
+            self.inner.send(queue, asks).await
+        })
     }
 
     async fn receive(&self, queue: &Queue, most: usize) -> Result<Vec<Delivery>, QueueError> {
-        gated!(self, self.inner.receive(queue, most))
+        gated!(self, async {
+            let r = self.inner.receive(queue, most).await;
+            if let Ok(u) = std::env::var("TRACE") {
+                for d in r.as_ref().unwrap() {
+                    if let Ok(a) = &d.ask
+                        && a.user_id == u
+                    {
+                        println!(
+                            "{:?} TAKE {queue:?} {a:?} {}",
+                            tokio::time::Instant::now(),
+                            d.receipt
+                        );
+                    }
+                }
+            }
+            r
+        })
     }
 
     fn queues_beside(&self, models: &BTreeSet<&str>) -> Vec<Queue> {
@@ -337,7 +384,12 @@ impl<T: AskQueue> AskQueue for Gated<Arc<T>> {
     }
 
     async fn delete(&self, queue: &Queue, receipts: &[String]) -> Result<(), QueueError> {
-        gated!(self, self.inner.delete(queue, receipts))
+        gated!(self, async {
+            if std::env::var("TRACE").is_ok() {
+                println!("{:?} DEL {receipts:?}", tokio::time::Instant::now());
+            }
+            self.inner.delete(queue, receipts).await
+        })
     }
 }
 

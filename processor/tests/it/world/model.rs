@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use campaign::CompiledCampaign;
-use processor::model::{Answer, Correction, ModelError, Refusal, Stop, TextModel, Usage};
+use processor::model::{Answer, Correction, ModelError, Stop, TextModel, Usage};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
@@ -42,10 +42,22 @@ pub(crate) struct Scripted {
     pub(crate) latency: Mutex<Duration>,
     /// What the next calls meet instead of an answer.
     pub(crate) failures: Mutex<VecDeque<ModelError>>,
-    /// Until when every call is denied.
-    pub(crate) denied_until: Mutex<Option<Instant>>,
     /// Prompts in the order in which they were asked, with when.
     pub(crate) order: Mutex<Vec<(Instant, String)>>,
+    /// Calls that its service did not pass on.
+    pub(crate) refused: Mutex<u64>,
+    /// When its service does what instead of passing calls on.
+    pub(crate) spells: Mutex<Vec<Spell>>,
+}
+
+/// A time in which the service passes no call on to a model.
+#[derive(Debug, Clone)]
+pub(crate) struct Spell {
+    pub(crate) model_id: &'static str,
+    pub(crate) from: Instant,
+    pub(crate) until: Instant,
+    /// What it answers instead.
+    pub(crate) refusal: fn() -> ModelError,
 }
 
 impl Scripted {
@@ -74,12 +86,18 @@ impl TextModel for Scripted {
         prompt: &str,
         correction: Option<&Correction>,
     ) -> Result<Answer, ModelError> {
+        let model_id = campaign.campaign.config.model_id.as_str();
+        let refusal = self.spells.lock().expect("whole").iter().find_map(|spell| {
+            let is_now = (spell.from..spell.until).contains(&Instant::now());
+            (spell.model_id == model_id && is_now).then_some(spell.refusal)
+        });
+        if let Some(refusal) = refusal {
+            *self.refused.lock().expect("whole") += 1;
+            return Err(refusal());
+        }
         let asked = format!("{}: {prompt}", campaign.campaign.name);
         *self.calls.lock().expect("whole") += 1;
         self.order.lock().expect("whole").push((Instant::now(), prompt.to_owned()));
-        if self.denied_until.lock().expect("whole").is_some_and(|until| until > Instant::now()) {
-            return Err(ModelError::NotAllowed(Refusal::default()));
-        }
         if correction.is_none() {
             *self.asked.lock().expect("whole").entry(asked).or_default() += 1;
         }
