@@ -3,7 +3,7 @@
 //! Whoever is ended says nothing. So each invocation notes by its batch's first record that it
 //! begins, and that it ends; one that finds an earlier beginning there, which never ended, goes through the batch
 //! with care: one unit at a time, each noted before and after, and none asks the model, so that
-//! all of them have their turn. A unit that began so and never ended is given up.
+//! all of them have their turn. A unit that began so twice and never ended is given up.
 
 use std::sync::Arc;
 
@@ -33,21 +33,29 @@ pub(crate) struct Suspects<'b> {
     pub(crate) batch: &'b Arc<Batch>,
 }
 
-/// Notes that something begins; tells whether it began before and never ended. Where that
+/// Attempts to note an end, each with the SDK's own.
+const MAX_NOTES: usize = 3;
+
+/// How often a unit begins by itself and does not end before it is given up: twice, because one
+/// of them may be another invocation that is not over.
+pub(crate) const MOST_BEGINNINGS: u32 = 2;
+
+/// Notes that something begins; tells how often it began before and never ended. Where that
 /// cannot be noted it counts as its first time.
-pub(crate) async fn began_before(tools: &Tools, name: &str) -> bool {
+pub(crate) async fn begun_before(tools: &Tools, name: &str) -> u32 {
     let reader = &tools.writer.reader;
     let expires_at = reader.clock.now_secs() + DAY_SECS;
     let begun = reader.coordination.begin(name, expires_at).await;
     begun.unwrap_or_else(|error| {
         tracing::debug!(error = causes::told(&error), "beginning was not noted");
         0
-    }) > 0
+    })
 }
 
-/// Notes that something ended.
+/// Notes that something ended: several times if need be, for what is not noted counts against it.
 pub(crate) async fn ended(coordination: &dyn Coordination, name: &str) {
-    if let Err(error) = coordination.end(name).await {
+    for _ in 0..MAX_NOTES {
+        let Err(error) = coordination.end(name).await else { return };
         tracing::debug!(error = causes::told(&error), "end was not noted");
     }
 }
@@ -56,7 +64,7 @@ impl Suspects<'_> {
     /// Notes that work on the batch begins; tells whether no earlier delivery of its first
     /// record was cut off.
     pub(crate) async fn has_ended_nobody(&self) -> bool {
-        self.batch.events.is_empty() || !began_before(self.tools, &self.name()).await
+        self.batch.events.is_empty() || begun_before(self.tools, &self.name()).await == 0
     }
 
     /// Notes that work on the batch ended.
@@ -106,7 +114,7 @@ impl Suspects<'_> {
         let key = Key { user_id: user.id.clone(), campaign: campaign.campaign.name.clone() };
         let input = UnitInput { key, places: Ok(user.events.clone()) };
         let name = input.name(self.batch, KILLS);
-        if began_before(self.tools, &name).await {
+        if begun_before(self.tools, &name).await >= MOST_BEGINNINGS {
             let letter = input.letter(self.batch, (KILLS, DETAIL));
             let letters = &self.tools.writer.letters;
             if letters.bury_once(&name, &letter, &mut report.counts).await {

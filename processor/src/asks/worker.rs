@@ -13,7 +13,7 @@
 //!
 //! What cannot be answered now goes back as a message of its own, so that only an ask whose
 //! worker died has been delivered before. Such asks have their turns in the end, one by one;
-//! one whose worker dies then as well is given up.
+//! one whose workers die then as well is given up.
 //!
 //! - `hands` — what is in hand, and how much may be.
 
@@ -160,7 +160,7 @@ impl<'p> Worker<'p> {
     ) -> Report {
         let (id, input) = (turn.id, turn.input());
         let name = input.name(&Batch::default(), KILLS);
-        if suspects::began_before(self.tools, &name).await {
+        if suspects::begun_before(self.tools, &name).await >= suspects::MOST_BEGINNINGS {
             let letter = input.letter(&Batch::default(), (KILLS, suspects::DETAIL));
             if self.bury(&name, letter, tally).await
                 && let Some(InHand { queue, receipt, .. }) = hands.let_go(id)

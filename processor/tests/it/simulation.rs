@@ -672,12 +672,16 @@ impl Drive<'_> {
         // No two instances have the same name.
         let instance = world.instance(gate, self.run.seed ^ gate.seed);
         let records = places.map(|place| (self.first + place, &self.records[place].data));
-        tokio::select! {
+        let report = tokio::select! {
             biased;
             report = instance.handle(delivery(records), world.deadline()) => Some(report),
             () = gate.crashed.notified() => None,
             () = sleep(FUNCTION_TIMEOUT) => None,
+        };
+        if report.is_none() {
+            world.blame_nobody();
         }
+        report
     }
 
     /// Checks the books of an invocation and tells how many of its records are done.

@@ -121,6 +121,7 @@ impl<'a> Works<'a> {
         self.seen.faults += std::mem::take(&mut *instance.gate.injected.lock().expect("whole"));
         let Some(report) = report else {
             self.seen.crashes += 1;
+            self.run.world.blame_nobody();
             self.seen.works_cut_off += 1;
             return Ok(1);
         };
