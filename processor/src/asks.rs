@@ -18,7 +18,7 @@ use contract::ask::{Ask, Queue, Undecodable};
 use program::aws::CallError;
 
 pub(crate) use outbox::Outbox;
-pub(crate) use place::place;
+pub use place::place;
 pub use sqs::Sqs;
 pub(crate) use worker::Worker;
 
