@@ -100,9 +100,10 @@ async fn send_everybody(
     let (mut from, mut sent) = (None, 0);
     loop {
         let page = table.page(&ask.campaign, from).await.context("reading the content table")?;
-        let seen = page.items.into_iter().filter(|(_, state)| {
-            seen_since.is_none_or(|since| is_seen(state, since))
-        });
+        let seen = page
+            .items
+            .into_iter()
+            .filter(|(_, state)| seen_since.is_none_or(|since| is_seen(state, since)));
         let asks: Vec<Ask> =
             seen.map(|(key, _)| Ask { user_id: key.user_id, ..ask.clone() }).collect();
         send_all(&asks, pipeline).await?;

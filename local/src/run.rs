@@ -26,12 +26,12 @@ use crate::aws::{
     self, ACCESS_KEY, ARCHIVE, BUCKET, REGION, SECRET_KEY, TABLE, dead_letters_so_far,
     read_dead_letters,
 };
+use crate::by_hand;
 use crate::front;
 use crate::interruption::Interruption;
 use crate::own_events;
 use crate::pipeline::Pipeline;
 use crate::progress;
-use crate::by_hand;
 use crate::redriven::{self, RedriveReport};
 use crate::summary::Summary;
 use crate::totals::get;

@@ -53,6 +53,10 @@ const PAGE_INTERVAL: Duration = Duration::from_millis(100);
 /// How often it is told how far it is.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(10);
 
+/// What is said without a table, and without queues.
+const NO_TABLE: &str = "--table is missing: name the content table, or a folder (--data)";
+const NO_QUEUES: &str = "--queues is missing: ASK_QUEUES of the deployment";
+
 /// Whom content is asked for.
 enum Whom {
     /// These.
@@ -63,29 +67,47 @@ enum Whom {
     Events(BTreeMap<String, Vec<Candidate>>),
 }
 
+/// Where a deployment is reached.
+#[derive(Debug)]
+pub struct Account {
+    /// Has the tables.
+    pub dynamodb: aws_sdk_dynamodb::Client,
+    /// Has the queues.
+    pub sqs: aws_sdk_sqs::Client,
+}
+
 /// Asks for content.
 pub async fn ask(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let campaigns = campaign::load(&arguments.campaigns)?;
     let campaign = named(&campaigns, &arguments.campaign)?;
-    let whom = whom(arguments, campaign)?;
     if let Some(folder) = &arguments.data {
-        return folder::set_aside(folder, (arguments, whom), now_ms());
+        return folder::set_aside(folder, (arguments, whom(arguments, campaign)?), now_ms());
     }
-    let table = arguments.table.clone();
-    let table = table.context("--table is missing: name the content table, or a folder (--data)")?;
-    let queues = arguments.queues.clone();
+    arguments.table.as_ref().context(NO_TABLE)?;
+    let config = program::aws::account(program::aws::environment()).await?;
+    let (dynamodb, sqs) =
+        (aws_sdk_dynamodb::Client::new(&config), aws_sdk_sqs::Client::new(&config));
+    ask_in(&Account { dynamodb, sqs }, arguments, campaign).await
+}
+
+/// Asks for content in a deployment.
+pub async fn ask_in(
+    account: &Account,
+    arguments: &Arguments,
+    campaign: &Arc<CompiledCampaign>,
+) -> anyhow::Result<ExitCode> {
+    let table = arguments.table.clone().context(NO_TABLE)?;
     let queues = match arguments.dry_run {
         true => None,
-        false => Some(queues.context("--queues is missing: ASK_QUEUES of the deployment")?),
+        false => Some(arguments.queues.clone().context(NO_QUEUES)?),
     };
-    let account = program::aws::account(program::aws::environment()).await?;
-    let dynamodb = aws_sdk_dynamodb::Client::new(&account);
+    let whom = whom(arguments, campaign)?;
+    let table = DynamoDb::new(account.dynamodb.clone(), table);
     let look = Look::new(campaign, arguments.regenerate, arguments.seen_since, now_ms());
-    let coordination = arguments.coordination_table.clone().map(|table| {
-        Arc::new(SharedTable::new(dynamodb.clone(), table)) as Arc<dyn Coordination>
+    let cache = arguments.coordination_table.clone().map(|table| {
+        Arc::new(SharedTable::new(account.dynamodb.clone(), table)) as Arc<dyn Coordination>
     });
-    let table = DynamoDb::new(dynamodb, table);
-    let mut survey = Survey::new(campaign, quotas(arguments)?.as_ref(), coordination);
+    let mut survey = Survey::new(campaign, quotas(arguments)?.as_ref(), cache);
     let wanted = survey_all(&table, &look, whom, &mut survey).await?;
     say(&survey);
     let Some(queues) = queues.filter(|_| !wanted.is_empty()) else {
@@ -95,7 +117,7 @@ pub async fn ask(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         say("Nothing was sent.");
         return Ok(ExitCode::FAILURE);
     }
-    let queue = asks::Sqs::new(aws_sdk_sqs::Client::new(&account), queues);
+    let queue = asks::Sqs::new(account.sqs.clone(), queues);
     let sender = Sender::new(&table, &queue, &look, arguments.rate);
     let sent = tokio::select! {
         sent = sender.send(wanted) => sent,

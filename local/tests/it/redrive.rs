@@ -113,6 +113,7 @@ async fn queue_of(rig: &Rig, letters: Vec<String>) -> (Queue, Arc<Mutex<Sqs>>) {
         sqs: aws_sdk_sqs::Client::new(&config_for(address)),
         target: target(rig),
         queue_url: format!("http://{address}/1/letters"),
+        asks: None,
     };
     (queue, state)
 }

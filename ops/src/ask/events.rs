@@ -58,11 +58,7 @@ pub(super) fn read(
 }
 
 /// An event, as the processor would look at it; none if it means nothing to the campaign.
-fn candidate(
-    campaign: &CompiledCampaign,
-    event_type: &str,
-    mut event: Event,
-) -> Option<Candidate> {
+fn candidate(campaign: &CompiledCampaign, event_type: &str, mut event: Event) -> Option<Candidate> {
     event.id = event_id::kept(&event.id).into_owned();
     // What cannot be evaluated counts as not met.
     let role = Role {

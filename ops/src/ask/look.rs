@@ -93,8 +93,9 @@ impl<'c> Look<'c> {
                     AskOutcome::Goes(Action::Park(park)) => {
                         (park.memory, park.not_before_ms, false)
                     }
-                    AskOutcome::Goes(Action::Nothing | Action::Remember(_))
-                    | AskOutcome::Over => return Seen::Left(why(decision.fate)),
+                    AskOutcome::Goes(Action::Nothing | Action::Remember(_)) | AskOutcome::Over => {
+                        return Seen::Left(why(decision.fate));
+                    }
                 }
             }
         };

@@ -11,8 +11,8 @@ use processor::eligibility::{Candidate, Memory, State};
 use processor::store::{ContentTable, DAY_SECS, Key, WaitingAsk, Write, WriteResult};
 use tokio::time::{Duration, Instant, sleep, sleep_until};
 
-use super::look::{Look, Plan, Seen};
 use super::Progress;
+use super::look::{Look, Plan, Seen};
 use crate::now_ms;
 
 /// Attempts at asks that the queue does not take.

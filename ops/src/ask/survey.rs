@@ -117,8 +117,8 @@ impl Survey {
 
     /// Minutes of a quota, by its tokens or by its requests, whichever takes longer.
     fn minutes(&self, quota: &ModelQuota) -> f64 {
-        let tokens = self.input_tokens
-            + self.output_tokens() * u64::from(quota.output_burndown.get());
+        let tokens =
+            self.input_tokens + self.output_tokens() * u64::from(quota.output_burndown.get());
         let by_tokens = tokens as f64 / quota.tokens_per_minute.get() as f64;
         let requests = quota.requests_per_minute.map(|n| f64::from(n.get()));
         by_tokens.max(requests.map_or(0.0, |n| self.questions() as f64 / n))
@@ -129,7 +129,7 @@ impl fmt::Display for Survey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let config = &self.campaign.campaign.config;
         let (n, asks) = (self.looked_at, self.asks);
-        writeln!(f, "{n} users looked at; {asks} are asked for", )?;
+        writeln!(f, "{n} users looked at; {asks} are asked for",)?;
         if self.later > 0 {
             writeln!(f, "  {} of them when their time comes", self.later)?;
         }
@@ -188,7 +188,8 @@ mod tests {
 
     #[tokio::test]
     async fn equal_prompts_are_paid_for_once_and_who_is_left_out_is_told_with_the_reason() {
-        let mut survey = survey(Some(r#"{"*": {"tokens_per_minute": 1000, "output_burndown": 1}}"#));
+        let mut survey =
+            survey(Some(r#"{"*": {"tokens_per_minute": 1000, "output_burndown": 1}}"#));
         for prompt in ["a", "a", "b"] {
             survey.take(&wanted(prompt, 0));
         }

@@ -77,9 +77,7 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Vec<String>> {
     let mut bytes = Vec::new();
     let read = match is_piped {
         true => std::io::stdin().lock().take(MAX_BYTES + 1).read_to_end(&mut bytes),
-        false => {
-            File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes))
-        }
+        false => File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes)),
     };
     let read = read.with_context(failed)?;
     ensure!(read as u64 <= MAX_BYTES, "{name} is larger than {MAX_BYTES} bytes: split it");
@@ -287,7 +285,9 @@ mod tests {
     #[test]
     fn a_line_that_names_no_user_is_told_with_its_number_and_costs_itself_only() {
         let long = "x".repeat(MAX_USER_ID_BYTES + 1);
-        let text = format!("braze_id,city\n{ADA},\"B\nern\"\n{long},\n,Rom\n5.075E+23,\na b,\n{BEA},\"\n{BEA}");
+        let text = format!(
+            "braze_id,city\n{ADA},\"B\nern\"\n{long},\n,Rom\n5.075E+23,\na b,\n{BEA},\"\n{BEA}"
+        );
         let users = parse(text.as_bytes()).expect("is a file of users");
 
         assert_eq!(users.ids, [ADA]);

@@ -66,8 +66,7 @@ mod tests {
     use super::super::WrittenFor;
     use super::*;
 
-    const RULES: Rules =
-        Rules { history: 3, cooldown_secs: 60, replaces: false, after_secs: 0 };
+    const RULES: Rules = Rules { history: 3, cooldown_secs: 60, replaces: false, after_secs: 0 };
 
     fn ask() -> Ask {
         let body = include_str!("../../../contract/golden/ask.json");
