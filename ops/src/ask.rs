@@ -29,6 +29,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use campaign::CompiledCampaign;
+use contract::ask::QueueUrls;
 use processor::asks;
 use processor::coordination::{Coordination, SharedTable};
 use processor::eligibility::Candidate;
@@ -53,10 +54,6 @@ const PAGE_INTERVAL: Duration = Duration::from_millis(100);
 /// How often it is told how far it is.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(10);
 
-/// What is said without a table, and without queues.
-const NO_TABLE: &str = "--table is missing: name the content table, or a folder (--data)";
-const NO_QUEUES: &str = "--queues is missing: ASK_QUEUES of the deployment";
-
 /// Whom content is asked for.
 enum Whom {
     /// These.
@@ -80,10 +77,14 @@ pub struct Account {
 pub async fn ask(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let campaigns = campaign::load(&arguments.campaigns)?;
     let campaign = named(&campaigns, &arguments.campaign)?;
+    let is_everybody = arguments.all || arguments.seen_since.is_some();
+    if arguments.users.is_none() && arguments.events.is_none() && !is_everybody {
+        bail!("say of whom: --users FILE, --all, --seen-since TIME or --events FILES");
+    }
     if let Some(folder) = &arguments.data {
         return folder::set_aside(folder, (arguments, whom(arguments, campaign)?), now_ms());
     }
-    arguments.table.as_ref().context(NO_TABLE)?;
+    targets(arguments)?;
     let config = program::aws::account(program::aws::environment()).await?;
     let (dynamodb, sqs) =
         (aws_sdk_dynamodb::Client::new(&config), aws_sdk_sqs::Client::new(&config));
@@ -96,11 +97,7 @@ pub async fn ask_in(
     arguments: &Arguments,
     campaign: &Arc<CompiledCampaign>,
 ) -> anyhow::Result<ExitCode> {
-    let table = arguments.table.clone().context(NO_TABLE)?;
-    let queues = match arguments.dry_run {
-        true => None,
-        false => Some(arguments.queues.clone().context(NO_QUEUES)?),
-    };
+    let (table, queues) = targets(arguments)?;
     let whom = whom(arguments, campaign)?;
     let table = DynamoDb::new(account.dynamodb.clone(), table);
     let look = Look::new(campaign, arguments.regenerate, arguments.seen_since, now_ms());
@@ -131,16 +128,30 @@ pub async fn ask_in(
     Ok(ExitCode::SUCCESS)
 }
 
+/// The content table, and the queues, which nobody needs who only wants to be told.
+fn targets(arguments: &Arguments) -> anyhow::Result<(String, Option<QueueUrls>)> {
+    let table = arguments.table.clone().filter(|name| !name.is_empty());
+    let table =
+        table.context("--table is missing: name the content table, or a folder (--data)")?;
+    let queues = match arguments.dry_run {
+        true => None,
+        false => Some(
+            arguments
+                .queues
+                .clone()
+                .context("--queues is missing: ASK_QUEUES of the deployment")?,
+        ),
+    };
+    Ok((table, queues))
+}
+
 fn whom(arguments: &Arguments, campaign: &Arc<CompiledCampaign>) -> anyhow::Result<Whom> {
     if let Some(file) = &arguments.users {
         return Ok(Whom::Named(users::read(file)?));
     }
-    if let Some(events) = &arguments.events {
-        return Ok(Whom::Events(events::read(events, campaign)?));
-    }
-    match arguments.all || arguments.seen_since.is_some() {
-        true => Ok(Whom::Everybody),
-        false => bail!("say of whom: --users FILE, --all, --seen-since TIME or --events FILES"),
+    match &arguments.events {
+        Some(events) => Ok(Whom::Events(events::read(events, campaign)?)),
+        None => Ok(Whom::Everybody),
     }
 }
 

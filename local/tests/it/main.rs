@@ -2,6 +2,7 @@
 
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
+mod by_hand;
 mod commands;
 mod faults;
 mod given_up;
