@@ -29,7 +29,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use campaign::CompiledCampaign;
-use contract::ask::QueueUrls;
+use contract::ask::{Ask, QueueUrls};
 use processor::asks;
 use processor::coordination::{Coordination, SharedTable};
 use processor::eligibility::Candidate;
@@ -104,6 +104,12 @@ pub async fn ask_in(
     let cache = arguments.coordination_table.clone().map(|table| {
         Arc::new(SharedTable::new(account.dynamodb.clone(), table)) as Arc<dyn Coordination>
     });
+    let config = &campaign.campaign.config;
+    let of_campaign = Ask::by_hand(String::new(), campaign.campaign.name.clone(), now_ms());
+    let (queue, _) = asks::place(&of_campaign, config, 0);
+    if queues.as_ref().is_some_and(|queues| queues.url(&queue).is_none()) {
+        bail!("--queues has none of the model {}: deploy the campaign first", config.model_id);
+    }
     let mut survey = Survey::new(campaign, quotas(arguments)?.as_ref(), cache);
     let wanted = survey_all(&table, &look, whom, &mut survey).await?;
     say(&survey);

@@ -1,8 +1,8 @@
 //! Content that a person asks for: of a deployment, and of a folder that a run kept.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::path::Path;
+use std::process::{Command as Process, ExitCode};
 
 use clap::Parser as _;
 use contract::local::BY_HAND_FILE;
@@ -12,8 +12,7 @@ use ops::arguments::{Arguments, Command};
 use ops::ask::{Account, ask_in};
 use serde_json::json;
 
-use crate::program::local;
-use crate::rig::{Rig, campaigns, options, watched, watcher};
+use crate::rig::{Rig, campaigns, changed_campaign, options, watched, watcher};
 
 /// Asks as a person does on the command line.
 async fn asked(rig: &Rig, campaigns: &Path, more: &[&str]) -> anyhow::Result<ExitCode> {
@@ -104,36 +103,50 @@ async fn a_new_campaign_gets_users_whose_events_came_before_it() {
     rig.pipeline.stop().await;
 }
 
+/// A run of `local` with a folder, and what it said.
+fn run(data: &str, campaigns: &Path, files: &[&Path]) -> String {
+    let output = Process::new(env!("CARGO_BIN_EXE_local"))
+        .args(["--port", "0", "--batch-window-ms", "100", "--exit-when-done", "--data", data])
+        .arg("--campaigns")
+        .arg(campaigns)
+        .args(files)
+        .output()
+        .expect("program runs");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    said
+}
+
 #[test]
-fn what_is_asked_for_in_a_folder_is_sent_by_its_next_run() {
+fn what_is_asked_for_in_a_folder_is_written_anew_by_its_next_run_after_a_change() {
     let (files, state) = (tempfile::tempdir(), tempfile::tempdir());
     let (files, state) = (files.expect("temporary folder"), state.expect("temporary folder"));
     watched(files.path(), &episodes());
     let data = state.path().to_str().expect("is UTF-8");
-    let first = local(&["--exit-when-done", "--data", data], &[files.path()]);
-    assert!(first.status.success(), "{}", String::from_utf8_lossy(&first.stderr));
-    let folder: PathBuf = campaigns();
-    let asked = Arguments::try_parse_from([
-        "ops",
-        "ask",
-        "--campaign",
-        "new-episode",
-        "--all",
-        "--regenerate",
-        "--data",
-        data,
-        "--campaigns",
-        folder.to_str().expect("is UTF-8"),
-    ]);
-    let runtime = tokio::runtime::Runtime::new().expect("starts");
-    runtime.block_on(ops::command(&asked.expect("is right"))).expect("is done");
-    assert!(state.path().join(BY_HAND_FILE).exists());
+    run(data, &campaigns(), &[files.path()]);
+    let changed = changed_campaign(|text| text.replace("max_tokens = 400", "max_tokens = 500"));
+    let by_hand = |more: &[&str]| {
+        let campaigns = changed.path().to_str().expect("is UTF-8");
+        let said = ["ops", "ask", "--campaign", "new-episode", "--campaigns", campaigns];
+        let arguments = Arguments::try_parse_from([&said[..], &["--data", data], more].concat());
+        let runtime = tokio::runtime::Runtime::new().expect("starts");
+        runtime.block_on(ops::command(&arguments.expect("is right"))).expect("is done");
+        assert!(state.path().join(BY_HAND_FILE).exists());
+        let said = run(data, changed.path(), &[]);
+        assert!(!state.path().join(BY_HAND_FILE).exists());
+        assert!(!said.contains("Made "), "nothing is made up: {said}");
+        said
+    };
 
-    let second = local(&["--exit-when-done", "--data", data], &[]);
+    let said = by_hand(&["--all", "--regenerate"]);
 
-    let said = String::from_utf8_lossy(&second.stdout);
-    assert!(second.status.success(), "{said}{}", String::from_utf8_lossy(&second.stderr));
     assert!(said.contains("Sent 3 asks by hand."), "{said}");
-    assert!(!said.contains("Made "), "nothing is made up: {said}");
-    assert!(!state.path().join(BY_HAND_FILE).exists());
+    assert!(said.contains("generations               2 by"), "{said}");
+    let lately = by_hand(&["--seen-since", "1d", "--regenerate"]);
+    assert!(lately.contains("Sent 0 asks by hand."), "{lately}");
+    let users = state.path().join("users");
+    fs::write(&users, format!("{}\nnobody\n", watcher(1))).expect("is written");
+    let named = by_hand(&["--users", users.to_str().expect("is UTF-8")]);
+    assert!(named.contains("Sent 2 asks by hand."), "{named}");
+    assert!(named.contains("generations               0 by"), "{named}");
 }

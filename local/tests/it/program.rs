@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 
 use crate::rig::{campaigns, sample};
 
-pub(crate) fn local(arguments: &[&str], files: &[&Path]) -> Output {
+fn local(arguments: &[&str], files: &[&Path]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_local"))
         .args(["--port", "0", "--batch-window-ms", "100", "--campaigns"])
         .arg(campaigns())

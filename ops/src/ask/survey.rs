@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use campaign::CompiledCampaign;
+use campaign::{Budget, CompiledCampaign, Config, OverBudget};
 use processor::coordination::{Coordination, Entry};
 use processor::model::estimated_input_tokens;
 use program::causes;
@@ -134,7 +134,7 @@ impl fmt::Display for Survey {
             writeln!(f, "  {} of them when their time comes", self.later)?;
         }
         for (why, n) in &self.left {
-            writeln!(f, "  {n} are left out: they {why}")?;
+            writeln!(f, "  {n} left out, who {why}")?;
         }
         if asks == 0 {
             if self.left.keys().all(|why| why.starts_with("have done nothing")) && n > 0 {
@@ -144,15 +144,25 @@ impl fmt::Display for Survey {
         }
         let prompts = self.prompts.len();
         let answered = match &self.cache {
-            Some(_) => format!(", {} of them answered already", self.answered),
-            None => String::new(),
+            Some(_) if self.answered > 0 => {
+                format!(", {} of them answered already, with the text that is kept", self.answered)
+            }
+            Some(_) | None => String::new(),
         };
         writeln!(f, "{prompts} different prompts{answered}")?;
         let (input, output) = (self.input_tokens, self.output_tokens());
         writeln!(f, "about {input} input tokens, at most {output} output tokens")?;
-        match config.price {
-            Some(price) => writeln!(f, "at most ${:.2}", price.usd(input, output))?,
+        let usd = config.price.map(|price| price.usd(input, output));
+        match usd {
+            Some(usd) => {
+                // A few answers cost less than a cent.
+                let digits = if usd < 1.0 { 4 } else { 2 };
+                writeln!(f, "at most ${usd:.digits$}")?;
+            }
             None => writeln!(f, "price unknown: add a [price] to campaign.toml")?,
+        }
+        if let Some(over) = over_budget(config, input + output, usd) {
+            writeln!(f, "{over}")?;
         }
         let model = &config.model_id;
         match &self.quota {
@@ -163,6 +173,20 @@ impl fmt::Display for Survey {
             None => write!(f, "(how long it takes: say --tokens-per-minute N, of {model})"),
         }
     }
+}
+
+/// What is said of so many tokens where a campaign's budget of a day may be less.
+fn over_budget(config: &Config, tokens: u64, usd: Option<f64>) -> Option<String> {
+    let budget = match config.budget? {
+        Budget::Tokens(most) if tokens > most => format!("{most} tokens"),
+        Budget::Usd(most) if usd.is_some_and(|usd| usd > most) => format!("${most}"),
+        Budget::Tokens(_) | Budget::Usd(_) => return None,
+    };
+    let rest = match config.over_budget {
+        OverBudget::Skip => "users who come too late for it get nothing",
+        OverBudget::Wait => "the rest waits for the next",
+    };
+    Some(format!("that may be more than the campaign's budget of the day ({budget}): {rest}"))
 }
 
 #[cfg(test)]
@@ -202,13 +226,27 @@ mod tests {
         let told = survey.to_string();
         for part in [
             "5 users looked at; 4 are asked for\n  1 of them when their time comes\n",
-            "  1 are left out: they are within their cooldown\n2 different prompts\n",
+            "  1 left out, who are within their cooldown\n2 different prompts\n",
             &format!("about {} input tokens, at most {most} output tokens\n", 2 * each),
             "at most $0.0",
             &format!("at most {:.1} minutes", (2 * each + most) as f64 / 1000.0),
         ] {
             assert!(told.contains(part), "{part}\n{told}");
         }
+    }
+
+    #[test]
+    fn what_may_be_more_than_the_budget_of_a_day_is_said() {
+        let mut config = survey(None).campaign.campaign.config.clone();
+        config.budget = Some(Budget::Tokens(100));
+        config.over_budget = OverBudget::Wait;
+
+        assert_eq!(over_budget(&config, 100, Some(9.0)), None);
+        let told = over_budget(&config, 101, None).expect("is more");
+        assert!(told.ends_with("budget of the day (100 tokens): the rest waits for the next"));
+        config.budget = Some(Budget::Usd(2.5));
+        assert_eq!(over_budget(&config, 101, Some(2.5)), None);
+        assert!(over_budget(&config, 101, Some(2.6)).is_some_and(|told| told.contains("($2.5)")));
     }
 
     #[tokio::test]
