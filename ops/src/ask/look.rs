@@ -89,7 +89,12 @@ impl<'c> Look<'c> {
             None => {
                 let decision = decide_ask(&ask, state, self.rules, now);
                 match decision.outcome {
-                    AskOutcome::Goes(Action::Generate(memory)) => (memory, 0, false),
+                    AskOutcome::Goes(Action::Generate(memory)) => {
+                        if self.has_ask(&memory, state) {
+                            return Seen::Left(why(AskFate::Superseded));
+                        }
+                        (memory, 0, false)
+                    }
                     AskOutcome::Goes(Action::Park(park)) => {
                         (park.memory, park.not_before_ms, false)
                     }
@@ -113,6 +118,14 @@ impl<'c> Look<'c> {
         };
         let until_ms = not_before_ms.max(self.now_ms + ASK_STANDS_FOR_MS);
         Seen::Wanted(Plan { ask, prompt, writes: is_new.then_some((memory, until_ms)) })
+    }
+
+    /// Whether an ask is on its way that comes to the same: a second one would only fill the
+    /// queue. Where content is there for the newest event, none is.
+    fn has_ask(&self, memory: &Memory, state: &State) -> bool {
+        let written = state.written_for.as_ref().map(|written| written.event_id.as_str());
+        let is_answered = memory.history.last().is_some_and(|last| written == Some(&*last.id));
+        !is_answered && state.parked_until_ms.is_some_and(|until| until > self.now_ms)
     }
 
     /// What is to be remembered for events that ask for content, and when they ask.
@@ -152,5 +165,131 @@ fn why(fate: AskFate) -> &'static str {
         | AskFate::ParkedAgain
         | AskFate::DeadLettered
         | AskFate::Returned => "get nothing",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use processor::eligibility::{Role, WrittenFor};
+    use serde_json::json;
+
+    use super::*;
+
+    /// Now, in UNIX milliseconds.
+    const NOW_MS: u64 = 1_000_000_000;
+
+    fn campaign() -> Arc<CompiledCampaign> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../campaign/tests/campaigns");
+        campaign::load(&folder).expect("is valid").remove(0)
+    }
+
+    fn look(campaign: &Arc<CompiledCampaign>, regenerates: bool) -> Look<'_> {
+        Look::new(campaign, regenerates, None, NOW_MS)
+    }
+
+    fn event(time: i64) -> Past {
+        let fields = json!({ "properties": { "show": "S", "season": 1, "episode": 2 } });
+        Past {
+            id: format!("e{time}"),
+            time,
+            event_type: "users.behaviors.CustomEvent".to_owned(),
+            fields: fields.as_object().expect("is an object").clone(),
+        }
+    }
+
+    fn state(times: &[i64], written_for: Option<i64>) -> State {
+        let written_for = written_for.map(|time| WrittenFor {
+            event_id: event(time).id,
+            event_time: time,
+            oldest_event_time: time,
+            generated_at: time,
+        });
+        let memory =
+            Memory { history: times.iter().copied().map(event).collect(), ..Memory::default() };
+        State { revision: Some(1), written_for, memory, ..State::default() }
+    }
+
+    fn candidate(time: i64) -> Candidate {
+        Candidate { event: event(time), role: Role::TRIGGER, redriven_at_ms: None }
+    }
+
+    fn left(seen: Seen) -> &'static str {
+        match seen {
+            Seen::Left(why) => why,
+            Seen::Wanted(plan) => panic!("{plan:?}"),
+        }
+    }
+
+    fn wanted(seen: Seen) -> Plan {
+        match seen {
+            Seen::Wanted(plan) => plan,
+            Seen::Left(why) => panic!("{why}"),
+        }
+    }
+
+    #[test]
+    fn who_would_get_nothing_is_left_out_with_the_reason() {
+        let campaign = campaign();
+        let (look, anew) = (look(&campaign, false), look(&campaign, true));
+
+        assert_eq!(left(look.at("u", &[], &State::default())), why(AskFate::Deleted));
+        let answered = state(&[5], Some(5));
+        assert_eq!(left(look.at("u", &[], &answered)), why(AskFate::Answered));
+        let ask = wanted(anew.at("u", &[], &answered)).ask;
+        assert_eq!((ask.regenerate_before_ms, ask.user_id.as_str()), (NOW_MS, "u"));
+        let plan = wanted(look.at("u", &[], &state(&[5, 6], Some(5))));
+        assert!(plan.writes.is_none() && plan.prompt.contains('S'), "{plan:?}");
+    }
+
+    #[test]
+    fn who_has_an_ask_on_its_way_needs_no_other() {
+        let campaign = campaign();
+        let waits = |until_ms| State { parked_until_ms: Some(until_ms), ..state(&[5], None) };
+
+        let on_its_way = look(&campaign, true).at("u", &[], &waits(NOW_MS + 1));
+        assert_eq!(left(on_its_way), why(AskFate::Superseded));
+        wanted(look(&campaign, false).at("u", &[], &waits(NOW_MS)));
+    }
+
+    #[test]
+    fn what_users_did_is_to_be_remembered_unless_it_is() {
+        let campaign = campaign();
+        let look = look(&campaign, false);
+
+        let plan = wanted(look.at("u", &[candidate(7)], &state(&[5], Some(5))));
+        let (memory, until_ms) = plan.writes.expect("is new");
+        let times: Vec<i64> = memory.history.iter().map(|past| past.time).collect();
+        assert_eq!((times, until_ms), (vec![5, 7], NOW_MS + ASK_STANDS_FOR_MS));
+        // It is remembered, and nothing came of it: say, the budget was spent.
+        let known = wanted(look.at("u", &[candidate(7)], &state(&[7], None)));
+        assert!(known.writes.is_none());
+        let old = look.at("u", &[candidate(5)], &state(&[7], Some(7)));
+        assert_eq!(left(old), why(AskFate::Answered));
+        let deleted = State { deleted_at: Some(7), ..State::default() };
+        assert_eq!(left(look.at("u", &[candidate(7)], &deleted)), why(AskFate::Deleted));
+    }
+
+    #[test]
+    fn only_those_are_asked_for_who_did_something_since() {
+        let campaign = campaign();
+        let since = |time| Look::new(&campaign, false, Some(Since(time)), NOW_MS);
+
+        wanted(since(7).at("u", &[], &state(&[5, 7], None)));
+        assert_eq!(left(since(8).at("u", &[], &state(&[5, 7], None))), "did nothing since then");
+    }
+
+    #[test]
+    fn what_is_not_due_yet_is_asked_for_when_it_is() {
+        let campaign = campaign();
+        let mut look = look(&campaign, false);
+        look.rules.after_secs = 100;
+        let now = i64::try_from(NOW_MS / 1_000).expect("fits");
+
+        let ask = wanted(look.at("u", &[], &state(&[now - 40], None))).ask;
+
+        assert_eq!((ask.reason, ask.not_before_ms), (Reason::Due, NOW_MS + 60_000));
+        assert_eq!(wanted(look.at("u", &[], &state(&[now - 100], None))).ask.not_before_ms, 0);
     }
 }
