@@ -232,8 +232,8 @@ async fn asks_that_were_given_up_go_back_to_their_queue_as_if_for_the_first_time
 
     let left = BTreeMap::from([(Stays::Unreadable, 1), (Stays::Refused, 1)]);
     assert_eq!(named, RedriveReport { sent: 2, left, is_cut: false });
-    let sqs = sqs.lock().expect("whole");
-    let asks = sqs.sent.iter().map(|(url, body)| {
+    let sent = sqs.lock().expect("whole").sent.clone();
+    let asks = sent.iter().map(|(url, body)| {
         assert_eq!(*url, later);
         Ask::decode(body).expect("is an ask")
     });
@@ -241,7 +241,6 @@ async fn asks_that_were_given_up_go_back_to_their_queue_as_if_for_the_first_time
     let [ask] = &asks[..] else { panic!("{asks:?}") };
     assert_eq!((ask.attempts, ask.reason, ask.not_before_ms), (0, Reason::Operator, 0));
     assert!(ask.retry_given_up_before_ms > 5 && ask.first_seen_ms > 5);
-    drop(sqs);
     rig.pipeline.stop().await;
 }
 
