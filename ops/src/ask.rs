@@ -7,7 +7,8 @@
 //!
 //! Guarantees: whoever would get nothing is not asked for; an ask that is sent twice is answered
 //! once, so a run that ends early is simply begun again. An ask needs what is remembered of a
-//! user; where events are named it takes that from files, and writes it first as the processor does.
+//! user; where events are named it takes that from files, and writes it first as the processor
+//! does.
 //!
 //! - `users`, `events` — whom somebody names.
 //! - `look` — what a user's ask would come to, by the processor's own rules.
