@@ -137,6 +137,30 @@ pub enum Undecodable {
 }
 
 impl Ask {
+    /// That of a person.
+    pub fn by_hand(user_id: String, campaign: String, now_ms: u64) -> Self {
+        Self {
+            v: VERSION,
+            user_id,
+            campaign,
+            reason: Reason::Operator,
+            first_seen_ms: now_ms,
+            attempts: 0,
+            not_before_ms: 0,
+            regenerate_before_ms: 0,
+            retry_given_up_before_ms: 0,
+        }
+    }
+
+    /// One that was given up, asked anew: as if it were the first time, and as if nobody had
+    /// given its question up.
+    #[must_use]
+    pub fn again(self, now_ms: u64) -> Self {
+        let regenerate_before_ms = self.regenerate_before_ms;
+        let by_hand = Self::by_hand(self.user_id, self.campaign, now_ms);
+        Self { regenerate_before_ms, retry_given_up_before_ms: now_ms, ..by_hand }
+    }
+
     /// Encodes the ask for its queue.
     pub fn encode(&self) -> String {
         #[expect(clippy::expect_used, reason = "strings and numbers only")]
@@ -257,6 +281,17 @@ mod tests {
 
         assert_eq!(written, golden);
         assert_eq!(Ask::decode(&golden.to_string()).expect("decodes"), ask());
+    }
+
+    #[test]
+    fn one_that_was_given_up_begins_anew() {
+        let again = ask().again(1_770_000_000_000);
+
+        assert_eq!((again.attempts, again.not_before_ms, again.reason), (0, 0, Reason::Operator));
+        // What it waited for before is no reason to give it up at once.
+        assert_eq!(again.first_seen_ms, 1_770_000_000_000);
+        assert_eq!(again.retry_given_up_before_ms, 1_770_000_000_000);
+        assert_eq!((again.user_id, again.campaign), (ask().user_id, ask().campaign));
     }
 
     #[test]

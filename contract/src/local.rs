@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ask::Reason;
+use crate::ask::{Ask, Reason};
 
 /// Where the figures are (GET).
 pub const METRICS: &str = "/local/metrics";
@@ -24,8 +24,34 @@ pub const SET_ASIDE_FILE: &str = "dead-letters.redriving.jsonl";
 /// In that folder: dead letters that were sent again.
 pub const REDRIVEN_FILE: &str = "dead-letters.redriven.jsonl";
 
+/// In that folder: what a person asks for, a [`ByHand`] a line; the next run puts it on its
+/// queues.
+pub const BY_HAND_FILE: &str = "asks.by-hand.jsonl";
+
 /// In that folder: locked while a program uses it.
 pub const LOCK_FILE: &str = "lock";
+
+/// What a person asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ByHand {
+    /// Content of one user.
+    One {
+        /// The ask.
+        ask: Ask,
+        /// Only if their newest event is not older, in UNIX seconds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seen_since: Option<i64>,
+    },
+    /// Content of every user of whom something is remembered for a campaign.
+    Everybody {
+        /// The ask, without a user.
+        ask: Ask,
+        /// Only users whose newest event is not older, in UNIX seconds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seen_since: Option<i64>,
+    },
+}
 
 /// The figures of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -17,6 +17,7 @@
 pub mod arguments;
 pub mod aws;
 pub mod bedrock;
+pub mod by_hand;
 pub mod event_source;
 pub mod faults;
 pub mod front;

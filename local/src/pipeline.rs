@@ -12,6 +12,7 @@ use api::settings::UnknownUser;
 use api::table::Table;
 use aws_sdk_s3::primitives::ByteStream;
 use campaign::{Campaign, wanted_fields};
+use contract::ask::QueueUrls;
 use currents::input::InputFile;
 use currents::read::Reader;
 use currents::read::container::DEFAULT_MAX_BLOCK_BYTES;
@@ -117,6 +118,8 @@ pub struct Pipeline {
     pub campaigns: Vec<Campaign>,
     /// Notices that nothing moves.
     pub standstill: Arc<Standstill>,
+    /// The queues of asks.
+    pub ask_queues: QueueUrls,
     /// What waits, and whether it is to be waited for.
     pub parked: Arc<Parked>,
     /// Where the api listens.
@@ -194,7 +197,7 @@ impl Pipeline {
                 COORDINATION_TABLE.to_owned(),
             )),
             dead_letters: Arc::clone(&dead_letters),
-            asks: Arc::new(asks::Sqs::new(aws.sqs.clone(), ask_queues)),
+            asks: Arc::new(asks::Sqs::new(aws.sqs.clone(), ask_queues.clone())),
         };
         let questions = options.max_concurrent_generations;
         let processor =
@@ -263,6 +266,7 @@ impl Pipeline {
             totals,
             campaigns,
             standstill,
+            ask_queues,
             parked,
             address,
             stand_in,

@@ -14,6 +14,7 @@ use ingest::settings::DEFAULT_STREAM_BUCKETS;
 use ingest::stream::again::{Sent, Target, records_of};
 
 use crate::aws::STREAM;
+use crate::by_hand;
 use crate::pipeline::Pipeline;
 
 /// What became of the letters of a folder.
@@ -57,12 +58,14 @@ async fn send_one(pipeline: &Pipeline, letter: &DeadLetter) -> anyhow::Result<bo
     match &letter.input {
         Input::Object { key, .. } => return Ok(pipeline.announce(key).await),
         Input::Notification { body } if !body.is_empty() => pipeline.notify(body).await,
+        Input::Ask { ask, .. } => {
+            let ask = ask.clone().again(now_ms());
+            by_hand::send_all(&[ask], pipeline).await?;
+        }
         input => {
             let kinesis = pipeline.aws.kinesis.clone();
             let target = Target::new(kinesis, STREAM.to_owned(), DEFAULT_STREAM_BUCKETS);
-            let now_ms = std::time::UNIX_EPOCH.elapsed().map_or(0, |now| now.as_millis());
-            let now_ms = u64::try_from(now_ms).unwrap_or(u64::MAX);
-            let Ok(records) = records_of(input, now_ms) else { return Ok(false) };
+            let Ok(records) = records_of(input, now_ms()) else { return Ok(false) };
             let sent = target.send(&records).await;
             return Ok(sent.context("putting records on the stream again")? == Sent::All);
         }
@@ -70,7 +73,13 @@ async fn send_one(pipeline: &Pipeline, letter: &DeadLetter) -> anyhow::Result<bo
     Ok(true)
 }
 
-fn lines(path: &Path) -> anyhow::Result<Vec<String>> {
+/// The time now, in UNIX milliseconds.
+pub(crate) fn now_ms() -> u64 {
+    let now_ms = std::time::UNIX_EPOCH.elapsed().map_or(0, |now| now.as_millis());
+    u64::try_from(now_ms).unwrap_or(u64::MAX)
+}
+
+pub(crate) fn lines(path: &Path) -> anyhow::Result<Vec<String>> {
     let failed = || format!("reading {}", path.display());
     match fs::File::open(path) {
         Ok(file) => {

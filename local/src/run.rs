@@ -26,6 +26,7 @@ use crate::aws::{
     self, ACCESS_KEY, ARCHIVE, BUCKET, REGION, SECRET_KEY, TABLE, dead_letters_so_far,
     read_dead_letters,
 };
+use crate::by_hand;
 use crate::front;
 use crate::interruption::Interruption;
 use crate::own_events;
@@ -172,7 +173,9 @@ async fn work(
         finish_earlier_run(pipeline).await;
     }
     let letters = redriven::set_aside(folder)?;
-    let files = if arguments.files.is_empty() && letters.is_empty() {
+    let by_hand = by_hand::asked(folder)?;
+    let is_idle = letters.is_empty() && by_hand.is_empty();
+    let files = if arguments.files.is_empty() && is_idle {
         sampling.make(arguments.plan(), folder.join("sample")).await?
     } else {
         [input.files, of_lines].concat()
@@ -180,6 +183,10 @@ async fn work(
     let letters_before = dead_letters_so_far(folder);
     let began = Instant::now();
     let kept = if letters.is_empty() { 0 } else { send_again(folder, &letters, pipeline).await? };
+    if !by_hand.is_empty() {
+        let asks = by_hand::send(folder, &by_hand, pipeline).await?;
+        say(format_args!("Sent {asks} asks by hand."));
+    }
     tokio::select! {
         done = upload_and_drain(pipeline, &files) => done?,
         () = draw(pipeline, files.len() as u64) => {}

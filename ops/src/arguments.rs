@@ -1,11 +1,17 @@
 //! What a person can say on the command line.
 
-use std::num::NonZeroU16;
+use std::num::{NonZeroU16, NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::{SystemTime, UNIX_EPOCH};
 
+use campaign::config::wait;
 use clap::{Args, Parser, Subcommand};
+use contract::ask::QueueUrls;
 use ingest::settings::DEFAULT_STREAM_BUCKETS;
+use quota::ModelQuotas;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use crate::cost::load::LoadArguments;
 
@@ -24,6 +30,8 @@ pub enum Command {
     /// Look after campaigns.
     #[command(subcommand)]
     Campaigns(Campaigns),
+    /// Ask for content by hand: of users who have none yet, or anew after a change.
+    Ask(Ask),
     /// Send again what was given up: by a run of `local`, or on AWS.
     Redrive(Redrive),
     /// Tell what a month on AWS costs, and what one call of the model for each event would.
@@ -131,6 +139,102 @@ impl FromStr for Bedrock {
     }
 }
 
+/// Asks for content by hand.
+///
+/// It says first what that comes to, and asks whether it is to be done. Users of whom nothing is
+/// remembered for the campaign get nothing, unless --events tells what they did.
+#[derive(Debug, Args)]
+pub struct Ask {
+    /// Name of the campaign.
+    #[arg(long, value_name = "NAME")]
+    pub campaign: String,
+
+    /// Users: one Braze id a line, a segment's CSV from Braze, or JSON of its export API; - for
+    /// standard input.
+    #[arg(long, value_name = "FILE", group = "whom")]
+    pub users: Option<PathBuf>,
+
+    /// Everybody of whom something is remembered for the campaign.
+    #[arg(long, group = "whom")]
+    pub all: bool,
+
+    /// Everybody whose events here mean something to the campaign: Currents files, files with one
+    /// event a line as JSON, or folders of them. They are remembered first: so a new campaign
+    /// gets users whose events came before it.
+    #[arg(long, value_name = "FILE_OR_FOLDER", group = "whom")]
+    pub events: Option<PathBuf>,
+
+    /// Only users whose newest event for the campaign is not older: 2h, 3d, or a time such as
+    /// 2026-11-25T00:00:00Z. Alone it is of everybody.
+    #[arg(long, value_name = "TIME")]
+    pub seen_since: Option<Since>,
+
+    /// Write anew what was written before now; a prompt that did not change gets the answer that
+    /// is kept for it, for as long as that is kept (cache_hours).
+    #[arg(long)]
+    pub regenerate: bool,
+
+    /// Asks sent in a second at most. The model's quota is kept in any case.
+    #[arg(long, value_name = "N", default_value = "200")]
+    pub rate: NonZeroU32,
+
+    /// Only say what it comes to.
+    #[arg(long, conflicts_with = "yes")]
+    pub dry_run: bool,
+
+    /// Do it without being asked.
+    #[arg(long)]
+    pub yes: bool,
+
+    /// Folder that a run of `local` kept with --data, in place of AWS; the next such run asks.
+    #[arg(long, value_name = "DIR", conflicts_with = "events")]
+    pub data: Option<PathBuf>,
+
+    /// Content table on AWS, with your credentials.
+    #[arg(long, value_name = "NAME", env = "CONTENT_TABLE")]
+    pub table: Option<String>,
+
+    /// ASK_QUEUES of the deployment, as JSON.
+    #[arg(long, value_name = "JSON", env = "ASK_QUEUES")]
+    pub queues: Option<QueueUrls>,
+
+    /// Coordination table, to tell which prompts are answered already.
+    #[arg(long, value_name = "NAME", env = "COORDINATION_TABLE")]
+    pub coordination_table: Option<String>,
+
+    /// Tokens a minute that the model's quota allows, to tell how long it takes.
+    #[arg(long, value_name = "N")]
+    pub tokens_per_minute: Option<NonZeroU64>,
+
+    /// MODEL_QUOTAS of the deployment, as JSON, in place of --tokens-per-minute.
+    #[arg(long, value_name = "JSON", env = "MODEL_QUOTAS")]
+    pub model_quotas: Option<ModelQuotas>,
+
+    /// Folder of campaigns.
+    #[arg(long, value_name = "DIR", env = "CAMPAIGNS", default_value = "campaigns")]
+    pub campaigns: PathBuf,
+}
+
+/// Since when, in UNIX seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Since(pub i64);
+
+impl FromStr for Since {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let text = text.trim();
+        if let Ok(at) = OffsetDateTime::parse(text, &Rfc3339) {
+            return Ok(Self(at.unix_timestamp()));
+        }
+        let ago = wait::read(text)
+            .ok_or("say how long ago (30m, 2h, 3d) or when (2026-11-25T00:00:00Z)")?;
+        let since = SystemTime::now().checked_sub(ago).unwrap_or(UNIX_EPOCH);
+        let since = since.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        Ok(Self(i64::try_from(since).unwrap_or(i64::MAX)))
+    }
+}
+
 /// Sends again what was given up.
 #[derive(Debug, Args)]
 pub struct Redrive {
@@ -153,6 +257,10 @@ pub struct Redrive {
     /// STREAM_BUCKETS of the deployment, so that users go back to their own shards.
     #[arg(long, value_name = "N", default_value_t = DEFAULT_STREAM_BUCKETS, conflicts_with = "data")]
     pub stream_buckets: NonZeroU16,
+
+    /// ASK_QUEUES of the deployment, as JSON: where asks that were given up go back to.
+    #[arg(long, value_name = "JSON", env = "ASK_QUEUES")]
+    pub queues: Option<QueueUrls>,
 
     /// Only what was given up for this reason, e.g. bad_answer.
     #[arg(long, value_name = "REASON")]
@@ -185,6 +293,15 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn since_when_is_a_time_or_how_long_ago() {
+        assert_eq!("2026-11-25T00:00:00Z".parse(), Ok(Since(1_795_564_800)));
+        let hour: Since = "1h".parse().expect("is one");
+        let day: Since = "1d".parse().expect("is one");
+        assert!((hour.0 - day.0 - 23 * 3_600).abs() <= 1, "{hour:?} {day:?}");
+        assert!("yesterday".parse::<Since>().is_err());
     }
 
     #[test]

@@ -2,7 +2,10 @@
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
+use anyhow::Context as _;
+use campaign::CompiledCampaign;
 use campaign::known_events::KnownEvents;
 use currents::event_types;
 
@@ -43,4 +46,16 @@ pub fn check(folder: &Path, unknown_events: bool) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The campaign of this name.
+pub(crate) fn named<'c>(
+    campaigns: &'c [Arc<CompiledCampaign>],
+    name: &str,
+) -> anyhow::Result<&'c Arc<CompiledCampaign>> {
+    let found = campaigns.iter().find(|each| each.campaign.name == name);
+    found.with_context(|| {
+        let names = campaigns.iter().map(|each| each.campaign.name.as_str());
+        format!("no campaign \"{name}\": there is {}", names.collect::<Vec<_>>().join(", "))
+    })
 }

@@ -2,14 +2,17 @@
 //!
 //! - [`campaigns`] — checks campaigns; [`preview`] shows what one would ask and send, [`why`]
 //!   what becomes of a user's events.
+//! - [`ask`] — asks for content by hand.
 //! - [`redrive`] — sends again what was given up.
 //! - [`cost`] — tells what a month costs.
 //!
 //! It links none of the embedded services, so that it is small and builds soon.
 
 pub mod arguments;
+pub mod ask;
 pub mod campaigns;
 pub mod cost;
+mod kept;
 mod message;
 mod outcome;
 pub mod preview;
@@ -32,6 +35,7 @@ pub async fn command(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         }
         Command::Campaigns(Campaigns::Preview(arguments)) => preview::preview(arguments).await,
         Command::Campaigns(Campaigns::Why(arguments)) => why::why(arguments),
+        Command::Ask(arguments) => ask::ask(arguments).await,
         Command::Redrive(arguments) => redrive::redrive(arguments).await,
         Command::Cost(arguments) => tell_cost(arguments),
     }
@@ -63,6 +67,12 @@ fn price_of(name: &str, folder: &Path) -> anyhow::Result<Bedrock> {
         million_input_tokens: price.usd_per_million_input_tokens,
         million_output_tokens: price.usd_per_million_output_tokens,
     })
+}
+
+/// The time now, in UNIX milliseconds.
+fn now_ms() -> u64 {
+    let now_ms = std::time::UNIX_EPOCH.elapsed().map_or(0, |now| now.as_millis());
+    u64::try_from(now_ms).unwrap_or(u64::MAX)
 }
 
 /// Prints a line; a reader that has gone away is no reason to stop.

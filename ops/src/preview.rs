@@ -30,6 +30,7 @@ use quota::{Instance, ModelQuota, ModelQuotas, Quotas};
 use serde_json::{Map, Value};
 
 use crate::arguments::{Bedrock, Preview};
+use crate::campaigns::named;
 use crate::message::{self, Written};
 use crate::say;
 use choice::Choice;
@@ -49,12 +50,7 @@ const TOKENS_PER_MINUTE: u64 = 1_000_000_000;
 pub async fn preview(arguments: &Preview) -> anyhow::Result<ExitCode> {
     let attributes = attributes(arguments.user_attributes.as_deref())?;
     let campaigns = campaign::load(&arguments.campaigns)?;
-    let names = campaigns.iter().map(|each| each.campaign.name.as_str());
-    let names = names.collect::<Vec<_>>().join(", ");
-    let campaign = campaigns
-        .iter()
-        .find(|each| each.campaign.name == arguments.campaign)
-        .with_context(|| format!("no campaign \"{}\": there is {names}", arguments.campaign))?;
+    let campaign = named(&campaigns, &arguments.campaign)?;
     let folder = arguments.campaigns.join(&arguments.campaign);
     let file = arguments.events.clone().unwrap_or_else(|| folder.join(EVENTS));
     let wanted = wanted_fields(std::slice::from_ref(campaign));

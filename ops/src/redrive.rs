@@ -1,7 +1,7 @@
 //! Sends again what was given up.
 //!
 //! - [`folder`] — by a run of `local`.
-//! - [`queue`] — dead letters on AWS.
+//! - [`queue`] — dead letters on AWS: events go back to the stream, asks to their queue.
 //! - [`bucket`] — what the event source itself gave up, on AWS.
 
 pub mod bucket;
@@ -31,7 +31,8 @@ pub async fn redrive(arguments: &Redrive) -> anyhow::Result<ExitCode> {
     let left = match (&arguments.queue_url, &arguments.bucket) {
         (Some(queue_url), _) => {
             let sqs = aws_sdk_sqs::Client::new(&config);
-            let queue = queue::Queue { sqs, target, queue_url: queue_url.clone() };
+            let asks = arguments.queues.clone();
+            let queue = queue::Queue { sqs, target, queue_url: queue_url.clone(), asks };
             let sent = queue.redrive(reason).await?;
             say(&sent);
             sent.left()
@@ -45,12 +46,6 @@ pub async fn redrive(arguments: &Redrive) -> anyhow::Result<ExitCode> {
         (None, None) => anyhow::bail!("name a folder, or a queue or bucket and a stream"),
     };
     Ok(if left == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// The time now, in UNIX milliseconds.
-fn now_ms() -> u64 {
-    let now_ms = std::time::UNIX_EPOCH.elapsed().map_or(0, |now| now.as_millis());
-    u64::try_from(now_ms).unwrap_or(u64::MAX)
 }
 
 /// Writes how many stay for which reason, and ends the sentence.

@@ -19,7 +19,7 @@ use contract::ask::{Ask, Class, Queue, Undecodable};
 use program::aws::CallError;
 
 pub(crate) use outbox::Outbox;
-pub(crate) use place::place;
+pub use place::place;
 pub use sqs::Sqs;
 pub(crate) use worker::Worker;
 

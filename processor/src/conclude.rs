@@ -410,7 +410,8 @@ impl Writer {
             }
         }
         let Some(ask) = ask else { return Round::Written(Some(Ending::Parked)) };
-        let (queue, delay) = place(&ask, &draft.unit.campaign, self.reader.clock.now_ms());
+        let config = &draft.unit.campaign.campaign.config;
+        let (queue, delay) = place(&ask, config, self.reader.clock.now_ms());
         let sending = self.outbox.send(queue, ask, delay);
         match deadline.before_the_answer(sending).await {
             Some(true) => {

@@ -186,7 +186,7 @@ impl Write {
 
     /// The revision after `seen`. It begins at the time of day, so that an item that was
     /// removed and created again is not taken for the one before.
-    pub(crate) fn revision_after(seen: Option<u64>, now_ms: u64) -> u64 {
+    pub fn revision_after(seen: Option<u64>, now_ms: u64) -> u64 {
         seen.map_or(0, |seen| seen + 1).max(now_ms)
     }
 }

@@ -27,7 +27,7 @@ const WORDS: [(&[&str], u64); 5] = [
 ];
 
 /// A wait as a setting says it: a whole number and its unit.
-pub(super) fn read(text: &str) -> Option<Duration> {
+pub fn read(text: &str) -> Option<Duration> {
     let unit = text.chars().last()?;
     let (_, secs) = UNITS.iter().find(|(letter, _)| *letter == unit)?;
     let number = text.strip_suffix(unit)?;

@@ -36,6 +36,8 @@ pub enum Stays {
     OtherReason,
     /// It holds no record: it names an object or a notification, or was too large for that.
     NoRecord,
+    /// It is an ask, and nobody says where the queues of asks are.
+    NoQueue,
     /// It was not written by this system, or by a later version.
     Unreadable,
     /// It is larger than what is read.
@@ -49,6 +51,7 @@ impl fmt::Display for Stays {
         f.write_str(match self {
             Self::OtherReason => "of another reason",
             Self::NoRecord => "without a record",
+            Self::NoQueue => "asks, whose queues were not named (--queues)",
             Self::Unreadable => "that cannot be read",
             Self::TooLarge => "too large to be read",
             Self::Refused => "refused by the stream",
@@ -161,12 +164,13 @@ pub fn records_of(input: &Input, now_ms: u64) -> Result<Vec<Record>, Stays> {
             let data = BASE64.decode(data).map_err(|_| Stays::Unreadable)?;
             unpacked(partition_key, data)
         }
+        // It holds nothing for the stream: it goes back to a queue.
+        Input::Ask { .. } => return Err(Stays::NoQueue),
+        Input::AskMessage { .. } => return Err(Stays::Unreadable),
         Input::StreamRecord { .. }
         | Input::Object { .. }
         | Input::Notification { .. }
-        | Input::Event { .. }
-        | Input::Ask { .. }
-        | Input::AskMessage { .. } => Vec::new(),
+        | Input::Event { .. } => Vec::new(),
     };
     if records.is_empty() { Err(Stays::NoRecord) } else { Ok(records) }
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 mod asks;
+mod by_hand;
 mod commands;
 mod faults;
 mod given_up;

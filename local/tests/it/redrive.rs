@@ -11,6 +11,7 @@ use axum::{Json, Router};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use contract::aggregation;
+use contract::ask::{Ask, QueueUrls, Reason};
 use contract::dead_letter::{DeadLetter, Input};
 use contract::metrics;
 use contract::user_record::{Event, UserRecord, VERSION};
@@ -36,6 +37,8 @@ struct Sqs {
     receives: usize,
     waits: BTreeSet<i64>,
     deletes: usize,
+    /// Bodies that were sent, each with its queue.
+    sent: Vec<(String, String)>,
 }
 
 impl Sqs {
@@ -72,6 +75,23 @@ impl Sqs {
         })
     }
 
+    fn send(&mut self, request: &Value, entries: &[Value]) -> Value {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let url = text(&request["QueueUrl"]);
+        self.sent.extend(entries.iter().map(|each| (url.clone(), text(&each["MessageBody"]))));
+        // It takes all but the last.
+        let (last, others) = entries.split_last().expect("is not empty");
+        let is_refused = text(&last["MessageBody"]).contains("refused");
+        let taken = if is_refused { others } else { entries };
+        let done =
+            |each: &Value| json!({ "Id": each["Id"], "MessageId": "m", "MD5OfMessageBody": "" });
+        let failed = json!({ "Id": last["Id"], "Code": "InternalError", "SenderFault": false });
+        json!({
+            "Successful": taken.iter().map(done).collect::<Vec<_>>(),
+            "Failed": if is_refused { vec![failed] } else { Vec::new() },
+        })
+    }
+
     fn show(&mut self, entries: &[Value]) -> Value {
         for entry in entries {
             assert_eq!(entry["VisibilityTimeout"], 0);
@@ -90,6 +110,7 @@ async fn sqs(State(sqs): State<Arc<Mutex<Sqs>>>, headers: HeaderMap, body: Bytes
     assert!(entries.len() <= MESSAGES);
     Json(match headers["x-amz-target"].to_str().unwrap_or_default() {
         "AmazonSQS.ReceiveMessage" => sqs.receive(&request),
+        "AmazonSQS.SendMessageBatch" => sqs.send(&request, &entries),
         "AmazonSQS.DeleteMessageBatch" => sqs.delete(&entries),
         "AmazonSQS.ChangeMessageVisibilityBatch" => sqs.show(&entries),
         other => panic!("{other}"),
@@ -113,6 +134,7 @@ async fn queue_of(rig: &Rig, letters: Vec<String>) -> (Queue, Arc<Mutex<Sqs>>) {
         sqs: aws_sdk_sqs::Client::new(&config_for(address)),
         target: target(rig),
         queue_url: format!("http://{address}/1/letters"),
+        asks: None,
     };
     (queue, state)
 }
@@ -182,6 +204,43 @@ async fn letters_of_a_queue_go_back_to_the_stream_and_out_of_the_queue() {
     assert_eq!(rig.count(metrics::CONTENTS_STORED), 1);
     let (_, answer) = rig.look_up("user_id=u1").await;
     assert!(answer["Item"]["source"].is_null());
+    rig.pipeline.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn asks_that_were_given_up_go_back_to_their_queue_as_if_for_the_first_time() {
+    let rig = Rig::start(options()).await;
+    let of = |user_id: &str| {
+        let ask = Ask::by_hand(user_id.to_owned(), "new-episode".to_owned(), 5);
+        let ask = Ask { attempts: 7, reason: Reason::Outage, not_before_ms: 9, ..ask };
+        letter("model_unavailable", Input::Ask { ask, event_id: None, prompt_hash: None })
+    };
+    let message = Input::AskMessage { body: "no ask".to_owned() };
+    let letters =
+        vec![of("u1"), letter("poison_ask", message), letter("bad_answer", unit("u3", ""))];
+
+    let (queue, _) = queue_of(&rig, letters.clone()).await;
+    let unnamed = queue.redrive(None).await.expect("is sent");
+    let left = BTreeMap::from([(Stays::NoQueue, 1), (Stays::Unreadable, 1)]);
+    assert_eq!(unnamed, RedriveReport { sent: 1, left, is_cut: false });
+    assert!(unnamed.to_string().contains("1 asks, whose queues were not named (--queues)"));
+
+    let (mut queue, sqs) = queue_of(&rig, [letters, vec![of("refused")]].concat()).await;
+    let later = queue.queue_url.replace("letters", "later");
+    queue.asks = Some(QueueUrls { later: later.clone(), ready: BTreeMap::new() });
+    let named = queue.redrive(None).await.expect("is sent");
+
+    let left = BTreeMap::from([(Stays::Unreadable, 1), (Stays::Refused, 1)]);
+    assert_eq!(named, RedriveReport { sent: 2, left, is_cut: false });
+    let sent = sqs.lock().expect("whole").sent.clone();
+    let asks = sent.iter().map(|(url, body)| {
+        assert_eq!(*url, later);
+        Ask::decode(body).expect("is an ask")
+    });
+    let asks: Vec<Ask> = asks.filter(|ask| ask.user_id == "u1").collect();
+    let [ask] = &asks[..] else { panic!("{asks:?}") };
+    assert_eq!((ask.attempts, ask.reason, ask.not_before_ms), (0, Reason::Operator, 0));
+    assert!(ask.retry_given_up_before_ms > 5 && ask.first_seen_ms > 5);
     rig.pipeline.stop().await;
 }
 

@@ -60,8 +60,10 @@ pub const MOST_BATCHES_A_DAY: f64 = BATCHES_PER_FILE * 86_400.0 / 5.0;
 /// Set: most workers of asks in `prod`.
 pub const MOST_WORKERS: f64 = 5.0;
 
-/// Set: one is started each minute, and looks into four queues of one model.
+/// Set: one is started each minute.
 pub const STARTS_OF_WORKERS_AN_HOUR: f64 = 60.0;
+
+/// Set: it looks into the three queues of a model, and into that of later asks.
 pub const QUEUE_CALLS_PER_START: f64 = 4.0;
 
 /// Assumed: looking into queues that are empty.

@@ -51,19 +51,22 @@ fn every_line_of_the_bill_is_what_a_calculation_by_hand_gives() {
     // 52,560 files (of five minutes) of 1,389 events in 127.9975 groups: 6,727,549.5 records.
     // 730 h x 0.04; 28,397,000 + 5,281,126 KiB = 32.11796 GB, x 0.12; 6 days of it, 6.33560, x 0.10.
     assert_close("kinesis", bill.kinesis, 29.2 + 3.854_156 + 0.633_560);
-    // 52,560 files + 840,960 batches + 7,300,000 look-ups, x 0.20; 106 s of reading + 26,280 +
-    // 3,650 + 14,965 of contents + 84,096 + 584,000 + 73,000 s, x 1.72754 GB.
-    assert_close("lambda", bill.lambda, 1.638_704 + 22.633_598);
-    // 54,750,000 + 500,000 + 592,760 writes; 54,750,000 + 3,650,000 reads; 0.28610 GB x 0.45.
-    assert_close("dynamodb", bill.dynamodb, 34.901_725 + 7.3 + 0.128_746);
+    // 52,560 files + 840,960 batches + 7,300,000 look-ups + 43,800 starts of workers, x 0.20;
+    // 106 s of reading + 26,280 + 3,650 + 14,965 of contents + 84,096 + 584,000 + 73,000 + 4,380
+    // of workers, x 1.72754 GB.
+    assert_close("lambda", bill.lambda, 1.647_464 + 22.759_709);
+    // 54,750,000 + 500,000 + 592,760 writes, and two for each batch; 54,750,000 + 3,650,000
+    // reads; 0.28610 GB x 0.45.
+    assert_close("dynamodb", bill.dynamodb, 35.952_925 + 7.3 + 0.128_746);
     // 7.3 million calls; 10,950,000 KiB = 10.44273 GB.
     assert_close("api_gateway", bill.api_gateway, 25.55 + 0.939_846);
-    // 52.56 thousand files; 5.364e9 bytes = 4.99561 GB; 157,680 + 657,000 calls of the queue.
-    assert_close("s3_and_sqs", bill.s3_and_sqs, 0.283_824 + 0.114_899 + 0.325_872);
-    // 8,193,520 invocations: 13,109,632 KiB = 12.50232 GB, and 409,676 traces.
-    assert_close("logs_and_traces", bill.logs_and_traces, 6.251_160 + 2.048_380);
-    // A key, 128 x 12 x 730 calls of it, a secret, 26 alarms, 23 metrics, a dashboard.
-    assert_close("key_and_alarms", bill.key_and_alarms, 1.0 + 3.363_84 + 0.4 + 2.6 + 6.9 + 3.0);
+    // 52.56 thousand files; 5.364e9 bytes = 4.99561 GB; 157,680 + 657,000 calls of the queue of
+    // files, and 175,200 of those of asks.
+    assert_close("s3_and_sqs", bill.s3_and_sqs, 0.283_824 + 0.114_899 + 0.395_952);
+    // 8,237,320 invocations: 13,179,712 KiB = 12.56916 GB, and 411,866 traces.
+    assert_close("logs_and_traces", bill.logs_and_traces, 6.284576 + 2.059330);
+    // A key, 128 x 12 x 730 calls of it, a secret, 33 alarms, 23 metrics, a dashboard.
+    assert_close("key_and_alarms", bill.key_and_alarms, 1.0 + 3.363_84 + 0.4 + 3.3 + 6.9 + 3.0);
     // 0.0011 a call: 146,000 calls, or 18,250,000.
     assert_close("bedrock", bill.bedrock, 160.6);
     assert_close("one_call_per_event", bill.one_call_per_event, 20_075.0);
@@ -71,12 +74,12 @@ fn every_line_of_the_bill_is_what_a_calculation_by_hand_gives() {
         "total",
         bill.total(),
         33.687_716
-            + 24.272_302
-            + 42.330_471
+            + 24.407_173
+            + 43.381_671
             + 26.489_846
-            + 0.724_595
-            + 8.299_540
-            + 17.263_840
+            + 0.794_675
+            + 8.343906
+            + 17.963_840
             + 160.6,
     );
 }

@@ -83,6 +83,9 @@ pub(super) fn tell(
         history.len(),
         campaign.campaign.config.history
     ));
+    if let Some(at) = trigger.asks_at {
+        say(format_args!("it asks at {}, from what is remembered then", outcome::moment(at)));
+    }
     for line in outcome::timing(&campaign.campaign.config) {
         say(line);
     }

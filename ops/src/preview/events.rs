@@ -1,13 +1,13 @@
 //! The events that a person names: Currents files, one event a line as JSON, or folders of
 //! both.
 //!
-//! Guarantees: what cannot be read is told and the rest goes on, and no more is kept than a
-//! preview can look at.
+//! Guarantees: what cannot be read is told and the rest goes on; what is read goes out at once,
+//! and [`read`] keeps no more than a preview can look at.
 
 use std::collections::BTreeSet;
 use std::io::Read;
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::bail;
@@ -26,13 +26,37 @@ const MAX_DOUBTED: usize = 100;
 
 /// Reads all events of a file or a folder; `wanted` are the personal fields that may pass.
 pub(crate) fn read(path: &Path, wanted: BTreeSet<String>) -> anyhow::Result<Vec<UserRecord>> {
+    let (mut records, mut bytes) = (Vec::new(), 0);
+    let stopped_at = each(path, wanted, &mut |record, size| {
+        bytes += size;
+        records.push(record);
+        if bytes > MAX_BYTES { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
+    if let Some(path) = stopped_at {
+        eprintln!(
+            "{}: more than {MAX_BYTES} bytes of events, and a preview looks at no more: what \
+             follows is left out",
+            path.display()
+        );
+    }
+    Ok(records)
+}
+
+/// Hands out every event of a file or a folder, each in a record of its own with its size in
+/// bytes; tells in which file it was stopped, if it was.
+pub(crate) fn each(
+    path: &Path,
+    wanted: BTreeSet<String>,
+    take: &mut dyn FnMut(UserRecord, usize) -> ControlFlow<()>,
+) -> anyhow::Result<Option<PathBuf>> {
     let input = Input::find_with_lines(&[path.to_owned()])?;
     for (path, reason) in &input.refused {
         eprintln!("{}: {reason}", path.display());
     }
     let mut faults = Faults::new(|fault| eprintln!("{fault}"));
     let reader = Reader { wanted, max_block_bytes: DEFAULT_MAX_BLOCK_BYTES };
-    let mut taken = Taken::now();
+    let mut taken = Taken::now(take);
+    let mut stopped_at = None;
     for file in input.files.iter().take(MAX_DOUBTED) {
         for doubt in currents::read::doubts(&file.path, taken.uploaded_at_ms) {
             eprintln!("note: {}: {doubt}", file.path.display());
@@ -45,12 +69,8 @@ pub(crate) fn read(path: &Path, wanted: BTreeSet<String>) -> anyhow::Result<Vec<
             Ok(Opened::Lines(lines)) => taken.read_lines(*lines, &reader.wanted, &mut faults),
             Err(fault) => faults.add(&fault),
         }
-        if taken.is_full() {
-            eprintln!(
-                "{}: more than {MAX_BYTES} bytes of events, and a preview looks at no more: what \
-                 follows is left out",
-                path.display()
-            );
+        if taken.is_stopped {
+            stopped_at = Some(path.clone());
             break;
         }
     }
@@ -58,50 +78,53 @@ pub(crate) fn read(path: &Path, wanted: BTreeSet<String>) -> anyhow::Result<Vec<
     if taken.without_user > 0 {
         eprintln!("{} events name no user and are left out", taken.without_user);
     }
-    if taken.records.is_empty() && faults > 0 {
+    if !taken.any && faults > 0 {
         bail!("{} holds no event that can be read", path.display());
     }
-    Ok(taken.records)
+    Ok(stopped_at)
 }
 
-/// The events so far.
-struct Taken {
+/// Takes events on their way.
+struct Taken<'t> {
     event_type: String,
     uploaded_at_ms: u64,
     json: Vec<u8>,
-    bytes: usize,
     without_user: u64,
-    records: Vec<UserRecord>,
+    any: bool,
+    is_stopped: bool,
+    take: &'t mut dyn FnMut(UserRecord, usize) -> ControlFlow<()>,
 }
 
-impl Taken {
+impl<'t> Taken<'t> {
     /// None yet, as if all files came now.
-    fn now() -> Self {
+    fn now(take: &'t mut dyn FnMut(UserRecord, usize) -> ControlFlow<()>) -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self {
             event_type: String::new(),
             uploaded_at_ms: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
             json: Vec::new(),
-            bytes: 0,
             without_user: 0,
-            records: Vec::new(),
+            any: false,
+            is_stopped: false,
+            take,
         }
     }
 
-    fn is_full(&self) -> bool {
-        self.bytes > MAX_BYTES
+    fn hand_out(&mut self, record: UserRecord, size: usize) {
+        self.any = true;
+        self.is_stopped = (self.take)(record, size).is_break();
     }
 
     fn read_lines(&mut self, mut lines: Lines, wanted: &BTreeSet<String>, faults: &mut Faults<'_>) {
         while let Some(line) = lines.next_event() {
             match line {
                 Ok(line) => {
-                    self.bytes += line.text.len();
-                    self.records.push(line.user_record(wanted, self.uploaded_at_ms));
+                    let size = line.text.len();
+                    self.hand_out(line.user_record(wanted, self.uploaded_at_ms), size);
                 }
                 Err(fault) => faults.add(&fault),
             }
-            if self.is_full() {
+            if self.is_stopped {
                 return;
             }
         }
@@ -123,8 +146,8 @@ impl Taken {
     }
 }
 
-/// Keeps every event that has a user.
-impl Taker for Taken {
+/// Takes every event that has a user.
+impl Taker for Taken<'_> {
     fn begin(&mut self, event_type: &str) {
         event_type.clone_into(&mut self.event_type);
     }
@@ -138,17 +161,17 @@ impl Taker for Taken {
         self.without_user += u64::from(!is_user_id(taken.user_id));
         let event = serde_json::from_slice::<Event>(&self.json[taken.start..]);
         if let (true, None, Ok(event)) = (is_user_id(taken.user_id), taken.too_large, event) {
-            self.bytes += self.json.len();
-            self.records.push(UserRecord {
+            let record = UserRecord {
                 v: VERSION,
                 user_id: taken.user_id.to_owned(),
                 event_type: self.event_type.clone(),
                 uploaded_at_ms: self.uploaded_at_ms,
                 redriven_at_ms: None,
                 events: vec![event],
-            });
+            };
+            self.hand_out(record, self.json.len());
         }
-        if self.is_full() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if self.is_stopped { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
     fn end(&mut self, _: Position) {}

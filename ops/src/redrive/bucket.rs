@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use ingest::stream::again::{Record, Sent, Stays, Target, records_of};
 
-use super::now_ms;
+use crate::now_ms;
 
 /// Where Lambda writes in a bucket of discarded batches.
 const PREFIX: &str = "aws/lambda/";

@@ -1,6 +1,7 @@
 //! Dead letters of a queue on AWS.
 //!
-//! A message is deleted once its records are on the stream. What cannot be sent (objects,
+//! A message is deleted once its records are on the stream, or its ask is on the queue of those
+//! that wait, from where the processor's worker moves it to its model's. What cannot be sent (objects,
 //! notifications, letters of another reason) stays in the queue: SQS' own redrive, or an
 //! upload of the object, brings it back. While this runs it is hidden, so that it does not
 //! stand before what was not seen yet; at the end it is shown again, and a quarter of an hour
@@ -8,18 +9,20 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use aws_sdk_sqs::types::{
     ChangeMessageVisibilityBatchRequestEntry as ShownEntry,
     DeleteMessageBatchRequestEntry as DeletedEntry, Message,
 };
-use contract::dead_letter::{DeadLetter, VERSION};
+use contract::ask::{self, Ask, QueueUrls};
+use contract::dead_letter::{DeadLetter, Input, VERSION};
 use futures::future::{join_all, try_join_all};
-
 use ingest::stream::again::{Record, Sent, Stays, Target, records_of};
+use processor::asks::{self, AskQueue as _};
 
-use super::now_ms;
+use crate::now_ms;
 
 /// Messages of one request (AWS limit).
 const MESSAGES: i32 = 10;
@@ -58,6 +61,8 @@ pub struct Queue {
     pub target: Target,
     /// The dead-letter queue.
     pub queue_url: String,
+    /// Where asks go back to; without it they stay.
+    pub asks: Option<QueueUrls>,
 }
 
 /// What became of a queue's letters.
@@ -89,7 +94,15 @@ struct Pass {
 /// A letter that can be sent.
 struct Letter {
     message: Message,
-    records: Vec<Record>,
+    again: Again,
+}
+
+/// What of a letter is sent again.
+enum Again {
+    /// To the stream.
+    Records(Vec<Record>),
+    /// To a queue of asks.
+    Ask(Ask),
 }
 
 impl Queue {
@@ -115,14 +128,30 @@ impl Queue {
             quiet = if new.is_empty() { quiet + 1 } else { 0 };
             let mut letters = Vec::with_capacity(new.len());
             for message in new {
-                match records_in(&message, reason) {
-                    Ok(records) => letters.push(Letter { message, records }),
+                match self.again(&message, reason) {
+                    Ok(again) => letters.push(Letter { message, again }),
                     Err(stays) => pass.hide(message, stays),
                 }
             }
             self.send(letters, pass).await?;
         }
         Ok(())
+    }
+
+    /// What of a message is sent again.
+    fn again(&self, message: &Message, reason: Option<&str>) -> Result<Again, Stays> {
+        let body = message.body().unwrap_or_default();
+        let letter: DeadLetter = serde_json::from_str(body).map_err(|_| Stays::Unreadable)?;
+        if letter.v > VERSION {
+            return Err(Stays::Unreadable);
+        }
+        if reason.is_some_and(|reason| letter.reason != reason) {
+            return Err(Stays::OtherReason);
+        }
+        match letter.input {
+            Input::Ask { ask, .. } if self.asks.is_some() => Ok(Again::Ask(ask.again(now_ms()))),
+            input => records_of(&input, now_ms()).map(Again::Records),
+        }
     }
 
     async fn receive(&self) -> anyhow::Result<Vec<Message>> {
@@ -139,13 +168,16 @@ impl Queue {
 
     /// Sends letters together, or, where the stream refuses one of them, each by itself.
     async fn send(&self, letters: Vec<Letter>, pass: &mut Pass) -> anyhow::Result<()> {
-        let all = letters.iter().flat_map(|letter| &letter.records);
+        let (asks, letters): (Vec<Letter>, Vec<Letter>) =
+            letters.into_iter().partition(|letter| matches!(letter.again, Again::Ask(_)));
+        self.ask_again(asks, pass).await?;
+        let all = letters.iter().flat_map(Letter::records);
         let sent = match self.target.send(all).await.context(AGAIN)? {
             Sent::All => letters,
             Sent::Refused => {
                 let mut sent = Vec::with_capacity(letters.len());
                 for letter in letters {
-                    match self.target.send(&letter.records).await.context(AGAIN)? {
+                    match self.target.send(letter.records()).await.context(AGAIN)? {
                         Sent::All => sent.push(letter),
                         Sent::Refused => pass.hide(letter.message, Stays::Refused),
                     }
@@ -156,6 +188,34 @@ impl Queue {
         pass.redriven.sent += sent.len() as u64;
         let handles = sent.into_iter().filter_map(|letter| letter.message.receipt_handle);
         self.delete(handles.collect()).await
+    }
+
+    /// Puts asks back on a queue.
+    async fn ask_again(&self, letters: Vec<Letter>, pass: &mut Pass) -> anyhow::Result<()> {
+        let Some(urls) = self.asks.clone() else { return Ok(()) };
+        let queue = asks::Sqs::new(self.sqs.clone(), urls);
+        let mut letters = letters.into_iter().peekable();
+        while letters.peek().is_some() {
+            let some: Vec<Letter> = letters.by_ref().take(asks::MAX_MESSAGES).collect();
+            let of = |letter: &Letter| match &letter.again {
+                Again::Ask(ask) => Some((ask.clone(), Duration::ZERO)),
+                Again::Records(_) => None,
+            };
+            let bodies: Vec<(Ask, Duration)> = some.iter().filter_map(of).collect();
+            let refused = queue.send(&ask::Queue::Later, &bodies).await;
+            let refused = refused.context("putting asks on their queue again")?;
+            let mut handles = Vec::with_capacity(some.len());
+            for (place, letter) in some.into_iter().enumerate() {
+                if refused.contains(&place) {
+                    pass.hide(letter.message, Stays::Refused);
+                } else {
+                    handles.extend(letter.message.receipt_handle);
+                }
+            }
+            pass.redriven.sent += handles.len() as u64;
+            self.delete(handles).await?;
+        }
+        Ok(())
     }
 
     async fn delete(&self, handles: Vec<String>) -> anyhow::Result<()> {
@@ -234,16 +294,14 @@ fn id_of(message: &Message) -> String {
     message.message_id.clone().unwrap_or_default()
 }
 
-fn records_in(message: &Message, reason: Option<&str>) -> Result<Vec<Record>, Stays> {
-    let body = message.body().unwrap_or_default();
-    let letter: DeadLetter = serde_json::from_str(body).map_err(|_| Stays::Unreadable)?;
-    if letter.v > VERSION {
-        return Err(Stays::Unreadable);
+impl Letter {
+    /// What goes to the stream.
+    fn records(&self) -> &[Record] {
+        match &self.again {
+            Again::Records(records) => records,
+            Again::Ask(_) => &[],
+        }
     }
-    if reason.is_some_and(|reason| letter.reason != reason) {
-        return Err(Stays::OtherReason);
-    }
-    records_of(&letter.input, now_ms())
 }
 
 impl fmt::Display for RedriveReport {

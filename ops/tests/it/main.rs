@@ -1,11 +1,13 @@
 //! The program, as people use it.
 //!
+//! - [`asks`] — asking by hand.
 //! - [`commands`] — campaigns, and what was given up.
 //! - [`cost`] — what a load costs.
 //! - [`mistakes`] — what authors mistype.
 //! - [`own_events`] — what they preview with.
 #![expect(clippy::expect_used, reason = "a test that cannot go on fails")]
 
+mod asks;
 mod commands;
 mod cost;
 mod mistakes;

@@ -57,6 +57,11 @@ fn a_user_who_is_not_there_is_named_beside_those_who_are() {
 
 /// What is said of events of a campaign that asks two hours after a cart, if nobody buys.
 fn told_of_carts(settings: &str, lines: &str) -> String {
+    of_carts(&["why", "u"], settings, lines)
+}
+
+/// What a command says of them.
+fn of_carts(command: &[&str], settings: &str, lines: &str) -> String {
     let folder = tempfile::tempdir().expect("temporary folder");
     let campaigns = folder.path().join("campaigns");
     let own = campaigns.join("cart");
@@ -74,7 +79,7 @@ fn told_of_carts(settings: &str, lines: &str) -> String {
     let events = folder.path().join("events.jsonl");
     fs::write(&events, lines).expect("is written");
     let common = ["--events", text(&events), "--campaigns", text(&campaigns)];
-    stdout(&ops(&[&["campaigns", "why", "u"][..], &common].concat()))
+    stdout(&ops(&[&["campaigns"], command, &common].concat()))
 }
 
 fn purchase(id: &str, time: i64) -> String {
@@ -108,6 +113,17 @@ fn a_purchase_before_its_time_ends_what_waits_and_one_after_it_does_not() {
         "{late}"
     );
     assert!(late.contains("-> content, written for a"), "{late}");
+}
+
+#[test]
+fn a_preview_shows_what_is_asked_later_and_when() {
+    let cart = watched("a", 1_764_000_000, "episode_watched");
+    let preview = ["preview", "--campaign", "cart", "--prompt-only"];
+
+    let told = of_carts(&preview, UNLESS, &cart);
+
+    assert!(told.contains("it asks at 2025-11-24T18:00:00Z, from what is remembered"), "{told}");
+    assert!(told.contains("--- prompt") && told.contains("Harbour Lights"), "{told}");
 }
 
 #[test]

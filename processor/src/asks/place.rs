@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use campaign::CompiledCampaign;
+use campaign::Config;
 use contract::ask::{Ask, Class, MAX_DELAY, Queue, Reason};
 
-/// Where an ask of a campaign waits.
-pub(crate) fn place(ask: &Ask, campaign: &CompiledCampaign, now_ms: u64) -> (Queue, Duration) {
-    let config = &campaign.campaign.config;
+/// Where an ask of a campaign with these settings waits, and how long it is hidden there.
+pub fn place(ask: &Ask, config: &Config, now_ms: u64) -> (Queue, Duration) {
     let (model_id, class) = (config.model_id.clone(), Class::of(config.priority));
     let ready = Queue::Ready { model_id, class };
     let left = Duration::from_millis(ask.not_before_ms.saturating_sub(now_ms));
@@ -36,7 +35,7 @@ mod tests {
         let at = |reason, not_before_ms| {
             let body = include_str!("../../../contract/golden/ask.json");
             let ask = Ask { reason, not_before_ms, ..Ask::decode(body).expect("is one") };
-            place(&ask, &campaigns[0], 1_000)
+            place(&ask, &campaigns[0].campaign.config, 1_000)
         };
         let secs = Duration::from_secs;
 

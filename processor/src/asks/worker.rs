@@ -407,7 +407,7 @@ impl<'p> Worker<'p> {
         let mut by_queue: HashMap<Queue, Vec<(Ask, Duration, String)>> = HashMap::new();
         for (ask, receipt) in asks {
             let Some(campaign) = self.campaigns.get(ask.campaign.as_str()) else { continue };
-            let (queue, delay) = place(&ask, campaign, now_ms);
+            let (queue, delay) = place(&ask, &campaign.campaign.config, now_ms);
             by_queue.entry(queue).or_default().push((ask, delay, receipt));
         }
         for (queue, asks) in by_queue {

@@ -73,10 +73,45 @@ pub struct DynamoDb {
     table: String,
 }
 
+/// Items of a campaign.
+#[derive(Debug)]
+pub struct Page {
+    /// Each with its state.
+    pub items: Vec<(Key, State)>,
+    /// Where to go on, if there is more.
+    pub next: Option<Start>,
+}
+
+/// Where in the table to go on.
+#[derive(Debug, Clone)]
+pub struct Start(Item);
+
 impl DynamoDb {
     /// Works on the table `table`.
     pub fn new(client: Client, table: String) -> Self {
         Self { client, table }
+    }
+
+    /// The items of a campaign that a Scan of the next megabyte of the table finds, with where
+    /// to go on after `from`. Who was deleted meanwhile, it does not know.
+    pub async fn page(&self, campaign: &str, from: Option<Start>) -> Result<Page, TableError> {
+        let names = STATE.iter().map(|name| (format!("#{name}"), (*name).to_owned())).collect();
+        let scan = self
+            .client
+            .scan()
+            .table_name(&self.table)
+            .filter_expression(format!("#{ITEM} = :item"))
+            .projection_expression(projection())
+            .set_expression_attribute_names(Some(names))
+            .expression_attribute_values(":item", AttributeValue::S(content::item_key(campaign)))
+            .set_exclusive_start_key(from.map(|Start(key)| key));
+        let page = scan.send().await.map_err(|error| refused("items were not listed", &error))?;
+        let found = page.items().iter().filter_map(|item| match state(item) {
+            Some(Found::Item(key, state)) => Some((key, state)),
+            Some(Found::Tombstone(..)) | None => None,
+        });
+        let (items, next) = (found.collect(), page.last_evaluated_key().cloned().map(Start));
+        Ok(Page { items, next })
     }
 
     async fn load_chunk(&self, keys: &[(&str, String)]) -> Result<Vec<Item>, TableError> {

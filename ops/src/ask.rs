@@ -1,0 +1,254 @@
+//! Asks for content by hand: to fill a new campaign for users whose events came before it, to
+//! write content anew after a change, to have it ready before a send.
+//!
+//! ```text
+//! users | all | events -> look (state, the processor's decision) -> survey -> yes? -> send
+//! ```
+//!
+//! Guarantees: whoever would get nothing is not asked for; an ask that is sent twice is answered
+//! once, so a run that ends early is simply begun again. An ask needs what is remembered of a
+//! user; where events are named it takes that from files, and writes it first as the processor
+//! does.
+//!
+//! - `users`, `events` — whom somebody names.
+//! - `look` — what a user's ask would come to, by the processor's own rules.
+//! - `survey` — what all of them come to, and cost.
+//! - `send` — puts asks on their queues, no faster than is said.
+//! - `folder` — the same for a folder that a run of `local` kept.
+
+mod events;
+mod folder;
+mod look;
+mod send;
+mod survey;
+mod users;
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal as _;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use campaign::CompiledCampaign;
+use contract::ask::{Ask, QueueUrls};
+use processor::asks;
+use processor::coordination::{Coordination, SharedTable};
+use processor::eligibility::Candidate;
+use processor::store::{ContentTable as _, DynamoDb, Key};
+use quota::ModelQuotas;
+use tokio::time::{Duration, Instant, sleep_until};
+
+use crate::arguments::Ask as Arguments;
+use crate::campaigns::named;
+use crate::{now_ms, say};
+use look::Look;
+use send::{Sender, Wanted};
+use survey::Survey;
+
+/// Users who are looked up at once: as many as the processor does of a batch.
+const LOOKED_UP: usize = 200;
+
+/// Shortest time from one page of the table to the next: of a table with much in it, a page is a
+/// megabyte, and somebody else needs it meanwhile.
+const PAGE_INTERVAL: Duration = Duration::from_millis(100);
+
+/// How often it is told how far it is.
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Whom content is asked for.
+enum Whom {
+    /// These.
+    Named(Vec<String>),
+    /// Everybody of whom something is remembered.
+    Everybody,
+    /// Those who did something, with what they did.
+    Events(BTreeMap<String, Vec<Candidate>>),
+}
+
+/// Where a deployment is reached.
+#[derive(Debug)]
+pub struct Account {
+    /// Has the tables.
+    pub dynamodb: aws_sdk_dynamodb::Client,
+    /// Has the queues.
+    pub sqs: aws_sdk_sqs::Client,
+}
+
+/// Asks for content.
+pub async fn ask(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let campaigns = campaign::load(&arguments.campaigns)?;
+    let campaign = named(&campaigns, &arguments.campaign)?;
+    let is_everybody = arguments.all || arguments.seen_since.is_some();
+    if arguments.users.is_none() && arguments.events.is_none() && !is_everybody {
+        bail!("say of whom: --users FILE, --all, --seen-since TIME or --events FILES");
+    }
+    if let Some(folder) = &arguments.data {
+        return folder::set_aside(folder, (arguments, whom(arguments, campaign)?), now_ms());
+    }
+    targets(arguments)?;
+    let config = program::aws::account(program::aws::environment()).await?;
+    let (dynamodb, sqs) =
+        (aws_sdk_dynamodb::Client::new(&config), aws_sdk_sqs::Client::new(&config));
+    ask_in(&Account { dynamodb, sqs }, arguments, campaign).await
+}
+
+/// Asks for content in a deployment.
+pub async fn ask_in(
+    account: &Account,
+    arguments: &Arguments,
+    campaign: &Arc<CompiledCampaign>,
+) -> anyhow::Result<ExitCode> {
+    let (table, queues) = targets(arguments)?;
+    let whom = whom(arguments, campaign)?;
+    let table = DynamoDb::new(account.dynamodb.clone(), table);
+    let look = Look::new(campaign, arguments.regenerate, arguments.seen_since, now_ms());
+    let cache = arguments.coordination_table.clone().map(|table| {
+        Arc::new(SharedTable::new(account.dynamodb.clone(), table)) as Arc<dyn Coordination>
+    });
+    let config = &campaign.campaign.config;
+    let of_campaign = Ask::by_hand(String::new(), campaign.campaign.name.clone(), now_ms());
+    let (queue, _) = asks::place(&of_campaign, config, 0);
+    if queues.as_ref().is_some_and(|queues| queues.url(&queue).is_none()) {
+        bail!("--queues has none of the model {}: deploy the campaign first", config.model_id);
+    }
+    let mut survey = Survey::new(campaign, quotas(arguments)?.as_ref(), cache);
+    let wanted = survey_all(&table, &look, whom, &mut survey).await?;
+    say(&survey);
+    let Some(queues) = queues.filter(|_| !wanted.is_empty()) else {
+        return Ok(ExitCode::SUCCESS);
+    };
+    if !is_agreed(arguments, wanted.len())? {
+        say("Nothing was sent.");
+        return Ok(ExitCode::FAILURE);
+    }
+    let queue = asks::Sqs::new(account.sqs.clone(), queues);
+    let sender = Sender::new(&table, &queue, &look, arguments.rate);
+    let sent = tokio::select! {
+        sent = sender.send(wanted) => sent,
+        _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("stopped")),
+    };
+    let n = sender.sent();
+    sent.with_context(|| {
+        format!("{n} asks were sent; begin again: who has content by then is left out")
+    })?;
+    say(format_args!("Sent {n} asks. The processor's worker takes them up within a minute."));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The content table, and the queues, which nobody needs who only wants to be told.
+fn targets(arguments: &Arguments) -> anyhow::Result<(String, Option<QueueUrls>)> {
+    let table = arguments.table.clone().filter(|name| !name.is_empty());
+    let table =
+        table.context("--table is missing: name the content table, or a folder (--data)")?;
+    let queues = match arguments.dry_run {
+        true => None,
+        false => Some(
+            arguments
+                .queues
+                .clone()
+                .context("--queues is missing: ASK_QUEUES of the deployment")?,
+        ),
+    };
+    Ok((table, queues))
+}
+
+fn whom(arguments: &Arguments, campaign: &Arc<CompiledCampaign>) -> anyhow::Result<Whom> {
+    if let Some(file) = &arguments.users {
+        return Ok(Whom::Named(users::read(file)?));
+    }
+    match &arguments.events {
+        Some(events) => Ok(Whom::Events(events::read(events, campaign)?)),
+        None => Ok(Whom::Everybody),
+    }
+}
+
+fn quotas(arguments: &Arguments) -> anyhow::Result<Option<ModelQuotas>> {
+    let Some(tokens) = arguments.tokens_per_minute else {
+        return Ok(arguments.model_quotas.clone());
+    };
+    let quotas = format!(r#"{{"*": {{"tokens_per_minute": {tokens}}}}}"#);
+    Ok(Some(quotas.parse().context("--tokens-per-minute is no quota")?))
+}
+
+/// Looks at everybody, and returns those who are to be asked for.
+async fn survey_all(
+    table: &DynamoDb,
+    look: &Look<'_>,
+    whom: Whom,
+    survey: &mut Survey,
+) -> anyhow::Result<Vec<Wanted>> {
+    let mut progress = Progress::default();
+    let mut wanted = Vec::new();
+    let (users, mut fresh) = match whom {
+        Whom::Everybody => {
+            let mut from = None;
+            loop {
+                let next = Instant::now() + PAGE_INTERVAL;
+                let page = table.page(look.name(), from).await.context("reading the table")?;
+                for (key, state) in page.items {
+                    let seen = look.at(&key.user_id, &[], &state);
+                    survey.take(&seen);
+                    wanted.extend(seen.ask().map(|ask| Wanted { ask, fresh: Vec::new() }));
+                }
+                survey.settle().await;
+                progress.tell("looked at", survey.looked_at());
+                from = page.next;
+                if from.is_none() {
+                    return Ok(wanted);
+                }
+                sleep_until(next).await;
+            }
+        }
+        Whom::Named(users) => (users, BTreeMap::new()),
+        Whom::Events(fresh) => (fresh.keys().cloned().collect(), fresh),
+    };
+    for users in users.chunks(LOOKED_UP) {
+        let key = |user: &String| Key { user_id: user.clone(), campaign: look.name().to_owned() };
+        let keys: Vec<Key> = users.iter().map(key).collect();
+        let mut states = table.load(&keys).await.context("reading the table")?;
+        for key in keys {
+            let state = states.remove(&key).unwrap_or_default();
+            let fresh = fresh.remove(&key.user_id).unwrap_or_default();
+            let seen = look.at(&key.user_id, &fresh, &state);
+            survey.take(&seen);
+            wanted.extend(seen.ask().map(|ask| Wanted { ask, fresh }));
+        }
+        survey.settle().await;
+        progress.tell("looked at", survey.looked_at());
+    }
+    Ok(wanted)
+}
+
+/// Whether a person agrees.
+fn is_agreed(arguments: &Arguments, asks: usize) -> anyhow::Result<bool> {
+    if arguments.yes {
+        return Ok(true);
+    }
+    if !std::io::stdin().is_terminal() {
+        bail!("nobody is there to agree: say --yes, or --dry-run to see this only");
+    }
+    eprint!("Send {asks} asks? [y/N] ");
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line).context("reading the answer")?;
+    Ok(matches!(line.trim(), "y" | "Y" | "yes"))
+}
+
+/// Tells at times how far it is.
+struct Progress {
+    next: Instant,
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self { next: Instant::now() + PROGRESS_INTERVAL }
+    }
+}
+
+impl Progress {
+    fn tell(&mut self, did: &str, n: u64) {
+        if Instant::now() >= self.next {
+            eprintln!("{did} {n}");
+            self.next = Instant::now() + PROGRESS_INTERVAL;
+        }
+    }
+}

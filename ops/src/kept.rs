@@ -1,0 +1,55 @@
+//! The folder that a run of `local` keeps, while no run uses it.
+
+use std::fs::{self, File};
+use std::io::BufRead as _;
+use std::path::Path;
+
+use anyhow::Context as _;
+use contract::local::LOCK_FILE;
+
+/// A folder that nobody else uses as long as this is there.
+pub(crate) struct Kept<'f> {
+    folder: &'f Path,
+    _lock: File,
+}
+
+impl<'f> Kept<'f> {
+    /// Takes a folder.
+    pub(crate) fn take(folder: &'f Path) -> anyhow::Result<Self> {
+        anyhow::ensure!(
+            folder.is_dir(),
+            "{} is no folder: name the one that an earlier run kept with --data",
+            folder.display()
+        );
+        let failed = || format!("cannot use {}", folder.display());
+        let lock = File::create(folder.join(LOCK_FILE)).with_context(failed)?;
+        lock.try_lock().map_err(|_| {
+            anyhow::anyhow!("{} is in use by a run: end it first", folder.display())
+        })?;
+        Ok(Self { folder, _lock: lock })
+    }
+
+    /// The lines of a file, which may not be there.
+    pub(crate) fn lines(&self, name: &str) -> anyhow::Result<Vec<String>> {
+        let path = self.folder.join(name);
+        let failed = || format!("reading {}", path.display());
+        match File::open(&path) {
+            Ok(file) => {
+                let lines = std::io::BufReader::new(file).lines();
+                lines.collect::<Result<_, _>>().with_context(failed)
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(error).with_context(failed),
+        }
+    }
+
+    /// Puts lines in the place of a file.
+    pub(crate) fn replace(&self, name: &str, lines: &[String]) -> anyhow::Result<()> {
+        let path = self.folder.join(name);
+        let failed = || format!("writing {}", path.display());
+        let new = path.with_extension("new");
+        let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        fs::write(&new, text).with_context(failed)?;
+        fs::rename(&new, &path).with_context(failed)
+    }
+}
