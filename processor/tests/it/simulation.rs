@@ -78,10 +78,7 @@ fn every_run_keeps_the_invariants() {
             let ran = catch_unwind(AssertUnwindSafe(|| run(seed)));
             let ran = ran.unwrap_or_else(|_| Err("panicked".to_owned()));
             match ran {
-                Ok(seen) => {
-                    if std::env::var("SHOW").is_ok() { println!("{seed} {seen:?}"); }
-                    all.add(&seen);
-                }
+                Ok(seen) => all.add(&seen),
                 Err(wrong) => {
                     next.store(end, Ordering::SeqCst);
                     panic!("seed {seed}: {wrong}\nrepeat it: make simulate SEED={seed} SEEDS=1");
@@ -265,9 +262,6 @@ impl Run {
 
     async fn play(self) -> Result<Seen, String> {
         let mut all = Seen { runs: 1, ..Seen::default() };
-        if std::env::var("SHOW").is_ok() {
-            println!("{} {:?} {:?} {:?}", self.seed, self.world.quotas, self.world.model.spells, self.faults);
-        }
         let drives = self.shards.iter().enumerate().map(|(shard, records)| {
             let rng = StdRng::seed_from_u64(self.seed ^ (shard as u64 + 1) << 32);
             let first = self.shards[..shard].iter().map(Vec::len).sum();
@@ -338,8 +332,7 @@ impl Run {
             check_deleted(&tables, &user_id(user), self.deleted_at(user))?;
             for campaign in self.campaigns() {
                 let told = self.story.iter().filter(|told| told.user == user);
-                let expected =
-                    campaign.expects(told.map(|told| (told.event_type, &told.event)));
+                let expected = campaign.expects(told.map(|told| (told.event_type, &told.event)));
                 let key = Key { user_id: user_id(user), campaign: campaign.name.to_owned() };
                 // What was written together with older events may have gone with them.
                 let oldest = expected.oldest();
@@ -448,9 +441,7 @@ impl Run {
             let is_right = match &letter.input {
                 Input::StreamRecord { .. } => letter.reason == "poison_record",
                 Input::Unit { event_id, .. } => self.is_forbidden(&letter, event_id),
-                Input::Ask { event_id: Some(event_id), .. } => {
-                    self.is_forbidden(&letter, event_id)
-                }
+                Input::Ask { event_id: Some(event_id), .. } => self.is_forbidden(&letter, event_id),
                 _ => false,
             };
             if !is_right {
@@ -564,7 +555,8 @@ fn shards(story: &[Told], rng: &mut StdRng) -> Vec<Vec<Record>> {
         let mut records = Vec::new();
         while !members.is_empty() {
             let rest = members.split_off(rng.random_range(1..=3).min(members.len()));
-            let deletions = members.iter().filter_map(|(_, deletion, _)| deletion.clone()).collect();
+            let deletions =
+                members.iter().filter_map(|(_, deletion, _)| deletion.clone()).collect();
             let events = members.iter().filter_map(|(.., id)| id.clone()).collect();
             let poison = members.iter().filter(|(data, ..)| data == POISON).count();
             let data = match members.as_slice() {

@@ -122,9 +122,8 @@ impl Expected<'_> {
             return Err(format!("announces an ask until {until} that is not there"));
         }
         let content = item.content.as_ref().map(|(content, _)| content);
-        let written = content.and_then(|content| {
-            self.triggers.iter().find(|event| event.id == content.event_id)
-        });
+        let written = content
+            .and_then(|content| self.triggers.iter().find(|event| event.id == content.event_id));
         if let Some(content) = content {
             let event = written.ok_or("is written for no trigger")?;
             self.check_order(event, content.generated_at, acked)?;
@@ -172,8 +171,7 @@ impl Expected<'_> {
         if self.campaign.after_secs > 0 && generated_at < event.time + self.campaign.after_secs {
             return Err(format!("is written at {generated_at}, too early for {event:?}"));
         }
-        let is_newer =
-            |other: &&&Event| (other.time, &other.id) > (event.time, &event.id);
+        let is_newer = |other: &&&Event| (other.time, &other.id) > (event.time, &event.id);
         let newer = self.triggers.iter().filter(is_newer);
         for other in newer.chain(self.taking_back(event)) {
             let acked_at = acked.get(&other.id).map(|ms| i64::try_from(ms / 1_000).unwrap_or(0));

@@ -100,7 +100,8 @@ fn spell(model_id: &'static str, rng: &mut StdRng) -> Option<Spell> {
     ];
     let (kind, from, minutes) =
         (rng.random_range(0..refusals.len()), rng.random_range(0..60), rng.random_range(1..90));
-    let from = Instant::now() + Duration::from_secs(from).mul_f64(f64::from(rng.random_range(0..2)));
+    let from =
+        Instant::now() + Duration::from_secs(from).mul_f64(f64::from(rng.random_range(0..2)));
     let until = from + Duration::from_secs(minutes * 60).min(DAY);
     let spell = Spell { model_id, from, until, refusal: refusals[kind] };
     rng.random_bool(0.25).then_some(spell)

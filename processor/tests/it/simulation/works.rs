@@ -77,7 +77,8 @@ impl<'a> Works<'a> {
         let mut done = 0;
         if self.rng.random_bool(0.15) {
             let other = self.fresh(is_calm);
-            let (first, second) = futures::future::join(self.invoke(&one), self.invoke(&other)).await;
+            let (first, second) =
+                futures::future::join(self.invoke(&one), self.invoke(&other)).await;
             done += self.ended(one, first)?;
             done += self.ended(other, second)?;
         } else {
