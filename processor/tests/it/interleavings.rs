@@ -120,6 +120,8 @@ fn run_in(
 #[derive(Debug, Clone, PartialEq)]
 enum Work {
     Record(Vec<u8>),
+    /// The same, which comes some turns later.
+    Late(usize, Vec<u8>),
     /// Asks; those of the queues take no turns of their own.
     Asks,
     /// The same, where every call of a queue takes a turn; it looks until it finds any, or the
@@ -128,6 +130,13 @@ enum Work {
 }
 
 impl Work {
+    fn record(&self) -> Option<&Vec<u8>> {
+        match self {
+            Self::Record(record) | Self::Late(_, record) => Some(record),
+            Self::Asks | Self::AsksByTurns => None,
+        }
+    }
+
     async fn invoke(
         &self,
         world: &World,
@@ -140,7 +149,12 @@ impl Work {
             ports.asks = Arc::clone(&world.asks) as _;
         }
         let instance = world.instance_of(ports, QUESTIONS, place as u64);
-        if let Self::Record(record) = self {
+        if let Self::Late(turns, _) = self {
+            for _ in 0..*turns {
+                gate.turn().await;
+            }
+        }
+        if let Some(record) = self.record() {
             let records = std::iter::once((place, record));
             return instance.handle(delivery(records), world.deadline()).await;
         }
@@ -181,7 +195,7 @@ fn run_all(
             let gate = Gate::taking_turns(place, Arc::clone(&turns));
             let running = Arc::clone(&running);
             let is_deletion =
-                Some(Arc::clone(&is_deleted)).filter(|_| work == Work::Record(deleted()));
+                Some(Arc::clone(&is_deleted)).filter(|_| work.record() == Some(&deleted()));
             invocations.push(local.spawn_local(async move {
                 let report = work.invoke(&world, &gate, place, &running).await;
                 running.fetch_sub(1, Ordering::SeqCst);
@@ -222,7 +236,7 @@ fn run_all(
         for (report, work) in reports.into_iter().zip(side_by_side) {
             let report = report.expect("does not panic");
             if !report.response.batch_item_failures.is_empty()
-                && let Work::Record(record) = work
+                && let Some(record) = work.record()
             {
                 assert_done(&world.deliver(std::slice::from_ref(record)).await);
             }
@@ -369,7 +383,8 @@ fn a_deletion_wins_over_an_event_that_parks_and_the_worker_that_takes_its_ask_up
     let mut asked = 0;
     for seed in 0..SAMPLED {
         let mut choice = Choice::Random(Box::new(StdRng::seed_from_u64(seed)));
-        let works = [Work::Record(watched()), Work::AsksByTurns, Work::Record(deleted())];
+        let late = Work::Late(seed as usize % 20, deleted());
+        let works = [Work::Record(watched()), Work::AsksByTurns, late];
         let world = run_all(events_park, &[], &works, &mut choice);
         asked += world.model.calls();
         assert_forgotten(&world, &choice);

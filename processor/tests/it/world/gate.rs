@@ -102,7 +102,8 @@ impl Gate {
         Self { turns: Some((place, turns)), ..Self::open() }
     }
 
-    async fn turn(&self) {
+    /// Waits for a turn of the instance.
+    pub(crate) async fn turn(&self) {
         if let Some((place, turns)) = &self.turns {
             turns.wait(*place).await;
         }
