@@ -143,6 +143,7 @@ impl<'s> Sender<'s> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::path::Path;
     use std::sync::{Arc, Mutex};
 
@@ -175,6 +176,10 @@ mod tests {
 
         async fn receive(&self, _: &Queue, _: usize) -> Result<Vec<Delivery>, QueueError> {
             Ok(Vec::new())
+        }
+
+        fn queues_beside(&self, _: &BTreeSet<&str>) -> Vec<Queue> {
+            Vec::new()
         }
 
         async fn delete(&self, _: &Queue, _: &[String]) -> Result<(), QueueError> {

@@ -1,4 +1,5 @@
-//! Every order in which an event, its repeat and the deletion of its user can meet.
+//! Every order in which an event, its repeat, its ask's worker and the deletion of its user can
+//! meet.
 //!
 //! Each call of a table or of the model is one turn. All orders of the turns of two
 //! invocations are tried, and many of three; afterwards the event is delivered once more.
@@ -9,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use contract::metrics;
 use contract::user_record::Event;
 use processor::handler::Report;
 use rand::rngs::StdRng;
@@ -18,7 +20,7 @@ use tokio::time::sleep;
 
 use crate::world::gate::{Gate, Turns};
 use crate::world::model::FORBIDDEN;
-use crate::world::{World, delivery, event, test_campaigns, user_record};
+use crate::world::{QUESTIONS, World, delivery, event, test_campaigns, user_record};
 
 /// Orders of three invocations that are tried.
 const SAMPLED: u64 = 3_000;
@@ -55,6 +57,14 @@ impl Choice {
         }
     }
 
+    /// Whether some time passes although somebody waits for a turn.
+    fn lets_time_pass(&mut self) -> bool {
+        match self {
+            Self::Listed { .. } => false,
+            Self::Random(rng) => rng.random_bool(0.1),
+        }
+    }
+
     /// The next order, unless this was the last.
     fn next(self) -> Option<Self> {
         let Self::Listed { mut chosen, possible } = self else { return None };
@@ -68,6 +78,9 @@ impl Choice {
         None
     }
 }
+
+/// How long an ask may wait in the end.
+const WAITS_AT_MOST: Duration = Duration::from_secs(3_600);
 
 const DELETED_AT: i64 = 1_000;
 
@@ -99,6 +112,69 @@ fn run_in(
     side_by_side: &[Vec<u8>],
     choice: &mut Choice,
 ) -> World {
+    let invocations: Vec<Work> = side_by_side.iter().cloned().map(Work::Record).collect();
+    run_all(world, before, &invocations, choice)
+}
+
+/// What an invocation is for.
+#[derive(Debug, Clone, PartialEq)]
+enum Work {
+    Record(Vec<u8>),
+    /// The same, which comes some turns later.
+    Late(usize, Vec<u8>),
+    /// Asks; those of the queues take no turns of their own.
+    Asks,
+    /// The same, where every call of a queue takes a turn; it looks until it finds any, or the
+    /// others have ended.
+    AsksByTurns,
+}
+
+impl Work {
+    fn record(&self) -> Option<&Vec<u8>> {
+        match self {
+            Self::Record(record) | Self::Late(_, record) => Some(record),
+            Self::Asks | Self::AsksByTurns => None,
+        }
+    }
+
+    async fn invoke(
+        &self,
+        world: &World,
+        gate: &Gate,
+        place: usize,
+        others: &AtomicUsize,
+    ) -> Report {
+        let mut ports = world.ports(gate, place as u64);
+        if *self == Self::Asks {
+            ports.asks = Arc::clone(&world.asks) as _;
+        }
+        let instance = world.instance_of(ports, QUESTIONS, place as u64);
+        if let Self::Late(turns, _) = self {
+            for _ in 0..*turns {
+                gate.turn().await;
+            }
+        }
+        if let Some(record) = self.record() {
+            let records = std::iter::once((place, record));
+            return instance.handle(delivery(records), world.deadline()).await;
+        }
+        loop {
+            let report = instance.work(world.deadline()).await;
+            let counts = &report.counts;
+            assert_eq!(counts.ask_fates(), counts.get(metrics::ASKS_RECEIVED));
+            if counts.ask_fates() > 0 || others.load(Ordering::SeqCst) <= 1 {
+                return report;
+            }
+        }
+    }
+}
+
+fn run_all(
+    world: fn() -> World,
+    before: &[Vec<u8>],
+    side_by_side: &[Work],
+    choice: &mut Choice,
+) -> World {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -114,15 +190,14 @@ fn run_in(
         let is_deleted = Arc::new(AtomicBool::new(false));
         let local = LocalSet::new();
         let mut invocations = Vec::new();
-        for (place, record) in side_by_side.iter().enumerate() {
-            let (world, record) = (world.clone(), record.clone());
+        for (place, work) in side_by_side.iter().enumerate() {
+            let (world, work) = (world.clone(), work.clone());
             let gate = Gate::taking_turns(place, Arc::clone(&turns));
             let running = Arc::clone(&running);
-            let is_deletion = Some(Arc::clone(&is_deleted)).filter(|_| record == deleted());
+            let is_deletion =
+                Some(Arc::clone(&is_deleted)).filter(|_| work.record() == Some(&deleted()));
             invocations.push(local.spawn_local(async move {
-                let instance = world.instance(&gate, place as u64);
-                let records = std::iter::once((place, &record));
-                let report = instance.handle(delivery(records), world.deadline()).await;
+                let report = work.invoke(&world, &gate, place, &running).await;
                 running.fetch_sub(1, Ordering::SeqCst);
                 if let Some(is_deleted) = is_deletion {
                     let is_done = report.response.batch_item_failures.is_empty();
@@ -147,7 +222,7 @@ fn run_in(
                         deleted_by = deleted_by.min(turn);
                     }
                     let waiting = turns.waiting();
-                    if waiting.is_empty() {
+                    if waiting.is_empty() || choice.lets_time_pass() {
                         sleep(Duration::from_millis(10)).await;
                         continue;
                     }
@@ -158,12 +233,15 @@ fn run_in(
                 futures::future::join_all(invocations).await
             })
             .await;
-        for (report, record) in reports.into_iter().zip(side_by_side) {
+        for (report, work) in reports.into_iter().zip(side_by_side) {
             let report = report.expect("does not panic");
-            if !report.response.batch_item_failures.is_empty() {
+            if !report.response.batch_item_failures.is_empty()
+                && let Some(record) = work.record()
+            {
                 assert_done(&world.deliver(std::slice::from_ref(record)).await);
             }
         }
+        world.settle(WAITS_AT_MOST).await;
         world
     })
 }
@@ -228,7 +306,8 @@ fn what_is_newer_than_a_deletion_takes_nothing_older_in_with_it() {
     let (mut orders, mut survivors) = (0, 0);
     let mut next = Some(Choice::Listed { chosen: Vec::new(), possible: Vec::new() });
     while let Some(mut choice) = next {
-        let world = run(std::slice::from_ref(&newer), &[mixed.clone(), deleted()], &mut choice);
+        let side_by_side = [mixed.clone(), deleted()];
+        let world = run_in(plain_only, std::slice::from_ref(&newer), &side_by_side, &mut choice);
         for item in world.memory.tables().items.values() {
             let oldest = item.content.iter().map(|(_, oldest)| *oldest);
             let oldest = item.memory.history.iter().map(|past| past.time).chain(oldest).min();
@@ -274,4 +353,63 @@ fn a_deletion_wins_over_an_event_and_its_replay_side_by_side() {
         let world = run(&[], &[watched(), deleted(), again], &mut choice);
         assert_forgotten(&world, &choice);
     }
+}
+
+/// The same, where events find that asks wait, and wait behind them.
+fn events_park() -> World {
+    let world = plain_only();
+    let notice = "waiting#test-model#normal".to_owned();
+    world.memory.tables().notices.insert(notice, u64::MAX);
+    world
+}
+
+#[test]
+fn a_deletion_wins_in_every_order_with_a_worker_that_takes_the_ask_up() {
+    let (mut orders, mut asked) = (0, 0);
+    let mut next = Some(Choice::Listed { chosen: Vec::new(), possible: Vec::new() });
+    while let Some(mut choice) = next {
+        let works = [Work::Asks, Work::Record(deleted())];
+        let world = run_all(events_park, &[watched()], &works, &mut choice);
+        asked += world.model.calls();
+        assert_forgotten(&world, &choice);
+        orders += 1;
+        next = choice.next();
+    }
+    assert!(orders > 50 && asked > 0 && asked < orders, "{orders} orders, {asked} were asked");
+}
+
+#[test]
+fn a_deletion_wins_over_an_event_that_parks_and_the_worker_that_takes_its_ask_up() {
+    let mut asked = 0;
+    for seed in 0..SAMPLED {
+        let mut choice = Choice::Random(Box::new(StdRng::seed_from_u64(seed)));
+        let late = Work::Late(seed as usize % 20, deleted());
+        let works = [Work::Record(watched()), Work::AsksByTurns, late];
+        let world = run_all(events_park, &[], &works, &mut choice);
+        asked += world.model.calls();
+        assert_forgotten(&world, &choice);
+    }
+    assert!(asked > 0 && asked < SAMPLED, "{asked} were asked");
+}
+
+#[test]
+fn an_event_its_repeat_and_the_worker_come_to_one_content_in_every_order_that_is_tried() {
+    let mut asks = 0;
+    for seed in 0..SAMPLED {
+        let mut choice = Choice::Random(Box::new(StdRng::seed_from_u64(seed)));
+        let repeat = if seed % 2 == 0 { watched() } else { later() };
+        let last = if seed % 2 == 0 { "e" } else { "f" };
+        let works = [Work::Record(watched()), Work::Record(repeat), Work::AsksByTurns];
+        let world = run_all(events_park, &[], &works, &mut choice);
+        let tables = world.memory.tables();
+        let items: Vec<_> = tables.items.values().collect();
+        assert_eq!(items.len(), 1, "seed {seed}");
+        let written_for = items[0].content.as_ref().map(|(content, _)| content.event_id.as_str());
+        assert_eq!(written_for, Some(last), "seed {seed}");
+        assert_eq!(items[0].parked_until_ms, None, "seed {seed}");
+        assert!(tables.violations.is_empty(), "seed {seed}: {:?}", tables.violations);
+        assert!(world.model.asked.lock().expect("whole").values().all(|calls| *calls == 1));
+        asks += world.asks.counted().sent;
+    }
+    assert!(asks > SAMPLED, "{asks} asks");
 }

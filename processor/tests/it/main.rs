@@ -4,6 +4,7 @@
 //! - [`simulation`] — thousands of seeded runs; every run is checked against the invariants.
 //! - [`interleavings`] — every order of event, deletion, replay and generation of one user.
 //! - [`tables`] — the stand-ins behave as DynamoDB does.
+//! - [`announcements`] — asks that were announced and were not sent.
 //! - [`answers`] — one generation for each distinct prompt, and budgets.
 //! - [`failures`] — what the model's failures cost, and whom they harm.
 //! - [`lost_replies`] — a reply of DynamoDB that never comes charges nobody twice.
@@ -12,6 +13,7 @@
 //! - [`injection`] — event values stay data.
 #![expect(clippy::expect_used, reason = "a test that cannot go on fails")]
 
+mod announcements;
 mod answers;
 mod asks;
 mod failures;

@@ -78,12 +78,7 @@ fn every_run_keeps_the_invariants() {
             let ran = catch_unwind(AssertUnwindSafe(|| run(seed)));
             let ran = ran.unwrap_or_else(|_| Err("panicked".to_owned()));
             match ran {
-                Ok(seen) => {
-                    if std::env::var("SHOW").is_ok() {
-                        println!("{seed} {seen:?}");
-                    }
-                    all.add(&seen);
-                }
+                Ok(seen) => all.add(&seen),
                 Err(wrong) => {
                     next.store(end, Ordering::SeqCst);
                     panic!("seed {seed}: {wrong}\nrepeat it: make simulate SEED={seed} SEEDS=1");
@@ -267,12 +262,6 @@ impl Run {
 
     async fn play(self) -> Result<Seen, String> {
         let mut all = Seen { runs: 1, ..Seen::default() };
-        if std::env::var("SHOW").is_ok() {
-            println!(
-                "{} {:?} {:?} {:?}",
-                self.seed, self.world.quotas, self.world.model.spells, self.faults
-            );
-        }
         let drives = self.shards.iter().enumerate().map(|(shard, records)| {
             let rng = StdRng::seed_from_u64(self.seed ^ (shard as u64 + 1) << 32);
             let first = self.shards[..shard].iter().map(Vec::len).sum();

@@ -4,7 +4,7 @@
 //! or meet the end of its process: a crash before the effect, or one after it, when the
 //! caller never hears what it did.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::fmt::Debug;
 use std::future::pending;
 use std::sync::{Arc, Mutex};
@@ -53,7 +53,7 @@ pub(crate) struct Gate {
 
 /// Lets calls of several instances go one by one, in an order that somebody decides.
 #[derive(Debug, Default)]
-pub(crate) struct Turns(Mutex<BTreeMap<usize, Arc<Notify>>>);
+pub(crate) struct Turns(Mutex<BTreeMap<usize, VecDeque<Arc<Notify>>>>);
 
 impl Turns {
     /// Who waits for a turn.
@@ -61,20 +61,22 @@ impl Turns {
         self.0.lock().expect("whole").keys().copied().collect()
     }
 
-    /// Lets somebody who waits do one call.
+    /// Lets somebody who waits do one call; several of one instance go in their order.
     pub(crate) fn give(&self, place: usize) {
-        if let Some(waiting) = self.0.lock().expect("whole").remove(&place) {
-            waiting.notify_one();
+        let mut waiting = self.0.lock().expect("whole");
+        let Some(calls) = waiting.get_mut(&place) else { return };
+        if let Some(first) = calls.pop_front() {
+            first.notify_one();
+        }
+        if calls.is_empty() {
+            waiting.remove(&place);
         }
     }
 
     async fn wait(&self, place: usize) {
         let turn = Arc::new(Notify::new());
-        // Several calls of one instance wait one after the other.
-        while self.0.lock().expect("whole").contains_key(&place) {
-            tokio::task::yield_now().await;
-        }
-        self.0.lock().expect("whole").insert(place, Arc::clone(&turn));
+        let call = Arc::clone(&turn);
+        self.0.lock().expect("whole").entry(place).or_default().push_back(call);
         turn.notified().await;
     }
 }
@@ -100,7 +102,8 @@ impl Gate {
         Self { turns: Some((place, turns)), ..Self::open() }
     }
 
-    async fn turn(&self) {
+    /// Waits for a turn of the instance.
+    pub(crate) async fn turn(&self) {
         if let Some((place, turns)) = &self.turns {
             turns.wait(*place).await;
         }
@@ -127,7 +130,7 @@ impl Gate {
             let mut chance = self.chance.lock().expect("whole");
             let Faults { slow, failing, crash } = self.faults;
             let longest = if chance.random_bool(slow) { 4_000 } else { 20 };
-            let wait = if !self.is_calm() { chance.random_range(0..longest) } else { 0 };
+            let wait = if self.is_calm() { 0 } else { chance.random_range(0..longest) };
             (wait, chance.random_bool(failing), chance.random_bool(crash))
         };
         if wait > 0 {
@@ -208,24 +211,7 @@ impl<T: ContentTable> ContentTable for Gated<Arc<T>> {
             let told = heading.matches("- ").count();
             assert_eq!(told, write.memory.history.len(), "content of another history: {heading}");
         }
-        gated!(self, async {
-            let r = self.inner.write(key, seen, write).await;
-            if let Ok(u) = std::env::var("TRACE")
-                && key.user_id == u
-            {
-                println!(
-                    "{:?} W {} seen {seen:?} {:?} ids {:?} notes {:?} {:?} content {:?} -> {r:?}",
-                    tokio::time::Instant::now(),
-                    key.campaign,
-                    write.ask,
-                    write.memory.history.iter().map(|p| (p.id.clone(), p.time)).collect::<Vec<_>>(),
-                    write.memory.unless_at,
-                    write.memory.retracted_at,
-                    write.content.as_ref().map(|c| c.event_id.clone())
-                );
-            }
-            r
-        })
+        gated!(self, self.inner.write(key, seen, write))
     }
 
     async fn entomb(&self, user_id: &str, at: i64, expires_at: i64) -> Result<(), TableError> {
@@ -349,36 +335,11 @@ impl<T: AskQueue> AskQueue for Gated<Arc<T>> {
         queue: &Queue,
         asks: &[(Ask, Duration)],
     ) -> Result<Vec<usize>, QueueError> {
-        gated!(self, async {
-            if let Ok(u) = std::env::var("TRACE") {
-                for (a, d) in asks {
-                    if a.user_id == u {
-                        println!("{:?} SEND {queue:?} {a:?} {d:?}", tokio::time::Instant::now());
-                    }
-                }
-            }
-            self.inner.send(queue, asks).await
-        })
+        gated!(self, self.inner.send(queue, asks))
     }
 
     async fn receive(&self, queue: &Queue, most: usize) -> Result<Vec<Delivery>, QueueError> {
-        gated!(self, async {
-            let r = self.inner.receive(queue, most).await;
-            if let Ok(u) = std::env::var("TRACE") {
-                for d in r.as_ref().unwrap() {
-                    if let Ok(a) = &d.ask
-                        && a.user_id == u
-                    {
-                        println!(
-                            "{:?} TAKE {queue:?} {a:?} {}",
-                            tokio::time::Instant::now(),
-                            d.receipt
-                        );
-                    }
-                }
-            }
-            r
-        })
+        gated!(self, self.inner.receive(queue, most))
     }
 
     fn queues_beside(&self, models: &BTreeSet<&str>) -> Vec<Queue> {
@@ -386,12 +347,7 @@ impl<T: AskQueue> AskQueue for Gated<Arc<T>> {
     }
 
     async fn delete(&self, queue: &Queue, receipts: &[String]) -> Result<(), QueueError> {
-        gated!(self, async {
-            if std::env::var("TRACE").is_ok() {
-                println!("{:?} DEL {receipts:?}", tokio::time::Instant::now());
-            }
-            self.inner.delete(queue, receipts).await
-        })
+        gated!(self, self.inner.delete(queue, receipts))
     }
 }
 
