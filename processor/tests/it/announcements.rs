@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use contract::metrics::Fate;
+use contract::metrics::{AskFate, Fate};
 use processor::store::Key;
 use quota::{ModelQuota, ModelQuotas};
 
@@ -16,6 +16,9 @@ const NOW: i64 = (EPOCH_MS / 1_000).cast_signed();
 
 /// How long an ask may wait.
 const AT_MOST: Duration = Duration::from_secs(3 * 3_600);
+
+/// Tokens in a minute of which one call and its correction can take half each.
+const TWO_CALLS: u64 = 700;
 
 /// The campaign that asks an hour after its event, unless something was bought.
 fn abandoned() -> World {
@@ -79,6 +82,8 @@ async fn an_ask_that_waits_for_the_quota_does_not_take_itself_for_another() {
 
     world.deliver(&[record("watched", "e1", NOW - 7_200)]).await;
     world.deliver(&[record("watched", "e2", NOW - 1_800)]).await;
+    let report = world.work().await;
+    assert_eq!(report.counts.get(AskFate::ParkedAgain.metric()), 1);
 
     assert_eq!(written_for(&world).await.as_deref(), Some("e2"));
 }
@@ -91,10 +96,8 @@ async fn a_correction_waits_for_the_quota_as_long_as_there_is_time() {
     world.deliver(&[bought(1, "e", 1_000, AWKWARD)]).await;
     world.settle(AT_MOST).await;
 
+    assert_eq!(world.model.calls(), 1, "the correction not counted");
     let items = world.memory.tables().items.clone();
     assert!(items.values().all(|item| item.content.is_some()) && items.len() == 1);
     assert!(world.letters().is_empty(), "{:?}", world.letters());
 }
-
-/// Tokens in a minute of which one call and its correction can take half each.
-const TWO_CALLS: u64 = 900;

@@ -122,6 +122,11 @@ impl World {
         instance.handle(delivery(records.iter().enumerate()), self.deadline()).await
     }
 
+    /// The worker of one invocation without faults.
+    pub(crate) async fn work(&self) -> Report {
+        self.instance(&Gate::open(), 2).work(self.deadline()).await
+    }
+
     /// Nothing is to blame for the crashes of a machine: what was worked on by itself just then
     /// did not cause this one. The tests of suspects have those that are.
     pub(crate) fn blame_nobody(&self) {
