@@ -1,6 +1,6 @@
 //! The embedded AWS: servers on loopback that the real SDK clients talk to.
 //!
-//! Kinesis is `ferrokinesis`, DynamoDB is `dynoxide`, S3 is `s3s` over a folder; [`queue`]
+//! Kinesis is `ferrokinesis`, DynamoDB is `dynoxide`, S3 is `s3s` over a folder; `queue`
 //! tells of SQS. State lives in one folder.
 
 mod dynamodb;

@@ -3,7 +3,7 @@
 //! - [`bucket`] — S3 notifications, through a queue, to `ingest`.
 //! - [`shards`] — the stream's records, in batches, to `processor`.
 //! - [`poller`] — one sequence of batches of one shard, with its retries.
-//! - [`asks`] — the asks that wait, to `processor`.
+//! - `asks` — the asks that wait, to `processor`.
 
 pub(crate) mod asks;
 pub mod bucket;
