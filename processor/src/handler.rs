@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aws_config::timeout::TimeoutConfig;
-use aws_lambda_events::event::kinesis::KinesisEvent;
+use aws_lambda_events::event::kinesis::{KinesisEvent, KinesisEventRecord};
 use aws_lambda_events::event::streams::KinesisEventResponse;
 use campaign::condition::NotEvaluated;
 use campaign::{CompiledCampaign, InvalidCampaigns, Past};
@@ -64,21 +64,23 @@ pub struct Ports {
     pub asks: Arc<dyn AskQueue>,
 }
 
-/// What an invocation is for.
+/// What an invocation is for: a batch of the stream, or the asks that wait
+/// (`{"source": "asks"}`), of which whoever keeps the time says that it is time to look.
 #[derive(Debug, Deserialize)]
-#[serde(untagged)]
-pub enum Work {
-    /// The asks that wait: whoever keeps the time says that it is time to look.
-    Asks(AsksDue),
-    /// A batch of the stream.
-    Batch(KinesisEvent),
+pub struct Invocation {
+    /// Says that it is for the asks.
+    #[serde(default)]
+    pub source: Option<Source>,
+    /// The records of a batch.
+    #[serde(default, rename = "Records")]
+    pub records: Vec<KinesisEventRecord>,
 }
 
-/// Says that it is time to look for asks: `{"source": "asks"}`.
-#[derive(Debug, Deserialize)]
-#[serde(tag = "source", rename_all = "snake_case")]
-pub enum AsksDue {
-    /// It is.
+/// Where the work of an invocation comes from, if not from the stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// The queues of asks.
     Asks,
 }
 
@@ -171,6 +173,17 @@ impl Processor {
     /// watches. It can quote the service, and is for no log.
     pub fn waits(&self) -> BTreeMap<String, usize> {
         self.tools.answers.waits()
+    }
+
+    /// Does what an invocation is for.
+    pub async fn invoke(&self, invocation: Invocation, deadline: SystemTime) -> Report {
+        let Invocation { source, records } = invocation;
+        if let Some(Source::Asks) = source {
+            return self.work(deadline).await;
+        }
+        let mut batch = KinesisEvent::default();
+        batch.records = records;
+        self.handle(batch, deadline).await
     }
 
     /// Processes a batch; never fails as a whole.
@@ -371,4 +384,30 @@ fn lacks(campaign: &CompiledCampaign, batch: &Batch, place: usize, counts: &mut 
     let (event, cut) = Past::of(&received.event_type, &received.event, allowed);
     counts.add(metrics::VALUES_CUT, cut);
     !campaign.lacks(&event).is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_event_that_starts_a_worker_and_a_batch_of_lambda_are_told_apart() {
+        let asks = include_str!("../../contract/golden/asks-event.json");
+        let asks: Invocation = serde_json::from_str(asks).expect("is one");
+        // As AWS documents it. <https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html>
+        let batch = r#"{"Records": [{"kinesis": {"kinesisSchemaVersion": "1.0", "partitionKey": "1",
+            "sequenceNumber": "49590338271490256608559692538361571095921575989136588898",
+            "data": "SGVsbG8sIHRoaXMgaXMgYSB0ZXN0Lg==", "approximateArrivalTimestamp": 1545084650.987},
+            "eventSource": "aws:kinesis", "eventVersion": "1.0", "eventName": "aws:kinesis:record",
+            "eventID": "shardId-000000000006:49590338271490256608559692538361571095921575989136588898",
+            "invokeIdentityArn": "arn:aws:iam::123456789012:role/lambda-role",
+            "awsRegion": "us-east-2",
+            "eventSourceARN": "arn:aws:kinesis:us-east-2:123456789012:stream/lambda-stream"}]}"#;
+        let batch: Invocation = serde_json::from_str(batch).expect("is one");
+
+        assert_eq!(asks.source, Some(Source::Asks));
+        assert_eq!((batch.source, batch.records.len()), (None, 1));
+        assert_eq!(batch.records[0].kinesis.data.0, b"Hello, this is a test.");
+        assert!(serde_json::from_str::<Invocation>(r#"{"source": "aws.events"}"#).is_err());
+    }
 }

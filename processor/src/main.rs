@@ -5,7 +5,7 @@
 use std::process::ExitCode;
 
 use lambda_runtime::{Error, LambdaEvent, run, service_fn, tracing};
-use processor::{handler::Processor, handler::Work, settings::Settings};
+use processor::{handler::Processor, settings::Settings};
 use program::start_up;
 
 #[tokio::main]
@@ -21,11 +21,7 @@ async fn serve() -> Result<(), Error> {
     let processor = &Processor::from_settings(&settings).await?;
 
     run(service_fn(|event: LambdaEvent<_>| async move {
-        let deadline = event.context.deadline();
-        let report = match event.payload {
-            Work::Batch(batch) => processor.handle(batch, deadline).await,
-            Work::Asks(_) => processor.work(deadline).await,
-        };
+        let report = processor.invoke(event.payload, event.context.deadline()).await;
         tracing::info!(counts = report.counts.to_json(), "invocation done");
         Ok::<_, Error>(report.response)
     }))

@@ -15,10 +15,12 @@ const folder = mkdtempSync(join(tmpdir(), 'deployment-'));
 let emulator: Emulator | undefined;
 let outputs: Outputs;
 let files: Sample;
+let moreFiles: Sample;
 let credentials: string;
 
 beforeAll(async () => {
-  files = await sample(join(folder, 'files'));
+  files = await sample(join(folder, 'files'), 1);
+  moreFiles = await sample(join(folder, 'more'), 2);
   emulator = await Emulator.start(folder);
   outputs = await deploy(emulator, folder);
   credentials = await generatedCredentials(emulator, outputs.secretArn);
@@ -37,36 +39,41 @@ afterEach(({ task }) => {
 
 test('what Braze uploads can be read as content at the address that was deployed', async () => {
   expect(files.viewers.length).toBeGreaterThan(1);
-  await upload();
+  await upload(files);
 
   for (const user of files.viewers) {
-    const item = await until(`there is content for ${user}`, async () => {
-      const { status, body } = await lookUp(user, credentials);
-      expect(status).toBe(200);
-      return body.Item.source === undefined ? body.Item : undefined;
-    });
+    await expectContent(user);
+  }
+});
 
-    expect(item.user_id).toEqual({ S: user });
-    // Made up by the stand-in, in the shape that the campaign's schema asks for.
-    expect(item.data.M.heading.S).toMatch(/^\[stand-in\] /);
-    expect(item.data.M.details.M.cta.S).toMatch(/^\[stand-in\] /);
+test('what nobody can answer now waits as an ask, and a worker that the clock starts answers it', async () => {
+  const known = new Set(files.viewers);
+  const viewers = moreFiles.viewers.filter((user) => !known.has(user));
+  expect(viewers.length).toBeGreaterThan(1);
+  await emulator!.loseModel();
+  await upload(moreFiles);
+  const asks = (await queues()).filter((url) => url.includes('-Asks'));
+
+  await until('asks wait', async () => ((await sum(asks)) > 0 ? true : undefined));
+  await emulator!.regainModel();
+
+  for (const user of viewers) {
+    await expectContent(user);
   }
 });
 
 test('every file was read, nothing waits, and nothing was given up on the way', async () => {
-  const sqs = new SQSClient(emulator!.client);
-  const { QueueUrls: urls = [] } = await sqs.send(new ListQueuesCommand({}));
+  const urls = await queues();
   const isGivenUp = (url: string) => /DeadLetters|GivenUp/.test(url);
   const [givenUp, waiting] = [urls.filter(isGivenUp), urls.filter((url) => !isGivenUp(url))];
   // Those of the notifications, of asks for later, and of asks by priority.
   expect([givenUp.length, waiting.length]).toEqual([2, 1 + 1 + 3]);
 
-  await until('every notification and every ask was handled', async () => {
-    const left = await Promise.all(waiting.map((url) => messages(sqs, url)));
-    return left.every((count) => count === 0) ? true : undefined;
-  });
+  await until('every notification and every ask was handled', async () =>
+    (await sum(waiting)) === 0 ? true : undefined,
+  );
 
-  expect(await Promise.all(givenUp.map((url) => messages(sqs, url)))).toEqual([0, 0]);
+  expect(await sum(givenUp)).toBe(0);
 });
 
 test('a user of whom nothing is known gets fallback content', async () => {
@@ -87,22 +94,46 @@ test.each([
   expect(body.error.code).toBe('unauthorized');
 });
 
-/** Messages in a queue, those among them that somebody is handling, and that are not to be handled yet. */
-async function messages(sqs: SQSClient, url: string): Promise<number> {
+/** Waits until a user has content of their own. */
+async function expectContent(user: string): Promise<void> {
+  const item = await until(`there is content for ${user}`, async () => {
+    const { status, body } = await lookUp(user, credentials);
+    expect(status).toBe(200);
+    return body.Item.source === undefined ? body.Item : undefined;
+  });
+
+  expect(item.user_id).toEqual({ S: user });
+  // Made up by the stand-in, in the shape that the campaign's schema asks for.
+  expect(item.data.M.heading.S).toMatch(/^\[stand-in\] /);
+  expect(item.data.M.details.M.cta.S).toMatch(/^\[stand-in\] /);
+}
+
+async function queues(): Promise<string[]> {
+  const sqs = new SQSClient(emulator!.client);
+  const { QueueUrls: urls = [] } = await sqs.send(new ListQueuesCommand({}));
+  return urls;
+}
+
+/** Messages in queues, those among them that somebody is handling, and that are not to be handled yet. */
+async function sum(urls: string[]): Promise<number> {
   const names = [
     'ApproximateNumberOfMessages',
     'ApproximateNumberOfMessagesNotVisible',
     'ApproximateNumberOfMessagesDelayed',
   ] as const;
-  const request = { QueueUrl: url, AttributeNames: [...names] };
-  const { Attributes } = await sqs.send(new GetQueueAttributesCommand(request));
-  return names.reduce((sum, name) => sum + Number(Attributes?.[name]), 0);
+  const sqs = new SQSClient(emulator!.client);
+  const counts = urls.map(async (url) => {
+    const request = { QueueUrl: url, AttributeNames: [...names] };
+    const { Attributes } = await sqs.send(new GetQueueAttributesCommand(request));
+    return names.reduce((all, name) => all + Number(Attributes?.[name]), 0);
+  });
+  return (await Promise.all(counts)).reduce((all, count) => all + count, 0);
 }
 
-async function upload(): Promise<void> {
+async function upload({ files }: Sample): Promise<void> {
   // Names of buckets are no names of hosts here.
   const s3 = new S3Client({ ...emulator!.client, forcePathStyle: true });
-  for (const [key, file] of files.files) {
+  for (const [key, file] of files) {
     const Body = readFileSync(file);
     await s3.send(new PutObjectCommand({ Bucket: outputs.bucket, Key: key, Body }));
   }

@@ -22,26 +22,22 @@ export class Emulator {
   private constructor(
     readonly endpoint: string,
     private readonly folder: string,
+    private model: StandIn,
     private readonly processes: Process[],
   ) {}
 
   /** Starts both on free ports of loopback, with their files in `folder`. */
   static async start(folder: string): Promise<Emulator> {
-    const log = join(folder, 'bedrock.log');
-    const standIn = Process.start(program('local'), ['bedrock', '--port', '0', '--campaigns', CAMPAIGNS], log);
-    const processes = [standIn];
+    const model = await StandIn.start(folder, '0');
+    const processes: Process[] = [];
     try {
-      const bedrock = await until('the stand-in for Bedrock says where it is', async () => {
-        standIn.assertRunning();
-        return STAND_IN.exec(standIn.said())?.[1];
-      });
       const port = await freePort();
-      const emulator = new Emulator(`http://127.0.0.1:${port}`, folder, processes);
+      const emulator = new Emulator(`http://127.0.0.1:${port}`, folder, model, processes);
       const aws = Process.start(miniStack(), [], join(folder, 'ministack.log'), {
         cwd: folder,
         env: {
           ...emulator.environment,
-          AWS_ENDPOINT_URL_BEDROCK_RUNTIME: bedrock,
+          AWS_ENDPOINT_URL_BEDROCK_RUNTIME: model.url,
           BIND_HOST: '127.0.0.1',
           GATEWAY_PORT: String(port),
           TMPDIR: folder,
@@ -55,7 +51,7 @@ export class Emulator {
       });
       return emulator;
     } catch (error) {
-      await stopAll(processes);
+      await stopAll([model.process, ...processes]);
       throw error;
     }
   }
@@ -85,11 +81,45 @@ export class Emulator {
 
   /** What both said last, the functions' logs among it. */
   said(): string {
-    return this.processes.map((each) => each.said().slice(-SAID_CHARS)).join('\n');
+    return [this.model.process, ...this.processes].map((each) => each.said().slice(-SAID_CHARS)).join('\n');
+  }
+
+  /** From now on nobody answers where Amazon Bedrock should be. */
+  async loseModel(): Promise<void> {
+    await this.model.process.stop();
+  }
+
+  /** From now on it answers again, where it did. */
+  async regainModel(): Promise<void> {
+    this.model = await StandIn.start(this.folder, new URL(this.model.url).port);
   }
 
   async stop(): Promise<void> {
-    await stopAll(this.processes);
+    await stopAll([this.model.process, ...this.processes]);
+  }
+}
+
+/** The stand-in for Amazon Bedrock, and where it is. */
+class StandIn {
+  private constructor(
+    readonly process: Process,
+    readonly url: string,
+  ) {}
+
+  /** Starts it on a port, or on a free one if that is 0. */
+  static async start(folder: string, port: string): Promise<StandIn> {
+    const options = ['bedrock', '--port', port, '--campaigns', CAMPAIGNS];
+    const process = Process.start(program('local'), options, join(folder, 'bedrock.log'));
+    try {
+      const url = await until('the stand-in for Bedrock says where it is', async () => {
+        process.assertRunning();
+        return STAND_IN.exec(process.said())?.[1];
+      });
+      return new StandIn(process, url);
+    } catch (error) {
+      await process.stop();
+      throw error;
+    }
   }
 }
 

@@ -23,9 +23,13 @@ interface Event {
   readonly name?: string;
 }
 
-/** Makes the files, and reads with another library who watched an episode and was not deleted. */
-export async function sample(folder: string): Promise<Sample> {
-  const options = ['--events', EVENTS, '--users', USERS, '--codec', 'deflate', '--out', folder];
+/**
+ * Makes the files, other ones of other users for each `seed`, and reads with another library who
+ * watched an episode and was not deleted.
+ */
+export async function sample(folder: string, seed: number): Promise<Sample> {
+  const size = ['--events', EVENTS, '--users', USERS];
+  const options = [...size, '--seed', seed, '--codec', 'deflate', '--out', folder];
   execFileSync(program('loadtest'), ['generate', ...options.map(String)], { stdio: 'pipe' });
   const names = readdirSync(folder, { encoding: 'utf8', recursive: true });
   const files = names.filter((name) => name.endsWith('.avro')).map((name) => join(folder, name));
