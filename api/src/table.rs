@@ -37,12 +37,13 @@ const WARM_UP: Duration = Duration::from_millis(400);
 const NOBODY: &str = "-";
 
 /// What is read of an item.
-const PROJECTION: &str = "#data, #expires_at, #event_time, #retracted_at";
+const PROJECTION: &str = "#data, #expires_at, #served_until, #event_time, #retracted_at";
 
 /// The names in it, which DynamoDB may have words of its own for.
-const PROJECTED: [(&str, &str); 4] = [
+const PROJECTED: [(&str, &str); 5] = [
     ("#data", content::DATA),
     ("#expires_at", content::EXPIRES_AT),
+    ("#served_until", content::SERVED_UNTIL),
     ("#event_time", content::EVENT_TIME),
     ("#retracted_at", content::RETRACTED_AT),
 ];
@@ -187,7 +188,7 @@ impl StoredContent {
 /// The content in an item, if it holds any that was not retracted.
 fn stored(mut item: HashMap<String, AttributeValue>) -> Option<StoredContent> {
     let number = |name: &str| item.get(name)?.as_n().ok()?.parse::<i64>().ok();
-    let expires_at = number(content::EXPIRES_AT)?;
+    let expires_at = number(content::SERVED_UNTIL).or(number(content::EXPIRES_AT))?;
     // What does not say what it was written for is older than everything.
     let written_for = number(content::EVENT_TIME).unwrap_or(i64::MIN);
     if number(content::RETRACTED_AT).is_some_and(|retracted_at| written_for <= retracted_at) {
@@ -211,6 +212,20 @@ mod tests {
 
         assert!(stored.stands(99));
         assert!(!stored.stands(100));
+    }
+
+    #[test]
+    fn content_is_not_served_for_as_long_as_its_item_lives() {
+        let number = |n: i64| AttributeValue::N(n.to_string());
+        let item = HashMap::from([
+            (content::EXPIRES_AT.to_owned(), number(900)),
+            (content::SERVED_UNTIL.to_owned(), number(100)),
+            (content::DATA.to_owned(), AttributeValue::M(HashMap::new())),
+        ]);
+
+        let stored = stored(item).expect("holds content");
+
+        assert!(stored.stands(99) && !stored.stands(100));
     }
 
     #[test]

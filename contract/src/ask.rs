@@ -20,7 +20,7 @@ pub const VERSION: u32 = 1;
 pub const MAX_DELAY: Duration = Duration::from_secs(900);
 
 /// Stands for every model that has no queues of its own name.
-const EVERY_OTHER: &str = "*";
+pub const EVERY_OTHER: &str = "*";
 
 /// One message on a queue of asks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -28,6 +28,9 @@ pub const OUTPUT_TOKENS: &str = "output_tokens";
 pub const GENERATED_AT: &str = "generated_at";
 /// Time to live: when DynamoDB may remove the item, in UNIX seconds.
 pub const EXPIRES_AT: &str = "expires_at";
+/// Until when the content is served, in UNIX seconds, where the item must outlive it; otherwise
+/// that is [`EXPIRES_AT`].
+pub const SERVED_UNTIL: &str = "served_until";
 /// Counts the writes of an item, from the time of its creation on.
 pub const REVISION: &str = "revision";
 /// The user's latest events that trigger the campaign, oldest first, as JSON.

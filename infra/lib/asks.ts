@@ -83,7 +83,7 @@ export class Asks extends Construct {
 
   /** Lets a role take asks off, and let them wait again. */
   grantWork(role: iam.IRole): void {
-    const taking = ['sqs:ChangeMessageVisibility', 'sqs:DeleteMessage', 'sqs:ReceiveMessage'];
+    const taking = ['sqs:DeleteMessage', 'sqs:ReceiveMessage'];
     this.grant(role, 'sqs:SendMessage', ...taking);
   }
 

@@ -80,7 +80,6 @@ const ALLOWED: Record<string, readonly string[]> = {
     'logs:CreateLogStream AsksWorkerProgramLog',
     'logs:PutLogEvents AsksWorkerProgramLog',
     ...ASKS.flatMap((queue) => [
-      `sqs:ChangeMessageVisibility ${queue}`,
       `sqs:DeleteMessage ${queue}`,
       `sqs:ReceiveMessage ${queue}`,
     ]),

@@ -37,7 +37,7 @@ use quota::Quotas;
 use quota::clock::Clock;
 use quota::jitter::Jitter;
 use serde_json::{Map, Value};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::coordination::{Coordination, Entry, Failures, Lease, LeaseReply};
 use crate::deadline::Deadline;
@@ -82,7 +82,7 @@ const PATIENCE_OF_ASKS: Duration = Duration::from_secs(20);
 const NO_TURN_MS: u64 = 5_000;
 
 /// How long a campaign is halted that the account was denied the model for.
-const HALT_MS: u64 = 300_000;
+pub(crate) const HALT_MS: u64 = 300_000;
 
 /// How long a model is left alone that answers nobody.
 const OUTAGE_MS: u64 = 30_000;
@@ -270,7 +270,9 @@ impl Answers {
                 _ => {
                     // Only who asks holds a permit: others wait for an answer without one.
                     let permits = self.permits.of(&campaign.campaign.config.model_id);
-                    let permit = deadline.while_working(permits.acquire()).await;
+                    // Later than that no answer would come in time, and there is to be time to park.
+                    let start_by = deadline.start_by(self.latency.p99());
+                    let permit = timeout_at(start_by, permits.acquire()).await.ok();
                     let Some(Ok(_permit)) = permit else {
                         let detail = "others ask until the time is over".to_owned();
                         return self.not_now(Reason::Quota, None, detail);

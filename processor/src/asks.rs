@@ -15,11 +15,11 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use contract::ask::{Ask, Class, Queue, Undecodable};
+use contract::ask::{Ask, Class, EVERY_OTHER, Queue, Undecodable};
 use program::aws::CallError;
 
 pub(crate) use outbox::Outbox;
-pub use place::place;
+pub use place::{announced_until_ms, place};
 pub use sqs::Sqs;
 pub(crate) use worker::Worker;
 
@@ -77,9 +77,25 @@ pub(crate) fn queues_of_others<'k>(
     known: impl Iterator<Item = &'k str>,
     models: &BTreeSet<&str>,
 ) -> Vec<Queue> {
-    let others = known.filter(|model_id| !models.contains(model_id));
+    let others = known.filter(|model_id| *model_id != EVERY_OTHER && !models.contains(model_id));
     let queues = others.flat_map(|model_id| {
         Class::ALL.map(|class| Queue::Ready { model_id: model_id.to_owned(), class })
     });
     queues.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_queues_of_every_other_model_are_no_models_own() {
+        let known = ["a", "b", EVERY_OTHER].into_iter();
+
+        let others = queues_of_others(known, &BTreeSet::from(["a"]));
+
+        let of_b =
+            |queue: &Queue| matches!(queue, Queue::Ready { model_id, .. } if model_id == "b");
+        assert_eq!((others.len(), others.iter().all(of_b)), (Class::ALL.len(), true));
+    }
 }

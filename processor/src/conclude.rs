@@ -16,27 +16,20 @@ use contract::digest;
 use contract::metrics::{self, AskFate, Counts, Fate};
 use program::causes;
 
-use crate::answers::{Conclusion, SharedAnswer};
-use crate::asks::{NOT_SENT, Outbox, place};
+use crate::answers::{Conclusion, HALT_MS, SharedAnswer};
+use crate::asks::{NOT_SENT, Outbox, announced_until_ms, place};
 use crate::batch::Batch;
 use crate::dead_letters::{Letters, NO_LETTER};
 use crate::deadline::{Deadline, OUT_OF_TIME};
 use crate::decide::{Fated, Inquiry, Intent, Origin, Reader, Step, Unit};
 use crate::eligibility::Memory;
 use crate::failure::Verdict;
-use crate::store::{Content, DAY_SECS, Key, TableError, WaitingAsk, Write, WriteResult};
+use crate::store::{
+    Content, DAY_SECS, Key, MAX_WAIT_SECS, TableError, WaitingAsk, Write, WriteResult,
+};
 
 /// Times that a unit is decided anew after a conflict; more are Kinesis' business.
 const MAX_ROUNDS: usize = 4;
-
-/// How long an ask that waits for no named time is taken to be on its way, in milliseconds:
-/// later than that the next event of the user announces another, and of two one finds that
-/// there is nothing left to do.
-const ASK_STANDS_FOR_MS: u64 = 3_600_000;
-
-/// How long an ask waits at most for what is no time of its campaign, in milliseconds: a person
-/// must have looked by then.
-const MAX_WAIT_MS: u64 = 14 * 24 * 3_600_000;
 
 /// How often an ask finds that the model answers nobody before it is given up: with a quarter of
 /// an hour in between, about a day.
@@ -77,8 +70,10 @@ pub(crate) struct Outcome {
     pub(crate) counts: Counts,
     /// From the object's appearance to the content being stored.
     pub(crate) freshness: Option<Duration>,
-    /// Why it goes back, if it does.
+    /// Why it goes back, if it does, and not because it got no turn.
     pub(crate) returned_for: Option<String>,
+    /// Whether it goes back because it got no turn.
+    pub(crate) got_no_turn: bool,
 }
 
 impl Outcome {
@@ -86,7 +81,8 @@ impl Outcome {
     /// has so many events, or none if it comes from an ask.
     pub(crate) fn returned(unit: usize, events: Option<usize>, reason: impl Into<String>) -> Self {
         let (fated, counts) = (Fated::returned(events), Counts::default());
-        Self { unit, fated, counts, freshness: None, returned_for: Some(reason.into()) }
+        let returned_for = Some(reason.into());
+        Self { unit, fated, counts, freshness: None, returned_for, got_no_turn: false }
     }
 }
 
@@ -97,7 +93,8 @@ impl Outcome {
             Some(events) => Fated::Events(vec![Fate::DeadLettered; events]),
             None => Fated::Ask(AskFate::DeadLettered),
         };
-        Self { unit, fated, counts: Counts::default(), freshness: None, returned_for: None }
+        let (counts, freshness) = (Counts::default(), None);
+        Self { unit, fated, counts, freshness, returned_for: None, got_no_turn: false }
     }
 }
 
@@ -129,6 +126,8 @@ enum Round {
     Refused,
     /// It must go back.
     Returned(String),
+    /// It goes back because it got no turn.
+    NoTurn,
 }
 
 impl Draft {
@@ -155,7 +154,7 @@ impl Draft {
 
     fn ended(self, freshness: Option<Duration>) -> Outcome {
         let (unit, fated, counts) = (self.unit.id, self.step.fated, self.counts);
-        Outcome { unit, fated, counts, freshness, returned_for: None }
+        Outcome { unit, fated, counts, freshness, returned_for: None, got_no_turn: false }
     }
 
     /// What asked for content came to this.
@@ -227,7 +226,8 @@ impl Draft {
             |places: &[usize]| batch.events[places[self.step.trigger]].uploaded_at_ms;
         match &self.unit.origin {
             Origin::Ask(ask) => {
-                let attempts = ask.attempts + u32::from(reason != Reason::Due);
+                // Those of another reason say nothing of this one.
+                let attempts = if reason == ask.reason { ask.attempts + 1 } else { 1 };
                 Ask { reason, not_before_ms, attempts, ..ask.clone() }
             }
             Origin::Events { places, .. } => Ask {
@@ -289,6 +289,11 @@ impl Writer {
                     return End::Over(draft.ended(None));
                 }
                 Round::Returned(reason) => return End::Over(draft.returned(reason)),
+                Round::NoTurn => {
+                    let returned = draft.returned("");
+                    let (returned_for, got_no_turn) = (None, true);
+                    return End::Over(Outcome { returned_for, got_no_turn, ..returned });
+                }
                 Round::Changed(step) => draft.step = step,
             }
             // Nobody pays for an answer that no round is left for.
@@ -312,7 +317,9 @@ impl Writer {
                 self.put(draft, write, None, batch, deadline).await
             }
             Intent::Park { parking, writes } => {
-                let ask = draft.ask(Reason::Due, parking.not_before_ms, batch);
+                let is_due = parking.not_before_ms <= self.reader.clock.now_ms();
+                let reason = if is_due { Reason::Quota } else { Reason::Due };
+                let ask = draft.ask(reason, parking.not_before_ms, batch);
                 let is_to_send = !parking.is_announced;
                 let waiting = match is_to_send {
                     true => WaitingAsk::Until(parking.not_before_ms),
@@ -361,11 +368,7 @@ impl Writer {
         let now_ms = self.reader.clock.now_ms();
         let Origin::Ask(waited) = &draft.unit.origin else {
             let is_announced = draft.step.parked_until_ms.is_some_and(|until| until > now_ms);
-            let until_ms = match not_before_ms > now_ms {
-                true => not_before_ms,
-                // No campaign names such a time: theirs are whole seconds.
-                false => (now_ms + ASK_STANDS_FOR_MS) | 1,
-            };
+            let until_ms = announced_until_ms(not_before_ms, now_ms);
             let waiting = match is_announced {
                 true => WaitingAsk::Unchanged,
                 false => WaitingAsk::Until(until_ms),
@@ -376,10 +379,11 @@ impl Writer {
         };
         if reason == Reason::Quota {
             // It keeps its place.
-            return Round::Returned(detail.to_owned());
+            return Round::NoTurn;
         }
         let after = draft.unit.campaign.campaign.config.trigger.after.unwrap_or_default();
-        if let Some(given_up) = is_hopeless(waited, reason, after, now_ms) {
+        let attempts = if waited.reason == reason { waited.attempts } else { 0 };
+        if let Some(given_up) = is_hopeless((waited, attempts), reason, after, now_ms) {
             let write = self.write(draft, memory, WaitingAsk::Over, None);
             let why = (given_up, detail, waited.attempts);
             if !self.bury(draft, batch, why).await {
@@ -388,7 +392,8 @@ impl Writer {
             return self.put(draft, write, Some(Ending::DeadLettered), batch, deadline).await;
         }
         let not_before_ms = match reason {
-            Reason::Outage => not_before_ms.max(now_ms + outage_wait_ms(waited.attempts)),
+            Reason::Outage => not_before_ms.max(now_ms + doubled(FIRST_OUTAGE_MS, attempts)),
+            Reason::Halted => not_before_ms.max(now_ms + doubled(HALT_MS, attempts)),
             _ => not_before_ms,
         };
         let ask = draft.ask(reason, not_before_ms, batch);
@@ -489,13 +494,15 @@ impl Writer {
     ) -> Write {
         let days = i64::from(draft.unit.campaign.campaign.config.ttl_days);
         let clock = &self.reader.clock;
+        let expires_at = ask.expires_at(clock.now_secs() + days * DAY_SECS);
         Write {
             revision: Write::revision_after(draft.step.seen, clock.now_ms()),
             memory: memory.clone(),
             keeps_content: content.is_none() && draft.step.has_content,
+            is_announced: draft.step.parked_until_ms.is_some(),
             content,
             ask,
-            expires_at: clock.now_secs() + days * DAY_SECS,
+            expires_at,
         }
     }
 
@@ -574,17 +581,22 @@ impl Writer {
 
 /// Why an ask that would wait again is given up instead, if it is; its campaign asks so long
 /// `after` the event.
-fn is_hopeless(ask: &Ask, reason: Reason, after: Duration, now_ms: u64) -> Option<&'static str> {
-    if reason == Reason::Outage && ask.attempts >= MAX_OUTAGES {
+fn is_hopeless(
+    (ask, attempts): (&Ask, u32),
+    reason: Reason,
+    after: Duration,
+    now_ms: u64,
+) -> Option<&'static str> {
+    if reason == Reason::Outage && attempts >= MAX_OUTAGES {
         return Some("model_unavailable");
     }
     let after_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
     let waited_ms = now_ms.saturating_sub(ask.first_seen_ms.saturating_add(after_ms));
-    (waited_ms > MAX_WAIT_MS).then_some("waited_too_long")
+    (waited_ms > MAX_WAIT_SECS.unsigned_abs() * 1_000).then_some("waited_too_long")
 }
 
-/// How long an ask waits that found so often that the model answers nobody.
-fn outage_wait_ms(attempts: u32) -> u64 {
+/// How long an ask waits that did so before for the same reason.
+fn doubled(first_ms: u64, attempts: u32) -> u64 {
     let longest = u64::try_from(ask::MAX_DELAY.as_millis()).unwrap_or(u64::MAX);
-    FIRST_OUTAGE_MS.saturating_mul(2_u64.saturating_pow(attempts)).min(longest)
+    first_ms.saturating_mul(2_u64.saturating_pow(attempts)).min(longest)
 }

@@ -138,7 +138,7 @@ pub struct Parking {
     pub memory: Memory,
     /// Before when it is of no use to take it up, in UNIX milliseconds.
     pub not_before_ms: u64,
-    /// Whether nobody can be sure that one waits already.
+    /// Whether one waits already for sure, so that none is sent.
     pub is_announced: bool,
 }
 

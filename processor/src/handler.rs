@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, SystemTime};
 
 use aws_config::timeout::TimeoutConfig;
@@ -11,7 +12,7 @@ use aws_lambda_events::event::kinesis::{KinesisEvent, KinesisEventRecord};
 use aws_lambda_events::event::streams::KinesisEventResponse;
 use campaign::condition::NotEvaluated;
 use campaign::{CompiledCampaign, InvalidCampaigns, Past};
-use contract::metrics::{self, Counts, Fate};
+use contract::metrics::{self, AskFate, Counts, Fate};
 use quota::clock::Clock;
 use quota::jitter::Jitter;
 use quota::{NoQuota, Quotas};
@@ -45,6 +46,8 @@ pub struct Processor {
     asks: Arc<dyn AskQueue>,
     /// Most questions that are asked at a time.
     questions: usize,
+    /// Takes of asks so far.
+    takes: AtomicUsize,
 }
 
 /// What a processor reaches.
@@ -134,7 +137,7 @@ impl Processor {
         let writer = Writer { reader, letters, outbox: Outbox::new(Arc::clone(&asks)) };
         let answers = Answers::new(model, quotas, coordination, questions, (clock, jitter));
         let tools = Tools { answers: Arc::new(answers), writer };
-        Self { campaigns, tools, asks, questions }
+        Self { campaigns, tools, asks, questions, takes: AtomicUsize::new(1) }
     }
 
     /// Builds the clients and compiles the campaigns.
@@ -232,9 +235,14 @@ impl Processor {
     pub async fn work(&self, deadline: SystemTime) -> Report {
         let Tools { answers, writer } = &self.tools;
         let deadline = Deadline::new(&writer.reader.clock, deadline);
-        let worker = Worker::new(&self.campaigns, &self.tools, &self.asks, self.questions);
+        let measures = (self.questions, &self.takes);
+        let worker = Worker::new(&self.campaigns, &self.tools, &self.asks, measures);
         let mut report = worker.work(deadline).await;
         answers.say_refusals();
+        let asks = report.counts.get(AskFate::Returned.metric());
+        if let Some(reason) = &report.returned_for {
+            tracing::warn!(asks, reason, "asks go back");
+        }
         report.counts.add(metrics::QUOTA_TABLE_CALLS, answers.count_table_calls());
         report
     }
@@ -310,7 +318,7 @@ impl Report {
 
     /// Adds what a unit of events came to.
     pub(crate) fn take(&mut self, (places, outcome): Done, fates: &mut Fates) {
-        let Outcome { unit: _, fated, counts, freshness, returned_for } = outcome;
+        let Outcome { fated, counts, freshness, returned_for, .. } = outcome;
         if let Fated::Events(decided) = fated {
             for (place, fate) in places.iter().flatten().zip(decided) {
                 fates.decide(*place, fate);

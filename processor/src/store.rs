@@ -26,6 +26,9 @@ pub use dynamodb::DynamoDb;
 /// late, and a replay of old files must not bring a user back.
 pub(crate) const TOMBSTONE_SECS: i64 = 400 * DAY_SECS;
 
+/// How long an ask waits at most beyond its time, in seconds: a person must have looked by then.
+pub(crate) const MAX_WAIT_SECS: i64 = 14 * DAY_SECS;
+
 /// Seconds in a day.
 pub const DAY_SECS: i64 = 24 * 3_600;
 
@@ -87,10 +90,13 @@ pub struct Write {
     pub content: Option<Content>,
     /// What becomes of an ask that waits; content ends it.
     pub ask: WaitingAsk,
-    /// When the item may be removed, in UNIX seconds; content that stays keeps its own.
+    /// When the item may be removed, in UNIX seconds; content that stays is served no longer
+    /// for that.
     pub expires_at: i64,
     /// Whether content is there that stays.
     pub keeps_content: bool,
+    /// Whether an ask waits already, for which the item lives on as it does.
+    pub is_announced: bool,
 }
 
 /// What a write says of the ask that waits for the item.
@@ -132,6 +138,20 @@ pub enum WriteResult {
     Done,
     /// Somebody else was there since: look again.
     Conflict,
+}
+
+impl WaitingAsk {
+    /// When an item may be removed that would live until then (UNIX seconds) by itself: what
+    /// waits must not end before its turn.
+    pub fn expires_at(self, lives_until: i64) -> i64 {
+        match self {
+            Self::Until(until_ms) => {
+                let until = i64::try_from(until_ms / 1_000).unwrap_or(i64::MAX);
+                lives_until.max(until.saturating_add(MAX_WAIT_SECS))
+            }
+            Self::Unchanged | Self::Over => lives_until,
+        }
+    }
 }
 
 /// DynamoDB did not do it.

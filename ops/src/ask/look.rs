@@ -6,15 +6,12 @@ use std::sync::Arc;
 use campaign::{CompiledCampaign, Past, safe_text};
 use contract::ask::{Ask, Reason};
 use contract::metrics::AskFate;
+use processor::asks::announced_until_ms;
 use processor::eligibility::{
     Action, AskOutcome, Candidate, Memory, Rules, State, decide, decide_ask,
 };
 
 use crate::arguments::Since;
-
-/// How long an ask that is sent at once is said to be on its way, in milliseconds, as the
-/// processor says it: later than that the next event of the user announces another.
-const ASK_STANDS_FOR_MS: u64 = 3_600_000;
 
 /// Looks at users of a campaign.
 pub(super) struct Look<'c> {
@@ -116,7 +113,7 @@ impl<'c> Look<'c> {
             true => Ask { not_before_ms, reason: Reason::Due, ..ask },
             false => ask,
         };
-        let until_ms = not_before_ms.max(self.now_ms + ASK_STANDS_FOR_MS);
+        let until_ms = announced_until_ms(not_before_ms, self.now_ms);
         Seen::Wanted(Plan { ask, prompt, writes: is_new.then_some((memory, until_ms)) })
     }
 
@@ -261,7 +258,7 @@ mod tests {
         let plan = wanted(look.at("u", &[candidate(7)], &state(&[5], Some(5))));
         let (memory, until_ms) = plan.writes.expect("is new");
         let times: Vec<i64> = memory.history.iter().map(|past| past.time).collect();
-        assert_eq!((times, until_ms), (vec![5, 7], NOW_MS + ASK_STANDS_FOR_MS));
+        assert_eq!((times, until_ms), (vec![5, 7], announced_until_ms(0, NOW_MS)));
         // It is remembered, and nothing came of it: say, the budget was spent.
         let known = wanted(look.at("u", &[candidate(7)], &state(&[7], None)));
         assert!(known.writes.is_none());

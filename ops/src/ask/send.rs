@@ -111,13 +111,15 @@ impl<'s> Sender<'s> {
         let now_ms = now_ms();
         let days = i64::from(self.look.campaign.campaign.config.ttl_days);
         let now = i64::try_from(now_ms / 1_000).unwrap_or(i64::MAX);
+        let ask = WaitingAsk::Until(until_ms);
         Write {
             revision: Write::revision_after(state.revision, now_ms),
             memory,
             content: None,
             keeps_content: state.written_for.is_some(),
-            ask: WaitingAsk::Until(until_ms),
-            expires_at: now.saturating_add(days * DAY_SECS),
+            is_announced: state.parked_until_ms.is_some(),
+            ask,
+            expires_at: ask.expires_at(now.saturating_add(days * DAY_SECS)),
         }
     }
 

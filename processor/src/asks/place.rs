@@ -5,9 +5,25 @@ use std::time::Duration;
 use campaign::Config;
 use contract::ask::{Ask, Class, MAX_DELAY, Queue, Reason};
 
+/// How long an ask is taken to be on its way, in milliseconds: later than that the next event of
+/// the user announces another, and of two one finds that there is nothing left to do.
+const STANDS_FOR_MS: u64 = 3_600_000;
+
+/// Until when an ask is announced that is sent now, and of no use before a time, both in UNIX
+/// milliseconds. It is no whole second, as the times are that campaigns name: whoever compares
+/// them takes this for none.
+pub fn announced_until_ms(not_before_ms: u64, now_ms: u64) -> u64 {
+    not_before_ms.max(now_ms + STANDS_FOR_MS) | 1
+}
+
 /// Where an ask of a campaign with these settings waits, and how long it is hidden there.
 pub fn place(ask: &Ask, config: &Config, now_ms: u64) -> (Queue, Duration) {
-    let (model_id, class) = (config.model_id.clone(), Class::of(config.priority));
+    let class = match ask.reason {
+        // What somebody asks for by hand can be very much, and is not to hold events up.
+        Reason::Operator => Class::Low,
+        _ => Class::of(config.priority),
+    };
+    let model_id = config.model_id.clone();
     let ready = Queue::Ready { model_id, class };
     let left = Duration::from_millis(ask.not_before_ms.saturating_sub(now_ms));
     // Nobody takes anything off the queues of a model whose day is over.

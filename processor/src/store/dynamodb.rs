@@ -14,7 +14,7 @@ use aws_sdk_dynamodb::types::{
 };
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use contract::content::{
-    self, DELETED_AT, EXPIRES_AT, HISTORY, ITEM, PARKED_UNTIL, REVISION, USER_ID,
+    self, DELETED_AT, EXPIRES_AT, HISTORY, ITEM, PARKED_UNTIL, REVISION, SERVED_UNTIL, USER_ID,
 };
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use program::aws::CallError;
@@ -242,8 +242,13 @@ impl ContentTable for DynamoDb {
             let until = AttributeValue::N(until_ms.to_string());
             update = update.expression_attribute_values(":parked", until);
         }
-        // What waits must not end before its turn; content keeps the end that it has.
-        if !write.keeps_content {
+        // What waits must not end before its turn, and content not be served for longer.
+        let outlives_content = write.keeps_content && matches!(write.ask, WaitingAsk::Until(_));
+        if outlives_content {
+            sets.push(format!("{SERVED_UNTIL} = if_not_exists({SERVED_UNTIL}, {EXPIRES_AT})"));
+        }
+        let is_announced = write.ask == WaitingAsk::Unchanged && write.is_announced;
+        if outlives_content || (!write.keeps_content && !is_announced) {
             sets.push(format!("{EXPIRES_AT} = :expires_at"));
             update = update.expression_attribute_values(":expires_at", number(write.expires_at));
         }

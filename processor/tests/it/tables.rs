@@ -63,6 +63,7 @@ fn write(rng: &mut StdRng, seen: Option<u64>) -> Write {
         ask: asks[rng.random_range(0..asks.len())],
         expires_at: 1,
         keeps_content: rng.random_bool(0.5),
+        is_announced: rng.random_bool(0.5),
     }
 }
 
@@ -204,4 +205,46 @@ async fn coordination_in_memory_answers_as_dynamodb_does() {
         }
     }
     assert!(answered > 10, "{answered} answers were seen");
+}
+
+#[tokio::test]
+async fn what_waits_outlives_its_content_which_is_served_no_longer_for_that() {
+    let client = dynamodb().await;
+    let table = DynamoDb::new(client.clone(), CONTENT.to_owned());
+    let key = Key { user_id: "u".to_owned(), campaign: "c".to_owned() };
+    let rng = &mut StdRng::seed_from_u64(1);
+    let content = loop {
+        if let Some(content) = write(rng, None).content {
+            break content;
+        }
+    };
+    let plain = Write {
+        revision: 1,
+        memory: Remembered { history: vec![past(rng)], ..Remembered::default() },
+        content: Some(content),
+        ask: WaitingAsk::Over,
+        expires_at: 100,
+        keeps_content: false,
+        is_announced: false,
+    };
+    table.write(&key, None, &plain).await.expect("writes");
+    let ask = WaitingAsk::Until(500_000);
+    let parked = Write {
+        revision: 2,
+        content: None,
+        ask,
+        expires_at: ask.expires_at(200),
+        keeps_content: true,
+        ..plain.clone()
+    };
+
+    table.write(&key, Some(1), &parked).await.expect("writes");
+    let later = Write { revision: 3, expires_at: ask.expires_at(300), ..parked };
+    table.write(&key, Some(2), &later).await.expect("writes");
+
+    let items = client.scan().table_name(CONTENT).send().await.expect("reads");
+    let items = items.items();
+    let number = |name: &str| items[0].get(name).and_then(|value| value.as_n().ok()).cloned();
+    assert_eq!(number(content::SERVED_UNTIL).as_deref(), Some("100"));
+    assert_eq!(number(content::EXPIRES_AT), Some((500 + 14 * 86_400).to_string()));
 }

@@ -48,7 +48,9 @@ struct OfModel {
     held: usize,
     /// How many came to an end of their own.
     over: usize,
-    /// Classes of which asks went back.
+    /// Whether asks went back.
+    is_refused: bool,
+    /// Classes of which asks went back because they got no turn.
     put_back: BTreeSet<Class>,
 }
 
@@ -85,14 +87,19 @@ impl Hands {
     }
 
     /// An ask came to something.
-    pub(super) fn note(&self, id: usize, fate: AskFate) {
+    pub(super) fn note(&self, id: usize, fate: AskFate, got_no_turn: bool) {
         let mut held = self.held();
         let Held { asks, models, .. } = &mut *held;
         let Some(ask) = asks.get(&id) else { return };
         let of_model = models.entry(ask.model_id.clone()).or_default();
         of_model.held = of_model.held.saturating_sub(1);
         match fate {
-            AskFate::Returned => drop(of_model.put_back.insert(ask.class)),
+            AskFate::Returned => {
+                of_model.is_refused = true;
+                if got_no_turn {
+                    of_model.put_back.insert(ask.class);
+                }
+            }
             _ => of_model.over += 1,
         }
         drop(held);
@@ -121,12 +128,12 @@ impl Hands {
         self.held().models.get(model_id).map_or(0, |of| of.held)
     }
 
-    /// Whether asks of a model went back, which means that its quota has no room.
+    /// Whether asks of a model went back: its quota has no room, or something is out of reach.
     pub(super) fn is_refused(&self, model_id: &str) -> bool {
-        self.held().models.get(model_id).is_some_and(|of| !of.put_back.is_empty())
+        self.held().models.get(model_id).is_some_and(|of| of.is_refused)
     }
 
-    /// The classes of which asks of a model went back.
+    /// The classes of which asks of a model got no turn.
     pub(super) fn classes_put_back(&self, model_id: &str) -> Vec<Class> {
         let held = self.held();
         held.models
@@ -163,14 +170,14 @@ mod tests {
         let ids: Vec<usize> = (0..FIRST).map(|_| hands.take(ask("m"))).collect();
         assert_eq!((hands.room("m"), hands.room("other")), (0, FIRST));
 
-        hands.note(ids[0], AskFate::Stored);
+        hands.note(ids[0], AskFate::Stored, false);
         assert_eq!(hands.room("m"), 2, "one that ended, and one more");
-        hands.note(ids[1], AskFate::Cooldown);
-        hands.note(ids[2], AskFate::ParkedAgain);
+        hands.note(ids[1], AskFate::Cooldown, false);
+        hands.note(ids[2], AskFate::ParkedAgain, false);
         assert_eq!(hands.room("m"), 5, "the window holds six");
         assert!(!hands.is_refused("m"));
 
-        hands.note(ids[3], AskFate::Returned);
+        hands.note(ids[3], AskFate::Returned, true);
         assert!(hands.is_refused("m") && !hands.is_refused("other"));
         assert_eq!(hands.classes_put_back("m"), [Class::Normal]);
         assert!(hands.let_go(ids[3]).is_some() && hands.let_go(ids[3]).is_none());
