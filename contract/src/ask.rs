@@ -137,19 +137,29 @@ pub enum Undecodable {
 }
 
 impl Ask {
-    /// That of a person.
-    pub fn by_hand(user_id: String, campaign: String, now_ms: u64) -> Self {
+    /// One that is sent for the first time, and of use at once.
+    pub const fn new(
+        user_id: String,
+        campaign: String,
+        reason: Reason,
+        first_seen_ms: u64,
+    ) -> Self {
         Self {
             v: VERSION,
             user_id,
             campaign,
-            reason: Reason::Operator,
-            first_seen_ms: now_ms,
+            reason,
+            first_seen_ms,
             attempts: 0,
             not_before_ms: 0,
             regenerate_before_ms: 0,
             retry_given_up_before_ms: 0,
         }
+    }
+
+    /// That of a person.
+    pub const fn by_hand(user_id: String, campaign: String, now_ms: u64) -> Self {
+        Self::new(user_id, campaign, Reason::Operator, now_ms)
     }
 
     /// One that was given up, asked anew: as if it were the first time, and as if nobody had

@@ -325,10 +325,9 @@ impl Answers {
             let detail = "the campaign is halted".to_owned();
             return Some(self.not_now(Reason::Halted, Some(until_ms), detail));
         }
-        if let Some(until_ms) = self.quotas.of(model_id).ok().and_then(quota::Limiter::closed_until)
-        {
+        if self.day_over_until_ms(model_id).is_some() {
             let detail = "quota of the day is used up".to_owned();
-            return Some(self.not_now(Reason::DayQuota, Some(until_ms), detail));
+            return Some(self.not_now(Reason::DayQuota, None, detail));
         }
         if let Some(until_ms) = self.health.out_until_ms(model_id, now_ms) {
             let detail = "the model answers nobody".to_owned();
@@ -375,9 +374,13 @@ impl Answers {
     /// Until when a model is not to be asked at all, in UNIX milliseconds, as far as this
     /// instance knows.
     pub fn closed_until_ms(&self, model_id: &str) -> Option<u64> {
-        let limiter = self.quotas.of(model_id).ok();
-        let closed = limiter.and_then(quota::Limiter::closed_until);
-        closed.or_else(|| self.health.out_until_ms(model_id, self.clock.now_ms()))
+        let day_over = self.day_over_until_ms(model_id);
+        day_over.or_else(|| self.health.out_until_ms(model_id, self.clock.now_ms()))
+    }
+
+    /// Until when a model's quota of the day is taken to be used up, in UNIX milliseconds.
+    fn day_over_until_ms(&self, model_id: &str) -> Option<u64> {
+        self.quotas.of(model_id).ok()?.closed_until_ms()
     }
 
     /// Halts a campaign that the account was denied the model for.

@@ -84,9 +84,7 @@ impl Outcome {
         let returned_for = Some(reason.into());
         Self { unit, fated, counts, freshness: None, returned_for, got_no_turn: false }
     }
-}
 
-impl Outcome {
     /// All of a unit was given up.
     pub(crate) fn given_up(unit: usize, events: Option<usize>) -> Self {
         let fated = match events {
@@ -222,25 +220,20 @@ impl Draft {
 
     /// The ask that waits in the place of the unit.
     fn ask(&self, reason: Reason, not_before_ms: u64, batch: &Batch) -> Ask {
-        let first_seen_ms =
-            |places: &[usize]| batch.events[places[self.step.trigger]].uploaded_at_ms;
         match &self.unit.origin {
             Origin::Ask(ask) => {
                 // Those of another reason say nothing of this one.
                 let attempts = if reason == ask.reason { ask.attempts + 1 } else { 1 };
                 Ask { reason, not_before_ms, attempts, ..ask.clone() }
             }
-            Origin::Events { places, .. } => Ask {
-                v: ask::VERSION,
-                user_id: self.unit.key.user_id.clone(),
-                campaign: self.unit.key.campaign.clone(),
-                reason,
-                first_seen_ms: first_seen_ms(places),
-                attempts: 0,
-                not_before_ms,
-                regenerate_before_ms: 0,
-                retry_given_up_before_ms: self.unit.retry_given_up_before_ms(self.step.trigger),
-            },
+            Origin::Events { places, .. } => {
+                let trigger = self.step.trigger;
+                let first_seen_ms = batch.events[places[trigger]].uploaded_at_ms;
+                let Key { user_id, campaign } = self.unit.key.clone();
+                let retry_given_up_before_ms = self.unit.retry_given_up_before_ms(trigger);
+                let new = Ask::new(user_id, campaign, reason, first_seen_ms);
+                Ask { not_before_ms, retry_given_up_before_ms, ..new }
+            }
         }
     }
 }
@@ -280,13 +273,8 @@ impl Writer {
             match self.round(&mut draft, batch, deadline).await {
                 Round::Written(ending) => return End::Over(self.written(draft, batch, ending)),
                 Round::Refused => {
-                    draft.step.fated = match draft.step.fated {
-                        Fated::Events(fates) => {
-                            Fated::Events(vec![Fate::DeadLettered; fates.len()])
-                        }
-                        Fated::Ask(_) => Fated::Ask(AskFate::DeadLettered),
-                    };
-                    return End::Over(draft.ended(None));
+                    let given_up = Outcome::given_up(draft.unit.id, draft.unit.events());
+                    return End::Over(Outcome { counts: draft.counts, ..given_up });
                 }
                 Round::Returned(reason) => return End::Over(draft.returned(reason)),
                 Round::NoTurn => {
@@ -378,7 +366,7 @@ impl Writer {
             return self.park(draft, Some(write), ask, (batch, deadline)).await;
         };
         if reason == Reason::Quota {
-            // It keeps its place.
+            // Its worker sends it anew.
             return Round::NoTurn;
         }
         let after = draft.unit.campaign.campaign.config.trigger.after.unwrap_or_default();

@@ -1,9 +1,9 @@
 //! Finds the unit that ends the function: by memory, by time, or by an abort.
 //!
 //! Whoever is ended says nothing. So each invocation notes by its batch's first record that it
-//! begins, and that it ends; one that finds an earlier beginning there, which never ended, goes through the batch
-//! with care: one unit at a time, each noted before and after, and none asks the model, so that
-//! all of them have their turn. A unit that began so twice and never ended is given up.
+//! begins, and that it ends; one that finds an earlier beginning there, which never ended, goes
+//! through the batch with care: one unit at a time, each noted before and after, and none asks
+//! the model, so that all of them have their turn. A unit that began so twice and never ended is given up.
 
 use std::sync::Arc;
 

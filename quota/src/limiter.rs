@@ -168,7 +168,7 @@ impl Limiter {
     ) -> Result<Turn, NotAdmitted> {
         let scheduler = &self.scheduler;
         loop {
-            if self.closed_until().is_some() {
+            if self.closed_until_ms().is_some() {
                 return Err(NotAdmitted::DayUsedUp);
             }
             let (waiting, told) =
@@ -266,7 +266,7 @@ impl Limiter {
 
     /// Until when nothing is asked because the day's quota is used up, in UNIX milliseconds, as
     /// far as this instance knows.
-    pub fn closed_until(&self) -> Option<u64> {
+    pub fn closed_until_ms(&self) -> Option<u64> {
         let closed_until_us = self.scheduler.state().closed_until_us;
         (closed_until_us > self.scheduler.now_us()).then_some(closed_until_us / 1_000)
     }

@@ -69,6 +69,9 @@ const MOVERS: usize = 4;
 /// How early an ask may be taken up, in milliseconds: SQS counts in seconds.
 const EARLY_MS: u64 = 1_000;
 
+/// How often an ask waits for its campaign to be known, a quarter of an hour each time.
+const MOST_WAITS_FOR_CAMPAIGN: u32 = 100;
+
 /// Takes asks up.
 #[derive(Debug)]
 pub(crate) struct Worker<'p> {
@@ -80,9 +83,6 @@ pub(crate) struct Worker<'p> {
     /// Takes so far, of all workers of this instance.
     takes: &'p AtomicUsize,
 }
-
-/// How often an ask waits for its campaign to be known, a quarter of an hour each time.
-const MOST_WAITS_FOR_CAMPAIGN: u32 = 100;
 
 /// What is counted beside the stages.
 type Tally = Mutex<Counts>;
@@ -383,15 +383,8 @@ impl<'p> Worker<'p> {
                 let some = receipts.chunks(MAX_MESSAGES);
                 some.map(async move |receipts| told(self.queue.delete(queue, receipts).await))
             });
-            let returning = returned.into_iter().flat_map(|(queue, mut asks)| {
-                let mut requests = Vec::new();
-                while !asks.is_empty() {
-                    let some = asks.split_off(asks.len().saturating_sub(MAX_MESSAGES));
-                    requests.push((queue.clone(), some));
-                }
-                requests
-            });
-            let returning = returning.map(async |(queue, asks)| self.send_anew(&queue, asks).await);
+            let returned = returned.into_iter();
+            let returning = returned.map(async |(queue, asks)| self.send_anew(&queue, asks).await);
             tokio::join!(join_all(removing), join_all(returning));
         }
     }
@@ -449,22 +442,30 @@ impl<'p> Worker<'p> {
             by_queue.entry(queue).or_default().push((ask, delay, receipt));
         }
         for (queue, asks) in by_queue {
-            let sent: Vec<(Ask, Duration)> =
-                asks.iter().map(|(ask, delay, _)| (ask.clone(), *delay)).collect();
-            let refused = match self.queue.send(&queue, &sent).await {
-                Ok(refused) => refused,
-                Err(error) => {
-                    told(Err(error));
-                    continue;
-                }
-            };
-            let receipts = asks.into_iter().enumerate();
-            let receipts = receipts.filter(|(place, _)| !refused.contains(place));
-            let receipts: Vec<String> = receipts.map(|(_, (_, _, receipt))| receipt).collect();
-            moved += receipts.len() as u64;
-            told(self.queue.delete(from, &receipts).await);
+            for some in asks.chunks(MAX_MESSAGES) {
+                moved += self.move_some(from, &queue, some).await;
+            }
         }
         moved
+    }
+
+    /// Sends as many asks as one request takes; tells how many of them were moved.
+    async fn move_some(&self, from: &Queue, to: &Queue, asks: &[(Ask, Duration, String)]) -> u64 {
+        let sent: Vec<(Ask, Duration)> =
+            asks.iter().map(|(ask, delay, _)| (ask.clone(), *delay)).collect();
+        let refused = match self.queue.send(to, &sent).await {
+            Ok(refused) => refused,
+            Err(error) => {
+                told(Err(error));
+                return 0;
+            }
+        };
+        let receipts = asks.iter().enumerate().filter(|(place, _)| !refused.contains(place));
+        let receipts: Vec<String> = receipts.map(|(_, (_, _, receipt))| receipt.clone()).collect();
+        if !receipts.is_empty() {
+            told(self.queue.delete(from, &receipts).await);
+        }
+        receipts.len() as u64
     }
 }
 

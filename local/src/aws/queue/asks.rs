@@ -382,7 +382,7 @@ fn millis(duration: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use contract::ask::{Ask, Reason, VERSION};
+    use contract::ask::{Ask, Reason};
 
     use super::*;
 
@@ -401,18 +401,8 @@ mod tests {
     }
 
     fn ask(campaign: &str, not_before_ms: u64) -> String {
-        let ask = Ask {
-            v: VERSION,
-            user_id: "u".to_owned(),
-            campaign: campaign.to_owned(),
-            reason: Reason::Due,
-            first_seen_ms: 0,
-            attempts: 0,
-            not_before_ms,
-            regenerate_before_ms: 0,
-            retry_given_up_before_ms: 0,
-        };
-        ask.encode()
+        let ask = Ask::new("u".to_owned(), campaign.to_owned(), Reason::Due, 0);
+        Ask { not_before_ms, ..ask }.encode()
     }
 
     async fn receive(asks: &Asks, queue: QueueNumber, wait: Duration) -> Vec<Received> {

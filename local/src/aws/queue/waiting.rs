@@ -163,23 +163,11 @@ fn index(group: NonZeroU16) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use contract::ask::VERSION;
-
     use super::*;
 
     fn ask(campaign: &str, reason: Reason, not_before_ms: u64) -> String {
-        let ask = Ask {
-            v: VERSION,
-            user_id: "u".to_owned(),
-            campaign: campaign.to_owned(),
-            reason,
-            first_seen_ms: 0,
-            attempts: 0,
-            not_before_ms,
-            regenerate_before_ms: 0,
-            retry_given_up_before_ms: 0,
-        };
-        ask.encode()
+        let ask = Ask::new("u".to_owned(), campaign.to_owned(), reason, 0);
+        Ask { not_before_ms, ..ask }.encode()
     }
 
     fn told(waiting: &mut Waiting, now_ms: u64) -> Vec<(String, Reason, u64, u64, Option<u64>)> {
