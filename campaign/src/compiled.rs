@@ -17,9 +17,10 @@ use crate::answer::{self, BadAnswer};
 use crate::condition::{Condition, NotEvaluated};
 use crate::fault::{Fault, InvalidCampaigns};
 use crate::folder::{self, Draft};
+use crate::grounds::{Brief, Grounds, Lack, Rendering, Told};
 use crate::known_events::KnownEvents;
 use crate::past::Past;
-use crate::prompt::Prompt;
+use crate::prompt::{NotRendered, Prompt};
 use crate::prompt_hash::Parameters;
 use crate::schema::travelling::{self, Irreducible, TravellingSchema};
 use crate::warnings::{self, Look};
@@ -254,8 +255,20 @@ impl CompiledCampaign {
         self.required.iter().map(String::as_str).filter(|path| !is_there(path)).collect()
     }
 
-    /// Checks an answer and makes it safe.
-    pub fn accept(&self, answer: &str) -> Result<Map<String, Value>, BadAnswer> {
+    /// Renders the prompt over what is known of a user, with all that follows from it.
+    pub fn brief(&self, grounds: &Grounds<'_>) -> Result<Rendering, NotRendered> {
+        let prompt = self.prompt.render(grounds.events)?;
+        if safe_text::shows_nothing(&prompt) {
+            return Ok(Rendering::Lacks(Lack::Blank));
+        }
+        let hash = self.prompt_hash(&prompt);
+        let told = Told { prompt, event: grounds.events.last().cloned(), ..Told::default() };
+        let (passed, language) = (Map::new(), None);
+        Ok(Rendering::Asks(Box::new(Brief { told, hash, passed, language })))
+    }
+
+    /// Checks an answer to what the model was told, and makes it safe.
+    pub fn accept(&self, answer: &str, _told: &Told) -> Result<Map<String, Value>, BadAnswer> {
         answer::accept(answer, &self.validator, &self.campaign.answer_schema)
     }
 

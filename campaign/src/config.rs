@@ -83,6 +83,14 @@ pub struct Config {
     /// Fields without which an event is not answered, where they are said; otherwise the
     /// prompt tells them.
     pub required: Option<BTreeSet<String>>,
+    /// Attributes of the user that the prompt may see, by the names that Braze's Liquid has for
+    /// them: `first_name`, `custom_attribute.genre`. Others are not kept.
+    pub attributes: BTreeSet<String>,
+    /// What becomes of an event that leads to an item that is in no catalog.
+    pub on_missing_item: OnMissingItem,
+    /// How long the prompt and the answer of content are kept beside it, in days; 0 for not at
+    /// all.
+    pub keep_prompts_days: u32,
     /// Which events ask for content.
     pub trigger: Trigger,
     /// What generations may cost in a day.
@@ -162,6 +170,17 @@ pub enum Replace {
     First,
     /// The first one, and the newest one as soon as the cooldown is over.
     Newest,
+}
+
+/// What becomes of an event that leads to an item that is in no catalog.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnMissingItem {
+    /// It is skipped: the model would have to say nothing, or invent.
+    #[default]
+    Skip,
+    /// The model is asked without it; the template says what then.
+    Ask,
 }
 
 /// What becomes of events whose content the budget of the day does not allow.

@@ -33,6 +33,7 @@ pub mod example;
 mod fallback;
 pub mod fault;
 mod folder;
+pub mod grounds;
 mod json;
 pub mod known_events;
 mod lines;
@@ -47,9 +48,12 @@ mod warnings;
 use serde_json::{Map, Value};
 
 pub use compiled::{CompiledCampaign, check, load, wanted_fields};
-pub use config::{Budget, Config, Guardrail, OverBudget, Price, Replace, StructuredOutput};
+pub use config::{
+    Budget, Config, Guardrail, OnMissingItem, OverBudget, Price, Replace, StructuredOutput,
+};
 pub use fault::{Fault, InvalidCampaigns};
 pub use folder::read;
+pub use grounds::{Brief, Grounds, Item, Items, Lack, Rendering, Told};
 pub use past::Past;
 
 /// Longest name of a campaign, in characters.

@@ -4,7 +4,8 @@
 //! content beside the history that it was written from; a [`REVISION`] makes every
 //! write conditional on what its writer saw. A deletion removes these items and
 //! leaves one [`TOMBSTONE`] for the user, which the creation of any item checks in
-//! the same transaction.
+//! the same transaction. What Braze knows of the user lies beside it under [`ATTRIBUTES`], and
+//! what the model was asked and answered, where a campaign keeps that, under [`asked_key`].
 
 /// Partition key: the Braze id of the user.
 pub const USER_ID: &str = "user_id";
@@ -51,6 +52,24 @@ pub const DELETED_AT: &str = "deleted_at";
 /// Sort key of a user's tombstone.
 pub const TOMBSTONE: &str = "tombstone";
 
+/// Sort key of a user's attributes.
+pub const ATTRIBUTES: &str = "attributes";
+
+/// In the item of that key: name, value, time and event of each attribute, as JSON.
+pub const VALUES: &str = "values";
+
+/// Language in which fallback content is served to the user, where an event says it.
+pub const LANGUAGE: &str = "language";
+
+/// What stands before a campaign's name in the sort key of what was asked for its content.
+pub const ASKED_PREFIX: &str = "asked#";
+
+/// In the item of that key: the rendered prompt.
+pub const PROMPT: &str = "prompt";
+
+/// In the item of that key: the model's answer, as it came.
+pub const ANSWER: &str = "answer";
+
 /// What stands before a campaign's name in a sort key.
 pub const ITEM_PREFIX: &str = "content#";
 
@@ -61,6 +80,11 @@ pub const COORDINATION_KEY: &str = "key";
 /// Sort key of a campaign's content.
 pub fn item_key(campaign: &str) -> String {
     format!("{ITEM_PREFIX}{campaign}")
+}
+
+/// Sort key of what the model was asked for a campaign's content.
+pub fn asked_key(campaign: &str) -> String {
+    format!("{ASKED_PREFIX}{campaign}")
 }
 
 #[cfg(test)]

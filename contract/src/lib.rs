@@ -8,6 +8,7 @@
 //! - [`aggregation`] — how many of them share one stream record.
 //! - [`content`] — what `processor` stores and `api` serves.
 //! - [`ask`] — what waits for content that could not be made at once.
+//! - [`attributes`], [`catalog`] — what is known of users, and of what campaigns speak of.
 //! - [`dead_letter`] — what is kept of input that could not be processed.
 //! - [`local`] — what a running `local` tells load tests.
 //! - [`mod@env`] — how a program reads its settings from the environment.
@@ -16,6 +17,8 @@
 
 pub mod aggregation;
 pub mod ask;
+pub mod attributes;
+pub mod catalog;
 pub mod content;
 pub mod dead_letter;
 pub mod digest;

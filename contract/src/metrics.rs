@@ -51,6 +51,10 @@ pub const POISON_RECORDS: &str = "poison_records";
 pub const GENERATIONS: &str = "generations";
 /// Answers that could not be used and were asked for once more.
 pub const CORRECTIONS: &str = "corrections";
+/// Answers that broke a rule of their campaign's own, such as one of its checks.
+pub const ANSWERS_AGAINST_RULES: &str = "answers_against_rules";
+/// Catalog items that were read from the table, those included that are not there.
+pub const ITEMS_READ: &str = "items_read";
 /// Content written from an answer that stood in the cache already.
 pub const CONTENTS_FROM_CACHE: &str = "contents_from_cache";
 /// Conditions of campaigns that could not be evaluated for an event; it counts as not met.
@@ -122,6 +126,8 @@ pub enum Fate {
     Stale,
     /// It lacks what the campaign's prompt needs.
     Incomplete,
+    /// An item that it leads to is in no catalog.
+    NoItem,
     /// The user got content too short a time before.
     Cooldown,
     /// The user did since what the campaign excludes.
@@ -134,6 +140,8 @@ pub enum Fate {
     Deletion,
     /// It is no trigger, and was noted for what it ends: an ask that waits, or content.
     Noted,
+    /// It is no trigger, and its attributes are known now.
+    Attributes,
     /// Its content is stored.
     Stored,
     /// It is remembered, and an ask for its content waits.
@@ -146,18 +154,20 @@ pub enum Fate {
 
 impl Fate {
     /// Every fate, in order.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::NoTrigger,
         Self::Coalesced,
         Self::Duplicate,
         Self::Stale,
         Self::Incomplete,
+        Self::NoItem,
         Self::Cooldown,
         Self::Unless,
         Self::OverBudget,
         Self::Deleted,
         Self::Deletion,
         Self::Noted,
+        Self::Attributes,
         Self::Stored,
         Self::Parked,
         Self::DeadLettered,
@@ -172,12 +182,14 @@ impl Fate {
             Self::Duplicate => "events_skipped_duplicate",
             Self::Stale => "events_skipped_stale",
             Self::Incomplete => "events_skipped_incomplete",
+            Self::NoItem => "events_skipped_no_item",
             Self::Cooldown => "events_skipped_cooldown",
             Self::Unless => "events_skipped_unless",
             Self::OverBudget => "events_skipped_over_budget",
             Self::Deleted => "events_skipped_deleted",
             Self::Deletion => "events_deletion",
             Self::Noted => "events_noted",
+            Self::Attributes => "events_attributes",
             Self::Stored => "events_stored",
             Self::Parked => "events_parked",
             Self::DeadLettered => "events_dead_lettered",
@@ -197,6 +209,8 @@ pub enum AskFate {
     Cooldown,
     /// The prompt says nothing, or the campaign asks for nothing any more.
     Incomplete,
+    /// An item that the event leads to is in no catalog.
+    NoItem,
     /// The campaign has spent its budget of the day.
     OverBudget,
     /// Nothing is remembered of the user, who was deleted or whose content has ended.
@@ -215,11 +229,12 @@ pub enum AskFate {
 
 impl AskFate {
     /// Every fate, in order.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Stored,
         Self::Answered,
         Self::Cooldown,
         Self::Incomplete,
+        Self::NoItem,
         Self::OverBudget,
         Self::Deleted,
         Self::Unless,
@@ -236,6 +251,7 @@ impl AskFate {
             Self::Answered => "asks_skipped_answered",
             Self::Cooldown => "asks_skipped_cooldown",
             Self::Incomplete => "asks_skipped_incomplete",
+            Self::NoItem => "asks_skipped_no_item",
             Self::OverBudget => "asks_skipped_over_budget",
             Self::Deleted => "asks_skipped_deleted",
             Self::Unless => "asks_skipped_unless",

@@ -17,7 +17,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, bail};
 use campaign::message::{Preview as Rendered, Recipient};
-use campaign::{CompiledCampaign, safe_text, wanted_fields};
+use campaign::{CompiledCampaign, Told, safe_text, wanted_fields};
 use contract::metrics::Counts;
 use processor::answers::{Answers, Asker, Conclusion, Question};
 use processor::coordination::Unshared;
@@ -175,7 +175,8 @@ async fn ask(
     let coordination = Arc::new(Unshared);
     let answers = Answers::new(model, quotas, coordination, 1, (clock, Jitter::default()));
     let hash = campaign.prompt_hash(&prompt);
-    let question = Question { prompt, hash, retry_given_up_before_ms: 0 };
+    let told = Arc::new(Told::prompt(prompt));
+    let question = Question { told, hash, retry_given_up_before_ms: 0 };
     let deadline = Deadline::new(&clock, SystemTime::now() + PATIENCE);
     match answers
         .answer(campaign, (&question, Asker::Person), None, deadline, &mut Counts::default())

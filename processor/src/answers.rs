@@ -28,7 +28,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
-use campaign::{CompiledCampaign, OverBudget};
+use campaign::{CompiledCampaign, OverBudget, Told};
 use contract::ask::{Class, Reason};
 use contract::metrics::{self, Counts};
 use futures::future::{Either, select};
@@ -102,10 +102,10 @@ pub enum Asker {
 }
 
 /// What a campaign asks about a user.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Question {
-    /// The rendered prompt.
-    pub prompt: String,
+    /// The rendered prompt, and what its answer is held against.
+    pub told: Arc<Told>,
     /// Identifies everything that decides the answer.
     pub hash: String,
     /// It is asked although it was given up before this, in UNIX milliseconds; 0 for
@@ -438,10 +438,10 @@ impl Answers {
         let mut generation = Generation {
             answers: self,
             campaign,
-            prompt: &question.prompt,
+            told: &question.told,
             deadline,
             until: turn.until,
-            allowance: Allowance::of(campaign, &question.prompt, self.clock.now_secs()),
+            allowance: Allowance::of(campaign, &question.told.prompt, self.clock.now_secs()),
             failed_before: turn.failed_before.clone(),
             calls: Calls::default(),
             last_failure: None,

@@ -8,8 +8,9 @@ use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use campaign::{CompiledCampaign, Past, safe_text};
+use campaign::{CompiledCampaign, Grounds, Items, Past, Rendering};
 use contract::ask::Ask;
+use contract::attributes::Attributes;
 use contract::dead_letter::{DeadLetter, Input};
 use contract::digest;
 use contract::metrics::{AskFate, Fate};
@@ -289,7 +290,7 @@ impl Step {
             Intent::Park { parking, .. } => of(&parking.memory),
             Intent::Generate { memory, asked } => {
                 let prompt = match asked {
-                    Inquiry::Question(question) => question.prompt.len(),
+                    Inquiry::Question(question) => question.told.prompt.len(),
                     Inquiry::Nobody(_) => 0,
                 };
                 of(memory) + prompt
@@ -394,8 +395,10 @@ impl Unit {
     }
 
     fn rendered(&self, trigger: usize, history: &[Past]) -> Inquiry {
-        let prompt = match self.campaign.prompt.render(history) {
-            Ok(prompt) => prompt,
+        let (attributes, items) = (Attributes::new(), Items::default());
+        let grounds = Grounds { events: history, attributes: &attributes, items: &items };
+        let rendering = match self.campaign.brief(&grounds) {
+            Ok(rendering) => rendering,
             Err(error) => {
                 let reason = match failure::of_template(&error) {
                     Verdict::DeadLetter(reason) => reason,
@@ -406,11 +409,11 @@ impl Unit {
                 return Inquiry::Nobody(SharedAnswer::without_asking(conclusion));
             }
         };
-        if safe_text::shows_nothing(&prompt) {
+        let Rendering::Asks(brief) = rendering else {
             return Inquiry::Nobody(SharedAnswer::without_asking(Conclusion::Blank));
-        }
-        let hash = self.campaign.prompt_hash(&prompt);
+        };
         let retry_given_up_before_ms = self.retry_given_up_before_ms(trigger);
-        Inquiry::Question(Question { prompt, hash, retry_given_up_before_ms })
+        let (told, hash) = (Arc::new(brief.told), brief.hash);
+        Inquiry::Question(Question { told, hash, retry_given_up_before_ms })
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Every setting is taken by itself, so that one that is wrong does not hide the next.
 
+mod attributes;
 mod number;
 mod places;
 mod syntax;
@@ -88,6 +89,11 @@ impl Table<'_, '_> {
         named.fields = self.fields();
         let fields = named.paths();
         let required = self.required_fields(fields.as_ref());
+        let attributes = self.attributes();
+        let on_missing_item = self.optional("on_missing_item").unwrap_or_default().1;
+        let keep_prompts_days = self.optional("keep_prompts_days").or(Some((0, 0)));
+        let most = ttl_days.unwrap_or(MAX_DAYS);
+        let keep_prompts_days = self.within("keep_prompts_days", keep_prompts_days, 0..=most);
         let trigger = self.trigger(named, ttl_days);
         let has_price = self.has("price");
         let price = self.price();
@@ -110,6 +116,9 @@ impl Table<'_, '_> {
             timeout_secs,
             fields: fields?,
             required,
+            attributes,
+            on_missing_item,
+            keep_prompts_days: keep_prompts_days?,
             trigger: trigger?,
             budget,
             over_budget,
@@ -181,6 +190,19 @@ impl Table<'_, '_> {
             }
         }
         Some(required.into_iter().map(|(_, path)| path).collect())
+    }
+
+    /// The attributes that the prompt may see; what is wrong with their names is told.
+    fn attributes(&mut self) -> BTreeSet<String> {
+        let said: Option<(usize, Vec<Spanned<String>>)> = self.optional("attributes");
+        let Some((_, said)) = said else { return BTreeSet::new() };
+        let said = self.with_lines(said);
+        for (line, name) in &said {
+            if let Some(wrong) = attributes::wrong(name) {
+                self.fault(Some(*line), format!("attributes: {wrong}"));
+            }
+        }
+        said.into_iter().map(|(_, name)| name).collect()
     }
 
     fn price(&mut self) -> Option<Price> {

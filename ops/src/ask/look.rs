@@ -158,6 +158,7 @@ fn why(fate: AskFate) -> &'static str {
         AskFate::Superseded => "have an ask that waits already",
         AskFate::Stored
         | AskFate::Incomplete
+        | AskFate::NoItem
         | AskFate::OverBudget
         | AskFate::ParkedAgain
         | AskFate::DeadLettered

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use campaign::CompiledCampaign;
+use campaign::{CompiledCampaign, Told};
 use contract::ask::Reason;
 use contract::metrics::{self, Counts};
 use program::causes;
@@ -64,7 +64,7 @@ impl Failure {
 pub(crate) struct Generation<'a> {
     pub(crate) answers: &'a Answers,
     pub(crate) campaign: &'a CompiledCampaign,
-    pub(crate) prompt: &'a str,
+    pub(crate) told: &'a Told,
     pub(crate) deadline: Deadline,
     /// Until when it may wait for the quota.
     pub(crate) until: Deadline,
@@ -96,7 +96,7 @@ impl Generation<'_> {
         loop {
             let is_last = correction.is_some();
             let next = match self.generate(correction.as_ref(), counts).await {
-                Ok(answer) => match self.campaign.accept(&answer.text) {
+                Ok(answer) => match self.campaign.accept(&answer.text, self.told) {
                     Ok(data) => return Ok(data),
                     Err(error) if is_last => {
                         return Err(Failure::new(failure::of_answer(&error), error));
@@ -199,7 +199,11 @@ impl Generation<'_> {
         let call = Call {
             kind: &self.campaign.campaign.name,
             priority: config.priority,
-            input_tokens: model::estimated_input_tokens(self.campaign, self.prompt, correction),
+            input_tokens: model::estimated_input_tokens(
+                self.campaign,
+                &self.told.prompt,
+                correction,
+            ),
             max_tokens: config.max_tokens,
             since: Instant::now(),
         };
@@ -210,7 +214,7 @@ impl Generation<'_> {
             reserved.map_err(|error| Failure::new(failure::of_quota(&error), error))?;
         self.calls.attempts += 1;
         let began = Instant::now();
-        let answer = self.answers.model.generate(self.campaign, self.prompt, correction);
+        let answer = self.answers.model.generate(self.campaign, &self.told.prompt, correction);
         let waiting = self.waiting(|| format!("an answer of {}", self.model_id()));
         let answered = self.deadline.while_working(answer).await;
         drop(waiting);

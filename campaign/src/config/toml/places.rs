@@ -1,14 +1,17 @@
 //! Where each setting stands, and what is said of one that stands elsewhere or is unknown.
 
 /// Settings above the first table.
-const TOP: [&str; 15] = [
+const TOP: [&str; 18] = [
+    "attributes",
     "cache_hours",
     "cache_system",
     "cooldown_hours",
     "fields",
     "history",
+    "keep_prompts_days",
     "max_tokens",
     "model_id",
+    "on_missing_item",
     "priority",
     "replace",
     "required",

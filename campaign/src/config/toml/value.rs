@@ -9,7 +9,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
 use super::number;
-use crate::config::{OverBudget, Replace, StructuredOutput, wait};
+use crate::config::{OnMissingItem, OverBudget, Replace, StructuredOutput, wait};
 
 /// A kind of values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +64,7 @@ settings! {
     Kind::Texts => Vec<Spanned<String>>, BTreeSet<String>;
     Kind::Choice("\"json-schema\" or \"tool\"") => StructuredOutput;
     Kind::Choice("\"first\" or \"newest\"") => Replace;
+    Kind::Choice("\"skip\" or \"ask\"") => OnMissingItem;
     Kind::Choice("\"skip\" or \"wait\"") => OverBudget;
 }
 

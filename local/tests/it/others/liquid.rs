@@ -94,7 +94,7 @@ async fn store(rig: &Rig, text: &str) {
         "details": { "cta": "Go <b>now</b>", "intro": text, "episodeDetails": text },
     });
     let campaigns = campaign::load(&campaigns()).expect("are valid");
-    let accepted = campaigns[0].accept(&answer.to_string());
+    let accepted = campaigns[0].accept(&answer.to_string(), &campaign::Told::default());
     let content = accepted.expect("matches the schema");
     let put = rig.pipeline.aws.dynamodb.put_item().table_name(TABLE);
     put.item(content::USER_ID, AttributeValue::S(USER.to_owned()))
