@@ -26,13 +26,14 @@ pub(super) fn wrong(name: &str) -> Option<String> {
     if standard().any(|known| known == inner) {
         return Some(format!("\"{name}\" is no name: write \"{inner}\""));
     }
-    let meant = dialect::did_you_mean(inner, standard());
-    if of_group.is_none() && !meant.is_empty() {
-        return Some(format!("Braze has no attribute \"{name}\"{meant}"));
-    }
+    let meant = match of_group {
+        Some(_) => String::new(),
+        None => dialect::did_you_mean(inner, standard()),
+    };
+    let stop = if meant.is_empty() { ";" } else { "" };
+    let custom = custom(inner);
     Some(format!(
-        "Braze has no attribute \"{name}\" of its own: write \"{}\" for a custom one",
-        custom(inner)
+        "Braze has no attribute \"{name}\" of its own{meant}{stop} write \"{custom}\" for a custom one"
     ))
 }
 
@@ -56,7 +57,8 @@ mod tests {
             ("custom_attributes.genre", Some("write \"custom_attribute.genre\"")),
             ("first_nmae", Some("did you mean first_name")),
             ("custom_attribute.", Some("names no attribute")),
-            ("genre", Some("write \"custom_attribute.genre\"")),
+            ("genre", Some("did you mean gender? write \"custom_attribute.genre\"")),
+            ("favourite_topic", Some("of its own; write \"custom_attribute.favourite_topic\"")),
         ] {
             let told = wrong(name);
             match expected {
