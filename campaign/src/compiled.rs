@@ -9,6 +9,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
+use contract::attributes::Attributes;
+use contract::catalog::ItemKey;
 use contract::user_record::Event;
 use jsonschema::Validator;
 use serde_json::{Map, Value};
@@ -17,14 +19,17 @@ use crate::answer::{self, BadAnswer};
 use crate::condition::{Condition, NotEvaluated};
 use crate::fault::{Fault, InvalidCampaigns};
 use crate::folder::{self, Draft};
-use crate::grounds::{Brief, Grounds, Lack, Rendering, Told};
+use crate::grounds::{Brief, Grounds, Item, Lack, Rendering, Told};
 use crate::known_events::KnownEvents;
 use crate::past::Past;
-use crate::prompt::{NotRendered, Prompt};
+use crate::prompt::{NotRendered, Outcome, Prompt, Rendered};
 use crate::prompt_hash::Parameters;
 use crate::schema::travelling::{self, Irreducible, TravellingSchema};
 use crate::warnings::{self, Look};
-use crate::{Campaign, config, fallback, field, message, prompt, safe_text, schema};
+use crate::{Campaign, OnMissingItem, config, fallback, field, message, prompt, safe_text, schema};
+
+/// The column that every item has.
+const ID: &str = "id";
 
 /// A campaign that can be generated for.
 #[derive(Debug)]
@@ -109,7 +114,7 @@ fn compile(draft: Draft, faults: &mut Vec<Fault>) -> Option<CompiledCampaign> {
     };
     let prompt = draft.prompt.as_ref().and_then(|text| {
         let compiled = match &fields {
-            Some(fields) => Prompt::compile(text, fields).map(Some),
+            Some(fields) => Prompt::compile(text, (fields, &draft.named.attributes)).map(Some),
             // Without the fields nothing else of it can be told.
             None => Prompt::faults_of_syntax(text).map(|()| None),
         };
@@ -197,6 +202,17 @@ fn compile_schema(
     validator.zip(reduced)
 }
 
+/// Tells whether a value is there, and shows something.
+fn is_there(value: Option<&Value>) -> bool {
+    match value {
+        None | Some(Value::Null) => false,
+        Some(Value::String(text)) => !safe_text::shows_nothing(text),
+        Some(Value::Array(values)) => !values.is_empty(),
+        Some(Value::Object(map)) => !map.is_empty(),
+        Some(Value::Bool(_) | Value::Number(_)) => true,
+    }
+}
+
 /// The personal fields that some campaign asks for, by their top-level names: those that
 /// its prompt may see, and those that its conditions look at.
 pub fn wanted_fields(campaigns: &[Arc<CompiledCampaign>]) -> BTreeSet<String> {
@@ -245,26 +261,58 @@ impl CompiledCampaign {
     /// The fields that the prompt needs and a remembered event lacks, because they are not
     /// there or show nothing.
     pub fn lacks(&self, past: &Past) -> Vec<&str> {
-        let is_there = |path: &str| match field(&past.fields, path) {
-            None | Some(Value::Null) => false,
-            Some(Value::String(text)) => !safe_text::shows_nothing(text),
-            Some(Value::Array(values)) => !values.is_empty(),
-            Some(Value::Object(map)) => !map.is_empty(),
-            Some(Value::Bool(_) | Value::Number(_)) => true,
-        };
+        let is_there = |path: &str| is_there(field(&past.fields, path));
         self.required.iter().map(String::as_str).filter(|path| !is_there(path)).collect()
     }
 
     /// Renders the prompt over what is known of a user, with all that follows from it.
     pub fn brief(&self, grounds: &Grounds<'_>) -> Result<Rendering, NotRendered> {
-        let prompt = self.prompt.render(grounds.events)?;
-        if safe_text::shows_nothing(&prompt) {
+        let Rendered { text, used, missing } = match self.prompt.render(grounds)? {
+            Outcome::Wants(items) => return Ok(Rendering::Wants(items)),
+            Outcome::Done(rendered) => rendered,
+        };
+        let skips = self.campaign.config.on_missing_item == OnMissingItem::Skip;
+        if let Some(missing) = missing.into_iter().next().filter(|_| skips) {
+            return Ok(Rendering::Lacks(Lack::Item(missing)));
+        }
+        let lacking = self.lacking(grounds.attributes, &used);
+        if !lacking.is_empty() {
+            return Ok(Rendering::Lacks(Lack::Parts(lacking)));
+        }
+        if safe_text::shows_nothing(&text) {
             return Ok(Rendering::Lacks(Lack::Blank));
         }
-        let hash = self.prompt_hash(&prompt);
-        let told = Told { prompt, event: grounds.events.last().cloned(), ..Told::default() };
+        let hash = self.prompt_hash(&text);
+        let told = self.told(text, grounds, used);
         let (passed, language) = (Map::new(), None);
         Ok(Rendering::Asks(Box::new(Brief { told, hash, passed, language })))
+    }
+
+    /// The attributes and columns that the prompt prints bare, and that are not there or show
+    /// nothing.
+    fn lacking(&self, attributes: &Attributes, used: &[(ItemKey, Arc<Item>)]) -> Vec<String> {
+        let Prompt { bare_attributes, bare_columns, .. } = &self.prompt;
+        let names = bare_attributes.iter().filter(|name| !is_there(attributes.get(*name)));
+        let mut lacking: Vec<String> = names.map(|name| prompt::as_written(name)).collect();
+        for (key, item) in used {
+            let of_item = bare_columns.iter().filter(|(catalog, column)| {
+                let is_meant = catalog.as_ref().is_none_or(|catalog| *catalog == key.catalog);
+                is_meant && column != ID && !is_there(item.get(column))
+            });
+            lacking.extend(of_item.map(|(_, column)| format!("{column} of {key}")));
+        }
+        lacking
+    }
+
+    fn told(&self, prompt: String, grounds: &Grounds<'_>, used: Vec<(ItemKey, Arc<Item>)>) -> Told {
+        let listed = &self.campaign.config.attributes;
+        let seen = listed.iter().filter_map(|name| grounds.attributes.get_key_value(name));
+        Told {
+            prompt,
+            event: grounds.events.last().cloned(),
+            attributes: seen.map(|(name, value)| (name.clone(), value.clone())).collect(),
+            items: used.into_iter().map(|(_, item)| item).collect(),
+        }
     }
 
     /// Checks an answer to what the model was told, and makes it safe.

@@ -35,6 +35,8 @@ pub(crate) const RETRACT_WHEN: &str = "retract_when";
 pub(crate) struct Named {
     /// Fields that the prompt may see, each with its line; `None` if the setting cannot be read.
     pub(crate) fields: Option<Vec<(usize, String)>>,
+    /// Attributes that the prompt may see.
+    pub(crate) attributes: BTreeSet<String>,
     /// Event types, each with its line.
     pub(crate) event_types: Vec<(usize, String)>,
     /// What else must hold of an event.

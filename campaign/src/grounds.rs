@@ -27,9 +27,9 @@ pub struct Grounds<'g> {
 /// The columns of a catalog's item, by their names.
 pub type Item = Map<String, Value>;
 
-/// Items of which is known what they hold, or that there are none.
+/// Items of which is known what they hold, or that there are none; a copy costs nothing.
 #[derive(Debug, Clone, Default)]
-pub struct Items(HashMap<ItemKey, Option<Arc<Item>>>);
+pub struct Items(Arc<HashMap<ItemKey, Option<Arc<Item>>>>);
 
 /// What came of rendering a prompt.
 #[derive(Debug, Clone, PartialEq)]
@@ -82,7 +82,7 @@ pub struct Told {
 impl Items {
     /// Notes what an item holds, or that there is none.
     pub fn insert(&mut self, key: ItemKey, item: Option<Arc<Item>>) {
-        self.0.insert(key, item);
+        Arc::make_mut(&mut self.0).insert(key, item);
     }
 
     /// What is known of an item: nothing, that there is none, or what it holds.
@@ -92,7 +92,7 @@ impl Items {
 
     /// Adds what is known elsewhere.
     pub fn extend(&mut self, others: impl IntoIterator<Item = (ItemKey, Option<Arc<Item>>)>) {
-        self.0.extend(others);
+        Arc::make_mut(&mut self.0).extend(others);
     }
 }
 

@@ -135,6 +135,8 @@ impl Message {
             now: Some(now),
             limits: Limits::MESSAGE,
             calls: Some(Rc::clone(calls)),
+            catalogs: None,
+            known_groups: &[],
             inert: None,
         };
         template.preview(&scene).map_err(NotShown::NotRendered)

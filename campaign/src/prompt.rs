@@ -1,20 +1,32 @@
-//! Renders a campaign's prompt over a user's events.
+//! Renders a campaign's prompt over a user's events, attributes and catalog items.
 //!
-//! Guarantees: the template sees allow-listed fields only, and their values are
+//! Guarantees: the template sees allow-listed fields and attributes only, and all values are
 //! data — capped in length, without control characters, and unable to close the
 //! delimiters that the template puts around them. "now" is the time of the newest event, so
-//! that equal events make equal prompts.
+//! that equal events make equal prompts. Items that are wanted and not known are told, and
+//! what is rendered without them is no prompt yet.
 
+mod items;
 #[cfg(test)]
 mod tests;
+mod values;
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
+use std::sync::Arc;
 
+use contract::attributes::CUSTOM_PREFIX;
+use contract::catalog::ItemKey;
 pub use dialect::NotRendered;
-use dialect::{Exploration, Fault, Limits, Object, Preview, Scene, Template, Value};
+use dialect::{
+    ATTRIBUTES, Column, Exploration, Fault, Limits, Object, Preview, Scene, Template, Value,
+};
 
-use crate::past::{MAX_DEPTH, MAX_ENTRIES, MAX_VALUE_CHARS, Past};
+use crate::grounds::{Grounds, Item};
+use crate::past::Past;
 use crate::{field, safe_text};
+use items::{Anything, Lookup};
+use values::{EVENT, inert, inert_text, without_delimiters};
 
 /// Events that a template is explored with: as many as a prompt ever sees.
 const EXPLORED_EVENTS: usize = 25;
@@ -26,11 +38,30 @@ const EXPLORED_TIMES: [(i64, i64); 2] =
 /// A time of another day, week, month and year.
 const ANOTHER_DAY: i64 = 1_802_000_000;
 
+/// The group of custom attributes, `custom_attribute.${genre}`.
+const CUSTOM_ATTRIBUTE: &str = "custom_attribute";
+
+/// The group of the newest event's properties, `event_properties.${show}`.
+const EVENT_PROPERTIES: &str = "event_properties";
+
+/// The field of an event that these are.
+const PROPERTIES: &str = "properties";
+
+/// Groups of what Braze knows that a prompt sees as far as the campaign lists it.
+const GROUPS: [&str; 3] = [ATTRIBUTES, CUSTOM_ATTRIBUTE, EVENT_PROPERTIES];
+
 /// A compiled prompt.
 #[derive(Debug)]
 pub struct Prompt {
     template: Template,
     fields: BTreeSet<String>,
+    attributes: BTreeSet<String>,
+    /// Attributes that are printed bare, as fields are.
+    pub(crate) bare_attributes: BTreeSet<String>,
+    /// Columns of catalogs that the template looks at, each with its line.
+    pub(crate) columns: Vec<(usize, Column)>,
+    /// Those that are printed bare.
+    pub(crate) bare_columns: BTreeSet<Column>,
     /// The fields that the template prints with nothing in their place where they are
     /// missing: no default, and no condition on them.
     pub(crate) printed_bare: BTreeSet<String>,
@@ -40,21 +71,48 @@ pub struct Prompt {
     pub(crate) shows_events: bool,
 }
 
+/// A prompt, and the items that it used.
+#[derive(Debug)]
+pub(crate) struct Rendered {
+    /// The text.
+    pub(crate) text: String,
+    /// The items, in the order in which they were used.
+    pub(crate) used: Vec<(ItemKey, Arc<Item>)>,
+    /// Items that are in no catalog.
+    pub(crate) missing: Vec<ItemKey>,
+}
+
+/// What came of a rendering.
+#[derive(Debug)]
+pub(crate) enum Outcome<T> {
+    /// These items are wanted and not known.
+    Wants(BTreeSet<ItemKey>),
+    /// Something that all is known for.
+    Done(T),
+}
+
 impl Prompt {
     /// Compiles a template and explores it, so that what can never be right fails at start
     /// and not in production: names that are not on the list, in every branch, and outputs
     /// that print nothing, or a whole object.
-    pub fn compile(text: &str, fields: &BTreeSet<String>) -> Result<Self, Vec<Fault>> {
+    pub fn compile(
+        text: &str,
+        (fields, attributes): (&BTreeSet<String>, &BTreeSet<String>),
+    ) -> Result<Self, Vec<Fault>> {
         let template = Template::parse(text)?;
         let mut prompt = Self {
             template,
             fields: fields.clone(),
+            attributes: attributes.clone(),
+            bare_attributes: BTreeSet::new(),
+            columns: Vec::new(),
+            bare_columns: BTreeSet::new(),
             printed_bare: BTreeSet::new(),
             shows_time: false,
             shows_events: false,
         };
         let explored = prompt.explored(EXPLORED_TIMES[0].0, EXPLORED_TIMES[0].0)?;
-        let faults = told(&explored, "; correct it, or add the field to fields in campaign.toml");
+        let faults = told(&explored, &remedy);
         if !faults.is_empty() {
             return Err(faults);
         }
@@ -73,6 +131,11 @@ impl Prompt {
         let later = prompt.explored(ANOTHER_DAY, ANOTHER_DAY)?;
         prompt.shows_events = explored.meets_unknown || explored.text != later.text;
         prompt.printed_bare = explored.bare.intersection(fields).cloned().collect();
+        let is_bare = |name: &&String| explored.bare.contains(&as_written(name));
+        prompt.bare_attributes = attributes.iter().filter(is_bare).cloned().collect();
+        let line_of = |(_, name): &Column| prompt.template.line_of(name);
+        prompt.columns = explored.columns.into_iter().map(|each| (line_of(&each), each)).collect();
+        prompt.bare_columns = explored.bare_columns;
         Ok(prompt)
     }
 
@@ -90,28 +153,104 @@ impl Prompt {
         for path in &self.fields {
             insert(&mut event, path, dialect::unknown_value(path));
         }
-        let mut events = vec![Value::Object(event.clone()); EXPLORED_EVENTS - 1];
+        let events = vec![Value::Object(event.clone()); EXPLORED_EVENTS - 1];
         event.insert("time".into(), Value::scalar(newest));
-        events.push(Value::Object(event));
-        let given = given(events);
-        let explored = self.template.explore(&scene(&given, Some(newest)));
+        let any = |name: &str| Some(dialect::unknown_value(&as_written(name)));
+        let given = self.given(events, event, &any);
+        let mut scene = scene(&given, Some(newest));
+        scene.catalogs = self.template.has_catalogs().then(|| Rc::new(Anything) as _);
+        let explored = self.template.explore(&scene);
         explored.map_err(|error| vec![Fault { line: 1, reason: error.to_string() }])
     }
 
-    /// Renders the prompt over events, oldest first.
-    pub fn render(&self, events: &[Past]) -> Result<String, NotRendered> {
-        let given = self.given(events);
-        self.template.render(&scene(&given, events.last().map(|event| event.time)))
+    /// Renders the prompt over what is known of a user.
+    pub(crate) fn render(&self, grounds: &Grounds<'_>) -> Result<Outcome<Rendered>, NotRendered> {
+        let rendered = self.over(grounds, |scene| self.template.render(scene))?;
+        Ok(match rendered {
+            Outcome::Wants(items) => Outcome::Wants(items),
+            Outcome::Done((text, used, missing)) => Outcome::Done(Rendered { text, used, missing }),
+        })
     }
 
-    /// Renders the prompt, and says what nobody would want a model to read.
-    pub fn preview(&self, events: &[Past]) -> Result<Preview, NotRendered> {
-        let given = self.given(events);
-        self.template.preview(&scene(&given, events.last().map(|event| event.time)))
+    /// Renders the prompt, and says what nobody would want a model to read; items that are not
+    /// known count as missing.
+    pub fn preview(&self, grounds: &Grounds<'_>) -> Result<Preview, NotRendered> {
+        let given = self.given_by(grounds);
+        let mut scene = scene(&given, grounds.events.last().map(|event| event.time));
+        scene.catalogs = self.template.has_catalogs().then(|| Lookup::new(grounds.items) as _);
+        self.template.preview(&scene)
     }
 
-    fn given(&self, events: &[Past]) -> Object {
-        given(events.iter().map(|event| Value::Object(self.visible(event))).collect())
+    /// Does something over what is known of a user, and tells which items that used.
+    fn over<T>(
+        &self,
+        grounds: &Grounds<'_>,
+        act: impl FnOnce(&Scene<'_>) -> Result<T, NotRendered>,
+    ) -> Result<Outcome<(T, Vec<(ItemKey, Arc<Item>)>, Vec<ItemKey>)>, NotRendered> {
+        let given = self.given_by(grounds);
+        let mut scene = scene(&given, grounds.events.last().map(|event| event.time));
+        if !self.template.has_catalogs() {
+            return Ok(Outcome::Done((act(&scene)?, Vec::new(), Vec::new())));
+        }
+        let lookup = Lookup::new(grounds.items);
+        scene.catalogs = Some(Rc::clone(&lookup) as _);
+        let done = act(&scene);
+        let wanted = lookup.wanted();
+        if !wanted.is_empty() {
+            // What came of it without them decides nothing.
+            return Ok(Outcome::Wants(wanted));
+        }
+        let (used, missing) = lookup.used();
+        Ok(Outcome::Done((done?, used, missing)))
+    }
+
+    /// What the template is rendered over.
+    fn given_by(&self, grounds: &Grounds<'_>) -> Object {
+        let events = grounds.events.iter().map(|event| self.visible(event));
+        let mut events: Vec<Value> = events.map(Value::Object).collect();
+        let newest = match events.pop() {
+            Some(Value::Object(newest)) => newest,
+            _ => Object::new(),
+        };
+        let value_of = |name: &str| Some(inert(grounds.attributes.get(name)?, &EVENT, 0));
+        let mut given = self.given(events, newest, &value_of);
+        if grounds.events.is_empty() {
+            given.insert("events".into(), Value::Array(Vec::new()));
+        }
+        given
+    }
+
+    /// The variables: events, of which the newest comes last, and the groups of what Braze
+    /// knows.
+    fn given(
+        &self,
+        mut events: Vec<Value>,
+        newest: Object,
+        value_of: &dyn Fn(&str) -> Option<Value>,
+    ) -> Object {
+        let (mut own, mut custom) = (Object::new(), Object::new());
+        for name in &self.attributes {
+            let Some(value) = value_of(name) else { continue };
+            match name.strip_prefix(CUSTOM_PREFIX) {
+                Some(name) => custom.insert(name.to_owned().into(), value),
+                None => own.insert(name.clone().into(), value),
+            };
+        }
+        let groups = self.template.groups();
+        let mut given = Object::new();
+        if groups.contains(EVENT_PROPERTIES) {
+            let none = || Value::Object(Object::new());
+            let properties = newest.get(PROPERTIES).cloned().unwrap_or_else(none);
+            given.insert(EVENT_PROPERTIES.into(), properties);
+        }
+        for (group, names) in [(ATTRIBUTES, own), (CUSTOM_ATTRIBUTE, custom)] {
+            if groups.contains(group) {
+                given.insert(group.into(), Value::Object(names));
+            }
+        }
+        events.push(Value::Object(newest));
+        given.insert("events".into(), Value::Array(events));
+        given
     }
 
     /// The allow-listed fields of an event.
@@ -121,7 +260,7 @@ impl Prompt {
         visible.insert("type".into(), Value::scalar(inert_text(&event.event_type)));
         for path in &self.fields {
             if let Some(value) = field(&event.fields, path) {
-                insert(&mut visible, path, inert(value, 0));
+                insert(&mut visible, path, inert(value, &EVENT, 0));
             }
         }
         visible
@@ -134,7 +273,7 @@ pub fn instructions(text: &str) -> Result<String, Vec<Fault>> {
     let given = Object::new();
     let failed = |error: NotRendered| vec![Fault { line: 1, reason: error.to_string() }];
     let explored = template.explore(&scene(&given, None)).map_err(failed)?;
-    let faults = told(&explored, "; instructions see no event");
+    let faults = told(&explored, &|_| "; instructions see no event".to_owned());
     if !faults.is_empty() {
         return Err(faults);
     }
@@ -142,20 +281,46 @@ pub fn instructions(text: &str) -> Result<String, Vec<Fault>> {
 }
 
 /// Everything that is wrong, with a remedy for names that nothing has.
-fn told(explored: &Exploration, remedy: &str) -> Vec<Fault> {
-    let named = |fault: &Fault| Fault { reason: format!("{}{remedy}", fault.reason), ..*fault };
+fn told(explored: &Exploration, remedy: &dyn Fn(&str) -> String) -> Vec<Fault> {
+    let named = |fault: &Fault| {
+        let reason = format!("{}{}", fault.reason, remedy(&fault.reason));
+        Fault { reason, ..*fault }
+    };
     let mut faults: Vec<Fault> = explored.unknown_names.iter().map(named).collect();
     faults.extend(explored.faults.iter().cloned());
     faults.sort();
     faults
 }
 
-fn given(events: Vec<Value>) -> Object {
-    Object::from_iter([("events".into(), Value::Array(events))])
+/// What is done about a name that nothing has, by what is said of it.
+fn remedy(reason: &str) -> String {
+    let list = match () {
+        () if reason.contains(&format!("{EVENT_PROPERTIES}.${{")) => "fields, as properties.NAME,",
+        () if reason.contains("${") => "attributes",
+        () => "fields",
+    };
+    let what = if list == "attributes" { "the attribute" } else { "the field" };
+    format!("; correct it, or add {what} to {list} in campaign.toml")
+}
+
+/// An attribute as Braze's users write it.
+pub(crate) fn as_written(attribute: &str) -> String {
+    match attribute.strip_prefix(CUSTOM_PREFIX) {
+        Some(name) => format!("{CUSTOM_ATTRIBUTE}.${{{name}}}"),
+        None => format!("${{{attribute}}}"),
+    }
 }
 
 fn scene(given: &Object, now: Option<i64>) -> Scene<'_> {
-    Scene { given, now, limits: Limits::PROMPT, calls: None, inert: Some(without_delimiters) }
+    Scene {
+        given,
+        now,
+        limits: Limits::PROMPT,
+        calls: None,
+        catalogs: None,
+        known_groups: &GROUPS,
+        inert: Some(without_delimiters),
+    }
 }
 
 fn insert(object: &mut Object, path: &str, value: Value) {
@@ -169,42 +334,4 @@ fn insert(object: &mut Object, path: &str, value: Value) {
     };
     insert(&mut inner, rest, value);
     object.insert(name.to_owned().into(), Value::Object(inner));
-}
-
-/// Makes a value that can only be read as data.
-fn inert(value: &serde_json::Value, depth: usize) -> Value {
-    use serde_json::Value as Json;
-    match value {
-        _ if depth > MAX_DEPTH => Value::Nil,
-        Json::String(text) => Value::scalar(inert_text(text)),
-        Json::Array(values) => {
-            Value::Array(values.iter().take(MAX_ENTRIES).map(|v| inert(v, depth + 1)).collect())
-        }
-        Json::Object(map) => {
-            let entries = map.iter().take(MAX_ENTRIES);
-            Value::Object(
-                entries.map(|(k, v)| (inert_text(k).into(), inert(v, depth + 1))).collect(),
-            )
-        }
-        plain => dialect::json::value(plain),
-    }
-}
-
-fn inert_text(text: &str) -> String {
-    text.chars().take(MAX_VALUE_CHARS).map(harmless).collect()
-}
-
-/// A text of any length that can close no delimiters.
-fn without_delimiters(text: &str) -> String {
-    text.chars().map(harmless).collect()
-}
-
-fn harmless(c: char) -> char {
-    match c {
-        '<' => '‹',
-        '>' => '›',
-        '"' => '”',
-        c if c.is_control() => ' ',
-        c => c,
-    }
 }

@@ -33,8 +33,15 @@ fn main() {
     let ours = Template::parse(PROMPT).expect("is right");
     let parser = liquid::ParserBuilder::with_stdlib().build().expect("is built");
     let theirs = parser.parse(PROMPT).expect("is right");
-    let scene =
-        Scene { given: &given, now: None, limits: Limits::PROMPT, calls: None, inert: None };
+    let scene = Scene {
+        given: &given,
+        now: None,
+        limits: Limits::PROMPT,
+        calls: None,
+        catalogs: None,
+        known_groups: &[],
+        inert: None,
+    };
     let by_us = || ours.render(&scene).expect("renders");
     let by_them = || theirs.render(&given).expect("renders");
     assert_eq!(by_us(), by_them(), "both render the same");

@@ -33,8 +33,15 @@ pub fn rendered(snippet: &Json) -> Result<String, String> {
     // Groups of attributes stand beside each other, those without a group together.
     given.extend(attributes.clone());
     given.insert(crate::ATTRIBUTES.into(), Value::Object(attributes));
-    let scene =
-        Scene { given: &given, now: Some(NOW), limits: Limits::PROMPT, calls: None, inert: None };
+    let scene = Scene {
+        given: &given,
+        now: Some(NOW),
+        limits: Limits::PROMPT,
+        calls: None,
+        catalogs: None,
+        known_groups: &[],
+        inert: None,
+    };
     template.render(&scene).map_err(|error| format!("not rendered: {error}"))
 }
 

@@ -28,8 +28,8 @@ pub(crate) fn plain_name(name: &str) -> &str {
     name.strip_prefix(PREFIX).unwrap_or(name)
 }
 
-/// A path whose root only Braze knows, as its author wrote it.
-pub(crate) fn as_written(path: &str) -> String {
+/// A path whose root is a group of what Braze knows, as its author writes it: `${first_name}`.
+pub fn as_written(path: &str) -> String {
     let Some((group, rest)) = path.split_once('.') else { return path.to_owned() };
     let (name, inside) = rest.split_at(rest.find(['.', '[']).unwrap_or(rest.len()));
     let group = if group == ATTRIBUTES { String::new() } else { format!("{group}.") };

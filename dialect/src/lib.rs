@@ -22,6 +22,7 @@
 
 mod bounded;
 mod braze;
+mod catalogs;
 pub mod conformance;
 mod expression;
 mod filters;
@@ -46,7 +47,8 @@ use liquid_core::{Renderable as _, Runtime};
 
 use bounded::Bounded;
 pub use braze::{Call, Calls};
-pub use expression::ATTRIBUTES;
+pub use catalogs::{Catalogs, Column, MAX_ITEMS};
+pub use expression::{ATTRIBUTES, as_written};
 use state::{Purpose, State, Stop};
 pub use suggestion::{did_you_mean, misspelt};
 use variables::Variables;
@@ -99,6 +101,11 @@ pub struct Scene<'s> {
     pub limits: Limits,
     /// Who answers calls.
     pub calls: Option<Rc<dyn Calls>>,
+    /// Who knows what stands in catalogs; without them only Braze does.
+    pub catalogs: Option<Rc<dyn Catalogs>>,
+    /// Groups of what Braze knows of a user that are given whole: a name that one of them does
+    /// not have is a mistake, and nothing that only Braze would know.
+    pub known_groups: &'static [&'static str],
     /// Makes harmless what a filter decodes out of a value that was harmless before.
     pub inert: Option<fn(&str) -> String>,
 }
@@ -146,6 +153,10 @@ pub struct Exploration {
     pub unknown_names: Vec<Fault>,
     /// Fields that are printed with neither a default nor a condition on them.
     pub bare: BTreeSet<String>,
+    /// Columns of catalogs that are looked at.
+    pub columns: BTreeSet<Column>,
+    /// Columns that are printed with neither a default nor a condition on them.
+    pub bare_columns: BTreeSet<Column>,
     /// Something finer than a day is shown of a value that is not known.
     pub shows_time: bool,
     /// A value that is not known is looked at: the text is not always the same.
@@ -164,6 +175,7 @@ pub struct Template {
     source: String,
     outside: BTreeSet<String>,
     set: BTreeSet<String>,
+    has_catalogs: bool,
     notes: Vec<Fault>,
 }
 
@@ -210,8 +222,25 @@ impl Template {
         let parsed = parsed.map_err(|error| vec![Fault::new(1, reason_of(&error))])?;
         let template = liquid_core::Template::new(parsed);
         written.notes.truncate(MAX_FAULTS);
-        let (outside, set, notes) = (written.outside, written.set, written.notes);
-        Ok(Self { template, source: text.to_owned(), outside, set, notes })
+        let notation::Written { outside, set, has_catalogs, notes, .. } = written;
+        Ok(Self { template, source: text.to_owned(), outside, set, has_catalogs, notes })
+    }
+
+    /// Whether it asks for items of catalogs, somewhere.
+    pub fn has_catalogs(&self) -> bool {
+        self.has_catalogs
+    }
+
+    /// The groups of what Braze knows that it names, such as `custom_attribute`.
+    pub fn groups(&self) -> &BTreeSet<String> {
+        &self.outside
+    }
+
+    /// The line that says a name first.
+    pub fn line_of(&self, name: &str) -> usize {
+        let is_word = |c: char| c.is_alphanumeric() || c == '_';
+        let says = |line: &str| line.split(|c| !is_word(c)).any(|word| word == name);
+        self.source.lines().position(says).map_or(1, |line| line + 1)
     }
 
     /// Renders the text.
@@ -249,7 +278,9 @@ impl Template {
             text,
             faults: faults.collect(),
             unknown_names: unknown_names.into_iter().collect(),
-            bare: state.bare,
+            bare_columns: state.bare.iter().filter_map(|name| unknown::column(name)).collect(),
+            bare: state.bare.into_iter().filter(|name| !unknown::is_item(name)).collect(),
+            columns: state.columns,
             shows_time: state.shows_time,
             meets_unknown: state.has_met_unknown,
         })
@@ -268,8 +299,10 @@ impl Template {
                 steps_left: scene.limits.max_steps,
                 max_bytes: scene.limits.max_bytes,
                 calls: scene.calls.clone(),
+                catalogs: scene.catalogs.clone(),
+                known_groups: scene.known_groups,
                 inert: scene.inert,
-                outside: self.outside.clone(),
+                outside: self.outside_of(scene.known_groups),
                 set: if purpose == Purpose::Exploration {
                     self.set.clone()
                 } else {
@@ -291,10 +324,16 @@ impl Template {
         }
     }
 
+    /// The groups that only Braze knows.
+    fn outside_of(&self, known_groups: &[&str]) -> BTreeSet<String> {
+        let is_outside = |group: &&String| !known_groups.contains(&group.as_str());
+        self.outside.iter().filter(is_outside).cloned().collect()
+    }
+
     /// Renders inside another rendering.
     fn inner(&self, runtime: &dyn Runtime) -> liquid_core::Result<String> {
         let max_bytes = state::with(runtime, |state| {
-            state.outside.extend(self.outside.iter().cloned());
+            state.outside.extend(self.outside_of(state.known_groups));
             state.max_bytes
         });
         let mut text = Bounded::new(max_bytes);
@@ -303,13 +342,6 @@ impl Template {
             return state::with(runtime, |state| state::stop(state, Stop::Bytes));
         }
         result.map(|()| text.into_text())
-    }
-
-    /// The line that says a name first.
-    fn line_of(&self, name: &str) -> usize {
-        let is_word = |c: char| c.is_alphanumeric() || c == '_';
-        let says = |line: &str| line.split(|c| !is_word(c)).any(|word| word == name);
-        self.source.lines().position(says).map_or(1, |line| line + 1)
     }
 }
 

@@ -74,6 +74,9 @@ pub(crate) fn inside<'v>(
                 let is_size = ruby::text(index) == "size";
                 Some(ValueCow::Owned(if is_size { unknown::size() } else { unknown::of([]) }))
             }
+            _ if is_exploring && let Some(column) = column(found.as_view(), index, runtime) => {
+                Some(ValueCow::Owned(column))
+            }
             ValueCow::Borrowed(value) => step(*value, index),
             ValueCow::Owned(value) => {
                 step(value, index).map(|value| ValueCow::Owned(value.into_owned()))
@@ -107,6 +110,14 @@ fn is_open(value: &dyn ValueView, index: &ScalarCow<'_>) -> bool {
         }
         _ => false,
     }
+}
+
+/// Any value of a column, where the value is an item of a catalog while a template is explored.
+fn column(value: &dyn ValueView, index: &ScalarCow<'_>, runtime: &dyn Runtime) -> Option<Value> {
+    let Kind::Text(name) = ruby::kind(index) else { return None };
+    let (column, any) = unknown::column_of(value, &name)?;
+    state::with(runtime, |state| state.columns.insert(column));
+    Some(any)
 }
 
 /// One step into a value: an item by its place, a field by its name, or a size.

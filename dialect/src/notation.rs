@@ -11,7 +11,9 @@ use crate::expression::Rewriter;
 use crate::segments::{self, Mark, Segment};
 use crate::suggestion::{did_you_mean, hint};
 use crate::tags::{self, Tables};
-use crate::vocabulary::{BLOCKS, ENDS, INNER, MISSING, OWN, SETTING, SIMPLE, tag_names};
+use crate::vocabulary::{
+    BLOCKS, CATALOG_ITEMS, ENDS, INNER, MISSING, OWN, SETTING, SIMPLE, tag_names,
+};
 use crate::{Fault, reason_of};
 
 /// Deepest nesting of content blocks: a block in a block.
@@ -48,6 +50,8 @@ pub(crate) struct Written {
     pub(crate) outside: BTreeSet<String>,
     /// Names of variables that the template sets, somewhere.
     pub(crate) set: BTreeSet<String>,
+    /// It asks for items of catalogs.
+    pub(crate) has_catalogs: bool,
     /// What is wrong.
     pub(crate) faults: Vec<Fault>,
     /// What an author should know of it, and what is not wrong.
@@ -248,6 +252,10 @@ impl Writer<'_> {
             "liquid" => self.lines(mark),
             _ if OWN.contains(&name) => {
                 self.shows();
+                if name == CATALOG_ITEMS {
+                    self.written.has_catalogs = true;
+                    self.written.set.insert(tags::ITEMS.to_owned());
+                }
                 let place = self.place(mark.line, arguments);
                 let places = vec![Place { line: mark.line, written: arguments.to_owned() }];
                 let language = tags::language(Tables { places, ..Tables::default() });

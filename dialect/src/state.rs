@@ -8,7 +8,8 @@ use liquid_core::model::ScalarCow;
 use liquid_core::{Error, Runtime, ValueView};
 
 use crate::braze::Calls;
-use crate::expression::ATTRIBUTES;
+use crate::catalogs::{Catalogs, Column};
+use crate::expression::{ATTRIBUTES, as_written};
 use crate::ruby::{self, Kind};
 use crate::suggestion::{did_you_mean, misspelt};
 use crate::unknown;
@@ -56,6 +57,9 @@ pub(crate) struct State {
     pub(crate) max_bytes: usize,
     pub(crate) stop: Option<Stop>,
     pub(crate) calls: Option<Rc<dyn Calls>>,
+    pub(crate) catalogs: Option<Rc<dyn Catalogs>>,
+    /// Groups of what Braze knows that are given whole.
+    pub(crate) known_groups: &'static [&'static str],
     /// Makes harmless what a filter decodes.
     pub(crate) inert: Option<fn(&str) -> String>,
     /// Pairs of `message_extras`.
@@ -76,6 +80,8 @@ pub(crate) struct State {
     pub(crate) bare: BTreeSet<String>,
     /// Fields that a condition around asks for.
     pub(crate) guarded: Vec<String>,
+    /// Columns of catalogs that were looked at.
+    pub(crate) columns: BTreeSet<Column>,
     /// Something finer than a day is printed of a time that is not known.
     pub(crate) shows_time: bool,
     /// A value that is not known was looked up.
@@ -183,6 +189,9 @@ impl Miss {
     /// What is not there, in words, and its name.
     fn parts(&self) -> (String, &str) {
         match self.path.rsplit_once('.') {
+            Some((group, name)) if !self.is_variable && is_of_braze(group) => {
+                (format!("there is no {}", as_written(&self.path)), name)
+            }
             Some((whole, name)) if !self.is_variable => (format!("{whole} has no {name}"), name),
             _ => (format!("there is no {}", self.root()), self.root()),
         }
@@ -192,6 +201,11 @@ impl Miss {
     pub(crate) fn nil(path: &[ScalarCow<'_>]) -> Self {
         Self { path: joined(path), beside: None, is_variable: false }
     }
+}
+
+/// Tells whether it is a group of what Braze knows.
+fn is_of_braze(group: &str) -> bool {
+    group == ATTRIBUTES || GROUPS_OF_BRAZE.contains(&group)
 }
 
 fn joined(path: &[ScalarCow<'_>]) -> String {

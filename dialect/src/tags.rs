@@ -2,6 +2,7 @@
 
 mod braze_tags;
 mod capture;
+mod catalog;
 mod choice;
 mod condition;
 mod each;
@@ -9,6 +10,8 @@ mod print;
 mod set;
 
 use std::sync::Arc;
+
+pub(crate) use catalog::ITEMS;
 
 use liquid_core::parser::{BlockElement, FilterChain, Language, TagBlock, TagToken, TryMatchToken};
 use liquid_core::{Error, Renderable, Result, Runtime, Template};

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use liquid_core::ValueView;
 use liquid_core::model::Value;
 
+use crate::catalogs::Column;
 use crate::ruby;
 
 /// How it begins.
@@ -18,6 +19,9 @@ const SEPARATOR: char = '\u{2}';
 
 /// In the place of a field: how long a list is, which is no matter of what an event holds.
 pub(crate) const SIZE: &str = "\u{3}size";
+
+/// How the name of an item's field begins: the catalog and the column follow.
+const ITEM: char = '\u{4}';
 
 /// What it prints.
 pub(crate) const SHOWN: &str = "x";
@@ -36,6 +40,29 @@ pub(crate) fn of(fields: impl IntoIterator<Item = String>) -> Value {
 /// How long a list will be.
 pub(crate) fn size() -> Value {
     of([SIZE.to_owned()])
+}
+
+/// Any item of a catalog, where that is known; a step into it is one of its columns.
+pub(crate) fn item(catalog: Option<&str>) -> Value {
+    of([format!("{ITEM}{}", catalog.unwrap_or_default())])
+}
+
+/// Any value of a column of what is an item.
+pub(crate) fn column_of(value: &dyn ValueView, column: &str) -> Option<(Column, Value)> {
+    let item = fields(value).into_iter().find(|field| is_item(field) && !field.contains('.'))?;
+    let name = format!("{item}.{column}");
+    Some((self::column(&name)?, of([name])))
+}
+
+/// Tells whether it is the name of an item, or of a column of one.
+pub(crate) fn is_item(field: &str) -> bool {
+    field.starts_with(ITEM)
+}
+
+/// The column that a field is, if it is one.
+pub(crate) fn column(field: &str) -> Option<Column> {
+    let (catalog, column) = field.strip_prefix(ITEM)?.split_once('.')?;
+    Some((Some(catalog.to_owned()).filter(|name| !name.is_empty()), column.to_owned()))
 }
 
 /// Tells whether a value is one.

@@ -14,12 +14,15 @@ pub(crate) const SIMPLE: [&str; 6] =
 /// Tags that set a variable.
 pub(crate) const SETTING: [&str; 4] = ["assign", "capture", "increment", "decrement"];
 
+/// The tag that sets the items of a catalog.
+pub(crate) const CATALOG_ITEMS: &str = "catalog_items";
+
 /// Tags whose arguments are no expressions.
 pub(crate) const OWN: [&str; 6] = [
     "connected_content",
     "message_extras",
     "abort_message",
-    "catalog_items",
+    CATALOG_ITEMS,
     "catalog_selection_items",
     "promotion",
 ];

@@ -17,7 +17,8 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, bail};
 use campaign::message::{Preview as Rendered, Recipient};
-use campaign::{CompiledCampaign, Told, safe_text, wanted_fields};
+use campaign::{CompiledCampaign, Grounds, Items, Told, safe_text, wanted_fields};
+use contract::attributes::Attributes;
 use contract::metrics::Counts;
 use processor::answers::{Answers, Asker, Conclusion, Question};
 use processor::coordination::Unshared;
@@ -70,7 +71,9 @@ pub async fn preview(arguments: &Preview) -> anyhow::Result<ExitCode> {
             bail!(choice::nothing_asks(campaign, user_id, seen));
         };
         choice::tell(campaign, users, (user_id, seen), (trigger, history));
-        let rendered = campaign.prompt.preview(history)?;
+        let (attributes, items) = (Attributes::new(), Items::default());
+        let grounds = Grounds { events: history, attributes: &attributes, items: &items };
+        let rendered = campaign.prompt.preview(&grounds)?;
         if let Some(other) = prompts.get(&rendered.text) {
             say(format_args!("the same prompt as of user {other}, and the same answer"));
             continue;

@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
+use serde_json::json;
+
 use super::*;
+use crate::Items;
 use crate::config::Expression;
 
 pub(crate) fn sample_folder() -> PathBuf {
@@ -176,4 +179,56 @@ fn a_personal_field_that_ends_or_retracts_is_wanted() {
     let wanted = wanted_fields(&[Arc::new(compiled)]);
 
     assert!(wanted.contains("ip") && wanted.contains("email_address"), "{wanted:?}");
+}
+
+/// What a campaign asks of one event, with a prompt over an item and an attribute.
+fn briefed(on_missing_item: &str, attributes: Value, item: Option<Value>) -> Rendering {
+    let mut draft = draft();
+    let text = "{% catalog_items e {{ events[0].id }} %}{{ items[0].name }} for {{${first_name}}}";
+    draft.prompt = Some(text.to_owned());
+    draft.named.attributes = ["first_name".to_owned()].into();
+    draft.named.fields = Some(vec![(1, "id".to_owned())]);
+    if let Some(config) = &mut draft.config {
+        config.on_missing_item = match on_missing_item {
+            "ask" => OnMissingItem::Ask,
+            _ => OnMissingItem::Skip,
+        };
+        config.attributes = draft.named.attributes.clone();
+    }
+    let campaign = compiled(draft);
+    let fields = Map::from_iter([("id".to_owned(), "7".into())]);
+    let past = Past { id: "e".to_owned(), time: 7, event_type: "t".to_owned(), fields };
+    let attributes = serde_json::from_value(attributes).expect("are attributes");
+    let mut items = Items::default();
+    let key = ItemKey { catalog: "e".to_owned(), id: "7".to_owned() };
+    items.insert(key, item.and_then(|item| Some(Arc::new(item.as_object()?.clone()))));
+    let grounds = Grounds { events: &[past], attributes: &attributes, items: &items };
+    campaign.brief(&grounds).expect("renders")
+}
+
+#[test]
+fn a_prompt_is_asked_only_with_all_that_it_prints() {
+    let ada = json!({ "first_name": "Ada", "city": "London" });
+    let named = || Some(json!({ "name": "Tales", "url": "https://example.com/" }));
+
+    let Rendering::Asks(brief) = briefed("skip", ada.clone(), named()) else {
+        panic!("all is there")
+    };
+    assert_eq!(brief.told.prompt, "Tales for Ada");
+    assert_eq!(brief.told.attributes.keys().collect::<Vec<_>>(), ["first_name"]);
+    assert_eq!(brief.told.items[0]["url"], "https://example.com/");
+
+    let lacks = |attributes: Value, item| match briefed("skip", attributes, item) {
+        Rendering::Lacks(Lack::Parts(parts)) => parts.join(", "),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(lacks(json!({}), named()), "${first_name}");
+    assert_eq!(lacks(json!({ "first_name": null }), named()), "${first_name}");
+    assert_eq!(lacks(ada.clone(), Some(json!({ "name": " " }))), "name of e \"7\"");
+
+    let missing = briefed("skip", ada.clone(), None);
+    assert!(matches!(missing, Rendering::Lacks(Lack::Item(_))), "{missing:?}");
+    let asked = briefed("ask", ada, None);
+    let Rendering::Asks(brief) = asked else { panic!("it is asked all the same: {asked:?}") };
+    assert_eq!(brief.told.prompt, " for Ada");
 }

@@ -90,6 +90,7 @@ impl Table<'_, '_> {
         let fields = named.paths();
         let required = self.required_fields(fields.as_ref());
         let attributes = self.attributes();
+        named.attributes = attributes.clone();
         let on_missing_item = self.optional("on_missing_item").unwrap_or_default().1;
         let keep_prompts_days = self.optional("keep_prompts_days").or(Some((0, 0)));
         let most = ttl_days.unwrap_or(MAX_DAYS);

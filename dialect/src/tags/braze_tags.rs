@@ -1,4 +1,5 @@
-//! `connected_content`, `message_extras`, `abort_message`.
+//! `connected_content`, `message_extras`, `abort_message`, and what is told of tags of messages
+//! in prompts.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -7,11 +8,13 @@ use liquid_core::error::ResultLiquidReplaceExt as _;
 use liquid_core::parser::{Language, TagTokenIter};
 use liquid_core::{ParseTag, Renderable, Result, Runtime, TagReflection};
 
+use super::catalog::CatalogTag;
 use super::{Tables, print, wrong};
 use crate::braze::{self, Call};
-use crate::json;
 use crate::notation::Place;
 use crate::state::{self, Purpose, Stop};
+use crate::vocabulary::CATALOG_ITEMS;
+use crate::{catalogs, json};
 
 /// Where Braze puts what is not saved under a name.
 const CONNECTED: &str = "connected";
@@ -28,7 +31,9 @@ pub(super) enum Kind {
     Call,
     Extras,
     Abort,
-    /// What only Braze knows: catalogs and codes.
+    /// The items of a catalog.
+    Catalog,
+    /// What only Braze knows: selections and codes.
     Outside(&'static str),
 }
 
@@ -67,6 +72,13 @@ struct Extras {
 struct Abort(String);
 
 #[derive(Debug)]
+struct Items {
+    tag: CatalogTag,
+    /// Where nobody knows catalogs.
+    outside: OfMessage,
+}
+
+#[derive(Debug)]
 struct Outside {
     name: &'static str,
     place: Place,
@@ -77,7 +89,7 @@ impl Kind {
         Self::Call,
         Self::Extras,
         Self::Abort,
-        Self::Outside("catalog_items"),
+        Self::Catalog,
         Self::Outside("catalog_selection_items"),
         Self::Outside("promotion"),
     ];
@@ -87,6 +99,7 @@ impl Kind {
             Self::Call => "connected_content",
             Self::Extras => "message_extras",
             Self::Abort => "abort_message",
+            Self::Catalog => CATALOG_ITEMS,
             Self::Outside(name) => name,
         }
     }
@@ -111,7 +124,16 @@ impl ParseTag for BrazeTag {
             let parsed = crate::Template::parse_inside(text, place.line);
             parsed.or_else(|faults| wrong(faults.first().map_or("", |fault| fault.reason.as_str())))
         };
+        let (name, line) = (self.kind.name(), place.line);
         let inner: Box<dyn Renderable> = match self.kind {
+            Kind::Catalog => {
+                if let Some(reason) = catalogs::wrong(arguments) {
+                    return wrong(reason);
+                }
+                let tag = CatalogTag::new(&place, parsed(arguments)?);
+                let inner = Box::new(Outside { name, place });
+                return Ok(Box::new(Items { tag, outside: OfMessage { name, line, inner } }));
+            }
             Kind::Call => {
                 let call = braze::call(arguments).or_else(wrong)?;
                 Box::new(CallTag { line: place.line, url: parsed(&call.url)?, call })
@@ -124,7 +146,7 @@ impl ParseTag for BrazeTag {
             Kind::Abort => Box::new(Abort(braze::reason(arguments).or_else(wrong)?)),
             Kind::Outside(name) => Box::new(Outside { name, place: place.clone() }),
         };
-        Ok(Box::new(OfMessage { name: self.kind.name(), line: place.line, inner }))
+        Ok(Box::new(OfMessage { name, line, inner }))
     }
 
     fn reflection(&self) -> &dyn TagReflection {
@@ -208,6 +230,16 @@ impl Renderable for Abort {
     fn render_to(&self, _: &mut dyn Write, runtime: &dyn Runtime) -> Result<()> {
         let reason = self.0.clone();
         state::with(runtime, |state| state::stop(state, Stop::Aborted(reason)))
+    }
+}
+
+impl Renderable for Items {
+    fn render_to(&self, writer: &mut dyn Write, runtime: &dyn Runtime) -> Result<()> {
+        let catalogs = state::with(runtime, |state| state.catalogs.clone());
+        match catalogs {
+            Some(catalogs) => self.tag.set(&catalogs, runtime),
+            None => self.outside.render_to(writer, runtime),
+        }
     }
 }
 

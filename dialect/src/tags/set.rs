@@ -95,7 +95,7 @@ impl Renderable for Assign {
 
 /// Sets a variable while a template is explored: where it may have been set to something else
 /// before, it is not known which of the two it holds.
-fn explore(name: &KString, value: Value, runtime: &dyn Runtime) {
+pub(super) fn explore(name: &KString, value: Value, runtime: &dyn Runtime) {
     let is_certain = state::with(runtime, |state| {
         state.purpose != Purpose::Exploration || state.conditions == 0
     });

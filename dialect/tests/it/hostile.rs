@@ -88,7 +88,15 @@ fn tried(text: &str, given: &Object) {
     let Ok(template) = Template::parse(text) else { return };
     let limits = Limits { max_bytes: 64 * 1_024, max_steps: 20_000 };
     for now in [Some(0), Some(i64::MAX), None] {
-        let scene = Scene { given, now, limits, calls: None, inert: None };
+        let scene = Scene {
+            given,
+            now,
+            limits,
+            calls: None,
+            catalogs: None,
+            known_groups: &[],
+            inert: None,
+        };
         if let Ok(rendered) = template.render(&scene) {
             assert!(rendered.len() <= limits.max_bytes, "{text}");
         }
@@ -162,7 +170,15 @@ fn what_explodes_comes_to_an_end() {
     let given = Object::from_iter([("a".into(), Value::scalar("é"))]);
     let rendered = |text: &str| {
         let limits = Limits::PROMPT;
-        let scene = Scene { given: &given, now: None, limits, calls: None, inert: None };
+        let scene = Scene {
+            given: &given,
+            now: None,
+            limits,
+            calls: None,
+            catalogs: None,
+            known_groups: &[],
+            inert: None,
+        };
         Template::parse(text).map(|template| template.render(&scene))
     };
     assert!(Template::parse(&last).is_err(), "no number has so many digits");
@@ -209,7 +225,15 @@ fn a_list_of_anything_is_sorted() {
             "{{ l | sort | size }}{{ l | sort: 'a' | size }}{{ l | sort_natural | size }}",
         );
         let limits = Limits::PROMPT;
-        let scene = Scene { given: &given, now: None, limits, calls: None, inert: None };
+        let scene = Scene {
+            given: &given,
+            now: None,
+            limits,
+            calls: None,
+            catalogs: None,
+            known_groups: &[],
+            inert: None,
+        };
 
         let sizes = template.expect("is right").render(&scene).expect("renders");
 

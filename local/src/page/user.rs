@@ -8,7 +8,8 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use campaign::message::Message;
-use campaign::{CompiledCampaign, Past};
+use campaign::{CompiledCampaign, Grounds, Items, Past, Rendering};
+use contract::attributes::Attributes;
 use contract::content;
 use contract::user_record::{MAX_USER_ID_BYTES, can_be_looked_up};
 use serde_json::{Value, json};
@@ -86,12 +87,14 @@ fn prompt(campaign: &CompiledCampaign, events: &[Past], stored_hash: Option<&str
     if events.is_empty() {
         return Value::Null;
     }
-    match campaign.prompt.render(events) {
-        Ok(text) => json!({
+    let (attributes, items) = (Attributes::new(), Items::default());
+    match campaign.brief(&Grounds { events, attributes: &attributes, items: &items }) {
+        Ok(Rendering::Asks(brief)) => json!({
             "system": campaign.system,
-            "text": text,
-            "is_of_content": stored_hash.map(|hash| hash == campaign.prompt_hash(&text)),
+            "text": brief.told.prompt,
+            "is_of_content": stored_hash.map(|hash| hash == brief.hash),
         }),
+        Ok(Rendering::Lacks(_) | Rendering::Wants(_)) => Value::Null,
         Err(error) => json!({ "error": error.to_string() }),
     }
 }

@@ -3,8 +3,9 @@
 
 use std::sync::Arc;
 
-use campaign::{CompiledCampaign, Past, safe_text};
+use campaign::{CompiledCampaign, Grounds, Items, Past, Rendering};
 use contract::ask::{Ask, Reason};
+use contract::attributes::Attributes;
 use contract::metrics::AskFate;
 use processor::asks::announced_until_ms;
 use processor::eligibility::{
@@ -139,11 +140,12 @@ impl<'c> Look<'c> {
     }
 
     fn prompt(&self, history: &[Past]) -> Result<String, &'static str> {
-        let rendered = self.campaign.prompt.render(history);
-        let prompt = rendered.map_err(|_| "have a prompt that does not render")?;
-        match safe_text::shows_nothing(&prompt) {
-            true => Err("have a prompt that says nothing"),
-            false => Ok(prompt),
+        let (attributes, items) = (Attributes::new(), Items::default());
+        let grounds = Grounds { events: history, attributes: &attributes, items: &items };
+        match self.campaign.brief(&grounds) {
+            Ok(Rendering::Asks(brief)) => Ok(brief.told.prompt),
+            Ok(Rendering::Lacks(_) | Rendering::Wants(_)) => Err("have a prompt that says nothing"),
+            Err(_) => Err("have a prompt that does not render"),
         }
     }
 }
