@@ -20,6 +20,7 @@ use crate::condition::{Condition, NotEvaluated};
 use crate::fault::{Fault, InvalidCampaigns};
 use crate::folder::{self, Draft};
 use crate::grounds::{Brief, Grounds, Item, Lack, Rendering, Told};
+use crate::known_catalogs::KnownCatalogs;
 use crate::known_events::KnownEvents;
 use crate::past::Past;
 use crate::prompt::{NotRendered, Outcome, Prompt, Rendered};
@@ -69,19 +70,26 @@ pub fn load(folder: &Path) -> Result<Vec<Arc<CompiledCampaign>>, InvalidCampaign
 }
 
 /// Does as [`load`] does, and looks besides at what no function needs: the messages, and
-/// whether the events that campaigns name are known. What is not known is a fault, or only
-/// worth a look where `known` lets it pass.
+/// whether the events and the columns of catalogs that campaigns name are known. What is not
+/// known is a fault, or only worth a look where `known` lets it pass.
 pub fn check(
     folder: &Path,
     known: &KnownEvents,
+    catalogs: &KnownCatalogs,
 ) -> Result<Vec<Arc<CompiledCampaign>>, InvalidCampaigns> {
     let (drafts, mut faults) = folder::drafts(folder);
     let mut campaigns = Vec::with_capacity(drafts.len());
     for draft in drafts {
         let message = message::faults(&draft.folder);
         let unknown = known.unknown_to(&draft);
-        let compiled = compile(draft, &mut faults);
+        let folder = draft.folder.clone();
+        let mut compiled = compile(draft, &mut faults);
         faults.extend(message);
+        if let Some(compiled) = &mut compiled {
+            let (unknown, not_given) = catalogs.unknown_to(&folder, compiled);
+            faults.extend(unknown);
+            compiled.warnings.extend(not_given);
+        }
         if known.must_be {
             faults.extend(unknown);
             campaigns.extend(compiled);

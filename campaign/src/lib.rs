@@ -35,6 +35,7 @@ pub mod fault;
 mod folder;
 pub mod grounds;
 mod json;
+pub mod known_catalogs;
 pub mod known_events;
 mod lines;
 pub mod message;

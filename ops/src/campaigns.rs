@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use campaign::CompiledCampaign;
+use campaign::known_catalogs::KnownCatalogs;
 use campaign::known_events::KnownEvents;
 use currents::event_types;
 
@@ -16,15 +17,16 @@ use crate::{message, say};
 /// `unknown_events` says so.
 pub fn check(folder: &Path, unknown_events: bool) -> anyhow::Result<ExitCode> {
     let known = KnownEvents { types: event_types(), must_be: !unknown_events };
-    let campaigns = campaign::check(folder, &known).map_err(|wrong| {
-        let n = wrong.0.len();
-        let hint = if unknown_events || !wrong.0.iter().any(|fault| fault.is_of_events) {
-            ""
-        } else {
-            "; events that are no events of Currents pass with --unknown-events"
-        };
-        anyhow::anyhow!("{wrong}\n{n} in all{hint}")
-    })?;
+    let campaigns =
+        campaign::check(folder, &known, &KnownCatalogs::default()).map_err(|wrong| {
+            let n = wrong.0.len();
+            let hint = if unknown_events || !wrong.0.iter().any(|fault| fault.is_of_events) {
+                ""
+            } else {
+                "; events that are no events of Currents pass with --unknown-events"
+            };
+            anyhow::anyhow!("{wrong}\n{n} in all{hint}")
+        })?;
     for compiled in &campaigns {
         let config = &compiled.campaign.config;
         say(format_args!("{}: ok, on {}", compiled.campaign.name, config.trigger));
