@@ -54,18 +54,17 @@ pub(super) fn between_tags(prompt: &str) -> Option<&str> {
     if let Some(events) = block(prompt, "events") {
         return Some(events);
     }
-    let mut left = prompt;
-    for _ in 0..MAX_TAGS {
-        left = &left[left.find('<')?..];
+    blocks(prompt).next()
+}
+
+/// What stands between any tags, in the order of the tags.
+pub(super) fn blocks(prompt: &str) -> impl Iterator<Item = &str> {
+    let tags = prompt.match_indices('<').map(|(at, _)| &prompt[at..]).take(MAX_TAGS);
+    tags.filter_map(|tag| {
         let is_of_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
-        let name = left[1..].split_once(|c| !is_of_name(c)).map_or("", |(name, _)| name);
-        let found = if name.is_empty() { None } else { block(left, name) };
-        if found.is_some() {
-            return found;
-        }
-        left = &left[1..];
-    }
-    None
+        let name = tag[1..].split_once(|c| !is_of_name(c)).map_or("", |(name, _)| name);
+        if name.is_empty() { None } else { block(tag, name) }
+    })
 }
 
 /// What stands between the tags of a name, if it says something.

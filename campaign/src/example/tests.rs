@@ -58,6 +58,19 @@ fn every_text_says_what_it_is_and_speaks_of_the_users_last_event_in_its_own_word
 }
 
 #[test]
+fn a_field_for_a_description_holds_what_the_prompt_describes() {
+    let described = "A safe washes up with the tide, locked from the inside.";
+    let prompt = format!(
+        "<events>\n- watched: show \"Lichter\"\n</events>\n<episode>\nsynopsis: {described}\n</episode>"
+    );
+
+    let answer = answer(&sample_schema(), &prompt).expect("can be made");
+
+    assert_eq!(answer["details"]["episodeDetails"], format!("[stand-in] {described}"));
+    assert!(answer["heading"].as_str().is_some_and(|heading| heading.contains("Lichter")));
+}
+
+#[test]
 fn the_same_prompt_gets_the_same_answer_and_every_other_user_another() {
     let schema = sample_schema();
     let of = |show: &str, episode| answer(&schema, &prompt(show, episode)).expect("can be made");

@@ -21,6 +21,9 @@ const HEADLINE_CHARS: usize = 48;
 /// What fields of the latter kind are called.
 const HEADLINES: [&str; 8] = ["title", "subject", "head", "cta", "button", "label", "name", "link"];
 
+/// What fields are called that describe something.
+const DESCRIPTIONS: [&str; 6] = ["detail", "descri", "synopsis", "summary", "plot", "about"];
+
 /// Characters after the mark without which it is not worth its room.
 const WORD_CHARS: usize = 5;
 
@@ -72,7 +75,12 @@ impl Wanted<'_> {
     fn natural(&self) -> usize {
         let name = self.name.to_lowercase();
         let is_headline = HEADLINES.iter().any(|headline| name.contains(headline));
-        let natural = if is_headline { HEADLINE_CHARS } else { SENTENCE_CHARS };
+        let longest = self.story.prose.iter().map(|prose| chars(prose)).max();
+        let natural = match longest {
+            _ if is_headline => HEADLINE_CHARS,
+            Some(longest) => SENTENCE_CHARS.max(longest + chars(&joined(MARK))),
+            None => SENTENCE_CHARS,
+        };
         natural.max(self.least).min(self.most())
     }
 
@@ -168,7 +176,19 @@ impl Wanted<'_> {
         }
     }
 
+    /// A description of what the prompt is about, where this is its place.
+    fn description_in(&self, room: usize) -> Option<String> {
+        let name = self.name.to_lowercase();
+        let is_meant = DESCRIPTIONS.iter().any(|description| name.contains(description));
+        let prose = &self.story.prose;
+        let described = prose.get(self.item.unwrap_or(0) % prose.len().max(1));
+        described.filter(|prose| is_meant && chars(prose) <= room).cloned()
+    }
+
     fn body(&self, opening: &str, room: usize) -> String {
+        if let Some(described) = self.description_in(room) {
+            return described;
+        }
         let phrase = self.phrase();
         let is_latin = phrase.chars().find(|c| c.is_alphabetic()).is_some_and(|c| c < '\u{250}');
         let mut body = if is_latin { format!("{opening} {phrase}") } else { phrase.to_owned() };

@@ -7,10 +7,19 @@
 use unicode_segmentation::UnicodeSegmentation as _;
 
 use super::cut::{at_words, chars};
-use super::marked::{PLACE_OF_QUOTED, apart, between_tags, is_symbol, said};
+use super::marked::{PLACE_OF_QUOTED, apart, between_tags, blocks, is_symbol, said};
 
 /// Most phrases and facts that are kept of a prompt, each.
 pub(super) const MAX_PHRASES: usize = 6;
+
+/// Words from which on what stands behind a label is a description and no name.
+const PROSE_WORDS: usize = 8;
+
+/// Most words of a label.
+const MAX_LABEL_WORDS: usize = 5;
+
+/// Longest description that is kept, in characters.
+const MAX_PROSE_CHARS: usize = 400;
 
 /// Longest phrase or fact, in characters.
 pub(super) const MAX_PHRASE_CHARS: usize = 60;
@@ -36,6 +45,8 @@ pub(super) struct Story {
     pub(super) facts: Vec<String>,
     /// Whole numbers in it, in order.
     pub(super) numbers: Vec<i64>,
+    /// Descriptions of what it is about, such as `synopsis: ...` between tags.
+    pub(super) prose: Vec<String>,
 }
 
 impl Story {
@@ -52,6 +63,8 @@ impl Story {
                 break;
             }
         }
+        let described = blocks(prompt).flat_map(said).filter_map(description);
+        story.prose = described.take(MAX_PHRASES).collect();
         if story.phrases.is_empty() {
             story.phrases = apart(prompt).0;
         }
@@ -83,6 +96,14 @@ impl Story {
         self.numbers.extend(numbers.filter_map(|digits| digits.parse::<i64>().ok()));
         self.numbers.truncate(MAX_PHRASES);
     }
+}
+
+/// What a line says behind its label, where that is a sentence.
+fn description(line: &str) -> Option<String> {
+    let (label, said) = line.split_once(':')?;
+    let is_label = label.split_whitespace().count() <= MAX_LABEL_WORDS;
+    let is_prose = said.split_whitespace().count() >= PROSE_WORDS;
+    (is_label && is_prose).then(|| at_words(said.trim(), MAX_PROSE_CHARS))
 }
 
 /// The parts of a line, without what is around them and what is said after them.
@@ -190,6 +211,18 @@ mod tests {
         assert_eq!(story.phrases, ["Harbour, Lights"]);
         assert_eq!(story.facts, ["season 2", "episode 7"]);
         assert_eq!(story.numbers, [2, 7]);
+    }
+
+    #[test]
+    fn what_something_is_about_is_told_where_it_is_described() {
+        let prompt = "<events>\n- watched: show \"Lichter\"\n</events>\n<episode>\ntitle: Ebbe\n\
+            synopsis: A safe washes up with the tide, locked from the inside.\n</episode>\n\
+            Write: two sentences, of which the second says what the episode is about.";
+
+        let story = Story::told_by(prompt);
+
+        assert_eq!(story.phrases, ["Lichter"]);
+        assert_eq!(story.prose, ["A safe washes up with the tide, locked from the inside."]);
     }
 
     #[test]
