@@ -10,9 +10,10 @@ use crate::catalogue::Catalogue;
 pub const DELETION: &str = "users.UserDeleteRequest";
 
 /// Event types of a streaming service, with their shares in a thousand.
-pub const STREAMING: [(&str, u32); 6] = [
+pub const STREAMING: [(&str, u32); 7] = [
     ("users.behaviors.CustomEvent", 480),
-    ("users.behaviors.app.SessionStart", 250),
+    ("users.behaviors.app.SessionStart", 230),
+    ("users.profile.Update", 20),
     ("users.messages.email.Open", 120),
     ("users.messages.email.Click", 60),
     ("users.behaviors.Purchase", 88),

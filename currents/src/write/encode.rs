@@ -31,6 +31,9 @@ const SHOWS: [(&str, &str); 12] = [
 ];
 
 const LANGUAGES: [&str; 5] = ["en", "en", "de", "es", "fr"];
+const COUNTRIES: [&str; 4] = ["US", "DE", "ES", "FR"];
+const FIRST_NAMES: [&str; 8] =
+    ["Ada", "Ben", "Chiara", "Deniz", "Émile", "Frieda", "Goran", "Hana"];
 const PLATFORMS: [&str; 4] = ["ios", "android", "web", "tv"];
 const PRODUCTS: [&str; 3] = ["monthly-plan", "annual-plan", "gift-card"];
 const TIMEZONES: [&str; 4] =
@@ -67,6 +70,7 @@ enum Make {
     EmailAddress,
     EventName,
     Properties,
+    CustomAttributes,
     OneOf(&'static [&'static str]),
     Time,
     Int,
@@ -97,7 +101,13 @@ impl Shape {
 impl Field {
     fn new(record: &RecordSchema, name: &str, schema: &Schema) -> Self {
         let tells_of_custom_events = record.fields.iter().any(|field| field.name == "properties");
+        let tells_of_a_profile =
+            record.fields.iter().any(|field| field.name == "custom_attributes");
         let story = match name {
+            "custom_attributes" => Some(Make::CustomAttributes),
+            "first_name" if tells_of_a_profile => Some(Make::OneOf(&FIRST_NAMES)),
+            "language" if tells_of_a_profile => Some(Make::OneOf(&LANGUAGES)),
+            "country" if tells_of_a_profile => Some(Make::OneOf(&COUNTRIES)),
             "id" => Some(Make::Id),
             "user_id" => Some(Make::UserId),
             "external_user_id" => Some(Make::ExternalUserId),
@@ -138,6 +148,10 @@ impl Field {
             Make::EmailAddress => text_of(&[start(12), "@example.com"], out),
             Make::EventName => text(custom_event, out),
             Make::Properties => properties(custom_event, rng, out),
+            Make::CustomAttributes => {
+                let (_, genre) = SHOWS[rng.random_range(0..SHOWS.len())];
+                text_of(&["{\"favourite_genre\":\"", genre, "\"}"], out);
+            }
             Make::OneOf(choices) => text(choices[rng.random_range(0..choices.len())], out),
             Make::Time => long(time, out),
             Make::Int => long(rng.random_range(0..10_000), out),
