@@ -14,6 +14,11 @@
 //! for whoever wants items and [`import`] for whoever brings them.
 
 pub mod cache;
+pub mod check;
+pub mod fault;
+pub mod file;
+pub mod folder;
+pub mod import;
 pub mod table;
 
 /// The columns of an item, by their names, `id` among them.

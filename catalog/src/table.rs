@@ -50,7 +50,7 @@ pub trait ImportTable: Send + Sync + std::fmt::Debug {
         &self,
         catalog: &str,
         since: u64,
-        from: Option<SweepPlace>,
+        from: SweepPlace,
     ) -> Result<SweptPage, TableError>;
 }
 
@@ -102,7 +102,14 @@ pub enum PutResult {
 
 /// Where in the table to go on to sweep.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct SweepPlace(pub(crate) String);
+pub struct SweepPlace(pub(crate) Option<String>);
+
+impl SweepPlace {
+    /// Where every sweep begins.
+    pub fn beginning() -> Self {
+        Self(None)
+    }
+}
 
 /// What one page of the table came to.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! The table of catalogs in memory: of a folder's files, and for simulations.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -34,13 +34,14 @@ impl Memory {
         let head = kept.heads.entry(catalog.to_owned()).or_insert_with(|| Head {
             since: 0,
             import: 0,
-            columns: item.keys().cloned().collect(),
+            columns: BTreeSet::new(),
             items: 0,
             puts: 0,
             imported_at_ms: 0,
             source: String::new(),
         });
         head.puts += 1;
+        head.columns.extend(item.keys().cloned());
         let since = head.since;
         let key = ItemKey { catalog: catalog.to_owned(), id: id.to_owned() };
         kept.items.insert(key, (since, Arc::new(item)));
@@ -133,13 +134,10 @@ impl ImportTable for Memory {
         &self,
         catalog: &str,
         since: u64,
-        from: Option<SweepPlace>,
+        from: SweepPlace,
     ) -> Result<SweptPage, TableError> {
         let mut kept = self.kept();
-        let start = ItemKey {
-            catalog: catalog.to_owned(),
-            id: from.map(|SweepPlace(id)| id).unwrap_or_default(),
-        };
+        let start = ItemKey { catalog: catalog.to_owned(), id: from.0.unwrap_or_default() };
         let page: Vec<(ItemKey, bool)> = kept
             .items
             .range(start..)
@@ -147,7 +145,7 @@ impl ImportTable for Memory {
             .take(PAGE + 1)
             .map(|(key, (import, _))| (key.clone(), *import < since))
             .collect();
-        let next = page.get(PAGE).map(|(key, _)| SweepPlace(key.id.clone()));
+        let next = page.get(PAGE).map(|(key, _)| SweepPlace(Some(key.id.clone())));
         let mut removed = 0;
         for (key, is_gone) in page.into_iter().take(PAGE) {
             if is_gone {

@@ -110,7 +110,7 @@ impl ImportTable for DynamoDb {
         &self,
         catalog: &str,
         since: u64,
-        from: Option<SweepPlace>,
+        from: SweepPlace,
     ) -> Result<SweptPage, TableError> {
         let scan = self
             .client
@@ -125,7 +125,7 @@ impl ImportTable for DynamoDb {
             .expression_attribute_names("#item", ITEM)
             .expression_attribute_values(":prefix", AttributeValue::S(head_key(catalog)))
             .expression_attribute_values(":since", whole(since))
-            .set_exclusive_start_key(from.map(|SweepPlace(key)| HashMap::from([key_of(&key)])));
+            .set_exclusive_start_key(from.0.map(|key| HashMap::from([key_of(&key)])));
         let page = scan.send().await.map_err(|error| failed("table was not swept", &error))?;
         let gone = page.items().iter().filter_map(|item| text(item, KEY));
         let removals: Vec<_> = gone.map(|key| self.remove(key, since)).collect();
@@ -133,7 +133,10 @@ impl ImportTable for DynamoDb {
             stream::iter(removals).buffer_unordered(CONCURRENT_REMOVALS).try_collect().await?;
         Ok(SweptPage {
             removed: removed.into_iter().filter(|removed| *removed).count() as u64,
-            next: page.last_evaluated_key().and_then(|key| text(key, KEY)).map(SweepPlace),
+            next: page
+                .last_evaluated_key()
+                .and_then(|key| text(key, KEY))
+                .map(|key| SweepPlace(Some(key))),
         })
     }
 }
