@@ -4,12 +4,62 @@
 //! are those that Braze takes
 //! (<https://www.braze.com/docs/user_guide/data/activation/catalogs/create>), so that a file
 //! that one takes the other takes too.
+//!
+//! In the table an item lies under [`item_key`], as JSON text, with the number of the
+//! [`IMPORT`] that wrote it. A catalog's head, under [`head_key`], says [`SINCE`] which import
+//! on its items count: what a file that replaces all does not have is gone from that moment on,
+//! though it is removed later. Numbers of imports are times, so that newer ones are greater and
+//! an older file never takes the place of a newer one. [`LIST_KEY`] holds the catalogs' names.
 
 /// Longest name of a catalog or of a column, in characters.
 pub const MAX_NAME_CHARS: usize = 250;
 
 /// Longest id of an item, in characters.
 pub const MAX_ID_CHARS: usize = 250;
+
+/// Partition key of the table of catalogs.
+pub const KEY: &str = "key";
+
+/// In an item: its columns as JSON text.
+pub const ITEM: &str = "item_json";
+
+/// In an item: number of the import that wrote it. In a head: of the one that ended last.
+pub const IMPORT: &str = "import_number";
+
+/// In a head: items of imports before this number are gone.
+pub const SINCE: &str = "since";
+
+/// In a head: names of the columns, as a set.
+pub const COLUMNS: &str = "column_names";
+
+/// In a head: number of items in the file that replaced all.
+pub const ITEMS: &str = "item_count";
+
+/// In a head: number of items that were put one by one since.
+pub const PUTS: &str = "put_count";
+
+/// In a head: when the last import ended, in UNIX milliseconds.
+pub const IMPORTED_AT: &str = "imported_at";
+
+/// In a head: what the last import was read from.
+pub const SOURCE: &str = "source_name";
+
+/// Under [`LIST_KEY`]: names of the catalogs, as a set.
+pub const CATALOGS: &str = "catalog_names";
+
+/// Key of the list of catalogs; no item and no head has it, for names are not empty.
+pub const LIST_KEY: &str = "#";
+
+/// Key of an item. Names hold no `#`, so no two are alike, and items of one catalog lie all
+/// over the table.
+pub fn item_key(catalog: &str, id: &str) -> String {
+    format!("{catalog}#{id}")
+}
+
+/// Key of a catalog's head: that of no item, for ids are not empty.
+pub fn head_key(catalog: &str) -> String {
+    item_key(catalog, "")
+}
 
 /// One item, by its catalog and its id.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]

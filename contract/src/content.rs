@@ -101,6 +101,7 @@ mod tests {
         let expected = json!({
             "content": { "partition_key": USER_ID, "sort_key": ITEM, "time_to_live": EXPIRES_AT },
             "coordination": { "partition_key": COORDINATION_KEY, "time_to_live": EXPIRES_AT },
+            "catalogs": { "partition_key": crate::catalog::KEY },
         });
         assert_eq!(golden, expected);
     }

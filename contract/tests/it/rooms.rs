@@ -11,11 +11,16 @@ type Room = (&'static str, &'static [&'static str], &'static [&'static str]);
 
 const EMULATORS: [&str; 4] = ["dynoxide-rs", "ferrokinesis", "s3s", "local"];
 
-const ROOMS: [Room; 12] = [
+const ROOMS: [Room; 13] = [
     ("contract", &[], &["aws-", "tokio", "toml", "hyper"]),
     ("program", &[], &["aws-sdk-dynamodb", "aws-sdk-s3"]),
     ("dialect", &["contract"], &["aws-", "tokio", "hyper", "campaign"]),
     ("campaign", &["contract", "dialect"], &["aws-", "tokio", "hyper"]),
+    (
+        "catalog",
+        &["contract", "program"],
+        &["campaign", "currents", "aws-sdk-s3", "lambda_runtime", "dynoxide-rs"],
+    ),
     ("currents", &["contract"], &["aws-", "tokio", "hyper"]),
     ("quota", &["contract", "program"], &["aws-sdk-bedrockruntime", "campaign", "dynoxide-rs"]),
     (
