@@ -16,6 +16,9 @@ use dialect::{Exploration, Fault, Limits, Object, Preview, Scene, Template, Valu
 use crate::past::{MAX_DEPTH, MAX_ENTRIES, MAX_VALUE_CHARS, Past};
 use crate::{field, safe_text};
 
+/// What a template can include by `{% render 'name' %}`, or what is wrong with a name.
+pub type Parts<'p> = &'p dyn Fn(&str) -> Result<String, String>;
+
 /// Events that a template is explored with: as many as a prompt ever sees.
 const EXPLORED_EVENTS: usize = 25;
 
@@ -44,8 +47,12 @@ impl Prompt {
     /// Compiles a template and explores it, so that what can never be right fails at start
     /// and not in production: names that are not on the list, in every branch, and outputs
     /// that print nothing, or a whole object.
-    pub fn compile(text: &str, fields: &BTreeSet<String>) -> Result<Self, Vec<Fault>> {
-        let template = Template::parse(text)?;
+    pub fn compile(
+        text: &str,
+        fields: &BTreeSet<String>,
+        parts: Parts<'_>,
+    ) -> Result<Self, Vec<Fault>> {
+        let template = Template::parse_including(text, parts)?;
         let mut prompt = Self {
             template,
             fields: fields.clone(),
@@ -77,8 +84,8 @@ impl Prompt {
     }
 
     /// What is wrong with a template whose fields nobody can tell.
-    pub(crate) fn faults_of_syntax(text: &str) -> Result<(), Vec<Fault>> {
-        Template::parse(text).map(drop)
+    pub(crate) fn faults_of_syntax(text: &str, parts: Parts<'_>) -> Result<(), Vec<Fault>> {
+        Template::parse_including(text, parts).map(drop)
     }
 
     /// What the template could do with events whose fields hold anything, all at one time but
@@ -129,8 +136,8 @@ impl Prompt {
 }
 
 /// Renders standing instructions, which are the same for every user and at all times.
-pub fn instructions(text: &str) -> Result<String, Vec<Fault>> {
-    let template = Template::parse(text)?;
+pub fn instructions(text: &str, parts: Parts<'_>) -> Result<String, Vec<Fault>> {
+    let template = Template::parse_including(text, parts)?;
     let given = Object::new();
     let failed = |error: NotRendered| vec![Fault { line: 1, reason: error.to_string() }];
     let explored = template.explore(&scene(&given, None)).map_err(failed)?;

@@ -8,7 +8,9 @@ fn event(fields: serde_json::Value) -> Past {
 }
 
 fn prompt(text: &str, fields: &[&str]) -> Result<Prompt, Vec<Fault>> {
-    Prompt::compile(text, &fields.iter().map(|field| (*field).to_owned()).collect())
+    Prompt::compile(text, &fields.iter().map(|field| (*field).to_owned()).collect(), &|name| {
+        Err(format!("no {name}"))
+    })
 }
 
 /// What is said of a template over `name` and `properties.show`.
