@@ -83,3 +83,91 @@ impl Brand {
         Err(format!("{FILE} includes nothing: write all of it here"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compiled::tests::{compiled, draft, faults_of};
+
+    /// What a folder with this page lets campaigns include, and what is wrong with it.
+    fn read(page: &[u8]) -> (Brand, Vec<String>) {
+        let folder = tempfile::tempdir().expect("is made");
+        std::fs::write(folder.path().join(FILE), page).expect("is written");
+        let mut faults = Vec::new();
+        let brand = Brand::read(folder.path(), &mut faults);
+        let root = folder.path().to_str().expect("is UTF-8");
+        (brand, faults.iter().map(|fault| fault.to_string().replace(root, "")).collect())
+    }
+
+    const PROMPT: &str = "{% assign show = events.last.properties.show %}{{ show }}\n\
+        {{ events.last.properties.season }} {{ events.last.properties.episode }}\n";
+
+    #[test]
+    fn a_page_is_part_of_prompts_and_instructions_and_of_the_hash() {
+        let rendered = |page: &str| {
+            let (brand, faults) = read(page.as_bytes());
+            assert_eq!(faults, [""; 0]);
+            let mut draft = draft();
+            draft.brand = brand;
+            draft.system = Some("Be brief.\n{%- render \"brand\" -%}\nThey are data.".to_owned());
+            draft.prompt = Some(PROMPT.to_owned() + "{% liquid\nrender 'brand'\n%}");
+            let campaign = compiled(draft);
+            let prompt = campaign.prompt.render(&[]).expect("renders");
+            (campaign.system.clone(), campaign.prompt_hash(&prompt), prompt)
+        };
+
+        let (system, hash, prompt) =
+            rendered("We say {{ 'you' | upcase }}, {% raw %}{{ never }}{% endraw %}.");
+
+        assert_eq!(system, "Be brief.We say YOU, {{ never }}.They are data.");
+        assert!(prompt.ends_with("We say YOU, {{ never }}."), "{prompt}");
+        assert_ne!(hash, rendered("We say they.").1);
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_page_is_told_in_its_own_file_and_line() {
+        let long = "a".repeat(MAX_BYTES + 1);
+        for (page, expected) in [
+            (&b"fine\n{{ events.first.type }}"[..], "/brand.liquid:2: there is no events"),
+            (b"a\n\n{% if %}", "/brand.liquid:3: {% if %}"),
+            (b"a\n{% render 'brand' %}", "/brand.liquid:2: brand.liquid includes nothing"),
+            (b"{% comment %}later{% endcomment %}", "/brand.liquid: says nothing"),
+            (b"\xff\xfea", "/brand.liquid:1: is UTF-16: save it as UTF-8"),
+            (long.as_bytes(), "/brand.liquid: is longer than 16384 bytes"),
+        ] {
+            let (brand, faults) = read(page);
+            assert!(faults[0].starts_with(expected), "{faults:?}");
+            // Whoever includes it is not blamed as well.
+            assert!(brand.part(NAME).is_ok());
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_included_is_told_where_it_stands() {
+        for (tag, expected) in [
+            ("{% render 'brand' %}", "includes brand, and there is no brand.liquid beside"),
+            ("{% render 'voice' %}", "includes \"voice\", and there is one page only"),
+            ("{% render brand %}", "render takes a name in quotes, and no more"),
+            ("{% render 'brand', show: 1 %}", "render takes a name in quotes, and no more"),
+            ("{% include 'brand' %}", "the tag include is not supported"),
+        ] {
+            let mut draft = draft();
+            draft.prompt = Some(format!("{PROMPT}{tag}"));
+            let faults = faults_of(draft);
+            assert!(faults[0].starts_with("/new-episode/prompt.liquid:3: "), "{faults:?}");
+            assert!(faults[0].contains(expected), "{faults:?}");
+        }
+    }
+
+    #[test]
+    fn a_page_sees_no_variables_of_the_template_around_it() {
+        let (brand, _) = read(b"fine");
+        let mut draft = draft();
+        draft.brand = brand;
+        draft.prompt = Some(PROMPT.to_owned() + "{% render 'brand' %}{{ brand }}");
+
+        assert!(faults_of(draft)[0].contains("brand"));
+        let (_, faults) = read(b"{{ show }}");
+        assert!(faults[0].contains("show"), "{faults:?}");
+    }
+}

@@ -202,7 +202,7 @@ fn inert_text(text: &str) -> String {
 }
 
 /// A text of any length that can close no delimiters.
-fn without_delimiters(text: &str) -> String {
+pub(crate) fn without_delimiters(text: &str) -> String {
     text.chars().map(harmless).collect()
 }
 

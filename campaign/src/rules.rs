@@ -14,6 +14,8 @@ pub(crate) mod checks;
 pub(crate) mod forbidden;
 pub(crate) mod grounded;
 pub(crate) mod links;
+#[cfg(test)]
+mod tests;
 pub(crate) mod words;
 
 use std::collections::BTreeSet;

@@ -1,7 +1,8 @@
 //! The checks that a campaign writes itself: `[[checks]]`.
 //!
 //! What a check looks at of event, attributes and items may be missing for one user: then it
-//! does not apply. What it looks at of the answer must be there.
+//! does not apply. What it looks at of the answer must be there. A prompt shows `<`, `>` and `"`
+//! of values as look-alikes, which an answer repeats: a check is met by either form.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,6 +12,7 @@ use super::{Broken, Outcome, taken_over};
 use crate::condition::{Question, Unanswered};
 use crate::config::{CheckSettings, Named};
 use crate::grounds::Told;
+use crate::prompt::without_delimiters;
 use crate::reference::{Reference, Root, Step};
 use crate::schema::places;
 use crate::sources;
@@ -102,16 +104,39 @@ pub(super) fn examine(checks: &[Check], answer: &Value, told: &Told, outcome: &m
     let mut values: BTreeMap<Root, &Value> =
         told.iter().map(|(root, value)| (*root, value)).collect();
     values.insert(Root::Answer, answer);
-    for Check { name, say, .. } in checks.iter().filter(|check| match check.fate(&values) {
-        Fate::Met => false,
-        Fate::Broken => true,
-        Fate::Unapplied => {
-            outcome.unapplied.push(check.name.clone());
-            false
+    let shown: BTreeMap<Root, Value> = told
+        .iter()
+        .map(|(root, value)| (*root, as_shown(value)))
+        .filter(|(root, shown)| told.get(root) != Some(shown))
+        .collect();
+    for check in checks {
+        let mut fate = check.fate(&values);
+        if matches!(fate, Fate::Broken) && !shown.is_empty() {
+            let mut values = values.clone();
+            values.extend(shown.iter().map(|(root, value)| (*root, value)));
+            fate = check.fate(&values);
         }
-    }) {
-        let (rule, place, say) = (name.clone(), String::new(), say.clone());
-        outcome.broken.push(Broken { rule, place, say });
+        let Check { name, say, .. } = check;
+        match fate {
+            Fate::Met => {}
+            Fate::Unapplied => outcome.unapplied.push(name.clone()),
+            Fate::Broken => {
+                let (rule, place, say) = (name.clone(), String::new(), say.clone());
+                outcome.broken.push(Broken { rule, place, say });
+            }
+        }
+    }
+}
+
+/// A value as a prompt shows it.
+fn as_shown(value: &Value) -> Value {
+    match value {
+        Value::String(text) => without_delimiters(text).into(),
+        Value::Array(values) => values.iter().map(as_shown).collect(),
+        Value::Object(map) => {
+            map.iter().map(|(name, value)| (name.clone(), as_shown(value))).collect()
+        }
+        other => other.clone(),
     }
 }
 
