@@ -1,8 +1,9 @@
 //! Turns a raw answer into content that is safe in a message.
 //!
 //! An answer becomes content only if it matches the campaign's schema and says
-//! something in every text; then every text is made safe for its place ([`safe_text`]), so
-//! that neither HTML nor Liquid finds anything of its own in it.
+//! something in every text, and if it keeps to the campaign's rules; then every text is made
+//! safe for its place ([`safe_text`]), so that neither HTML nor Liquid finds anything of its own
+//! in it.
 
 pub(crate) mod numbers;
 
@@ -11,6 +12,7 @@ use std::fmt;
 use jsonschema::Validator;
 use serde_json::{Map, Value};
 
+use crate::rules::Broken;
 use crate::safe_text;
 
 /// The rule that a text breaks which shows nothing.
@@ -31,6 +33,36 @@ pub enum BadAnswer {
     /// It is JSON, but not an object.
     #[error("answer is not an object")]
     NotObject,
+    /// It breaks rules of its campaign; names rules and places, never the text.
+    #[error("answer breaks rules of its campaign: {}", named(.0))]
+    AgainstRules(Vec<Broken>),
+}
+
+impl BadAnswer {
+    /// What the model hears of it, which may quote its answer: never for a log.
+    pub fn complaint(&self) -> String {
+        match self {
+            Self::AgainstRules(broken) => {
+                let mut said: Vec<&str> = Vec::new();
+                for Broken { say, .. } in broken {
+                    if said.len() < MAX_VIOLATIONS && !said.contains(&say.as_str()) {
+                        said.push(say);
+                    }
+                }
+                said.join("; ")
+            }
+            other => other.to_string(),
+        }
+    }
+
+    /// The names of the rules that it breaks, each once.
+    pub fn rules(&self) -> Vec<&str> {
+        let Self::AgainstRules(broken) = self else { return Vec::new() };
+        let mut names: Vec<&str> = broken.iter().map(|one| one.rule.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
 }
 
 /// A rule that an answer breaks, and where; never the text.
@@ -51,6 +83,14 @@ impl fmt::Display for Violation {
     }
 }
 
+/// Rules with their places, some of them.
+fn named(broken: &[Broken]) -> String {
+    let shown = broken.iter().take(MAX_VIOLATIONS).map(|Broken { rule, place, .. }| {
+        if place.is_empty() { rule.clone() } else { format!("{rule} at \"{place}\"") }
+    });
+    shown.collect::<Vec<_>>().join(", ")
+}
+
 fn join(violations: &[Violation]) -> String {
     violations.iter().map(Violation::to_string).collect::<Vec<_>>().join(", ")
 }
@@ -61,15 +101,25 @@ pub fn accept(
     validator: &Validator,
     schema: &Value,
 ) -> Result<Map<String, Value>, BadAnswer> {
+    let answer = valid(read(answer)?, validator)?;
+    Ok(safe_text::safe(answer, schema))
+}
+
+/// Reads an answer.
+pub(crate) fn read(answer: &str) -> Result<Value, BadAnswer> {
     let answer: Value = serde_json::from_str(unfenced(answer)).map_err(BadAnswer::NotJson)?;
     // What counts is what is read, so entities are characters before anything is measured.
-    let answer = safe_text::decoded(answer);
+    Ok(safe_text::decoded(answer))
+}
+
+/// Holds an answer against a schema.
+pub(crate) fn valid(answer: Value, validator: &Validator) -> Result<Map<String, Value>, BadAnswer> {
     let violations = violations(&answer, validator, MAX_VIOLATIONS);
     if !violations.is_empty() {
         return Err(BadAnswer::Mismatch(violations));
     }
     match answer {
-        Value::Object(content) => Ok(safe_text::safe(content, schema)),
+        Value::Object(content) => Ok(content),
         _ => Err(BadAnswer::NotObject),
     }
 }

@@ -2,6 +2,7 @@
 //! checked.
 
 mod conditions;
+mod demands;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -17,14 +18,18 @@ use serde_json::{Map, Value};
 
 use crate::answer::{self, BadAnswer};
 use crate::condition::{Condition, NotEvaluated};
+use crate::config::LanguageOf;
+use crate::fallback::languages;
 use crate::fault::{Fault, InvalidCampaigns};
 use crate::folder::{self, Draft};
 use crate::grounds::{Brief, Grounds, Item, Lack, Rendering, Told};
 use crate::known_catalogs::KnownCatalogs;
 use crate::known_events::KnownEvents;
+use crate::passed::Passed;
 use crate::past::Past;
 use crate::prompt::{NotRendered, Outcome, Prompt, Rendered};
 use crate::prompt_hash::Parameters;
+use crate::rules::Rules;
 use crate::schema::travelling::{self, Irreducible, TravellingSchema};
 use crate::warnings::{self, Look};
 use crate::{Campaign, OnMissingItem, config, fallback, field, message, prompt, safe_text, schema};
@@ -47,7 +52,7 @@ pub struct CompiledCampaign {
     pub prompt: Prompt,
     /// The standing instructions, rendered.
     pub system: String,
-    /// The answer's schema.
+    /// The content's schema: of the answer, and of what is taken over.
     pub validator: Validator,
     /// The part of the answer's schema that travels with each call.
     pub travelling_schema: Value,
@@ -59,6 +64,20 @@ pub struct CompiledCampaign {
     pub warnings: Vec<Fault>,
     /// What decides an answer besides the prompt, hashed.
     parameters: Parameters,
+    /// What is demanded of answers beyond their schema.
+    rules: Rules,
+    /// What the content takes over.
+    passed: Passed,
+}
+
+/// What came of checking an answer.
+#[derive(Debug)]
+pub struct Examined {
+    /// What it says, safe for its place, or why it is no content.
+    pub content: Result<Map<String, Value>, BadAnswer>,
+    /// The checks that did not apply, by their names: what they look at beside the answer is not
+    /// there, or their operators do not fit it.
+    pub unapplied: Vec<String>,
 }
 
 /// Reads and compiles every campaign in `folder`, in the order of their names.
@@ -120,18 +139,23 @@ fn compile(draft: Draft, faults: &mut Vec<Fault>) -> Option<CompiledCampaign> {
             blame(file, Some(fault.line), fault.reason);
         }
     };
+    let parts = |name: &str| draft.brand.part(name);
     let prompt = draft.prompt.as_ref().and_then(|text| {
         let compiled = match &fields {
-            Some(fields) => Prompt::compile(text, (fields, &draft.named.attributes)).map(Some),
+            Some(fields) => {
+                Prompt::compile(text, (fields, &draft.named.attributes), &parts).map(Some)
+            }
             // Without the fields nothing else of it can be told.
-            None => Prompt::faults_of_syntax(text).map(|()| None),
+            None => Prompt::faults_of_syntax(text, &parts).map(|()| None),
         };
         compiled.map_err(|found| blame_all("prompt.liquid", found)).ok().flatten()
     });
     let system = draft.system.as_ref().and_then(|text| {
-        prompt::instructions(text).map_err(|found| blame_all("system.liquid", found)).ok()
+        prompt::instructions(text, &parts).map_err(|found| blame_all("system.liquid", found)).ok()
     });
-    let (validator, reduced) = compile_schema(&draft, &mut blame).unzip();
+    let demands = demands::compile(&draft, &mut blame);
+    let asked = demands.as_ref().and_then(|(_, passed)| Some(&passed.asked.as_ref()?.0));
+    let (validator, reduced) = compile_schema(&draft, asked, &mut blame).unzip();
     let system = system.filter(|rendered| {
         let says = !safe_text::shows_nothing(rendered);
         if !says {
@@ -140,11 +164,11 @@ fn compile(draft: Draft, faults: &mut Vec<Fault>) -> Option<CompiledCampaign> {
         }
         says
     });
-    let fallback_text = draft.fallback.as_ref().map(|(text, _)| text.clone()).unwrap_or_default();
+    let fallbacks = draft.fallback_texts();
     let schema_text = draft.schema_text.clone();
     let campaign = draft.finish()?;
     let (prompt, validator, reduced, system) = (prompt?, validator?, reduced?, system?);
-    let mut conditions = conditions?;
+    let (mut conditions, (rules, passed)) = (conditions?, demands?);
     let required = campaign.config.required.clone().unwrap_or_else(|| prompt.printed_bare.clone());
     let condition = conditions.remove(config::WHEN);
     let unless = conditions.remove(config::UNLESS);
@@ -154,17 +178,19 @@ fn compile(draft: Draft, faults: &mut Vec<Fault>) -> Option<CompiledCampaign> {
         (config::UNLESS, unless.as_ref()),
         (config::RETRACT_WHEN, retract_when.as_ref()),
     ];
+    let asked = passed.asked.as_ref().map_or(&campaign.answer_schema, |(asked, _)| asked);
     let warnings = warnings::of(&Look {
         folder: &folder,
         campaign: &campaign,
         prompt: &prompt,
         conditions: &looked_at,
+        asked,
         reduced: &reduced,
         schema: &schema_text,
-        fallback: &fallback_text,
+        fallbacks: &fallbacks,
     });
     let schema_bytes = reduced.schema.to_string().len();
-    let parameters = Parameters::new(&campaign, &system);
+    let parameters = Parameters::new(&campaign, asked, &system);
     Some(CompiledCampaign {
         condition,
         unless,
@@ -177,20 +203,25 @@ fn compile(draft: Draft, faults: &mut Vec<Fault>) -> Option<CompiledCampaign> {
         required,
         warnings,
         parameters,
+        rules,
+        passed,
         campaign,
     })
 }
 
-/// Compiles the schema of answers, and holds fallback content against it.
+/// Compiles the schema of content, of which the model is asked `asked` where that is not all, and
+/// holds fallback content against it.
 fn compile_schema(
     draft: &Draft,
+    asked: Option<&Value>,
     blame: &mut impl FnMut(&str, Option<usize>, String),
 ) -> Option<(Validator, TravellingSchema)> {
     let schema = draft.answer_schema.as_ref()?;
     let compiled = schema::compiled(&draft.schema_text, schema);
     let told = |(line, reason)| blame("answer.schema.json", line, reason);
     let validator = compiled.map_err(|found| found.into_iter().for_each(told)).ok();
-    let reduced = match travelling::reduced(schema, draft.named.structured_output) {
+    let asked = asked.unwrap_or(schema);
+    let reduced = match travelling::reduced(asked, draft.named.structured_output) {
         Ok(reduced) => Some(reduced),
         // That was told when the file was read.
         Err(Irreducible::Reference(_)) => None,
@@ -199,12 +230,14 @@ fn compile_schema(
             None
         }
     };
-    if let (Some((text, fallback)), Some(validator)) = (&draft.fallback, &validator)
+    if let Some(validator) = &validator
         // What nothing fits is no fault of what does not fit it.
         && schema::contradictions(schema).is_empty()
     {
-        for (line, reason) in fallback::faults((text, fallback), (schema, validator)) {
-            blame("fallback.json", line, reason);
+        for (file, text, content) in draft.fallback_contents() {
+            for (line, reason) in fallback::faults((text, content), (schema, validator)) {
+                blame(&file, line, reason);
+            }
         }
     }
     validator.zip(reduced)
@@ -290,9 +323,12 @@ impl CompiledCampaign {
         if safe_text::shows_nothing(&text) {
             return Ok(Rendering::Lacks(Lack::Blank));
         }
-        let hash = self.prompt_hash(&text);
         let told = self.told(text, grounds, used);
-        let (passed, language) = (Map::new(), None);
+        let passed = match self.passed.values(&told, &self.campaign.answer_schema) {
+            Ok(passed) => passed,
+            Err(lacking) => return Ok(Rendering::Lacks(Lack::Parts(lacking))),
+        };
+        let (hash, language) = (self.hash_of(&told), self.language(told.event.as_ref()));
         Ok(Rendering::Asks(Box::new(Brief { told, hash, passed, language })))
     }
 
@@ -324,12 +360,70 @@ impl CompiledCampaign {
     }
 
     /// Checks an answer to what the model was told, and makes it safe.
-    pub fn accept(&self, answer: &str, _told: &Told) -> Result<Map<String, Value>, BadAnswer> {
-        answer::accept(answer, &self.validator, &self.campaign.answer_schema)
+    pub fn accept(&self, answer: &str, told: &Told) -> Result<Map<String, Value>, BadAnswer> {
+        self.examine(answer, told).content
     }
 
-    /// Identifies everything that decides an answer: model, parameters, schema and prompt.
+    /// Does as [`CompiledCampaign::accept`] does, and tells which checks did not apply.
+    pub fn examine(&self, answer: &str, told: &Told) -> Examined {
+        let mut unapplied = Vec::new();
+        let content = self.checked(answer, told, &mut unapplied);
+        Examined { content, unapplied }
+    }
+
+    fn checked(
+        &self,
+        answer: &str,
+        told: &Told,
+        unapplied: &mut Vec<String>,
+    ) -> Result<Map<String, Value>, BadAnswer> {
+        let mut answer = answer::read(answer)?;
+        self.passed.take_out(&mut answer);
+        let validator = self.passed.asked.as_ref().map_or(&self.validator, |(_, asked)| asked);
+        let answer = Value::Object(answer::valid(answer, validator)?);
+        let outcome = self.rules.examine(&answer, told);
+        unapplied.extend(outcome.unapplied);
+        match answer {
+            _ if !outcome.broken.is_empty() => Err(BadAnswer::AgainstRules(outcome.broken)),
+            Value::Object(answer) => Ok(safe_text::safe(answer, &self.campaign.answer_schema)),
+            _ => Err(BadAnswer::NotObject),
+        }
+    }
+
+    /// The content of a user: what was answered, which may be the same for many, and what is
+    /// taken over for this one ([`Brief::passed`]).
+    pub fn content(
+        &self,
+        data: Map<String, Value>,
+        passed: &Map<String, Value>,
+    ) -> Map<String, Value> {
+        self.passed.merge(data, passed)
+    }
+
+    /// The part of the schema that the model is asked for: all but what is taken over.
+    pub fn asked_schema(&self) -> &Value {
+        self.passed.asked.as_ref().map_or(&self.campaign.answer_schema, |(asked, _)| asked)
+    }
+
+    /// The language that an event says for fallback content, if the campaign names a field for
+    /// it.
+    pub fn language(&self, event: Option<&Past>) -> Option<String> {
+        let Some(LanguageOf::Event(path)) = &self.campaign.config.fallback_language else {
+            return None;
+        };
+        let language = field(&event?.fields, path)?.as_str()?.trim().replace('_', "-");
+        languages::is_tag(&language).then_some(language)
+    }
+
+    /// Identifies everything that decides an answer: what [`CompiledCampaign::prompt_hash`] does,
+    /// and what the campaign's checks look at.
+    pub fn hash_of(&self, told: &Told) -> String {
+        self.parameters.with(&told.prompt, &self.rules.seen(told))
+    }
+
+    /// Identifies a prompt of a campaign whose checks look at the answer alone; others have
+    /// [`CompiledCampaign::hash_of`].
     pub fn prompt_hash(&self, prompt: &str) -> String {
-        self.parameters.with(prompt)
+        self.hash_of(&Told::prompt(prompt))
     }
 }

@@ -7,6 +7,7 @@ mod event_types;
 mod explanation;
 mod names;
 mod numbers;
+mod question;
 mod syntax;
 #[cfg(test)]
 mod tests;
@@ -22,7 +23,9 @@ use contract::user_record::Event;
 use serde_json::{Map, Value};
 
 use crate::config::Expression;
+use crate::reference::Root;
 use names::Names;
+pub(crate) use question::{Question, Unanswered};
 use syntax::Mistake;
 use truth::Truth;
 
@@ -60,37 +63,22 @@ impl Condition {
         setting: &str,
         expression: &Expression,
     ) -> Result<Self, Vec<(usize, String)>> {
-        let program = Program::compile(&expression.text).map_err(|errors| {
-            let mistakes = syntax::mistakes(&expression.text, &errors).into_iter();
-            let told = mistakes.map(|Mistake { line, column, reason }| {
-                (expression.line + line - 1, format!("{setting} {line}:{column}: {reason}"))
-            });
-            told.collect::<Vec<_>>()
-        })?;
-        let names = Names::of(program.expression());
+        let program = parsed(setting, expression)?;
+        let names = Names::of(program.expression(), &[Root::Event]);
         if let Some(reason) = bare_type(&expression.text) {
             return Err(vec![(expression.line, format!("{setting}: {reason}"))]);
         }
         let mut wrong = wrong_names(&names);
-        let Truth { fields: truths, wrong: never } = Truth::of(program.expression());
-        // What a function that is not there comes to, nobody can tell.
-        let is_known = |what: &String| {
-            let function = what.split_once("()").map_or("", |(function, _)| function);
-            !names.unknown_functions.contains(function)
-        };
-        wrong.extend(never.into_iter().filter(is_known).map(|what| {
-            format!(
-                "{what} is neither true nor false, so it is never met: compare it with something"
-            )
-        }));
+        let truth = Truth::of(program.expression());
+        wrong.extend(never_met(&truth, &names));
         let event_types = event_types::of(&program.expression().expr);
         if event_types.as_ref().is_some_and(BTreeSet::is_empty) {
             let one = "an event has one type, so it is never met: write || between types, or event.type in [...]";
             wrong.push(one.to_owned());
         }
         if wrong.is_empty() {
-            let Names { fields, paths, .. } = names;
-            return Ok(Self { program, event_types, fields, paths, truths });
+            let (fields, paths) = (names.fields(), names.paths());
+            return Ok(Self { program, event_types, fields, paths, truths: truth.fields });
         }
         let wrong =
             wrong.into_iter().map(|reason| (expression.line, format!("{setting}: {reason}")));
@@ -163,15 +151,39 @@ impl Condition {
     }
 }
 
+/// Parses the expression of a setting, or says what is wrong in which line of `campaign.toml`.
+fn parsed(setting: &str, expression: &Expression) -> Result<Program, Vec<(usize, String)>> {
+    Program::compile(&expression.text).map_err(|errors| {
+        let mistakes = syntax::mistakes(&expression.text, &errors).into_iter();
+        let told = mistakes.map(|Mistake { line, column, reason }| {
+            (expression.line + line - 1, format!("{setting} {line}:{column}: {reason}"))
+        });
+        told.collect()
+    })
+}
+
+/// What stands where only true or false can, and is neither.
+fn never_met(truth: &Truth, names: &Names) -> Vec<String> {
+    // What a function that is not there comes to, nobody can tell.
+    let is_known = |what: &&String| {
+        let function = what.split_once("()").map_or("", |(function, _)| function);
+        !names.unknown_functions.contains(function)
+    };
+    let never = truth.wrong.iter().filter(is_known).map(|what| {
+        format!("{what} is neither true nor false, so it is never met: compare it with something")
+    });
+    never.collect()
+}
+
 /// What is wrong with the names in a condition.
 fn wrong_names(names: &Names) -> Vec<String> {
     let mut wrong: Vec<String> = names.unknown.iter().map(|name| unknown(name)).collect();
     wrong.extend(names.unknown_functions.iter().map(|name| unknown_function(name)));
-    if names.fields.contains(USER_ID) {
+    if names.fields().contains(USER_ID) {
         wrong.push(format!("event.{USER_ID} is not there: a condition is the same for all users"));
     }
     // A field that nobody can tell would be dropped if it is a personal one.
-    if names.has_whole_event {
+    if names.whole.contains(&Root::Event) {
         wrong.push("event must be followed by the name of a field: write event.name".to_owned());
     }
     wrong

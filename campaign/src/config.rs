@@ -2,6 +2,7 @@
 
 pub(crate) mod model_id;
 pub(crate) mod paths;
+mod rules;
 mod toml;
 pub mod wait;
 
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+pub use rules::{CheckSettings, LanguageOf, Lined, Passage, RuleSettings};
 pub(crate) use toml::{MAX_TIMEOUT_SECS, read};
 
 /// What a slow model takes to begin its answer, in seconds, when it has much to do.
@@ -47,6 +49,12 @@ pub(crate) struct Named {
     pub(crate) retract_when: Option<Expression>,
     /// How the model is held to the schema.
     pub(crate) structured_output: StructuredOutput,
+    /// What is demanded of answers.
+    pub(crate) rules: RuleSettings,
+    /// What the content takes over.
+    pub(crate) fields_from: Vec<Passage>,
+    /// What tells the language of fallback content, with its line.
+    pub(crate) fallback_language: Option<(usize, LanguageOf)>,
 }
 
 /// The settings in `campaign.toml`.
@@ -88,6 +96,13 @@ pub struct Config {
     /// Attributes of the user that the prompt may see, by the names that Braze's Liquid has for
     /// them: `first_name`, `custom_attribute.genre`. Others are not kept.
     pub attributes: BTreeSet<String>,
+    /// What is demanded of answers beyond their schema.
+    pub rules: RuleSettings,
+    /// Properties of the content that are taken over as they are, and never asked for.
+    pub fields_from: Vec<Passage>,
+    /// What tells the language of the fallback content that a user gets; nothing if there is
+    /// fallback content of one language only.
+    pub fallback_language: Option<LanguageOf>,
     /// What becomes of an event that leads to an item that is in no catalog.
     pub on_missing_item: OnMissingItem,
     /// How long the prompt and the answer of content are kept beside it, in days; 0 for not at
@@ -229,6 +244,15 @@ impl Config {
     pub fn timeout(&self) -> Duration {
         let secs = self.timeout_secs.unwrap_or_else(|| self.slow_answer_secs());
         Duration::from_secs(secs.min(MAX_TIMEOUT_SECS).into())
+    }
+
+    /// The attribute that tells the language of the fallback content that a user gets, if one
+    /// does. It is kept for that, beside those that the prompt may see.
+    pub fn fallback_attribute(&self) -> Option<&str> {
+        match &self.fallback_language {
+            Some(LanguageOf::Attribute(name)) => Some(name),
+            Some(LanguageOf::Event(_)) | None => None,
+        }
     }
 
     /// How many tokens a slow model writes in so many seconds.

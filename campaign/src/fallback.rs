@@ -1,6 +1,8 @@
 //! What is wrong with `fallback.json`: it is written by an author, so that it may be told with
 //! its names, which the answer of a model never is.
 
+pub(crate) mod languages;
+
 use std::collections::BTreeMap;
 
 use jsonschema::Validator;

@@ -1,10 +1,13 @@
 //! The files of a campaign's folder.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use crate::config::{self, Config, Named};
+use crate::brand::Brand;
+use crate::config::{self, Config, LanguageOf, Named};
+use crate::fallback::languages;
 use crate::fault::{Fault, InvalidCampaigns};
 use crate::{Campaign, MAX_NAME_CHARS, is_name, json, safe_text, schema};
 
@@ -32,7 +35,14 @@ pub(crate) struct Draft {
     pub(crate) answer_schema: Option<Value>,
     /// `fallback.json`, as text for its lines, and as content.
     pub(crate) fallback: Option<(String, Map<String, Value>)>,
+    /// The same of `fallback.<language>.json`, by language.
+    pub(crate) fallbacks: BTreeMap<String, (String, Map<String, Value>)>,
+    /// What the templates can include.
+    pub(crate) brand: Brand,
 }
+
+/// The attribute that Braze keeps a user's language in.
+const LANGUAGE: &str = "language";
 
 /// Reads every campaign in `folder`, in the order of their names, and compiles none: for
 /// who asks nobody anything.
@@ -60,8 +70,9 @@ pub(crate) fn drafts(folder: &Path) -> (Vec<Draft>, Vec<Fault>) {
     if let Some(remedy) = remedy {
         return (drafts, vec![Fault::new(folder, None, remedy)]);
     }
+    let brand = Brand::read(folder, &mut faults);
     for path in subfolders(folder, &mut faults) {
-        drafts.extend(read_campaign(&path, &mut faults));
+        drafts.extend(read_campaign(&path, &brand, &mut faults));
     }
     if drafts.is_empty() && faults.is_empty() {
         faults.push(Fault::new(
@@ -74,21 +85,46 @@ pub(crate) fn drafts(folder: &Path) -> (Vec<Draft>, Vec<Fault>) {
 }
 
 impl Draft {
+    /// The fallback contents: the file, its text, and what it says.
+    pub(crate) fn fallback_contents(
+        &self,
+    ) -> impl Iterator<Item = (String, &str, &Map<String, Value>)> {
+        let own = self.fallback.iter().map(|content| ("fallback.json".to_owned(), content));
+        let others = self.fallbacks.iter();
+        let others = others.map(|(tag, content)| (format!("fallback.{tag}.json"), content));
+        own.chain(others).map(|(file, (text, content))| (file, text.as_str(), content))
+    }
+
+    /// The same as texts alone.
+    pub(crate) fn fallback_texts(&self) -> Vec<(String, String)> {
+        self.fallback_contents().map(|(file, text, _)| (file, text.to_owned())).collect()
+    }
+
     /// The campaign, if every file could be read.
     pub(crate) fn finish(self) -> Option<Campaign> {
         let answer_schema = self.answer_schema?;
-        let fallback = match safe_text::decoded(Value::Object(self.fallback?.1)) {
-            Value::Object(fallback) => safe_text::safe(fallback, &answer_schema),
+        let safe = |content| match safe_text::decoded(Value::Object(content)) {
+            Value::Object(content) => Some(safe_text::safe(content, &answer_schema)),
             // An object stays one.
-            _ => return None,
+            _ => None,
         };
+        let fallback = safe(self.fallback?.1)?;
+        let fallbacks = self.fallbacks.into_iter();
+        let fallbacks: BTreeMap<String, Map<String, Value>> =
+            fallbacks.filter_map(|(tag, (_, content))| Some((tag, safe(content)?))).collect();
+        let mut config = self.config?;
+        if !fallbacks.is_empty() {
+            let of_braze = || LanguageOf::Attribute(LANGUAGE.to_owned());
+            config.fallback_language.get_or_insert_with(of_braze);
+        }
         Some(Campaign {
             name: self.name,
-            config: self.config?,
+            config,
             prompt: self.prompt?,
             system: self.system?,
             answer_schema,
             fallback,
+            fallbacks,
         })
     }
 }
@@ -114,7 +150,11 @@ pub(crate) fn subfolders(folder: &Path, faults: &mut Vec<Fault>) -> Vec<PathBuf>
 }
 
 /// Reads one campaign as far as its files can be read; `None` if it cannot even be named.
-pub(crate) fn read_campaign(folder: &Path, faults: &mut Vec<Fault>) -> Option<Draft> {
+pub(crate) fn read_campaign(
+    folder: &Path,
+    brand: &Brand,
+    faults: &mut Vec<Fault>,
+) -> Option<Draft> {
     let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     if !is_name(name) {
         let reason = format!(
@@ -139,6 +179,7 @@ pub(crate) fn read_campaign(folder: &Path, faults: &mut Vec<Fault>) -> Option<Dr
         None => (String::new(), None),
     };
     let fallback = files.json("fallback.json");
+    let fallbacks = files.languages();
     let (name, folder) = (name.to_owned(), folder.to_owned());
     Some(Draft {
         name,
@@ -150,6 +191,8 @@ pub(crate) fn read_campaign(folder: &Path, faults: &mut Vec<Fault>) -> Option<Dr
         schema_text,
         answer_schema,
         fallback,
+        fallbacks,
+        brand: brand.clone(),
     })
 }
 
@@ -197,6 +240,31 @@ impl Files<'_> {
                 None
             }
         }
+    }
+
+    /// Fallback content in other languages, with its text.
+    fn languages(&mut self) -> BTreeMap<String, (String, Map<String, Value>)> {
+        let entries = std::fs::read_dir(self.folder).into_iter().flatten().flatten();
+        let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+        let mut names: Vec<String> = names.collect();
+        names.sort();
+        let mut found: BTreeMap<String, (String, Map<String, Value>)> = BTreeMap::new();
+        for name in names {
+            match languages::tag_of(&name) {
+                None => {}
+                Some(Err(wrong)) => self.blame(&name, vec![(None, wrong)]),
+                Some(Ok(tag)) if found.keys().any(|other| other.eq_ignore_ascii_case(tag)) => {
+                    let reason = "is there twice, in letters of another case: remove one of them";
+                    self.blame(&name, vec![(None, reason.to_owned())]);
+                }
+                Some(Ok(tag)) => {
+                    if let Some(content) = self.json(&name) {
+                        found.insert(tag.to_owned(), content);
+                    }
+                }
+            }
+        }
+        found
     }
 
     fn blame(&mut self, name: &str, found: Vec<Found>) {

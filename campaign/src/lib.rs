@@ -9,6 +9,7 @@
 //!   system.liquid        the standing instructions
 //!   answer.schema.json   the shape of an answer (JSON Schema)
 //!   fallback.json        what is served while there is no answer
+//!   fallback.de.json     the same in another language; need not be there
 //!   message.liquid       what stands in Braze, beside subject.liquid and content_blocks/
 //! ```
 //!
@@ -26,6 +27,7 @@
 //! Read [`compiled`] first.
 
 pub mod answer;
+mod brand;
 pub mod compiled;
 pub mod condition;
 pub mod config;
@@ -39,12 +41,18 @@ pub mod known_catalogs;
 pub mod known_events;
 mod lines;
 pub mod message;
+mod passed;
 pub mod past;
 pub mod prompt;
 mod prompt_hash;
+pub mod reference;
+mod rules;
 pub mod safe_text;
 mod schema;
+mod sources;
 mod warnings;
+
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
@@ -52,10 +60,12 @@ pub use compiled::{CompiledCampaign, check, load, wanted_fields};
 pub use config::{
     Budget, Config, Guardrail, OnMissingItem, OverBudget, Price, Replace, StructuredOutput,
 };
+use fallback::languages;
 pub use fault::{Fault, InvalidCampaigns};
 pub use folder::read;
 pub use grounds::{Brief, Grounds, Item, Items, Lack, Rendering, Told};
 pub use past::Past;
+pub use rules::Broken;
 
 /// Longest name of a campaign, in characters.
 pub const MAX_NAME_CHARS: usize = 64;
@@ -75,6 +85,17 @@ pub struct Campaign {
     pub answer_schema: Value,
     /// The content in `fallback.json`, safe like every content.
     pub fallback: Map<String, Value>,
+    /// The same in other languages, by their tags: `fallback.pt-BR.json` under `pt-BR`.
+    pub fallbacks: BTreeMap<String, Map<String, Value>>,
+}
+
+impl Campaign {
+    /// The fallback content for a language, such as `de-AT`: in it, in the language without its
+    /// region, or what `fallback.json` has.
+    pub fn fallback_for(&self, language: Option<&str>) -> &Map<String, Value> {
+        let best = language.and_then(|language| languages::best(&self.fallbacks, language));
+        best.unwrap_or(&self.fallback)
+    }
 }
 
 /// Tells whether `name` can name a campaign: lower-case letters, digits and `-`.

@@ -74,13 +74,20 @@ impl Past {
 
 /// Puts a value at a path such as `properties.show`.
 pub(crate) fn insert(fields: &mut Map<String, Value>, path: &str, value: Value) {
-    let Some((name, rest)) = path.split_once('.') else {
-        fields.insert(path.to_owned(), value);
+    let names: Vec<&str> = path.split('.').collect();
+    insert_at(fields, &names, value);
+}
+
+/// Puts a value where these names lead.
+pub(crate) fn insert_at(fields: &mut Map<String, Value>, names: &[impl AsRef<str>], value: Value) {
+    let Some((name, rest)) = names.split_first() else { return };
+    if rest.is_empty() {
+        fields.insert(name.as_ref().to_owned(), value);
         return;
-    };
-    let inner = fields.entry(name.to_owned()).or_insert_with(|| Value::Object(Map::new()));
+    }
+    let inner = fields.entry(name.as_ref()).or_insert_with(|| Value::Object(Map::new()));
     if let Value::Object(inner) = inner {
-        insert(inner, rest, value);
+        insert_at(inner, rest, value);
     }
 }
 

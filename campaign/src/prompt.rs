@@ -26,7 +26,11 @@ use crate::grounds::{Grounds, Item};
 use crate::past::Past;
 use crate::{field, safe_text};
 use items::{Anything, Lookup};
-use values::{EVENT, inert, inert_text, without_delimiters};
+pub(crate) use values::without_delimiters;
+use values::{EVENT, inert, inert_text};
+
+/// What a template can include by `{% render 'name' %}`, or what is wrong with a name.
+pub type Parts<'p> = &'p dyn Fn(&str) -> Result<String, String>;
 
 /// Events that a template is explored with: as many as a prompt ever sees.
 const EXPLORED_EVENTS: usize = 25;
@@ -98,8 +102,9 @@ impl Prompt {
     pub fn compile(
         text: &str,
         (fields, attributes): (&BTreeSet<String>, &BTreeSet<String>),
+        parts: Parts<'_>,
     ) -> Result<Self, Vec<Fault>> {
-        let template = Template::parse(text)?;
+        let template = Template::parse_including(text, parts)?;
         let mut prompt = Self {
             template,
             fields: fields.clone(),
@@ -140,8 +145,8 @@ impl Prompt {
     }
 
     /// What is wrong with a template whose fields nobody can tell.
-    pub(crate) fn faults_of_syntax(text: &str) -> Result<(), Vec<Fault>> {
-        Template::parse(text).map(drop)
+    pub(crate) fn faults_of_syntax(text: &str, parts: Parts<'_>) -> Result<(), Vec<Fault>> {
+        Template::parse_including(text, parts).map(drop)
     }
 
     /// What the template could do with events whose fields hold anything, all at one time but
@@ -268,8 +273,8 @@ impl Prompt {
 }
 
 /// Renders standing instructions, which are the same for every user and at all times.
-pub fn instructions(text: &str) -> Result<String, Vec<Fault>> {
-    let template = Template::parse(text)?;
+pub fn instructions(text: &str, parts: Parts<'_>) -> Result<String, Vec<Fault>> {
+    let template = Template::parse_including(text, parts)?;
     let given = Object::new();
     let failed = |error: NotRendered| vec![Fault { line: 1, reason: error.to_string() }];
     let explored = template.explore(&scene(&given, None)).map_err(failed)?;

@@ -17,7 +17,7 @@ use crate::schema::places;
 
 /// Version of the rules in this file and of how answers are checked. It is part of a prompt's
 /// hash, so that nothing that was made safe by other rules is served from the cache.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// The media type of texts that are not HTML.
 pub const PLAIN: &str = "text/plain";

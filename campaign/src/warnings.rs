@@ -1,6 +1,7 @@
 //! What is worth a look in a campaign that can be used.
 
 mod conditions;
+mod links;
 mod markup;
 mod names;
 mod settings;
@@ -35,16 +36,20 @@ pub(crate) struct Look<'a> {
     pub(crate) prompt: &'a Prompt,
     /// The conditions, each with the name that is said of it.
     pub(crate) conditions: &'a [(&'static str, Option<&'a Condition>)],
+    /// What the model is asked of `answer.schema.json`.
+    pub(crate) asked: &'a Value,
     pub(crate) reduced: &'a TravellingSchema,
     /// The text of `answer.schema.json`.
     pub(crate) schema: &'a str,
-    /// The text of `fallback.json`.
-    pub(crate) fallback: &'a str,
+    /// The files of fallback content with their texts, `fallback.json` first.
+    pub(crate) fallbacks: &'a [(String, String)],
 }
 
 /// Everything that is worth a look.
 pub(crate) fn of(look: &Look<'_>) -> Vec<Fault> {
-    let fallback: Map<String, Value> = serde_json::from_str(look.fallback).unwrap_or_default();
+    let read =
+        |text: &str| -> Map<String, Value> { serde_json::from_str(text).unwrap_or_default() };
+    let fallback = look.fallbacks.first().map(|(_, text)| read(text)).unwrap_or_default();
     let mut warnings = Vec::new();
     let mut warn = |file: &str, line: Option<usize>, reason: String| {
         warnings.push(Fault::new(&look.folder.join(file), line, reason));
@@ -61,10 +66,11 @@ pub(crate) fn of(look: &Look<'_>) -> Vec<Fault> {
     for reason in of_prompt(look) {
         warn("prompt.liquid", None, reason);
     }
-    for place in markup::places(&Value::Object(fallback)) {
-        let reason =
-            "holds markup, an entity or a template, which is shown as it is written: write text";
-        warn("fallback.json", line_of(look.fallback, &place), reason.to_owned());
+    for (file, text) in look.fallbacks {
+        for place in markup::places(&Value::Object(read(text))) {
+            let reason = "holds markup, an entity or a template, which is shown as it is written: write text";
+            warn(file, line_of(text, &place), reason.to_owned());
+        }
     }
     warnings
 }
@@ -95,6 +101,7 @@ fn of_schema(look: &Look<'_>) -> Vec<(Option<usize>, String)> {
         said.push((line(&format!("{}/nullable", part.place)), reason.to_owned()));
     }
     said.extend(names::odd(schema).into_iter().map(|(place, reason)| (line(&place), reason)));
+    said.extend(links::asked_for(look).into_iter().map(|(place, why)| (line(&place), why)));
     said.extend(unheard::rules(look.campaign, look.reduced, &unchecked).map(|rules| (None, rules)));
     said
 }

@@ -190,25 +190,34 @@ impl Template {
         text: &str,
         blocks: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, Vec<Fault>> {
-        Self::parse_at(text, blocks, None)
+        Self::parse_at(text, (blocks, None), None)
+    }
+
+    /// Reads a template that may include texts by `{% render 'name' %}`; `parts` has them by
+    /// their names, or says what is wrong with a name.
+    pub fn parse_including(
+        text: &str,
+        parts: &dyn Fn(&str) -> Result<String, String>,
+    ) -> Result<Self, Vec<Fault>> {
+        Self::parse_at(text, (&|_| None, Some(parts)), None)
     }
 
     /// Reads a template that stands in a tag of another, in this line: what is said of it is
     /// said of that line.
     fn parse_inside(text: &str, line: usize) -> Result<Self, Vec<Fault>> {
-        Self::parse_at(text, &|_| None, Some(line))
+        Self::parse_at(text, (&|_| None, None), Some(line))
     }
 
     fn parse_at(
         text: &str,
-        blocks: &dyn Fn(&str) -> Option<String>,
+        (blocks, parts): (notation::ContentBlocks<'_>, Option<notation::Parts<'_>>),
         line: Option<usize>,
     ) -> Result<Self, Vec<Fault>> {
         if text.len() > MAX_TEMPLATE_BYTES {
             let reason = format!("is longer than {MAX_TEMPLATE_BYTES} bytes");
             return Err(vec![Fault::new(1, reason)]);
         }
-        let mut written = notation::write(text, blocks);
+        let mut written = notation::write(text, blocks, parts);
         if let Some(line) = line {
             written.places.iter_mut().for_each(|place| place.line = line);
         }

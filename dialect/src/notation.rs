@@ -71,13 +71,20 @@ struct Open {
 /// Where content blocks come from, by name.
 pub(crate) type ContentBlocks<'b> = &'b dyn Fn(&str) -> Option<String>;
 
-/// Writes a template anew.
-pub(crate) fn write(template: &str, blocks: ContentBlocks<'_>) -> Written {
+/// Where the texts come from that `{% render 'name' %}` includes, or what is wrong with a name.
+pub(crate) type Parts<'p> = &'p dyn Fn(&str) -> Result<String, String>;
+
+/// Writes a template anew; without `parts`, nothing can be included.
+pub(crate) fn write(
+    template: &str,
+    blocks: ContentBlocks<'_>,
+    parts: Option<Parts<'_>>,
+) -> Written {
     let any = Place { line: 1, written: String::new() };
     let language = tags::language(Tables { places: vec![any], ..Tables::default() });
     let written = Written::default();
     let (open, around) = (Vec::new(), Vec::new());
-    let mut writer = Writer { written, blocks, language, open, around, newlines: 0 };
+    let mut writer = Writer { written, blocks, parts, language, open, around, newlines: 0 };
     writer.template(template);
     writer.written
 }
@@ -85,6 +92,7 @@ pub(crate) fn write(template: &str, blocks: ContentBlocks<'_>) -> Written {
 struct Writer<'b> {
     written: Written,
     blocks: ContentBlocks<'b>,
+    parts: Option<Parts<'b>>,
     /// Knows every tag and filter, and one place.
     language: Language,
     open: Vec<Open>,
@@ -250,6 +258,7 @@ impl Writer<'_> {
             "#" | "raw" | "endraw" | "comment" | "endcomment" => {}
             "echo" => return self.output(mark, arguments),
             "liquid" => self.lines(mark),
+            "render" if self.parts.is_some() => self.part(mark),
             _ if OWN.contains(&name) => {
                 self.shows();
                 if name == CATALOG_ITEMS {
@@ -280,6 +289,24 @@ impl Writer<'_> {
             _ => {}
         }
         self.newlines += mark.whole.matches('\n').count();
+    }
+
+    /// A text that is included: it sees nothing of what is around it, and is no template here.
+    fn part(&mut self, mark: &Mark<'_>) {
+        let Some(parts) = self.parts else { return };
+        let name = ['\'', '"']
+            .iter()
+            .find_map(|quote| mark.arguments().strip_prefix(*quote)?.strip_suffix(*quote));
+        let name = name.filter(|name| !name.contains(['\'', '"']));
+        let Some(name) = name else {
+            let reason =
+                "render takes a name in quotes, and no more: what it includes sees no variables";
+            return self.fault(mark.line, reason.to_owned());
+        };
+        match parts(name) {
+            Ok(text) => self.text("", &text),
+            Err(reason) => self.fault(mark.line, reason),
+        }
     }
 
     /// The tags of a `liquid` tag, each on a line of its own.

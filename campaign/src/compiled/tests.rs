@@ -232,3 +232,53 @@ fn a_prompt_is_asked_only_with_all_that_it_prints() {
     let Rendering::Asks(brief) = asked else { panic!("it is asked all the same: {asked:?}") };
     assert_eq!(brief.told.prompt, " for Ada");
 }
+
+#[test]
+fn fallback_content_in_a_language_is_checked_and_found() {
+    let folder = tempfile::tempdir().expect("is made");
+    let campaign = folder.path().join("new-episode");
+    std::fs::create_dir(&campaign).expect("is made");
+    for file in std::fs::read_dir(sample_folder().join("new-episode")).expect("is there").flatten()
+    {
+        std::fs::copy(file.path(), campaign.join(file.file_name())).expect("is copied");
+    }
+    let own = std::fs::read_to_string(campaign.join("fallback.json")).expect("is there");
+    let german = own.replace("Watch now", "Jetzt ansehen & mehr");
+    std::fs::write(campaign.join("fallback.de.json"), &german).expect("is written");
+    let settings = std::fs::read_to_string(campaign.join("campaign.toml")).expect("is there");
+    let says = |setting: &str| {
+        let text = settings.clone() + setting;
+        std::fs::write(campaign.join("campaign.toml"), text).expect("is written");
+        load(folder.path())
+    };
+
+    let compiled = says("").expect("is right").remove(0);
+    assert_eq!(compiled.campaign.config.fallback_attribute(), Some("language"));
+    let cta = |language| &compiled.campaign.fallback_for(language)["details"]["cta"];
+    assert_eq!(cta(Some("de-AT")), "Jetzt ansehen &amp; mehr");
+    assert_eq!(cta(Some("fr")), "Watch now");
+    assert_eq!(cta(None), "Watch now");
+    let read = crate::read(folder.path()).expect("is right").remove(0);
+    assert_eq!(read, compiled.campaign);
+    assert!(compiled.warnings.is_empty(), "{:?}", compiled.warnings);
+
+    let by_event = says("\n[fallback]\nlanguage = \"event.properties.language\"\n");
+    let by_event = by_event.expect("is right").remove(0);
+    assert_eq!(by_event.campaign.config.fallback_attribute(), None);
+    let past = |language: &str| {
+        let fields = serde_json::json!({ "properties": { "language": language } });
+        Past::of("t", &event(fields), &by_event.campaign.config.fields).0
+    };
+    assert_eq!(by_event.language(Some(&past("pt_BR"))).as_deref(), Some("pt-BR"));
+    assert_eq!(by_event.language(Some(&past("no language"))), None);
+    assert_eq!(compiled.language(Some(&past("de"))), None);
+
+    let wrong = says("\n[fallback]\nlanguage = \"event.properties.lang\"\n").expect_err("is wrong");
+    assert!(wrong.to_string().contains("\"properties.lang\" is not among fields"), "{wrong}");
+    std::fs::write(campaign.join("fallback.de.json"), german.replace("heading", "headng"))
+        .expect("is written");
+    std::fs::write(campaign.join("fallback.pt_BR.json"), &own).expect("is written");
+    let wrong = says("").expect_err("is wrong").to_string();
+    assert!(wrong.contains("fallback.de.json:3: has \"headng\""), "{wrong}");
+    assert!(wrong.contains("fallback.pt_BR.json: is called by no language"), "{wrong}");
+}

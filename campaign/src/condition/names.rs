@@ -1,4 +1,4 @@
-//! What a condition refers to: names, functions, and fields of the event.
+//! What an expression refers to: names, functions, and fields of the event or of another root.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,9 @@ use cel::common::ast::operators::{
 };
 use cel::common::ast::{EntryExpr, Expr, LiteralValue};
 
-/// The one variable.
+use crate::reference::{Reference, Root, Step};
+
+/// The one variable of a condition.
 const EVENT: &str = "event";
 
 /// Functions of CEL that the interpreter has; it finds out about others only when it
@@ -42,87 +44,112 @@ const TYPES: [&str; 10] =
 /// What an expression refers to.
 #[derive(Debug, Default)]
 pub(super) struct Names {
-    /// Variables other than the event and those of a macro such as `exists`.
+    /// Variables other than the roots and those of a macro such as `exists`.
     pub(super) unknown: BTreeSet<String>,
     /// Functions that the interpreter does not have.
     pub(super) unknown_functions: BTreeSet<String>,
-    /// Top-level fields of the event.
-    pub(super) fields: BTreeSet<String>,
-    /// Fields of any depth, by their paths.
-    pub(super) paths: BTreeSet<String>,
-    /// The event stands somewhere without a field, so that what is read of it is not known.
-    pub(super) has_whole_event: bool,
+    /// Places below the roots.
+    pub(super) places: BTreeSet<Reference>,
+    /// Roots that stand somewhere without a place, so that what is read of them is not known.
+    pub(super) whole: BTreeSet<Root>,
 }
 
 impl Names {
-    /// Collects what an expression refers to.
-    pub(super) fn of(expression: &IdedExpr) -> Self {
-        let mut names = Self::default();
-        names.walk(&expression.expr, &mut Vec::new());
-        names
+    /// Collects what an expression over these roots refers to.
+    pub(super) fn of(expression: &IdedExpr, roots: &[Root]) -> Self {
+        let mut walk = Walk { names: Self::default(), roots };
+        walk.expression(&expression.expr, &mut Vec::new());
+        walk.names
+    }
+
+    /// The top-level fields of the event.
+    pub(super) fn fields(&self) -> BTreeSet<String> {
+        let first = self.places.iter().filter_map(|place| place.names().first().copied());
+        first.map(str::to_owned).collect()
+    }
+
+    /// The fields of the event, of any depth, by their paths.
+    pub(super) fn paths(&self) -> BTreeSet<String> {
+        self.places.iter().map(|place| place.names().join(".")).collect()
+    }
+}
+
+/// A walk through an expression.
+struct Walk<'r> {
+    names: Names,
+    roots: &'r [Root],
+}
+
+impl Walk<'_> {
+    /// The root that a name stands for here.
+    fn root(&self, name: &str, bound: &[&str]) -> Option<Root> {
+        Root::named(name).filter(|root| self.roots.contains(root) && !bound.contains(&name))
     }
 
     /// Walks an expression, in which `bound` are the variables of the macros around it.
-    fn walk<'e>(&mut self, expr: &'e Expr, bound: &mut Vec<&'e str>) {
-        if let Some(path) = whole_path(expr).filter(|_| !bound.contains(&EVENT)) {
-            self.fields.insert(path[0].to_owned());
-            self.paths.insert(path.join("."));
+    fn expression<'e>(&mut self, expr: &'e Expr, bound: &mut Vec<&'e str>) {
+        if let Some((root, steps)) = place(expr)
+            && let Some(root) = self.root(root, bound)
+        {
+            self.names.places.insert(Reference { root, steps });
             return;
         }
         match expr {
             Expr::Unspecified | Expr::Literal(_) => {}
             Expr::Ident(name) if bound.contains(&name.as_str()) => {}
-            Expr::Ident(name) if name == EVENT => self.has_whole_event = true,
-            Expr::Ident(name) => drop(self.unknown.insert(name.clone())),
-            Expr::Select(select) => self.walk(&select.operand.expr, bound),
+            Expr::Ident(name) => match self.root(name, bound) {
+                Some(root) => drop(self.names.whole.insert(root)),
+                None => drop(self.names.unknown.insert(name.clone())),
+            },
+            Expr::Select(select) => self.expression(&select.operand.expr, bound),
             Expr::Call(call) => {
                 if let (EQUALS | NOT_EQUALS | IN, [one, other]) =
                     (call.func_name.as_str(), call.args.as_slice())
                     && (is_type(&one.expr) || is_type(&other.expr))
                 {
                     for side in [one, other].into_iter().filter(|side| !names_types(&side.expr)) {
-                        self.walk(&side.expr, bound);
+                        self.expression(&side.expr, bound);
                     }
                     return;
                 }
                 let is_operator = !call.func_name.starts_with(char::is_alphabetic);
                 if !is_operator && !FUNCTIONS.contains(&call.func_name.as_str()) {
-                    self.unknown_functions.insert(call.func_name.clone());
+                    self.names.unknown_functions.insert(call.func_name.clone());
                 }
                 for each in call.target.as_deref().into_iter().chain(&call.args) {
-                    self.walk(&each.expr, bound);
+                    self.expression(&each.expr, bound);
                 }
             }
             Expr::Comprehension(each) => {
-                self.walk(&each.iter_range.expr, bound);
-                self.walk(&each.accu_init.expr, bound);
+                self.expression(&each.iter_range.expr, bound);
+                self.expression(&each.accu_init.expr, bound);
                 let outside = bound.len();
                 bound.extend([each.iter_var.as_str(), each.accu_var.as_str()]);
                 bound.extend(each.iter_var2.as_deref());
                 for part in [&each.loop_cond, &each.loop_step, &each.result] {
-                    self.walk(&part.expr, bound);
+                    self.expression(&part.expr, bound);
                 }
                 bound.truncate(outside);
             }
             Expr::List(list) => {
-                list.elements.iter().for_each(|each| self.walk(&each.expr, bound));
+                list.elements.iter().for_each(|each| self.expression(&each.expr, bound));
             }
             Expr::Map(map) => {
-                map.entries.iter().for_each(|entry| self.walk_entry(&entry.expr, bound));
+                map.entries.iter().for_each(|entry| self.entry(&entry.expr, bound));
             }
             Expr::Struct(of) => {
-                self.unknown.insert(of.type_name.clone());
-                of.entries.iter().for_each(|entry| self.walk_entry(&entry.expr, bound));
+                self.names.unknown.insert(of.type_name.clone());
+                of.entries.iter().for_each(|entry| self.entry(&entry.expr, bound));
             }
         }
     }
 
-    fn walk_entry<'e>(&mut self, entry: &'e EntryExpr, bound: &mut Vec<&'e str>) {
+    fn entry<'e>(&mut self, entry: &'e EntryExpr, bound: &mut Vec<&'e str>) {
         match entry {
-            EntryExpr::StructField(field) => self.walk(&field.value.expr, bound),
+            EntryExpr::StructField(field) => self.expression(&field.value.expr, bound),
             EntryExpr::MapEntry(entry) => {
-                self.walk(&entry.key.expr, bound);
-                self.walk(&entry.value.expr, bound);
+                self.expression(&entry.key.expr, bound);
+                self.expression(&entry.value.expr, bound);
             }
         }
     }
@@ -156,18 +183,35 @@ pub(super) fn field_path(expr: &Expr) -> Option<Vec<&str>> {
     }
 }
 
-/// As [`field_path`] does, also of what `has` asks for.
-fn whole_path(expr: &Expr) -> Option<Vec<&str>> {
-    let Expr::Select(select) = expr else { return field_path(expr) };
-    if !select.test {
-        return field_path(expr);
+/// The name at which an expression begins, and the steps from there, those included that
+/// `has` asks for: `items[0].title`, `has(event.a)`.
+fn place(expr: &Expr) -> Option<(&str, Vec<Step>)> {
+    let mut steps = Vec::new();
+    let mut expr = expr;
+    loop {
+        expr = match expr {
+            Expr::Ident(name) if !steps.is_empty() => {
+                steps.reverse();
+                return Some((name, steps));
+            }
+            Expr::Select(select) if !select.test || steps.is_empty() => {
+                steps.push(Step::Name(select.field.clone()));
+                &select.operand.expr
+            }
+            Expr::Call(call) if call.func_name == INDEX => {
+                let [of, IdedExpr { expr: Expr::Literal(index), .. }] = call.args.as_slice() else {
+                    return None;
+                };
+                steps.push(match index {
+                    LiteralValue::String(name) => Step::Name(name.inner().to_owned()),
+                    LiteralValue::Int(place) => Step::Place(usize::try_from(*place.inner()).ok()?),
+                    _ => return None,
+                });
+                &of.expr
+            }
+            _ => return None,
+        };
     }
-    let mut path = match &select.operand.expr {
-        Expr::Ident(name) if name == EVENT => Vec::new(),
-        operand => field_path(operand)?,
-    };
-    path.push(select.field.as_str());
-    Some(path)
 }
 
 /// Tells whether an expression is `type(...)`.

@@ -20,7 +20,7 @@ struct Reading {
 }
 
 /// Tells whether a field holds what stands at a path.
-pub(super) fn holds(field: &str, path: &str) -> bool {
+pub(crate) fn holds(field: &str, path: &str) -> bool {
     path.strip_prefix(field).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 

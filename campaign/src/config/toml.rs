@@ -3,8 +3,11 @@
 //! Every setting is taken by itself, so that one that is wrong does not hide the next.
 
 mod attributes;
+mod language;
 mod number;
+mod passages;
 mod places;
+mod rules;
 mod syntax;
 mod table;
 #[cfg(test)]
@@ -51,6 +54,7 @@ pub(crate) fn read(text: &str) -> (Option<Config>, Named, Vec<Found>) {
     // What is read of a line that is no TOML is a guess.
     faults.retain(|(line, _)| line.is_none() || broken.iter().all(|(told, _)| told != line));
     let is_broken = |line: usize| broken.iter().any(|(told, _)| *told == Some(line));
+    named.rules.checks.retain(|check| !is_broken(check.when.line));
     for each in [&mut named.when, &mut named.unless, &mut named.retract_when] {
         *each = each.take().filter(|condition| !is_broken(condition.line));
     }
@@ -91,6 +95,12 @@ impl Table<'_, '_> {
         let required = self.required_fields(fields.as_ref());
         let attributes = self.attributes();
         named.attributes = attributes.clone();
+        let rules = self.rules();
+        named.rules = rules.clone();
+        let fields_from = self.passages();
+        named.fields_from.clone_from(&fields_from);
+        named.fallback_language = self.fallback_language();
+        let fallback_language = named.fallback_language.clone().map(|(_, of)| of);
         let on_missing_item = self.optional("on_missing_item").unwrap_or_default().1;
         let keep_prompts_days = self.optional("keep_prompts_days").or(Some((0, 0)));
         let most = ttl_days.unwrap_or(MAX_DAYS);
@@ -118,6 +128,9 @@ impl Table<'_, '_> {
             fields: fields?,
             required,
             attributes,
+            rules,
+            fields_from,
+            fallback_language,
             on_missing_item,
             keep_prompts_days: keep_prompts_days?,
             trigger: trigger?,

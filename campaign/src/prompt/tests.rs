@@ -16,7 +16,8 @@ fn prompt(text: &str, fields: &[&str]) -> Result<Prompt, Vec<Fault>> {
 
 fn listing(text: &str, fields: &[&str], attributes: &[&str]) -> Result<Prompt, Vec<Fault>> {
     let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-    Prompt::compile(text, (&names(fields), &names(attributes)))
+    let no_parts = |name: &str| Err(format!("no {name}"));
+    Prompt::compile(text, (&names(fields), &names(attributes)), &no_parts)
 }
 
 /// What a prompt without items comes to.

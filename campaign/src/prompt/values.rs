@@ -53,7 +53,7 @@ fn capped(text: &str, caps: &Caps) -> String {
 }
 
 /// A text of any length that can close no delimiters.
-pub(super) fn without_delimiters(text: &str) -> String {
+pub(crate) fn without_delimiters(text: &str) -> String {
     text.chars().map(harmless).collect()
 }
 

@@ -36,6 +36,11 @@ impl<'s> Of<'s> {
         })
     }
 
+    /// Tells whether nothing speaks of it.
+    pub(crate) fn is_nothing(&self) -> bool {
+        self.schemas.is_empty()
+    }
+
     /// The names of its properties.
     pub(crate) fn properties(&self) -> impl Iterator<Item = &'s str> {
         let maps = self.schemas.iter().filter_map(|schema| schema.get("properties")?.as_object());
@@ -58,6 +63,14 @@ impl<'s> Of<'s> {
     /// Tells whether a keyword has this text.
     pub(crate) fn says(&self, keyword: &str, text: &str) -> bool {
         self.schemas.iter().any(|schema| schema[keyword] == text)
+    }
+
+    /// Tells whether it may have a type.
+    pub(crate) fn takes(&self, kind: &str) -> bool {
+        self.schemas.iter().any(|schema| match &schema["type"] {
+            Value::Array(kinds) => kinds.iter().any(|each| each == kind),
+            one => one == kind,
+        })
     }
 
     fn below(&self, find: impl Fn(&'s Value) -> Option<&'s Value>) -> Self {

@@ -43,6 +43,11 @@ pub(super) fn odd(campaign: &Campaign, fallback: &Map<String, Value>) -> Vec<Str
             config.cooldown_hours
         ));
     }
+    if config.fallback_language.is_some() && campaign.fallbacks.is_empty() {
+        odd.push(
+            "[fallback] says what tells the language, and there is fallback.json alone: add a file for each other language, such as fallback.de.json".to_owned(),
+        );
+    }
     if config.cache_system && campaign.system.len() / BYTES_PER_TOKEN < CACHED_FROM_TOKENS {
         odd.push(format!(
             "cache_system does nothing for so short a system.liquid: models cache from {CACHED_FROM_TOKENS} tokens on, some from 1,024"

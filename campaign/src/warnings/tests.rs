@@ -1,6 +1,6 @@
 use super::markup::is_markup;
 use crate::compiled::tests::{compiled, draft};
-use crate::config::{Expression, Replace};
+use crate::config::{Expression, LanguageOf, Lined, Replace};
 use crate::folder::Draft;
 
 fn warnings_of(change: impl FnOnce(&mut Draft)) -> String {
@@ -292,4 +292,38 @@ fn events_that_wait_for_months_are_told() {
     });
 
     assert!(said.contains("cooldown_hours = 720") && said.contains("from 336 hours on"), "{said}");
+}
+
+#[test]
+fn a_link_that_the_model_is_asked_for_and_may_not_write_is_told() {
+    let asked = |draft: &mut Draft| {
+        let schema = draft.answer_schema.as_mut().expect("is there");
+        schema["properties"]["heading"]["format"] = "uri".into();
+        let (_, fallback) = draft.fallback.as_mut().expect("is there");
+        fallback["heading"] = "https://example.com/".into();
+    };
+
+    let said = warnings_of(asked);
+    assert!(
+        said.contains("answer.schema.json:9: the model is asked for a text of the format uri"),
+        "{said}"
+    );
+    assert!(said.contains("take it over by [fields_from]") && said.contains("links = ["), "{said}");
+
+    let allowed = warnings_of(|draft| {
+        asked(draft);
+        let (text, line) = ("https://example.com/".to_owned(), 1);
+        draft.config.as_mut().expect("is there").rules.links = vec![Lined { text, line }];
+    });
+    assert_eq!(allowed, "");
+}
+
+#[test]
+fn a_language_that_no_fallback_content_has_is_told() {
+    let said = warnings_of(|draft| {
+        let language = LanguageOf::Attribute("language".to_owned());
+        draft.config.as_mut().expect("is there").fallback_language = Some(language);
+    });
+
+    assert!(said.contains("there is fallback.json alone"), "{said}");
 }

@@ -1,14 +1,17 @@
 //! Where each setting stands, and what is said of one that stands elsewhere or is unknown.
 
 /// Settings above the first table.
-const TOP: [&str; 18] = [
+const TOP: [&str; 21] = [
     "attributes",
     "cache_hours",
     "cache_system",
     "cooldown_hours",
     "fields",
+    "forbidden",
+    "grounded",
     "history",
     "keep_prompts_days",
+    "links",
     "max_tokens",
     "model_id",
     "on_missing_item",
@@ -22,13 +25,19 @@ const TOP: [&str; 18] = [
     "ttl_days",
 ];
 
-/// Tables with their settings.
-const TABLES: [(&str, &[&str]); 4] = [
+/// Tables with their settings; those of `fields_from` are the names of properties.
+const TABLES: [(&str, &[&str]); 7] = [
     ("budget", &["over_budget", "tokens_per_day", "usd_per_day"]),
     ("guardrail", &["id", "version"]),
     ("price", &["usd_per_million_input_tokens", "usd_per_million_output_tokens"]),
     ("trigger", &["after", "event_types", "unless", "when"]),
+    (CHECKS, &["name", "say", "when"]),
+    ("fallback", &["language"]),
+    ("fields_from", &[]),
 ];
+
+/// The table that stands once for each check.
+const CHECKS: &str = "checks";
 
 /// Settings of other tools, and what they are called here.
 const ELSEWHERE: [(&str, &str); 11] = [
@@ -65,7 +74,7 @@ pub(super) fn told(table: Option<&str>, name: &str, inside: Option<Vec<&str>>) -
     let is_table = TABLES.iter().any(|(table, _)| *table == name);
     if is_table {
         // Only within a table is a table's name not known.
-        let reason = format!("{name}{here} begin a table of its own, [{name}]");
+        let reason = format!("{name}{here} begin a table of its own, {}", written(name));
         return Elsewhere { reason, meant: names(name, inside) };
     }
     if table.is_some() && TOP.contains(&name) {
@@ -74,13 +83,18 @@ pub(super) fn told(table: Option<&str>, name: &str, inside: Option<Vec<&str>>) -
     }
     if let Some((home, _)) = TABLES.iter().find(|(_, of)| of.contains(&name)) {
         let here = if here.is_empty() { here } else { format!("{here} it") };
-        let reason = format!("{name}{here} belongs into [{home}]");
+        let reason = format!("{name}{here} belongs into {}", written(home));
         return Elsewhere { reason, meant: vec![name.to_owned(), (*home).to_owned()] };
     }
     match inside {
         Some(inside) => unknown_table(name, inside),
         None => unknown_setting(table, name),
     }
+}
+
+/// The name of a table, as it begins it.
+fn written(table: &str) -> String {
+    if table == CHECKS { format!("[[{table}]]") } else { format!("[{table}]") }
 }
 
 fn unknown_setting(table: Option<&str>, name: &str) -> Elsewhere {
@@ -93,8 +107,9 @@ fn unknown_setting(table: Option<&str>, name: &str) -> Elsewhere {
     let homes = homes.chain(TABLES.into_iter().map(|(home, of)| (Some(home), of)));
     for (home, of) in homes {
         if let Some((meant, remedy)) = meant(name, of.to_vec()) {
-            let place =
-                home.map_or("above the first [table]".to_owned(), |home| format!("in [{home}]"));
+            let place = home.map_or("above the first [table]".to_owned(), |home| {
+                format!("in {}", written(home))
+            });
             let reason = format!("{said}{} {place}?", remedy.trim_end_matches('?'));
             return Elsewhere { reason, meant: vec![meant] };
         }
@@ -103,14 +118,14 @@ fn unknown_setting(table: Option<&str>, name: &str) -> Elsewhere {
         return Elsewhere { reason: format!("{said}: remove or rename it"), meant: Vec::new() };
     };
     let own: Vec<&str> = of_table(table).collect();
-    let reason = format!("{said}: [{table}] has {}", own.join(", "));
+    let reason = format!("{said}: {} has {}", written(table), own.join(", "));
     Elsewhere { reason, meant: own.into_iter().map(str::to_owned).collect() }
 }
 
 fn unknown_table(name: &str, inside: Vec<&str>) -> Elsewhere {
     let said = format!("unknown table [{name}]");
     if let Some((meant, _)) = meant(name, TABLES.iter().map(|(table, _)| *table).collect()) {
-        let reason = format!("{said}: did you mean [{meant}]?");
+        let reason = format!("{said}: did you mean {}?", written(&meant));
         return Elsewhere { reason, meant: names(&meant, Some(inside)) };
     }
     let known: Vec<&str> = inside.iter().copied().filter(|name| TOP.contains(name)).collect();

@@ -88,6 +88,40 @@ impl<'t, 'f> Table<'t, 'f> {
         }
     }
 
+    /// Tells what `take` takes of each table of a list `[[name]]`, counted from 1.
+    pub(super) fn each_table(
+        &mut self,
+        name: &'static str,
+        mut take: impl FnMut(usize, Table<'t, '_>),
+    ) {
+        let Some((line, value)) = self.settings.remove(name) else { return };
+        let reason = format!("{name} is a list of tables: write [[{name}]]");
+        let DeValue::Array(tables) = value.into_inner() else {
+            return self.fault(Some(line), reason);
+        };
+        for (n, value) in tables.into_iter().enumerate() {
+            let line = line_at(self.text, value.span().start);
+            let DeValue::Table(table) = value.into_inner() else {
+                return self.fault(Some(line), reason);
+            };
+            let (text, settings) = (self.text, settings(self.text, table));
+            take(
+                n + 1,
+                Table { text, line: Some(line), name: Some(name), settings, faults: self.faults },
+            );
+        }
+    }
+
+    /// Takes all that was not asked for yet, with their lines.
+    pub(super) fn rest(&mut self) -> BTreeMap<String, (usize, Spanned<DeValue<'t>>)> {
+        std::mem::take(&mut self.settings)
+    }
+
+    /// Remembers that a setting is missing.
+    pub(super) fn missing(&mut self, name: &str, remedy: &str) {
+        self.faults.missing(name, self.line, remedy);
+    }
+
     /// A setting that must be there, with its line.
     pub(super) fn required<T: Setting<'t>>(&mut self, name: &str) -> Option<(usize, T)> {
         if !self.has(name) {

@@ -14,7 +14,7 @@ const RIGHT: &str = "model_id = \"us.anthropic.claude\"\n\
     usd_per_million_output_tokens = 5.00\n";
 
 /// What is said of a file, a line for each fault.
-fn said(text: &str) -> String {
+pub(super) fn said(text: &str) -> String {
     let (_, _, faults) = read(text);
     let line = |line: Option<usize>| line.map_or("-".to_owned(), |line| line.to_string());
     faults.iter().map(|(at, reason)| format!("{}: {reason}\n", line(*at))).collect()
