@@ -134,6 +134,7 @@ lambdas: infra/node_modules ## build the functions for Lambda; ARCH=arm64 for th
 		folder=target/lambda-assets/$(ARCH)/$$program && rm -rf $$folder && mkdir -p $$folder/campaigns && \
 		cp target/lambda/$(LAMBDA_TARGET)/lambda/$$program $$folder/bootstrap && \
 		cp -RL "$$CAMPAIGNS"/*/ $$folder/campaigns && \
+		{ [ ! -e "$$CAMPAIGNS"/brand.liquid ] || cp -L "$$CAMPAIGNS"/brand.liquid $$folder/campaigns; } && \
 		rm -rf $$folder/campaigns/*/message.liquid $$folder/campaigns/*/subject.liquid \
 			$$folder/campaigns/*/content_blocks $$folder/campaigns/*/events.jsonl && chmod -R a+rX $$folder || exit 1; \
 	done

@@ -10,7 +10,7 @@
 //! - `budget` — what a campaign's day may cost.
 //! - `lookout` — looks for the answers of others.
 //! - `notices` — what instances tell each other: halted campaigns, asks that wait.
-//! - `health`, `latency`, `refusals` — what this instance has seen of the model.
+//! - `health`, `latency`, `refusals`, `rules` — what this instance has seen of the model.
 
 mod budget;
 mod generation;
@@ -20,6 +20,7 @@ mod lookout;
 mod notices;
 mod permits;
 mod refusals;
+mod rules;
 mod waits;
 
 use std::convert::Infallible;
@@ -52,6 +53,7 @@ use lookout::Lookout;
 use notices::Notices;
 use permits::Permits;
 use refusals::Refusals;
+use rules::RuleNotes;
 use waits::Waits;
 
 pub use generation::MAX_FAILED_CALLS;
@@ -180,6 +182,7 @@ pub struct Answers {
     jitter: Jitter,
     latency: Latency,
     refusals: Refusals,
+    rules: RuleNotes,
     health: Health,
     lookout: Lookout,
     notices: Notices,
@@ -204,6 +207,7 @@ impl Answers {
             jitter,
             latency: Latency::default(),
             refusals: Refusals::default(),
+            rules: RuleNotes::default(),
             health: Health::default(),
             lookout: Lookout::default(),
             notices: Notices::default(),
@@ -221,9 +225,10 @@ impl Answers {
         self.waits.now()
     }
 
-    /// Logs what the service refused since this was called last.
+    /// Logs what the service refused, and which rules answers broke, since this was called last.
     pub(crate) fn say_refusals(&self) {
         self.refusals.say();
+        self.rules.say();
     }
 
     /// Answers a question, of which `known` was known a moment ago.

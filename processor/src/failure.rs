@@ -18,6 +18,7 @@ use contract::user_record::Undecodable;
 use quota::NotAdmitted;
 
 const BAD_ANSWER: &str = "bad_answer";
+const AGAINST_RULES: &str = "answer_against_rules";
 pub(crate) const NOT_RENDERED: &str = "prompt_does_not_render";
 pub(crate) const POISON: &str = "poison_record";
 pub(crate) const PANICKED: &str = "panicked";
@@ -92,8 +93,11 @@ impl TableError {
 }
 
 /// Decides about an answer that stays unusable.
-pub(crate) fn of_answer(_: &BadAnswer) -> Verdict {
-    Verdict::DeadLetter(BAD_ANSWER)
+pub(crate) fn of_answer(error: &BadAnswer) -> Verdict {
+    Verdict::DeadLetter(match error {
+        BadAnswer::AgainstRules(_) => AGAINST_RULES,
+        BadAnswer::NotJson(_) | BadAnswer::Mismatch(_) | BadAnswer::NotObject => BAD_ANSWER,
+    })
 }
 
 /// Decides about a template that some event upsets.

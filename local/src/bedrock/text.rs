@@ -37,7 +37,7 @@ impl Schemas {
     /// Those of these campaigns that can be read; of the others only what travels is known.
     pub(super) fn of(campaigns: &[Arc<CompiledCampaign>]) -> Self {
         let schema = |campaign: &Arc<CompiledCampaign>| {
-            let stand_in = example::StandIn::new(&campaign.campaign.answer_schema).ok()?;
+            let stand_in = example::StandIn::new(campaign.asked_schema()).ok()?;
             let (system, travelling) =
                 (campaign.system.clone(), campaign.travelling_schema.clone());
             Some(Schema { system, travelling, stand_in })

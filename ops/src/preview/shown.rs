@@ -87,7 +87,7 @@ impl TextModel for Example {
         prompt: &str,
         correction: Option<&Correction>,
     ) -> Result<Answer, ModelError> {
-        let made = example::answer(&campaign.campaign.answer_schema, prompt);
+        let made = example::answer(campaign.asked_schema(), prompt);
         let text = made.map_err(|limit| no_example(&limit))?.to_string();
         let usage = Usage {
             input_tokens: estimated_input_tokens(campaign, prompt, correction),

@@ -6,7 +6,8 @@
 
 use std::time::Duration;
 
-use campaign::{CompiledCampaign, Told};
+use campaign::answer::BadAnswer;
+use campaign::{CompiledCampaign, Examined, Told};
 use contract::ask::Reason;
 use contract::metrics::{self, Counts};
 use program::causes;
@@ -96,12 +97,12 @@ impl Generation<'_> {
         loop {
             let is_last = correction.is_some();
             let next = match self.generate(correction.as_ref(), counts).await {
-                Ok(answer) => match self.campaign.accept(&answer.text, self.told) {
+                Ok(answer) => match self.examined(&answer, counts) {
                     Ok(data) => return Ok(data),
                     Err(error) if is_last => {
                         return Err(Failure::new(failure::of_answer(&error), error));
                     }
-                    Err(error) => Correction { answer: Some(answer), complaint: error.to_string() },
+                    Err(error) => Correction { answer: Some(answer), complaint: error.complaint() },
                 },
                 Err(Failure::Failed { complaint: Some(complaint), .. }) if !is_last => {
                     Correction { answer: None, complaint: complaint.to_owned() }
@@ -111,6 +112,22 @@ impl Generation<'_> {
             counts.add(metrics::CORRECTIONS, 1);
             correction = Some(next);
         }
+    }
+
+    /// Checks an answer, and notes which rules of the campaign it breaks.
+    fn examined(
+        &self,
+        answer: &Answer,
+        counts: &mut Counts,
+    ) -> Result<Map<String, Value>, BadAnswer> {
+        let Examined { content, unapplied } = self.campaign.examine(&answer.text, self.told);
+        let (notes, name) = (&self.answers.rules, &self.campaign.campaign.name);
+        notes.unapplied(name, unapplied.iter().map(String::as_str));
+        if let Err(error @ BadAnswer::AgainstRules(_)) = &content {
+            counts.add(metrics::ANSWERS_AGAINST_RULES, 1);
+            notes.broken(name, error.rules());
+        }
+        content
     }
 
     /// Makes one call, repeated where that can help.

@@ -6,6 +6,7 @@
 use std::num::NonZeroU64;
 use std::time::Duration;
 
+use campaign::answer::BadAnswer;
 use contract::ask::Reason;
 use quota::NotAdmitted;
 
@@ -29,6 +30,10 @@ pub fn markdown() -> String {
     });
     let others = [
         ("an answer stays unusable after one correction", Verdict::DeadLetter(super::BAD_ANSWER)),
+        (
+            "an answer stays against a rule of its campaign after one correction",
+            super::of_answer(&BadAnswer::AgainstRules(Vec::new())),
+        ),
         ("the prompt's template fails on a value", Verdict::DeadLetter(super::NOT_RENDERED)),
         ("a user record does not decode", Verdict::DeadLetter(super::POISON)),
         ("a unit makes the program panic", Verdict::DeadLetter(super::PANICKED)),

@@ -5,6 +5,9 @@ use serde_json::Value;
 
 use crate::world::{World, event, user_record};
 
+/// What no text may hold: an answer that repeats it is no content.
+const LINK: &str = "javascript:alert(1)";
+
 /// What somebody could write into an event.
 fn attacks() -> Vec<String> {
     let texts = [
@@ -15,7 +18,7 @@ fn attacks() -> Vec<String> {
         "{{${braze_id}}} {{ connected_content }}",
         "<script>alert(1)</script><img src=x onerror=alert(1)>",
         "\" onmouseover=\"alert(1)",
-        "javascript:alert(1)",
+        LINK,
         "\u{202e}\u{200b}\u{0}\u{7}\u{1b}[31m",
         "&lt;script&gt; &amp;&#123;",
         "'; DROP TABLE content; --",
@@ -63,10 +66,16 @@ async fn hostile_values_stay_data_and_what_is_stored_is_escaped_and_of_the_schem
         assert!(lines <= 2, "{prompt}");
         assert!(!prompt.chars().any(|c| c.is_control() && c != '\n'), "{prompt}");
     }
+    let reasons: Vec<String> = world.letters().into_iter().map(|letter| letter.reason).collect();
+    assert_eq!(reasons, ["answer_against_rules"; 2], "one of each campaign");
     let tables = world.memory.tables();
     assert_eq!(tables.items.len(), attacks.len() * 2);
     for (key, item) in &tables.items {
-        let (content, _) = item.content.as_ref().expect("has content");
+        let is_link = attacks.iter().position(|attack| attack == LINK);
+        let Some((content, _)) = item.content.as_ref() else {
+            assert_eq!(is_link.map(|n| format!("u{n}")), Some(key.user_id.clone()));
+            continue;
+        };
         assert_eq!(content.data.len(), 1);
         let Some(Value::String(heading)) = content.data.get("heading") else {
             panic!("{:?}", content.data);

@@ -9,6 +9,7 @@
 //! - [`failures`] — what the model's failures cost, and whom they harm.
 //! - [`lost_replies`] — a reply of DynamoDB that never comes charges nobody twice.
 //! - [`stages`] — nothing waits for what has nothing to do with it.
+//! - [`rules`] — answers that break a rule of their campaign.
 //! - [`start`] — what a start that fails says.
 //! - [`injection`] — event values stay data.
 #![expect(clippy::expect_used, reason = "a test that cannot go on fails")]
@@ -20,6 +21,7 @@ mod failures;
 mod injection;
 mod interleavings;
 mod lost_replies;
+mod rules;
 mod simulation;
 mod stages;
 mod start;
