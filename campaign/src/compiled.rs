@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use contract::attributes::Attributes;
+use contract::attributes::{self, Attributes, WEBHOOK};
 use contract::catalog::ItemKey;
 use contract::user_record::Event;
 use jsonschema::Validator;
@@ -266,6 +266,11 @@ pub fn wanted_fields(campaigns: &[Arc<CompiledCampaign>]) -> BTreeSet<String> {
 impl CompiledCampaign {
     /// Tells whether an event asks for content.
     pub fn is_triggered_by(&self, event_type: &str, event: &Event) -> Result<bool, NotEvaluated> {
+        if event_type == WEBHOOK {
+            // Whoever sends it names the campaign, and means it.
+            let named = event.fields.get(attributes::CAMPAIGN).and_then(Value::as_str);
+            return Ok(named == Some(self.campaign.name.as_str()));
+        }
         if !self.campaign.config.trigger.event_types.contains(event_type) {
             return Ok(false);
         }

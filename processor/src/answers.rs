@@ -127,8 +127,10 @@ pub enum Conclusion {
         /// It stood there already: nobody was asked for it now.
         is_cached: bool,
     },
-    /// There is nothing to ask: the prompt says nothing.
+    /// There is nothing to ask: the prompt says nothing, or lacks what it prints.
     Blank,
+    /// There is nothing to ask: an item that the event leads to is in no catalog.
+    NoItem,
     /// The campaign's budget of the day does not allow it, and it is not to wait for the next.
     OverBudget,
     /// It is to be asked again later.

@@ -25,7 +25,7 @@ use crate::decide::{Fated, Inquiry, Intent, Origin, Reader, Step, Unit};
 use crate::eligibility::Memory;
 use crate::failure::Verdict;
 use crate::store::{
-    Content, DAY_SECS, Key, MAX_WAIT_SECS, TableError, WaitingAsk, Write, WriteResult,
+    Asked, Content, DAY_SECS, Key, MAX_WAIT_SECS, TableError, WaitingAsk, Write, WriteResult,
 };
 
 /// Times that a unit is decided anew after a conflict; more are Kinesis' business.
@@ -109,6 +109,7 @@ pub(crate) struct Writer {
 enum Ending {
     Stored,
     Incomplete,
+    NoItem,
     OverBudget,
     DeadLettered,
     Parked,
@@ -167,10 +168,14 @@ impl Draft {
     fn known_answer(&self) -> Option<&SharedAnswer> {
         match &self.step.intent {
             Intent::Generate { asked: Inquiry::Nobody(answer), .. } => Some(answer),
-            Intent::Generate { asked: Inquiry::Question(question), .. } => {
+            Intent::Generate { asked: Inquiry::Question(question, _), .. } => {
                 self.answer.as_ref().filter(|answer| *answer.hash == *question.hash)
             }
-            Intent::Nothing | Intent::Remember(_) | Intent::Settle(_) | Intent::Park { .. } => None,
+            Intent::Generate { asked: Inquiry::Items(_), .. }
+            | Intent::Nothing
+            | Intent::Remember(_)
+            | Intent::Settle(_)
+            | Intent::Park { .. } => None,
         }
     }
 
@@ -206,8 +211,11 @@ impl Draft {
         let answer = self.known_answer()?;
         let Conclusion::Content { data, usage, .. } = &*answer.conclusion else { return None };
         let (event_id, event_time) = self.newest()?;
+        let Intent::Generate { asked: Inquiry::Question(_, passed), .. } = &self.step.intent else {
+            return None;
+        };
         Some(Content {
-            data: data.clone(),
+            data: self.unit.campaign.content(data.clone(), passed),
             event_id: event_id.to_owned(),
             event_time,
             model_id: self.unit.campaign.campaign.config.model_id.clone(),
@@ -216,6 +224,16 @@ impl Draft {
             output_tokens: usage.output_tokens,
             generated_at: now,
         })
+    }
+
+    /// What the model was asked and answered, if its campaign keeps that.
+    fn asked(&self, now: i64) -> Option<Asked> {
+        let days = self.unit.campaign.campaign.config.keep_prompts_days;
+        let question = self.step.question().filter(|_| days > 0)?;
+        let answer = self.known_answer()?;
+        let Conclusion::Content { data, .. } = &*answer.conclusion else { return None };
+        let expires_at = now + i64::from(days) * DAY_SECS;
+        Some(Asked { prompt: question.told.prompt.clone(), answer: data.clone(), expires_at })
     }
 
     /// The ask that waits in the place of the unit.
@@ -243,6 +261,7 @@ impl Ending {
         match self {
             Self::Stored => Fate::Stored,
             Self::Incomplete => Fate::Incomplete,
+            Self::NoItem => Fate::NoItem,
             Self::OverBudget => Fate::OverBudget,
             Self::DeadLettered => Fate::DeadLettered,
             Self::Parked => Fate::Parked,
@@ -253,6 +272,7 @@ impl Ending {
         match self {
             Self::Stored => AskFate::Stored,
             Self::Incomplete => AskFate::Incomplete,
+            Self::NoItem => AskFate::NoItem,
             Self::OverBudget => AskFate::OverBudget,
             Self::DeadLettered => AskFate::DeadLettered,
             Self::Parked => AskFate::ParkedAgain,
@@ -323,6 +343,7 @@ impl Writer {
                 let ending = match &*answer.conclusion {
                     Conclusion::Content { .. } => Ending::Stored,
                     Conclusion::Blank => Ending::Incomplete,
+                    Conclusion::NoItem => Ending::NoItem,
                     Conclusion::OverBudget => Ending::OverBudget,
                     Conclusion::GivenUp { .. } => Ending::DeadLettered,
                     Conclusion::NotNow { reason, not_before_ms, detail } => {
@@ -483,7 +504,10 @@ impl Writer {
         let days = i64::from(draft.unit.campaign.campaign.config.ttl_days);
         let clock = &self.reader.clock;
         let expires_at = ask.expires_at(clock.now_secs() + days * DAY_SECS);
+        let asked = content.as_ref().and_then(|_| draft.asked(clock.now_secs()));
         Write {
+            asked,
+            language: draft.unit.campaign.language(memory.history.last()),
             revision: Write::revision_after(draft.step.seen, clock.now_ms()),
             memory: memory.clone(),
             keeps_content: content.is_none() && draft.step.has_content,

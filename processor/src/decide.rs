@@ -1,23 +1,27 @@
 //! The first stage: what each user's events, or an ask, want, from what is stored now.
 //!
 //! Reads what is stored of some units at once, decides about each (`eligibility`, which is
-//! pure), renders the prompts of those that ask for content, and looks up what is known of
-//! all these prompts, again at once.
+//! pure), renders the prompts of those that ask for content, fetches the catalog items that all
+//! these want at once and renders again, and looks up what is known of all these prompts.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use campaign::{CompiledCampaign, Grounds, Items, Past, Rendering};
+use campaign::{Brief, CompiledCampaign, Grounds, Items, Lack, Past, Rendering};
+use catalog::cache::CachedItems;
 use contract::ask::Ask;
 use contract::attributes::Attributes;
+use contract::catalog::ItemKey;
 use contract::dead_letter::{DeadLetter, Input};
 use contract::digest;
 use contract::metrics::{AskFate, Fate};
 use program::causes;
 use quota::clock::Clock;
+use serde_json::{Map, Value};
 
 use crate::answers::{Conclusion, Question, SharedAnswer};
+use crate::attributes::Profile;
 use crate::batch::{Arrival, Batch};
 use crate::coordination::{Coordination, Entry};
 use crate::deadline::Deadline;
@@ -27,6 +31,9 @@ use crate::eligibility::{
 };
 use crate::failure::{self, Verdict};
 use crate::store::{ContentTable, Key, TableError};
+
+/// Times that items are fetched for a prompt: an item may lead to one that leads to a third.
+const MAX_ITEM_ROUNDS: usize = 3;
 
 /// One user and campaign, before its turn: it holds no event.
 #[derive(Debug)]
@@ -120,8 +127,10 @@ pub(crate) enum Intent {
 /// Whether somebody must be asked for content.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Inquiry {
-    /// This.
-    Question(Question),
+    /// This, and the content takes over what stands beside it.
+    Question(Box<Question>, Map<String, Value>),
+    /// That cannot be told before these items are known.
+    Items(BTreeSet<ItemKey>),
     /// Nobody: this is known without asking.
     Nobody(SharedAnswer),
 }
@@ -131,14 +140,37 @@ pub(crate) enum Inquiry {
 pub(crate) struct Decisions {
     pub(crate) steps: Vec<(Unit, Step)>,
     pub(crate) known: HashMap<String, Entry>,
+    /// Items that were read from the catalogs' table.
+    pub(crate) items_read: u64,
 }
 
 /// What the first stage reads.
 #[derive(Debug, Clone)]
 pub(crate) struct Reader {
     pub(crate) table: Arc<dyn ContentTable>,
+    pub(crate) items: CachedItems,
     pub(crate) coordination: Arc<dyn Coordination>,
     pub(crate) clock: Clock,
+}
+
+/// What prompts may speak of besides events.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    /// What Braze knows of users.
+    attributes: HashMap<String, Attributes>,
+    /// Catalog items.
+    items: Items,
+}
+
+/// Why it could not be decided about units.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReadError {
+    /// The content table could not be read.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// The table of catalogs could not be read.
+    #[error("catalog items were not read")]
+    Items(#[source] catalog::table::TableError),
 }
 
 impl Reader {
@@ -147,27 +179,99 @@ impl Reader {
         &self,
         units: Vec<Unit>,
         deadline: Deadline,
-    ) -> Result<Decisions, (Vec<Unit>, TableError)> {
-        let keys: Vec<Key> = units.iter().map(|unit| unit.key.clone()).collect();
-        let mut states = match self.table.load(&keys).await {
+    ) -> Result<Decisions, (Vec<Unit>, ReadError)> {
+        let now = self.clock.now_secs();
+        let mut known = Known::default();
+        let read = async {
+            let keys: Vec<Key> = units.iter().map(|unit| unit.key.clone()).collect();
+            let (states, attributes) =
+                tokio::try_join!(self.table.load(&keys), self.attributes(&units))?;
+            known.attributes = attributes;
+            Ok::<_, ReadError>(states)
+        };
+        let states = match read.await {
             Ok(states) => states,
             Err(error) => return Err((units, error)),
         };
-        let now = self.clock.now_secs();
-        let steps = units.into_iter().map(|unit| {
-            let step = unit.step(&states.remove(&unit.key).unwrap_or_default(), now);
-            (unit, step)
-        });
-        let steps: Vec<(Unit, Step)> = steps.collect();
+        let empty = State::default();
+        let state_of = |unit: &Unit| states.get(&unit.key).unwrap_or(&empty);
+        let mut steps: Vec<Step> =
+            units.iter().map(|unit| unit.step(state_of(unit), &known, now)).collect();
+        let mut items_read = 0;
+        for round in 0.. {
+            let wanted: BTreeSet<ItemKey> =
+                steps.iter().flat_map(Step::wanted_items).cloned().collect();
+            if wanted.is_empty() {
+                break;
+            }
+            match self.find(wanted, round, &mut known.items).await {
+                Ok(read) => items_read += read,
+                Err(error) => return Err((units, ReadError::Items(error))),
+            }
+            for (unit, step) in units.iter().zip(&mut steps) {
+                if step.wanted_items().next().is_some() {
+                    *step = unit.step(state_of(unit), &known, now);
+                }
+            }
+        }
+        let steps: Vec<(Unit, Step)> = units.into_iter().zip(steps).collect();
         let known = self.known(&steps, deadline).await;
-        Ok(Decisions { steps, known })
+        Ok(Decisions { steps, known, items_read })
     }
 
     /// Decides about one unit once more.
-    pub(crate) async fn decide_again(&self, unit: &Unit) -> Result<Step, TableError> {
-        let mut states = self.table.load(std::slice::from_ref(&unit.key)).await?;
+    pub(crate) async fn decide_again(&self, unit: &Unit) -> Result<Step, ReadError> {
+        let key = std::slice::from_ref(&unit.key);
+        let (mut states, attributes) =
+            tokio::try_join!(self.table.load(key), self.attributes(std::slice::from_ref(unit)))?;
         let state = states.remove(&unit.key).unwrap_or_default();
-        Ok(unit.step(&state, self.clock.now_secs()))
+        let mut known = Known { attributes, items: Items::default() };
+        let now = self.clock.now_secs();
+        for round in 0.. {
+            let step = unit.step(&state, &known, now);
+            let wanted: BTreeSet<ItemKey> = step.wanted_items().cloned().collect();
+            if wanted.is_empty() {
+                return Ok(step);
+            }
+            let found = self.find(wanted, round, &mut known.items).await;
+            found.map_err(ReadError::Items)?;
+        }
+        unreachable!("rounds end: after the last one no item is wanted that could be known")
+    }
+
+    /// What Braze knows of the users whose campaigns want that.
+    async fn attributes(&self, units: &[Unit]) -> Result<HashMap<String, Attributes>, TableError> {
+        let wants = |unit: &&Unit| !unit.campaign.campaign.config.attributes.is_empty();
+        let users = units.iter().filter(wants).map(|unit| unit.key.user_id.as_str());
+        let users: BTreeSet<&str> = users.collect();
+        if users.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let users: Vec<String> = users.into_iter().map(str::to_owned).collect();
+        let profiles = self.table.profiles(&users).await?;
+        let of = |(user, profile): (String, Profile)| {
+            let deleted_at = profile.deleted_at.unwrap_or(i64::MIN);
+            let known = profile.after(deleted_at);
+            (user, Profile { known, ..Profile::default() }.attributes())
+        };
+        Ok(profiles.into_iter().map(of).collect())
+    }
+
+    /// Adds items that are wanted to those that are known, and tells how many were read. After
+    /// the last round there are none: an item leads to no more than one that leads to a third.
+    async fn find(
+        &self,
+        wanted: BTreeSet<ItemKey>,
+        round: usize,
+        items: &mut Items,
+    ) -> Result<u64, catalog::table::TableError> {
+        if round >= MAX_ITEM_ROUNDS {
+            items.extend(wanted.into_iter().map(|key| (key, None)));
+            return Ok(0);
+        }
+        let found = self.items.find(wanted, self.clock.now_ms()).await?;
+        items.extend(found.items);
+        Ok(found.read)
     }
 
     /// What is known of all questions. What is not known in time is looked up one by one, if
@@ -290,8 +394,8 @@ impl Step {
             Intent::Park { parking, .. } => of(&parking.memory),
             Intent::Generate { memory, asked } => {
                 let prompt = match asked {
-                    Inquiry::Question(question) => question.told.prompt.len(),
-                    Inquiry::Nobody(_) => 0,
+                    Inquiry::Question(question, _) => question.told.prompt.len(),
+                    Inquiry::Items(_) | Inquiry::Nobody(_) => 0,
                 };
                 of(memory) + prompt
             }
@@ -301,9 +405,18 @@ impl Step {
     /// What is asked, if somebody must be.
     pub(crate) fn question(&self) -> Option<&Question> {
         match &self.intent {
-            Intent::Generate { asked: Inquiry::Question(question), .. } => Some(question),
+            Intent::Generate { asked: Inquiry::Question(question, _), .. } => Some(question),
             _ => None,
         }
+    }
+
+    /// The items that must be known before it can be told what is asked.
+    fn wanted_items(&self) -> impl Iterator<Item = &ItemKey> {
+        let wanted = match &self.intent {
+            Intent::Generate { asked: Inquiry::Items(items), .. } => Some(items),
+            _ => None,
+        };
+        wanted.into_iter().flatten()
     }
 }
 
@@ -337,7 +450,7 @@ impl Unit {
     }
 
     /// Decides what to do, and renders the prompt if something is asked; `now` in UNIX seconds.
-    pub(crate) fn step(&self, state: &State, now: i64) -> Step {
+    pub(crate) fn step(&self, state: &State, known: &Known, now: i64) -> Step {
         let rules = Rules::of(&self.campaign.campaign.config);
         let (fated, trigger, action, is_repeat) = match &self.origin {
             Origin::Events { candidates, .. } => {
@@ -374,7 +487,7 @@ impl Unit {
                 Intent::Park { parking, writes }
             }
             Some(Action::Generate(memory)) => {
-                let asked = self.asked(trigger, &memory.history);
+                let asked = self.asked(trigger, &memory.history, known);
                 Intent::Generate { memory, asked }
             }
         };
@@ -384,8 +497,8 @@ impl Unit {
     }
 
     /// What is asked. Whatever in an event upsets the program costs this unit only.
-    fn asked(&self, trigger: usize, history: &[Past]) -> Inquiry {
-        let asked = AssertUnwindSafe(|| self.rendered(trigger, history));
+    fn asked(&self, trigger: usize, history: &[Past], known: &Known) -> Inquiry {
+        let asked = AssertUnwindSafe(|| self.rendered(trigger, history, known));
         catch_unwind(asked).unwrap_or_else(|_| {
             let reason = failure::PANICKED.to_owned();
             let detail = "while it was rendered".to_owned();
@@ -394,26 +507,28 @@ impl Unit {
         })
     }
 
-    fn rendered(&self, trigger: usize, history: &[Past]) -> Inquiry {
-        let (attributes, items) = (Attributes::new(), Items::default());
-        let grounds = Grounds { events: history, attributes: &attributes, items: &items };
-        let rendering = match self.campaign.brief(&grounds) {
-            Ok(rendering) => rendering,
+    fn rendered(&self, trigger: usize, history: &[Past], known: &Known) -> Inquiry {
+        let none = Attributes::new();
+        let attributes = known.attributes.get(&self.key.user_id).unwrap_or(&none);
+        let grounds = Grounds { events: history, attributes, items: &known.items };
+        let nobody = |conclusion| Inquiry::Nobody(SharedAnswer::without_asking(conclusion));
+        let brief = match self.campaign.brief(&grounds) {
+            Ok(Rendering::Asks(brief)) => *brief,
+            Ok(Rendering::Wants(items)) => return Inquiry::Items(items),
+            Ok(Rendering::Lacks(Lack::Item(_))) => return nobody(Conclusion::NoItem),
+            Ok(Rendering::Lacks(Lack::Blank | Lack::Parts(_))) => return nobody(Conclusion::Blank),
             Err(error) => {
                 let reason = match failure::of_template(&error) {
                     Verdict::DeadLetter(reason) => reason,
                     _ => failure::NOT_RENDERED,
                 };
                 let (reason, detail) = (reason.to_owned(), error.to_string());
-                let conclusion = Conclusion::GivenUp { reason, detail, attempts: 0 };
-                return Inquiry::Nobody(SharedAnswer::without_asking(conclusion));
+                return nobody(Conclusion::GivenUp { reason, detail, attempts: 0 });
             }
         };
-        let Rendering::Asks(brief) = rendering else {
-            return Inquiry::Nobody(SharedAnswer::without_asking(Conclusion::Blank));
-        };
+        let Brief { told, hash, passed, language: _ } = brief;
         let retry_given_up_before_ms = self.retry_given_up_before_ms(trigger);
-        let (told, hash) = (Arc::new(brief.told), brief.hash);
-        Inquiry::Question(Question { told, hash, retry_given_up_before_ms })
+        let question = Question { told: Arc::new(told), hash, retry_given_up_before_ms };
+        Inquiry::Question(Box::new(question), passed)
     }
 }

@@ -5,6 +5,7 @@
 //! where all of it is newer, under the condition that nobody changed it since. An instance
 //! that still holds what it read before finds its revision gone.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use contract::metrics::{self, Fate};
@@ -12,11 +13,14 @@ use futures::stream::{self, StreamExt as _};
 use program::causes;
 use quota::clock::Clock;
 
+use crate::attributes::Profile;
 use crate::batch::{Batch, Fates};
 use crate::deadline::{Deadline, OUT_OF_TIME};
 use crate::eligibility::survives;
 use crate::handler::Report;
-use crate::store::{Cause, ContentTable, TOMBSTONE_SECS, TableError, Write, WriteResult};
+use crate::store::{
+    Cause, ContentTable, OfUser, ProfileWrite, TOMBSTONE_SECS, TableError, Write, WriteResult,
+};
 
 /// Event types that remove a user: a request to forget, and a merge into another.
 pub const DELETIONS: [&str; 2] = ["users.UserDeleteRequest", "users.UserOrphan"];
@@ -90,25 +94,56 @@ impl Deletions {
             if deadline.is_over() {
                 return Err(not_deleted(OUT_OF_TIME));
             }
-            let items = self.table.items(user_id).await?;
-            let mut is_done = true;
+            let OfUser { items, profile, asked } = self.table.of_user(user_id).await?;
+            let mut is_done = self.forget_attributes(user_id, &profile, deleted_at).await?;
+            let mut surviving = HashSet::new();
             for (key, state) in items {
                 let seen = state.revision.unwrap_or_default();
                 let written = if survives(&state, deleted_at) {
                     // Somebody may be about to add what is older, having read it before
                     // the tombstone stood.
                     let revision = Write::revision_after(Some(seen), self.clock.now_ms());
-                    self.table.touch(&key, seen, revision).await?
+                    let touched = self.table.touch(&key, seen, revision).await?;
+                    surviving.insert(key);
+                    touched
                 } else {
                     self.table.remove(&key, seen).await?
                 };
                 is_done &= written == WriteResult::Done;
+            }
+            // What was asked is written together with its content, and never after it was removed.
+            for key in asked.into_iter().filter(|key| !surviving.contains(key)) {
+                self.table.remove_asked(&key).await?;
             }
             if is_done {
                 return Ok(());
             }
         }
         Err(not_deleted("its items kept changing"))
+    }
+}
+
+impl Deletions {
+    /// Removes the attributes that a user had when they were deleted; those that were told
+    /// later stay, under another revision, so that nobody adds older ones.
+    async fn forget_attributes(
+        &self,
+        user_id: &str,
+        profile: &Profile,
+        deleted_at: i64,
+    ) -> Result<bool, TableError> {
+        let Some(seen) = profile.revision else { return Ok(true) };
+        let known = profile.after(deleted_at);
+        let written = match known.is_empty() {
+            true => self.table.remove_profile(user_id, seen).await?,
+            false => {
+                let revision = Write::revision_after(Some(seen), self.clock.now_ms());
+                let expires_at = self.clock.now_secs() + TOMBSTONE_SECS;
+                let write = ProfileWrite { revision, known, expires_at };
+                self.table.write_profile(user_id, Some(seen), &write).await?
+            }
+        };
+        Ok(written == WriteResult::Done)
     }
 }
 

@@ -1,7 +1,7 @@
 //! One invocation: a Kinesis batch in, the sequence numbers to deliver again out; or asks that
 //! wait, as far as the quota lets them be answered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -12,6 +12,7 @@ use aws_lambda_events::event::kinesis::{KinesisEvent, KinesisEventRecord};
 use aws_lambda_events::event::streams::KinesisEventResponse;
 use campaign::condition::NotEvaluated;
 use campaign::{CompiledCampaign, InvalidCampaigns, Past};
+use catalog::cache::{CachedItems, DEFAULT_MAX_BYTES};
 use contract::metrics::{self, AskFate, Counts, Fate};
 use quota::clock::Clock;
 use quota::jitter::Jitter;
@@ -20,6 +21,7 @@ use serde::Deserialize;
 
 use crate::answers::Answers;
 use crate::asks::{self, AskQueue, Outbox, Worker};
+use crate::attributes::{self, Updates};
 use crate::batch::{Batch, Fates, User};
 use crate::conclude::{Outcome, Writer};
 use crate::coordination::{Coordination, SharedTable};
@@ -42,6 +44,8 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
 pub struct Processor {
     /// Campaigns, in the order of their names.
     campaigns: Vec<Arc<CompiledCampaign>>,
+    /// The attributes that they list.
+    attributes: BTreeSet<String>,
     tools: Tools,
     asks: Arc<dyn AskQueue>,
     /// Most questions that are asked at a time.
@@ -59,6 +63,8 @@ pub struct Ports {
     pub quotas: Quotas,
     /// The content table.
     pub table: Arc<dyn ContentTable>,
+    /// Items of catalogs.
+    pub items: CachedItems,
     /// What the instances agree on.
     pub coordination: Arc<dyn Coordination>,
     /// Keeps what could not be processed.
@@ -130,14 +136,15 @@ impl Processor {
         questions: usize,
         (clock, jitter): (Clock, Jitter),
     ) -> Self {
-        let Ports { model, quotas, table, coordination, dead_letters, asks } = ports;
+        let Ports { model, quotas, table, items, coordination, dead_letters, asks } = ports;
         let marks = Arc::clone(&coordination);
-        let reader = Reader { table, coordination: Arc::clone(&coordination), clock };
+        let reader = Reader { table, items, coordination: Arc::clone(&coordination), clock };
         let letters = Letters { queue: dead_letters, marks, clock };
         let writer = Writer { reader, letters, outbox: Outbox::new(Arc::clone(&asks)) };
         let answers = Answers::new(model, quotas, coordination, questions, (clock, jitter));
         let tools = Tools { answers: Arc::new(answers), writer };
-        Self { campaigns, tools, asks, questions, takes: AtomicUsize::new(1) }
+        let attributes = attributes::wanted(&campaigns);
+        Self { campaigns, attributes, tools, asks, questions, takes: AtomicUsize::new(1) }
     }
 
     /// Builds the clients and compiles the campaigns.
@@ -160,7 +167,10 @@ impl Processor {
             jitter: Arc::default(),
         };
         let quotas = Quotas::new(&settings.model_quotas, models(&campaigns), &instance)?;
+        let catalogs =
+            catalog::table::DynamoDb::new(dynamodb.clone(), settings.catalog_table.clone());
         let ports = Ports {
+            items: CachedItems::new(Arc::new(catalogs), DEFAULT_MAX_BYTES),
             model: Arc::new(Bedrock::new(&config)),
             quotas,
             table: Arc::new(DynamoDb::new(dynamodb, settings.content_table.clone())),
@@ -200,6 +210,9 @@ impl Processor {
         let table = Arc::clone(&writer.reader.table);
         let deletions = Deletions { table, clock: writer.reader.clock };
         deletions.apply(&batch, &mut fates, deadline, &mut report).await;
+        let (table, wanted) = (Arc::clone(&writer.reader.table), &self.attributes);
+        let updates = Updates { table, clock: writer.reader.clock, wanted };
+        updates.apply(&batch, &mut fates, deadline, &mut report).await;
         let mut unevaluated = Unevaluated::new();
         let suspect = Suspects { tools: &self.tools, campaigns: &self.campaigns, batch: &batch };
         if suspect.has_ended_nobody().await {

@@ -19,12 +19,14 @@
 //!
 //! - [`handler`] — one invocation. Read this first, then `stages`, which joins the three.
 //! - `decide`, [`answers`], `conclude` — the stages; [`eligibility`] is what decides.
+//! - [`attributes`] — what Braze knows of a user, brought up to date before all that.
 //! - [`failure`] — what any failure leads to; `suspects` finds what ends the function.
 //! - [`asks`] — what waits, and who takes it up.
 //! - [`store`], [`coordination`], [`dead_letters`], [`model`] — the ports and their adapters.
 
 pub mod answers;
 pub mod asks;
+pub mod attributes;
 pub mod batch;
 mod conclude;
 pub mod coordination;

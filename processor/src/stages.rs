@@ -23,7 +23,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use campaign::CompiledCampaign;
-use contract::metrics::Counts;
+use contract::metrics::{self, Counts};
 use program::causes;
 use tokio::sync::mpsc;
 use tokio::task::{self, JoinError, JoinSet};
@@ -34,9 +34,8 @@ use crate::conclude::{Draft, End, Outcome, Writer};
 use crate::coordination::Entry;
 use crate::dead_letters::NO_LETTER;
 use crate::deadline::{Deadline, OUT_OF_TIME};
-use crate::decide::{Decisions, Intent, Turn, Unit, UnitInput};
+use crate::decide::{Decisions, Intent, ReadError, Turn, Unit, UnitInput};
 use crate::failure::PANICKED;
-use crate::store::TableError;
 
 /// Units that are read and decided about at once: five BatchGetItems, and the tombstones.
 const UNITS_OF_A_READ: usize = 500;
@@ -64,7 +63,7 @@ pub(crate) struct Tools {
 }
 
 /// What becomes of units that were read together.
-type Reading = Result<Decisions, (Vec<Unit>, TableError)>;
+type Reading = Result<Decisions, (Vec<Unit>, ReadError)>;
 
 /// The stages of one invocation, while they run.
 pub(crate) struct Stages {
@@ -260,7 +259,8 @@ impl Stages {
 
     fn read(&mut self, reading: Reading, done: &mut impl FnMut(Done)) {
         match reading {
-            Ok(Decisions { steps, known }) => {
+            Ok(Decisions { steps, known, items_read }) => {
+                self.count(metrics::ITEMS_READ, items_read);
                 let drafts = steps.into_iter().map(|(unit, step)| Draft::new(unit, step));
                 let (over, rest): (Vec<_>, Vec<_>) =
                     drafts.partition(|draft| draft.step.intent == Intent::Nothing);
@@ -348,6 +348,12 @@ impl Stages {
             let unit = draft.unit.id;
             let write = async move { writer.conclude(draft, &batch, deadline).await };
             self.writing.insert(self.writes.spawn(write).id(), unit);
+        }
+    }
+
+    fn count(&self, name: &'static str, n: u64) {
+        if n > 0 {
+            self.counts.lock().unwrap_or_else(PoisonError::into_inner).add(name, n);
         }
     }
 

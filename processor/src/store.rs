@@ -1,7 +1,8 @@
 //! The content table.
 //!
 //! One item per user and campaign holds the content and the history that it was
-//! written from. Every write names the revision that its writer saw, so that of two
+//! written from, one per user what Braze knows of them, and one per user and campaign, where
+//! the campaign keeps that, what the model was asked and answered. Every write names the revision that its writer saw, so that of two
 //! writers one looks again; a creation checks the user's tombstone in the same
 //! transaction. A deletion writes the tombstone first and then removes what is there, or
 //! gives it another revision where all of it is newer: whatever is created afterwards
@@ -11,13 +12,14 @@
 
 pub mod dynamodb;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
 
 use async_trait::async_trait;
 use program::aws::CallError;
 use serde_json::{Map, Value};
 
+use crate::attributes::{Known, Profile};
 use crate::eligibility::{Memory, State};
 
 pub use dynamodb::DynamoDb;
@@ -59,8 +61,26 @@ pub trait ContentTable: Debug + Send + Sync {
         expires_at: i64,
     ) -> Result<(), TableError>;
 
-    /// All items of a user, whatever campaigns exist now.
-    async fn items(&self, user_id: &str) -> Result<Vec<(Key, State)>, TableError>;
+    /// What is known of users, with their tombstones; consistently.
+    async fn profiles(&self, users: &[String]) -> Result<HashMap<String, Profile>, TableError>;
+
+    /// Writes what is known of a user, if its revision is still `seen`; creates it, if `seen` is
+    /// none, nothing is there, and the user was not deleted at or after its oldest event.
+    async fn write_profile(
+        &self,
+        user_id: &str,
+        seen: Option<u64>,
+        write: &ProfileWrite,
+    ) -> Result<WriteResult, TableError>;
+
+    /// Removes what is known of a user, if its revision is still `seen`.
+    async fn remove_profile(&self, user_id: &str, seen: u64) -> Result<WriteResult, TableError>;
+
+    /// All that is stored of a user, whatever campaigns exist now.
+    async fn of_user(&self, user_id: &str) -> Result<OfUser, TableError>;
+
+    /// Removes what the model was asked and answered for a user's content.
+    async fn remove_asked(&self, key: &Key) -> Result<(), TableError>;
 
     /// Removes an item, if its revision is still `seen`.
     async fn remove(&self, key: &Key, seen: u64) -> Result<WriteResult, TableError>;
@@ -68,6 +88,39 @@ pub trait ContentTable: Debug + Send + Sync {
     /// Gives an item another revision, if it is still `seen`, so that whoever read it
     /// before must look again.
     async fn touch(&self, key: &Key, seen: u64, revision: u64) -> Result<WriteResult, TableError>;
+}
+
+/// All that is stored of a user.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct OfUser {
+    /// Each campaign's content and history.
+    pub items: Vec<(Key, State)>,
+    /// What Braze knows of the user; its tombstone is not looked at.
+    pub profile: Profile,
+    /// Campaigns for which it is kept what the model was asked.
+    pub asked: Vec<Key>,
+}
+
+/// What is written of a user's attributes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProfileWrite {
+    /// The new revision.
+    pub revision: u64,
+    /// The attributes by their names.
+    pub known: BTreeMap<String, Known>,
+    /// When the item may be removed, in UNIX seconds.
+    pub expires_at: i64,
+}
+
+/// What the model was asked and answered, for a person to look at.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Asked {
+    /// The rendered prompt.
+    pub prompt: String,
+    /// The answer, as it was checked and made safe.
+    pub answer: Map<String, Value>,
+    /// Until when it is kept, in UNIX seconds.
+    pub expires_at: i64,
 }
 
 /// Place of one item.
@@ -88,6 +141,10 @@ pub struct Write {
     pub memory: Memory,
     /// The new content; without it, what is there stays.
     pub content: Option<Content>,
+    /// What the model was asked for it, if that is kept.
+    pub asked: Option<Asked>,
+    /// Language in which the user gets fallback content, where an event says it.
+    pub language: Option<String>,
     /// What becomes of an ask that waits; content ends it.
     pub ask: WaitingAsk,
     /// When the item may be removed, in UNIX seconds; content that stays is served no longer

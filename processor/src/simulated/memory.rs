@@ -5,11 +5,15 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::attributes::Profile;
 use crate::coordination::{
     BudgetOfDay, Coordination, Entry, Failures, Lease, LeaseReply, Spending,
 };
 use crate::eligibility::{Memory as Remembered, State, WrittenFor};
-use crate::store::{Content, ContentTable, Key, TableError, WaitingAsk, Write, WriteResult};
+use crate::store::{
+    Asked, Content, ContentTable, Key, OfUser, ProfileWrite, TableError, WaitingAsk, Write,
+    WriteResult,
+};
 use async_trait::async_trait;
 
 /// Most keys of one BatchGetItem, for counting calls.
@@ -24,6 +28,10 @@ pub struct Memory(Mutex<Tables>);
 pub struct Tables {
     /// The content table's items.
     pub items: BTreeMap<Key, Item>,
+    /// What is known of users.
+    pub profiles: BTreeMap<String, Profile>,
+    /// What the model was asked, where that is kept.
+    pub asked: BTreeMap<Key, Asked>,
     /// The content table's tombstones.
     pub tombstones: BTreeMap<String, i64>,
     /// The coordination table's answers, with owner and end.
@@ -132,6 +140,9 @@ impl ContentTable for Memory {
             memory.unless_at = memory.unless_at.or(noted.unless_at);
             memory.retracted_at = memory.retracted_at.or(noted.retracted_at);
         }
+        if let Some(asked) = write.asked.as_ref().filter(|_| new.is_some()) {
+            tables.asked.insert(key.clone(), asked.clone());
+        }
         let item = Item { revision, memory, parked_until_ms, content: new.or(old) };
         tables.items.insert(key.clone(), item);
         Ok(WriteResult::Done)
@@ -145,11 +156,67 @@ impl ContentTable for Memory {
         Ok(())
     }
 
-    async fn items(&self, user_id: &str) -> Result<Vec<(Key, State)>, TableError> {
+    async fn profiles(&self, users: &[String]) -> Result<HashMap<String, Profile>, TableError> {
+        let mut tables = self.tables();
+        tables.calls += (users.len() * 2).div_ceil(MAX_KEYS) as u64;
+        let profile = |user: &String| {
+            let deleted_at = tables.tombstones.get(user).copied();
+            let known = tables.profiles.get(user).cloned().unwrap_or_default();
+            (user.clone(), Profile { deleted_at, ..known })
+        };
+        Ok(users.iter().map(profile).collect())
+    }
+
+    async fn write_profile(
+        &self,
+        user_id: &str,
+        seen: Option<u64>,
+        write: &ProfileWrite,
+    ) -> Result<WriteResult, TableError> {
+        let mut tables = self.tables();
+        tables.calls += 1;
+        let deleted_at = tables.tombstones.get(user_id).copied();
+        let (revision, known) = (Some(write.revision), write.known.clone());
+        let new = Profile { revision, known, deleted_at: None };
+        let is_met = match (seen, tables.profiles.get(user_id)) {
+            (None, None) => deleted_at.is_none_or(|at| at < new.oldest_event_time()),
+            (Some(seen), Some(there)) => there.revision == Some(seen),
+            _ => false,
+        };
+        if !is_met {
+            return Ok(WriteResult::Conflict);
+        }
+        tables.profiles.insert(user_id.to_owned(), new);
+        Ok(WriteResult::Done)
+    }
+
+    async fn remove_profile(&self, user_id: &str, seen: u64) -> Result<WriteResult, TableError> {
+        let mut tables = self.tables();
+        tables.calls += 1;
+        match tables.profiles.get(user_id) {
+            Some(profile) if profile.revision != Some(seen) => Ok(WriteResult::Conflict),
+            _ => {
+                tables.profiles.remove(user_id);
+                Ok(WriteResult::Done)
+            }
+        }
+    }
+
+    async fn remove_asked(&self, key: &Key) -> Result<(), TableError> {
+        let mut tables = self.tables();
+        tables.calls += 1;
+        tables.asked.remove(key);
+        Ok(())
+    }
+
+    async fn of_user(&self, user_id: &str) -> Result<OfUser, TableError> {
         let mut tables = self.tables();
         tables.calls += 1;
         let items = tables.items.iter().filter(|(key, _)| key.user_id == user_id);
-        Ok(items.map(|(key, item)| (key.clone(), item.state(None))).collect())
+        let items = items.map(|(key, item)| (key.clone(), item.state(None))).collect();
+        let profile = tables.profiles.get(user_id).cloned().unwrap_or_default();
+        let asked = tables.asked.keys().filter(|key| key.user_id == user_id).cloned().collect();
+        Ok(OfUser { items, profile, asked })
     }
 
     async fn remove(&self, key: &Key, seen: u64) -> Result<WriteResult, TableError> {

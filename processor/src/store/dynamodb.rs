@@ -7,21 +7,26 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::error::{BuildError, ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::builders::PutBuilder;
 use aws_sdk_dynamodb::types::{
     AttributeValue, ConditionCheck, KeysAndAttributes, Put, TransactWriteItem,
 };
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use contract::content::{
-    self, DELETED_AT, EXPIRES_AT, HISTORY, ITEM, PARKED_UNTIL, REVISION, SERVED_UNTIL, USER_ID,
+    self, DELETED_AT, EXPIRES_AT, HISTORY, ITEM, LANGUAGE, PARKED_UNTIL, REVISION, SERVED_UNTIL,
+    USER_ID,
 };
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use program::aws::CallError;
 
-use super::{Cause, ContentTable, Key, TableError, WaitingAsk, Write, WriteResult};
+use super::{
+    Cause, ContentTable, Key, OfUser, ProfileWrite, TableError, WaitingAsk, Write, WriteResult,
+};
+use crate::attributes::Profile;
 use crate::eligibility::State;
-use item::{Found, history, item, key, notes, state};
+use item::{Found, asked_item, found, history, item, key, notes, profile_item};
 pub(crate) use item::{Item, number};
 
 /// Most keys of one BatchGetItem (AWS limit).
@@ -40,7 +45,7 @@ const READ_BACKOFF: ExponentialBuilder = ExponentialBuilder::new()
     .with_max_times(MAX_READ_ATTEMPTS - 1);
 
 /// Attributes that decide what happens next; the content itself is not among them.
-const STATE: [&str; 12] = [
+const STATE: [&str; 13] = [
     content::USER_ID,
     content::ITEM,
     content::EVENT_ID,
@@ -53,7 +58,11 @@ const STATE: [&str; 12] = [
     content::RETRACTED_AT,
     content::REVISION,
     content::DELETED_AT,
+    content::VALUES,
 ];
+
+/// What is said where content could not be stored.
+const NOT_STORED: &str = "content was not stored";
 
 /// Holds if an item is as its writer saw it. One without a revision is not of this
 /// program's making, and gets one.
@@ -106,9 +115,9 @@ impl DynamoDb {
             .expression_attribute_values(":item", AttributeValue::S(content::item_key(campaign)))
             .set_exclusive_start_key(from.map(|Start(key)| key));
         let page = scan.send().await.map_err(|error| refused("items were not listed", &error))?;
-        let found = page.items().iter().filter_map(|item| match state(item) {
+        let found = page.items().iter().filter_map(|item| match found(item) {
             Some(Found::Item(key, state)) => Some((key, state)),
-            Some(Found::Tombstone(..)) | None => None,
+            Some(Found::Tombstone(..) | Found::Profile(..) | Found::Asked(_)) | None => None,
         });
         let (items, next) = (found.collect(), page.last_evaluated_key().cloned().map(Start));
         Ok(Page { items, next })
@@ -139,30 +148,51 @@ impl DynamoDb {
         }
     }
 
-    /// Creates an item beside a check of the user's tombstone.
-    async fn create(&self, place: &Key, write: &Write) -> Result<WriteResult, TableError> {
-        let not_built = |_| TableError::passing("content was not stored", CallError::NotBuilt);
-        let oldest = number(write.oldest_event_time());
+    /// Creates an item beside a check of the user's tombstone, which must be older than
+    /// `oldest` (UNIX seconds); with it what the model was asked, if that is kept.
+    async fn create(
+        &self,
+        (user_id, created): (&str, Item),
+        oldest: i64,
+        asked: Option<Item>,
+        attempted: &'static str,
+    ) -> Result<WriteResult, TableError> {
+        let not_built = |_| TableError::passing(attempted, CallError::NotBuilt);
         let check = ConditionCheck::builder()
             .table_name(&self.table)
-            .set_key(Some(key(&place.user_id, content::TOMBSTONE.to_owned())))
+            .set_key(Some(key(user_id, content::TOMBSTONE.to_owned())))
             .condition_expression(format!("{} OR {DELETED_AT} < :oldest", is_absent(DELETED_AT)))
-            .expression_attribute_values(":oldest", oldest)
+            .expression_attribute_values(":oldest", number(oldest))
             .build()
             .map_err(not_built)?;
-        let put = Put::builder()
-            .table_name(&self.table)
-            .set_item(Some(item(place, write)?))
-            .condition_expression(is_absent(USER_ID))
-            .build()
-            .map_err(not_built)?;
-        let sent = self
-            .client
-            .transact_write_items()
-            .transact_items(TransactWriteItem::builder().condition_check(check).build())
-            .transact_items(TransactWriteItem::builder().put(put).build())
-            .send()
-            .await;
+        let check = TransactWriteItem::builder().condition_check(check).build();
+        let put = Put::builder().condition_expression(is_absent(USER_ID));
+        let puts = self.puts((put, created), asked).map_err(not_built)?;
+        self.transact([vec![check], puts].concat(), attempted).await
+    }
+
+    /// A conditional put, and one of what the model was asked.
+    fn puts(
+        &self,
+        (put, item): (PutBuilder, Item),
+        asked: Option<Item>,
+    ) -> Result<Vec<TransactWriteItem>, BuildError> {
+        let asked = asked.map(|asked| Put::builder().set_item(Some(asked)));
+        let puts = [Some(put.set_item(Some(item))), asked].into_iter().flatten();
+        let puts = puts.map(|put| {
+            let put = put.table_name(&self.table).build()?;
+            Ok(TransactWriteItem::builder().put(put).build())
+        });
+        puts.collect()
+    }
+
+    /// Writes several items or none.
+    async fn transact(
+        &self,
+        items: Vec<TransactWriteItem>,
+        attempted: &'static str,
+    ) -> Result<WriteResult, TableError> {
+        let sent = self.client.transact_write_items().set_transact_items(Some(items)).send().await;
         match sent {
             Ok(_) => Ok(WriteResult::Done),
             Err(SdkError::ServiceError(error)) if is_canceled_for(error.err(), &CONFLICTS) => {
@@ -171,10 +201,35 @@ impl DynamoDb {
             Err(error) => {
                 let is_invalid = matches!(&error, SdkError::ServiceError(error)
                     if is_canceled_for(error.err(), &["ValidationError"]));
-                let failure = refused("content was not stored", &error);
+                let failure = refused(attempted, &error);
                 Err(TableError { is_final: failure.is_final || is_invalid, ..failure })
             }
         }
+    }
+
+    /// Removes an item, if its revision is still `seen`.
+    async fn delete(
+        &self,
+        place: Item,
+        seen: u64,
+        attempted: &'static str,
+    ) -> Result<WriteResult, TableError> {
+        let delete = self
+            .client
+            .delete_item()
+            .table_name(&self.table)
+            .set_key(Some(place))
+            .condition_expression(format!("{} OR {REVISION} = :seen", is_absent(REVISION)))
+            .expression_attribute_values(":seen", AttributeValue::N(seen.to_string()));
+        written(delete.send().await, attempted)
+    }
+
+    /// The items of so many keys, hundred at a time.
+    async fn load_all(&self, wanted: &[(&str, String)]) -> Result<Vec<Item>, TableError> {
+        let reads: Vec<_> = wanted.chunks(MAX_KEYS).map(|keys| self.load_chunk(keys)).collect();
+        let items: Vec<Vec<Item>> =
+            stream::iter(reads).buffer_unordered(CONCURRENT_READS).try_collect().await?;
+        Ok(items.into_iter().flatten().collect())
     }
 }
 
@@ -185,18 +240,15 @@ impl ContentTable for DynamoDb {
         let tombstones = users.into_iter().map(|user| (user, content::TOMBSTONE.to_owned()));
         let items = keys.iter().map(|k| (k.user_id.as_str(), content::item_key(&k.campaign)));
         let wanted: Vec<(&str, String)> = items.chain(tombstones).collect();
-        let reads: Vec<_> = wanted.chunks(MAX_KEYS).map(|keys| self.load_chunk(keys)).collect();
-        let items: Vec<Vec<Item>> =
-            stream::iter(reads).buffer_unordered(CONCURRENT_READS).try_collect().await?;
-
+        let items = self.load_all(&wanted).await?;
         let mut states: HashMap<Key, State> =
             keys.iter().map(|key| (key.clone(), State::default())).collect();
         let mut deleted: HashMap<String, i64> = HashMap::new();
-        for item in items.into_iter().flatten() {
-            match state(&item) {
+        for item in items {
+            match found(&item) {
                 Some(Found::Item(key, state)) => drop(states.insert(key, state)),
                 Some(Found::Tombstone(user_id, at)) => drop(deleted.insert(user_id, at)),
-                None => {}
+                Some(Found::Profile(..) | Found::Asked(_)) | None => {}
             }
         }
         for (key, state) in &mut states {
@@ -211,8 +263,21 @@ impl ContentTable for DynamoDb {
         seen: Option<u64>,
         write: &Write,
     ) -> Result<WriteResult, TableError> {
-        let Some(seen) = seen else { return self.create(place, write).await };
+        let asked = write.asked.as_ref().map(|asked| asked_item(place, asked));
+        let Some(seen) = seen else {
+            let (created, oldest) = (item(place, write)?, write.oldest_event_time());
+            let created = (place.user_id.as_str(), created);
+            return self.create(created, oldest, asked, NOT_STORED).await;
+        };
         let seen = AttributeValue::N(seen.to_string());
+        if write.content.is_some() && asked.is_some() {
+            let put = Put::builder()
+                .condition_expression(unchanged())
+                .expression_attribute_values(":seen", seen);
+            let puts = self.puts((put, item(place, write)?), asked);
+            let puts = puts.map_err(|_| TableError::passing(NOT_STORED, CallError::NotBuilt))?;
+            return self.transact(puts, NOT_STORED).await;
+        }
         if write.content.is_some() {
             let put = self
                 .client
@@ -221,7 +286,7 @@ impl ContentTable for DynamoDb {
                 .set_item(Some(item(place, write)?))
                 .condition_expression(unchanged())
                 .expression_attribute_values(":seen", seen);
-            return written(put.send().await, "content was not stored");
+            return written(put.send().await, NOT_STORED);
         }
         let mut sets = vec![format!("{HISTORY} = :history"), format!("{REVISION} = :revision")];
         let mut update = self
@@ -236,6 +301,12 @@ impl ContentTable for DynamoDb {
         for (name, at) in notes(write) {
             sets.push(format!("{name} = :{name}"));
             update = update.expression_attribute_values(format!(":{name}"), at);
+        }
+        if let Some(language) = &write.language {
+            sets.push(format!("#{LANGUAGE} = :language"));
+            update = update
+                .expression_attribute_names(format!("#{LANGUAGE}"), LANGUAGE)
+                .expression_attribute_values(":language", AttributeValue::S(language.clone()));
         }
         if let WaitingAsk::Until(until_ms) = write.ask {
             sets.push(format!("{PARKED_UNTIL} = :parked"));
@@ -284,23 +355,74 @@ impl ContentTable for DynamoDb {
         }
     }
 
-    async fn items(&self, user_id: &str) -> Result<Vec<(Key, State)>, TableError> {
+    async fn profiles(&self, users: &[String]) -> Result<HashMap<String, Profile>, TableError> {
+        let sort_keys = [content::ATTRIBUTES, content::TOMBSTONE];
+        let keys = users.iter().flat_map(|user| sort_keys.map(|key| (&**user, key.to_owned())));
+        let keys: Vec<(&str, String)> = keys.collect();
+        let mut profiles: HashMap<String, Profile> = HashMap::new();
+        for item in self.load_all(&keys).await? {
+            match found(&item) {
+                Some(Found::Profile(user_id, profile)) => {
+                    let known = profiles.entry(user_id).or_default();
+                    *known = Profile { deleted_at: known.deleted_at, ..profile };
+                }
+                Some(Found::Tombstone(user_id, at)) => {
+                    profiles.entry(user_id).or_default().deleted_at = Some(at);
+                }
+                Some(Found::Item(..) | Found::Asked(_)) | None => {}
+            }
+        }
+        Ok(profiles)
+    }
+
+    async fn write_profile(
+        &self,
+        user_id: &str,
+        seen: Option<u64>,
+        write: &ProfileWrite,
+    ) -> Result<WriteResult, TableError> {
+        const ATTEMPTED: &str = "attributes were not stored";
+        let item = profile_item(user_id, write)?;
+        let Some(seen) = seen else {
+            let oldest = write.known.values().map(|known| known.time).min().unwrap_or(0);
+            return self.create((user_id, item), oldest, None, ATTEMPTED).await;
+        };
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .condition_expression(unchanged())
+            .expression_attribute_values(":seen", AttributeValue::N(seen.to_string()));
+        written(put.send().await, ATTEMPTED)
+    }
+
+    async fn remove_profile(&self, user_id: &str, seen: u64) -> Result<WriteResult, TableError> {
+        let place = key(user_id, content::ATTRIBUTES.to_owned());
+        self.delete(place, seen, "attributes were not deleted").await
+    }
+
+    async fn remove_asked(&self, place: &Key) -> Result<(), TableError> {
+        let delete = self
+            .client
+            .delete_item()
+            .table_name(&self.table)
+            .set_key(Some(key(&place.user_id, content::asked_key(&place.campaign))));
+        let sent = delete.send().await;
+        sent.map(drop).map_err(|error| refused("what was asked was not deleted", &error))
+    }
+
+    async fn of_user(&self, user_id: &str) -> Result<OfUser, TableError> {
         let names = STATE.iter().map(|name| (format!("#{name}"), (*name).to_owned())).collect();
         let pages = self
             .client
             .query()
             .table_name(&self.table)
             .consistent_read(true)
-            .key_condition_expression(format!(
-                "#{USER_ID} = :user AND begins_with(#{ITEM}, :prefix)"
-            ))
+            .key_condition_expression(format!("#{USER_ID} = :user"))
             .projection_expression(projection())
             .set_expression_attribute_names(Some(names))
             .expression_attribute_values(":user", AttributeValue::S(user_id.to_owned()))
-            .expression_attribute_values(
-                ":prefix",
-                AttributeValue::S(content::ITEM_PREFIX.to_owned()),
-            )
             .into_paginator()
             .items()
             .send();
@@ -308,24 +430,21 @@ impl ContentTable for DynamoDb {
             .collect::<Result<_, _>>()
             .await
             .map_err(|error| refused("items were not listed", &error))?;
-        let mut found = Vec::with_capacity(items.len());
+        let mut of_user = OfUser::default();
         for item in items {
-            if let Some(Found::Item(key, state)) = state(&item) {
-                found.push((key, state));
+            match found(&item) {
+                Some(Found::Item(key, state)) => of_user.items.push((key, state)),
+                Some(Found::Profile(_, profile)) => of_user.profile = profile,
+                Some(Found::Asked(key)) => of_user.asked.push(key),
+                Some(Found::Tombstone(..)) | None => {}
             }
         }
-        Ok(found)
+        Ok(of_user)
     }
 
     async fn remove(&self, place: &Key, seen: u64) -> Result<WriteResult, TableError> {
-        let delete = self
-            .client
-            .delete_item()
-            .table_name(&self.table)
-            .set_key(Some(key(&place.user_id, content::item_key(&place.campaign))))
-            .condition_expression(format!("{} OR {REVISION} = :seen", is_absent(REVISION)))
-            .expression_attribute_values(":seen", AttributeValue::N(seen.to_string()));
-        written(delete.send().await, "content was not deleted")
+        let place = key(&place.user_id, content::item_key(&place.campaign));
+        self.delete(place, seen, "content was not deleted").await
     }
 
     async fn touch(

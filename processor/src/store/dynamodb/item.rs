@@ -6,8 +6,9 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use contract::content;
 use serde_json::{Map, Value};
 
+use crate::attributes::Profile;
 use crate::eligibility::{Memory, State, WrittenFor};
-use crate::store::{Cause, Key, TableError, WaitingAsk, Write};
+use crate::store::{Asked, Cause, Key, ProfileWrite, TableError, WaitingAsk, Write};
 
 /// An item of DynamoDB.
 pub(crate) type Item = HashMap<String, AttributeValue>;
@@ -30,6 +31,9 @@ pub(super) fn item(place: &Key, write: &Write) -> Result<Item, TableError> {
     for (name, at) in notes(write) {
         set(name, at);
     }
+    if let Some(language) = &write.language {
+        set(content::LANGUAGE, AttributeValue::S(language.clone()));
+    }
     if let (WaitingAsk::Until(until_ms), None) = (write.ask, &write.content) {
         set(content::PARKED_UNTIL, AttributeValue::N(until_ms.to_string()));
     }
@@ -45,6 +49,27 @@ pub(super) fn item(place: &Key, write: &Write) -> Result<Item, TableError> {
         set(content::GENERATED_AT, number(content.generated_at));
     }
     Ok(item)
+}
+
+/// What is stored of a user's attributes.
+pub(super) fn profile_item(user_id: &str, write: &ProfileWrite) -> Result<Item, TableError> {
+    let values = serde_json::to_string(&write.known);
+    let values =
+        values.map_err(|_| TableError::passing("attributes were not stored", Cause::NotJson))?;
+    let mut item = key(user_id, content::ATTRIBUTES.to_owned());
+    item.insert(content::REVISION.to_owned(), AttributeValue::N(write.revision.to_string()));
+    item.insert(content::VALUES.to_owned(), AttributeValue::S(values));
+    item.insert(content::EXPIRES_AT.to_owned(), number(write.expires_at));
+    Ok(item)
+}
+
+/// What is kept of what the model was asked.
+pub(super) fn asked_item(place: &Key, asked: &Asked) -> Item {
+    let mut item = key(&place.user_id, content::asked_key(&place.campaign));
+    item.insert(content::PROMPT.to_owned(), AttributeValue::S(asked.prompt.clone()));
+    item.insert(content::ANSWER.to_owned(), map_attribute(asked.answer.clone()));
+    item.insert(content::EXPIRES_AT.to_owned(), number(asked.expires_at));
+    item
 }
 
 /// What is remembered beside the events.
@@ -65,13 +90,15 @@ pub(super) fn history(write: &Write) -> Result<AttributeValue, TableError> {
 pub(super) enum Found {
     Item(Key, State),
     Tombstone(String, i64),
+    Profile(String, Profile),
+    Asked(Key),
 }
 
 /// Reads an item back; `None` for one that has no key of this program.
 ///
 /// What of an item cannot be read counts as absent and as older than any deletion, so that
 /// one item of a foreign shape is replaced or removed, and stops nobody else's.
-pub(super) fn state(item: &Item) -> Option<Found> {
+pub(super) fn found(item: &Item) -> Option<Found> {
     let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok());
     let number = |name: &str| item.get(name)?.as_n().ok()?.parse::<i64>().ok();
     let user_id = text(content::USER_ID)?.clone();
@@ -79,6 +106,16 @@ pub(super) fn state(item: &Item) -> Option<Found> {
     if sort_key == content::TOMBSTONE {
         // A deletion whose time cannot be read beats everything.
         return Some(Found::Tombstone(user_id, number(content::DELETED_AT).unwrap_or(i64::MAX)));
+    }
+    let revision = number(content::REVISION).and_then(|n| u64::try_from(n).ok());
+    if sort_key == content::ATTRIBUTES {
+        // Attributes that cannot be read are none, and give way to the next that come.
+        let known = text(content::VALUES).and_then(|json| serde_json::from_str(json).ok());
+        let (revision, known) = (Some(revision.unwrap_or_default()), known.unwrap_or_default());
+        return Some(Found::Profile(user_id, Profile { revision, known, deleted_at: None }));
+    }
+    if let Some(campaign) = sort_key.strip_prefix(content::ASKED_PREFIX) {
+        return Some(Found::Asked(Key { user_id, campaign: campaign.to_owned() }));
     }
     let campaign = sort_key.strip_prefix(content::ITEM_PREFIX)?.to_owned();
     let history = text(content::HISTORY).map(|json| serde_json::from_str(json));
@@ -95,7 +132,6 @@ pub(super) fn state(item: &Item) -> Option<Found> {
                 generated_at: number(content::GENERATED_AT).unwrap_or_default(),
             }
         });
-    let revision = number(content::REVISION).and_then(|n| u64::try_from(n).ok());
     let state = State {
         revision: Some(revision.unwrap_or_default()),
         written_for,
