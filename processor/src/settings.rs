@@ -15,6 +15,8 @@ pub struct Settings {
     pub content_table: String,
     /// Table in which the instances share answers and budgets.
     pub coordination_table: String,
+    /// Table of catalogs, of which items are read.
+    pub catalog_table: String,
     /// Queue that receives what could not be processed.
     pub dead_letter_queue_url: String,
     /// Queues of what waits.
@@ -40,6 +42,7 @@ impl Settings {
     fn read(env: &mut Env<'_>) -> Option<Self> {
         let content_table = env.required("CONTENT_TABLE");
         let coordination_table = env.required("COORDINATION_TABLE");
+        let catalog_table = env.required("CATALOG_TABLE");
         let dead_letter_queue_url = env.required("DEAD_LETTER_QUEUE_URL");
         let ask_queues = env.required("ASK_QUEUES");
         let campaigns_dir = env.optional("CAMPAIGNS_DIR", PathBuf::from("campaigns"));
@@ -50,6 +53,7 @@ impl Settings {
         Some(Self {
             content_table: content_table?,
             coordination_table: coordination_table?,
+            catalog_table: catalog_table?,
             dead_letter_queue_url: dead_letter_queue_url?,
             ask_queues: ask_queues?,
             campaigns_dir: campaigns_dir?,
