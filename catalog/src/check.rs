@@ -10,6 +10,7 @@ use std::hash::BuildHasher as _;
 use std::io::{self, Read};
 
 use foldhash::fast::FixedState;
+use serde::{Deserialize, Serialize};
 
 use crate::fault::Faults;
 use crate::file::{Format, MAX_COLUMNS, Rows};
@@ -19,7 +20,7 @@ use crate::file::{Format, MAX_COLUMNS, Rows};
 pub const MAX_ITEMS: usize = 2_000_000;
 
 /// What a file that is in order holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checked {
     /// Names of the columns.
     pub columns: BTreeSet<String>,

@@ -16,6 +16,7 @@ use backon::{BackoffBuilder as _, ExponentialBuilder};
 use contract::catalog::ItemKey;
 use futures::StreamExt as _;
 use futures::stream::{self, TryStreamExt as _};
+use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::task::AbortOnDropHandle;
@@ -76,7 +77,7 @@ pub enum Standing {
 }
 
 /// How far an import got.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
     /// The place in the file up to which everything is written.
     pub place: Place,
@@ -108,12 +109,9 @@ type Chunk = (Vec<Row>, Place);
 /// with some content: S3 tells the time in seconds, and of two files of the same second all
 /// instances must agree which is newer.
 pub fn import_number(modified_ms: u64, name: &str, content: &str) -> u64 {
-    use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
-    // A fixed seed: equal in every instance and every build.
-    let mut hash = foldhash::quality::FixedState::with_seed(0).build_hasher();
-    (name, content).hash(&mut hash);
-    let ms = if modified_ms % 1_000 == 0 { hash.finish() % 1_000 } else { 0 };
-    modified_ms + ms
+    let hash = crc32fast::hash(format!("{name}\0{content}").as_bytes());
+    let ms = if modified_ms.is_multiple_of(1_000) { hash % 1_000 } else { 0 };
+    modified_ms + u64::from(ms)
 }
 
 impl Import {

@@ -23,6 +23,13 @@ pub const OBJECTS_REPLACED: &str = "objects_replaced";
 pub const NOTIFICATIONS_IGNORED: &str = "notifications_ignored";
 /// Objects whose rest was left to another invocation.
 pub const OBJECTS_CONTINUED: &str = "objects_continued";
+/// Files of catalogs that were imported.
+pub const CATALOGS_IMPORTED: &str = "catalogs_imported";
+/// Files of catalogs that changed nothing, because they had been imported already or a newer file
+/// took the place of the whole catalog.
+pub const CATALOGS_OUTDATED: &str = "catalogs_outdated";
+/// Items of catalogs that were put, those included that newer imports had put already.
+pub const CATALOG_ITEMS: &str = "catalog_items";
 /// Events decoded from objects, and put on the stream or counted below.
 pub const EVENTS_READ: &str = "events_read";
 /// Events without a user id, which are not put on the stream.

@@ -14,6 +14,7 @@ use currents::read::{Interruption, Origin, Source};
 use tokio::sync::mpsc;
 use tokio::time::timeout_at;
 
+use crate::catalogs::CatalogKey;
 use crate::deadline::Deadline;
 use crate::decode::{Decoder, Receiver};
 use crate::grouping::Group;
@@ -45,6 +46,9 @@ impl Ingest {
         deadline: Deadline,
         counts: &mut Counts,
     ) -> Result<(), IngestError> {
+        if let Some(key) = CatalogKey::of(&object.key) {
+            return self.import(object, &key, deadline, counts).await;
+        }
         if !object.key.ends_with(".avro") {
             counts.add(metrics::OBJECTS_IGNORED, 1);
             return Ok(());

@@ -1,10 +1,12 @@
 //! One invocation: notifications in, the messages to deliver again out.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aws_config::timeout::TimeoutConfig;
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse};
 use campaign::InvalidCampaigns;
+use catalog::table::{ImportTable, TableError};
 use contract::dead_letter::{DeadLetter, Input};
 use contract::metrics::{self, Counts};
 use serde_json::Value;
@@ -41,6 +43,8 @@ pub struct Ingest {
     pub continuations: Option<Queue>,
     /// Reads the objects' bytes.
     pub decoder: Decoder,
+    /// Receives the catalogs' items.
+    pub catalogs: Arc<dyn ImportTable>,
 }
 
 /// What an invocation did.
@@ -72,6 +76,9 @@ pub enum IngestError {
     /// The stream did not take all user records.
     #[error(transparent)]
     Put(#[from] PutError),
+    /// The table of catalogs did not take all of a file.
+    #[error("catalog was not imported")]
+    Catalog(#[source] TableError),
     /// A queue did not take a message.
     #[error(transparent)]
     NotQueued(#[from] NotQueued),
@@ -86,7 +93,12 @@ impl Ingest {
             .operation_timeout(OPERATION_TIMEOUT);
         let config = program::aws::environment().timeout_config(timeouts.build()).load().await;
         let sqs = aws_sdk_sqs::Client::new(&config);
+        let catalogs = catalog::table::DynamoDb::new(
+            aws_sdk_dynamodb::Client::new(&config),
+            settings.catalog_table.clone(),
+        );
         Ok(Self {
+            catalogs: Arc::new(catalogs),
             s3: aws_sdk_s3::Client::new(&config),
             stream: Stream::new(
                 aws_sdk_kinesis::Client::new(&config),

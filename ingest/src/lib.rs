@@ -12,10 +12,15 @@
 //! every one of its user records, and anything short of that makes the queue
 //! deliver its notification again.
 //!
+//! Files of catalogs lie in the same bucket and go another way: checked as a whole, then into the
+//! table of catalogs (`catalogs`).
+//!
 //! [`stream`] stands by itself: it takes user records from whoever has some.
 //!
 //! Read [`handler`] first, then [`decode`](mod@decode) and [`stream`].
 
+#[cfg(feature = "aws")]
+pub mod catalogs;
 #[cfg(feature = "aws")]
 pub mod deadline;
 pub mod decode;

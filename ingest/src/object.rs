@@ -64,10 +64,12 @@ pub async fn open(client: &Client, object: &ObjectRef) -> Result<OpenObject, Ope
 }
 
 /// The answer to one request.
-struct Answer {
-    bytes: ObjectBytes,
-    etag: Option<String>,
-    modified_at_ms: Option<u64>,
+pub(crate) struct Answer {
+    pub(crate) bytes: ObjectBytes,
+    /// What S3 calls this content of the object.
+    pub(crate) etag: Option<String>,
+    /// When it was put there, in UNIX milliseconds.
+    pub(crate) modified_at_ms: Option<u64>,
 }
 
 impl Answer {
@@ -77,7 +79,8 @@ impl Answer {
     }
 }
 
-async fn fetch(
+/// Fetches an object from a byte on; of the content of this name, if one is named.
+pub(crate) async fn fetch(
     client: &Client,
     object: &ObjectRef,
     from: u64,

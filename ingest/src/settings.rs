@@ -27,6 +27,8 @@ pub struct Settings {
     pub stream_buckets: NonZeroU16,
     /// Largest block of a container, compressed or not, in MiB.
     pub max_block_mib: NonZeroU16,
+    /// Table that receives the catalogs.
+    pub catalog_table: String,
     /// Folder of campaigns, which name the personal fields that may pass.
     pub campaigns_dir: PathBuf,
 }
@@ -41,6 +43,7 @@ impl Settings {
 
     fn read(env: &mut Env<'_>) -> Option<Self> {
         let stream_name = env.required("STREAM_NAME");
+        let catalog_table = env.required("CATALOG_TABLE");
         let dead_letter_queue_url = env.required("DEAD_LETTER_QUEUE_URL");
         let continuation_queue_url = env.optional("CONTINUATION_QUEUE_URL", String::new());
         let stream_buckets = env.optional("STREAM_BUCKETS", DEFAULT_STREAM_BUCKETS);
@@ -52,6 +55,7 @@ impl Settings {
             continuation_queue_url: Some(continuation_queue_url?).filter(|url| !url.is_empty()),
             stream_buckets: stream_buckets?,
             max_block_mib: max_block_mib?,
+            catalog_table: catalog_table?,
             campaigns_dir: campaigns_dir?,
         })
     }
@@ -79,7 +83,7 @@ mod tests {
 
         assert_eq!(
             error.to_string(),
-            "invalid settings: STREAM_NAME is not set; DEAD_LETTER_QUEUE_URL is not set"
+            "invalid settings: STREAM_NAME is not set; CATALOG_TABLE is not set; DEAD_LETTER_QUEUE_URL is not set"
         );
     }
 }

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use self::notification::{Notification, RefusedPart};
+use crate::catalogs::ImportPlace;
 use currents::read::container::Position;
 
 /// Version of [`Continuation`] written by this build.
@@ -35,6 +36,9 @@ pub struct ObjectRef {
     pub uploaded_at_ms: Option<u64>,
     /// Where to begin.
     pub from: Position,
+    /// Of a catalog's file: where in its import to go on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub catalog: Option<Box<ImportPlace>>,
 }
 
 /// The body of a message by which an invocation leaves the rest of an object to another.

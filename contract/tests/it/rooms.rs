@@ -25,8 +25,8 @@ const ROOMS: [Room; 13] = [
     ("quota", &["contract", "program"], &["aws-sdk-bedrockruntime", "campaign", "dynoxide-rs"]),
     (
         "ingest",
-        &["campaign", "contract", "currents", "program"],
-        &["aws-sdk-bedrockruntime", "aws-sdk-dynamodb", "apache-avro"],
+        &["campaign", "catalog", "contract", "currents", "program"],
+        &["aws-sdk-bedrockruntime", "apache-avro", "quota"],
     ),
     (
         "processor",

@@ -149,6 +149,7 @@ impl Notification {
                 etag: None,
                 uploaded_at_ms: millis(&record["eventTime"]),
                 from: Position::default(),
+                catalog: None,
             })
         });
         let body = || serde_json::json!({ "Records": [record] }).to_string();
@@ -176,6 +177,7 @@ impl Notification {
             etag: None,
             uploaded_at_ms: millis(&whole["time"]),
             from: Position::default(),
+            catalog: None,
         });
         self.take(object, || whole.to_string());
     }

@@ -67,6 +67,7 @@ fn object(key: &str) -> ObjectRef {
         etag: None,
         uploaded_at_ms: Some(1_743_526_800_123),
         from: Position::default(),
+        catalog: None,
     }
 }
 
