@@ -255,6 +255,13 @@ impl Config {
         }
     }
 
+    /// The attributes that are kept of a user for this campaign: those that the prompt may see,
+    /// and the one that tells the language of fallback content.
+    pub fn kept_attributes(&self) -> impl Iterator<Item = &str> {
+        let listed = self.attributes.iter().map(String::as_str);
+        listed.chain(self.fallback_attribute().filter(|name| !self.attributes.contains(*name)))
+    }
+
     /// How many tokens a slow model writes in so many seconds.
     pub(crate) fn tokens_within(secs: u32) -> u32 {
         secs.saturating_sub(FIRST_TOKEN_SECS) * SLOW_TOKENS_PER_SECOND

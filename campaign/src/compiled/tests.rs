@@ -254,6 +254,7 @@ fn fallback_content_in_a_language_is_checked_and_found() {
 
     let compiled = says("").expect("is right").remove(0);
     assert_eq!(compiled.campaign.config.fallback_attribute(), Some("language"));
+    assert!(compiled.campaign.config.kept_attributes().eq(["language"]));
     let cta = |language| &compiled.campaign.fallback_for(language)["details"]["cta"];
     assert_eq!(cta(Some("de-AT")), "Jetzt ansehen &amp; mehr");
     assert_eq!(cta(Some("fr")), "Watch now");

@@ -109,6 +109,8 @@ impl Known {
 
     /// What a text says that the prompt does not.
     fn lacks(&self, text: &str) -> Vec<String> {
+        // As words are told from each other once their letters are folded.
+        let text = &words::plain(text);
         let titles = titles(text).filter(|title| !self.has_title(title)).map(str::to_owned);
         let numbers = numbers::of(text).into_iter().filter(|number| !self.has_number(number));
         let numbers = numbers.map(|number| number.written);

@@ -167,11 +167,13 @@ fn in_chunk(chunk: &str) -> Vec<Link> {
             .rfind(|c: char| !is_scheme(c))
             .map_or(0, |at| at + scheme[at..].chars().next().map_or(1, char::len_utf8));
         if from < scheme.len() && !behind.is_empty() {
-            return link(&chunk[from..], leads_to(&chunk[from..]));
+            let mut links = bare(&chunk[..from]);
+            links.extend(link(&chunk[from..], leads_to(&chunk[from..])));
+            return links;
         }
     }
     let lower = chunk.to_ascii_lowercase();
-    for scheme in SCHEMES {
+    for scheme in SCHEMES.into_iter().filter(|_| lower.contains(':')) {
         let at = lower.match_indices(&format!("{scheme}:")).find(|(at, found)| {
             let before = lower[..*at].chars().next_back();
             let behind = lower[at + found.len()..].chars().next();
@@ -386,6 +388,9 @@ mod tests {
             "shop.example.com,evil.com",
             "someone@shop.example.com",
             "javascript:https//shop.example.com/",
+            "evil.com:https://shop.example.com/",
+            "evil.com,https://shop.example.com/",
+            "shop.example.com:443@evil.com/",
         ] {
             assert!(links.broken_by(text).is_some(), "{text}");
         }

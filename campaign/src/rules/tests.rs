@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use proptest::prelude::*;
 use serde_json::json;
 
 use crate::answer::BadAnswer;
@@ -248,3 +249,43 @@ fn what_is_taken_over_is_no_part_of_an_answer_and_is_passed_on_by_the_brief() {
         "answer.emailTitle is taken over and no part of the answer: write event.properties.show";
     assert!(told.contains(expected), "{told}");
 }
+
+proptest! {
+    #[test]
+    fn any_text_is_looked_at_without_harm(text in "(\\PC|[.:/@\"“„']|https://|www\\.|\\.com|[0-9]){0,40}", prompt in "\\PC{0,40}") {
+        let above = "forbidden = [\"cheap\"]\nlinks = [\"https://a.example/\"]\ngrounded = [\"heading\"]";
+        let campaign = RULED.get_or_init(|| compiled(with(above, "")));
+
+        let first = campaign.accept(&answer(&text), &Told::prompt(prompt.as_str()));
+
+        // What a text says is always grounded in itself, and only links and words are left.
+        let own = campaign.accept(&answer(&text), &Told::prompt(text.as_str()));
+        if let Err(error @ BadAnswer::AgainstRules(_)) = &own {
+            prop_assert!(!error.rules().contains(&"grounded"), "{}", error.complaint());
+        }
+        prop_assert!(first.is_err() || own.is_ok());
+    }
+
+    #[test]
+    fn a_number_that_is_in_no_prompt_is_in_no_grounded_text(told in 1000_u32..9_999_999, said in 1000_u32..9_999_999) {
+        let campaign = GROUNDED.get_or_init(|| compiled(with("grounded = [\"heading\"]", "")));
+        let grouped = |sign: &str| {
+            let digits = said.to_string();
+            let groups = digits.as_bytes().rchunks(3).rev();
+            let groups = groups.map(|group| String::from_utf8_lossy(group).into_owned());
+            groups.collect::<Vec<_>>().join(sign)
+        };
+        for written in [said.to_string(), grouped(","), grouped("."), grouped("\u{202f}"), grouped("'")] {
+            let text = answer(&format!("it is {written} now"));
+            let told_of = |number: u32| {
+                campaign.accept(&text, &Told::prompt(format!("count {number}"))).is_ok()
+            };
+            prop_assert!(told_of(said));
+            prop_assert_eq!(told_of(told), told == said, "{}", written);
+        }
+    }
+}
+
+/// Campaigns that are compiled once for many texts.
+static RULED: std::sync::OnceLock<CompiledCampaign> = std::sync::OnceLock::new();
+static GROUNDED: std::sync::OnceLock<CompiledCampaign> = std::sync::OnceLock::new();

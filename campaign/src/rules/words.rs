@@ -28,7 +28,9 @@ const JOINS: [char; 9] = ['\'', '’', '‘', '.', ':', ',', '_', '·', '‧'];
 pub(crate) fn folded(text: &str) -> Vec<String> {
     let folded = fold(text);
     let parts = folded.split_word_bounds().flat_map(|part| part.split(JOINS));
-    parts.filter(|part| is_word(part)).map(str::to_owned).collect()
+    // A mark without a letter clings to a sign before it, such as a quote.
+    let parts = parts.map(|part| part.trim_start_matches(|c| !is_of_word(c)));
+    parts.filter(|part| !part.is_empty()).map(str::to_owned).collect()
 }
 
 /// Tells whether words stand in a text one after the other.
@@ -49,13 +51,12 @@ fn fold(text: &str) -> String {
     letters.flat_map(char::to_uppercase).nfc().collect()
 }
 
-fn is_word(part: &str) -> bool {
-    part.chars().any(|c| {
-        let category = get_general_category(c);
-        let is_sign =
-            matches!(category, GeneralCategory::CurrencySymbol | GeneralCategory::OtherSymbol);
-        c.is_alphanumeric() || c == '%' || is_sign
-    })
+/// Tells whether a character can be a word, or begin one.
+fn is_of_word(c: char) -> bool {
+    use GeneralCategory::{CurrencySymbol, OtherSymbol};
+    c.is_alphanumeric()
+        || c == '%'
+        || matches!(get_general_category(c), CurrencySymbol | OtherSymbol)
 }
 
 #[cfg(test)]
