@@ -263,6 +263,10 @@ impl Writer<'_> {
                 self.shows();
                 if name == CATALOG_ITEMS {
                     self.written.has_catalogs = true;
+                    // What it asks for may be what Braze knows.
+                    if let Ok(inner) = crate::Template::parse(arguments) {
+                        self.written.outside.extend(inner.outside);
+                    }
                     self.written.set.insert(tags::ITEMS.to_owned());
                 }
                 let place = self.place(mark.line, arguments);

@@ -18,10 +18,13 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use aws_lambda_events::event::kinesis::{KinesisEvent, KinesisEventRecord};
 use campaign::CompiledCampaign;
+use catalog::cache::{CachedItems, DEFAULT_MAX_BYTES};
+use catalog::table::Memory as Catalogs;
 use contract::aggregation;
 use contract::dead_letter::DeadLetter;
 use contract::metrics::{self, Fate};
 use contract::user_record::{Event, UserRecord, VERSION};
+use processor::attributes::Profile;
 use processor::coordination::{Coordination, Unshared};
 use processor::dead_letters::{DeadLetterQueue, NotQueued};
 use processor::eligibility::State;
@@ -29,7 +32,7 @@ use processor::handler::{Ports, Processor, models};
 use processor::model::{Answer, Correction, ModelError, TextModel, Usage};
 use processor::simulated::memory::Memory;
 use processor::simulated::queues::Queues;
-use processor::store::{ContentTable, Key, TableError, Write, WriteResult};
+use processor::store::{ContentTable, Key, OfUser, ProfileWrite, TableError, Write, WriteResult};
 use quota::clock::Clock;
 use quota::jitter::Jitter;
 use quota::simulated::memory::Memory as Lanes;
@@ -157,6 +160,7 @@ fn processor(table: Arc<dyn ContentTable>, coordination: Arc<dyn Coordination>) 
         model: Arc::new(Instant),
         quotas: Quotas::new(&quotas, models(&campaigns), &instance).expect("any model"),
         table,
+        items: CachedItems::new(Arc::new(Catalogs::default()), DEFAULT_MAX_BYTES),
         coordination,
         dead_letters: Arc::new(Letters::default()),
         asks: Arc::new(Queues::default()),
@@ -256,8 +260,29 @@ impl ContentTable for Sink {
         Ok(())
     }
 
-    async fn items(&self, _: &str) -> Result<Vec<(Key, State)>, TableError> {
-        Ok(Vec::new())
+    async fn profiles(&self, _: &[String]) -> Result<HashMap<String, Profile>, TableError> {
+        Ok(HashMap::new())
+    }
+
+    async fn write_profile(
+        &self,
+        _: &str,
+        _: Option<u64>,
+        _: &ProfileWrite,
+    ) -> Result<WriteResult, TableError> {
+        Ok(WriteResult::Done)
+    }
+
+    async fn remove_profile(&self, _: &str, _: u64) -> Result<WriteResult, TableError> {
+        Ok(WriteResult::Done)
+    }
+
+    async fn of_user(&self, _: &str) -> Result<OfUser, TableError> {
+        Ok(OfUser::default())
+    }
+
+    async fn remove_asked(&self, _: &Key) -> Result<(), TableError> {
+        Ok(())
     }
 
     async fn remove(&self, _: &Key, _: u64) -> Result<WriteResult, TableError> {

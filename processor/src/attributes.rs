@@ -76,12 +76,8 @@ impl Profile {
 
 /// The attributes that some campaign lists, or that tell the language of its fallback content.
 pub fn wanted(campaigns: &[Arc<CompiledCampaign>]) -> BTreeSet<String> {
-    let configs = campaigns.iter().map(|each| &each.campaign.config);
-    let of = configs.flat_map(|config| {
-        let language = config.fallback_attribute().map(str::to_owned);
-        config.attributes.iter().cloned().chain(language)
-    });
-    of.collect()
+    let kept = campaigns.iter().flat_map(|each| each.campaign.config.kept_attributes());
+    kept.map(str::to_owned).collect()
 }
 
 /// What a user's events make of their attributes, if they change any, and what becomes of each

@@ -263,7 +263,8 @@ impl ContentTable for DynamoDb {
         seen: Option<u64>,
         write: &Write,
     ) -> Result<WriteResult, TableError> {
-        let asked = write.asked.as_ref().map(|asked| asked_item(place, asked));
+        let asked = write.asked.as_ref().filter(|_| write.content.is_some());
+        let asked = asked.map(|asked| asked_item(place, asked));
         let Some(seen) = seen else {
             let (created, oldest) = (item(place, write)?, write.oldest_event_time());
             let created = (place.user_id.as_str(), created);

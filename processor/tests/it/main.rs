@@ -18,6 +18,7 @@ mod announcements;
 mod answers;
 mod asks;
 mod failures;
+mod grounds;
 mod injection;
 mod interleavings;
 mod lost_replies;

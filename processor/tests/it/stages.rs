@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use contract::metrics::{self, Fate};
+use processor::attributes::Profile;
 use processor::eligibility::State;
 use processor::handler::{Ports, Processor};
 use processor::simulated::memory::Memory;
-use processor::store::{ContentTable, Key, TableError, Write, WriteResult};
+use processor::store::{ContentTable, Key, OfUser, ProfileWrite, TableError, Write, WriteResult};
 use tokio::time::{Instant, sleep};
 
 use crate::answers::{bought, slow_only};
@@ -44,8 +45,29 @@ impl ContentTable for SlowWrites {
         self.memory.entomb(user_id, at, expires_at).await
     }
 
-    async fn items(&self, user_id: &str) -> Result<Vec<(Key, State)>, TableError> {
-        self.memory.items(user_id).await
+    async fn profiles(&self, users: &[String]) -> Result<HashMap<String, Profile>, TableError> {
+        self.memory.profiles(users).await
+    }
+
+    async fn write_profile(
+        &self,
+        user_id: &str,
+        seen: Option<u64>,
+        write: &ProfileWrite,
+    ) -> Result<WriteResult, TableError> {
+        self.memory.write_profile(user_id, seen, write).await
+    }
+
+    async fn remove_profile(&self, user_id: &str, seen: u64) -> Result<WriteResult, TableError> {
+        self.memory.remove_profile(user_id, seen).await
+    }
+
+    async fn of_user(&self, user_id: &str) -> Result<OfUser, TableError> {
+        self.memory.of_user(user_id).await
+    }
+
+    async fn remove_asked(&self, key: &Key) -> Result<(), TableError> {
+        self.memory.remove_asked(key).await
     }
 
     async fn remove(&self, key: &Key, seen: u64) -> Result<WriteResult, TableError> {

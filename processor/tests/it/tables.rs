@@ -6,14 +6,17 @@
 use aws_sdk_dynamodb::Client;
 use campaign::Past;
 use contract::content;
+use processor::attributes::Known;
 use processor::coordination::{BudgetOfDay, Coordination, Entry, Failures, Lease, SharedTable};
 use processor::eligibility::Memory as Remembered;
 use processor::model::Usage;
-use processor::store::{Content, ContentTable, DynamoDb, Key, WaitingAsk, Write};
+use processor::store::{
+    Asked, Content, ContentTable, DynamoDb, Key, ProfileWrite, WaitingAsk, Write,
+};
 use quota::simulated::dynamodb;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 
 use processor::simulated::memory::Memory;
 
@@ -64,7 +67,23 @@ fn write(rng: &mut StdRng, seen: Option<u64>) -> Write {
         expires_at: 1,
         keeps_content: rng.random_bool(0.5),
         is_announced: rng.random_bool(0.5),
+        asked: rng.random_bool(0.5).then(|| Asked {
+            prompt: "p".to_owned(),
+            answer: serde_json::Map::new(),
+            expires_at: 9,
+        }),
+        language: rng.random_bool(0.3).then(|| "de".to_owned()),
     }
+}
+
+fn profile_write(rng: &mut StdRng, seen: Option<u64>) -> ProfileWrite {
+    let known = Known {
+        value: if rng.random_bool(0.3) { Value::Null } else { json!("Ada") },
+        time: rng.random_range(0..20),
+        event_id: "e".to_owned(),
+    };
+    let known = [("first_name".to_owned(), known)].into();
+    ProfileWrite { revision: seen.map_or(7, |seen| seen + 1), known, expires_at: 1 }
 }
 
 #[tokio::test]
@@ -101,6 +120,26 @@ async fn the_content_table_in_memory_answers_as_dynamodb_does() {
                     processor::store::WriteResult::Conflict => conflicts += 1,
                 }
             }
+            _ if rng.random_bool(0.2) => {
+                let user = std::slice::from_ref(&key.user_id);
+                let there = memory.profiles(user).await.expect("loads").remove(&key.user_id);
+                let seen = there.and_then(|profile| profile.revision);
+                let seen = if rng.random_bool(0.2) { Some(99) } else { seen };
+                let (one, other) = if let (Some(seen), true) = (seen, rng.random_bool(0.3)) {
+                    let one = memory.remove_profile(&key.user_id, seen).await;
+                    (one, real.remove_profile(&key.user_id, seen).await)
+                } else {
+                    let write = profile_write(rng, seen);
+                    let one = memory.write_profile(&key.user_id, seen, &write).await;
+                    (one, real.write_profile(&key.user_id, seen, &write).await)
+                };
+                let (one, other) = (one.expect("writes"), other.expect("writes"));
+                assert_eq!(one, other, "call {call}: {key:?} {seen:?}");
+            }
+            _ if rng.random_bool(0.1) => {
+                memory.remove_asked(key).await.expect("removes");
+                real.remove_asked(key).await.expect("removes");
+            }
             6 => {
                 let seen = seen.unwrap_or(3);
                 let one = memory.touch(key, seen, seen + 1).await.expect("touches");
@@ -117,15 +156,23 @@ async fn the_content_table_in_memory_answers_as_dynamodb_does() {
                 real.entomb(&key.user_id, at, 99).await.expect("notes");
             }
             _ => {
-                let mut one = memory.items(&key.user_id).await.expect("lists");
-                let mut other = real.items(&key.user_id).await.expect("lists");
-                one.sort_by(|a, b| a.0.cmp(&b.0));
-                other.sort_by(|a, b| a.0.cmp(&b.0));
+                let mut one = memory.of_user(&key.user_id).await.expect("lists");
+                let mut other = real.of_user(&key.user_id).await.expect("lists");
+                one.items.sort_by(|a, b| a.0.cmp(&b.0));
+                other.items.sort_by(|a, b| a.0.cmp(&b.0));
                 assert_eq!(one, other, "call {call}");
             }
         }
         let (one, other) = (memory.load(&keys).await, real.load(&keys).await);
         assert_eq!(one.expect("loads"), other.expect("loads"), "call {call}");
+        let users = ["a", "b", "c"].map(str::to_owned);
+        let (one, other) = (memory.profiles(&users).await, real.profiles(&users).await);
+        let (one, mut other) = (one.expect("loads"), other.expect("loads"));
+        // Of whom nothing is there nothing is told.
+        for user in users {
+            other.entry(user).or_default();
+        }
+        assert_eq!(one, other, "call {call}");
     }
     assert!(done > 100 && conflicts > 100, "{done} {conflicts}");
 }
@@ -226,6 +273,8 @@ async fn what_waits_outlives_its_content_which_is_served_no_longer_for_that() {
         expires_at: 100,
         keeps_content: false,
         is_announced: false,
+        asked: None,
+        language: None,
     };
     table.write(&key, None, &plain).await.expect("writes");
     let ask = WaitingAsk::Until(500_000);

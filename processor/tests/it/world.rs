@@ -24,6 +24,8 @@ use tokio::time::Instant;
 
 use quota::simulated::memory::Memory as Lanes;
 
+use catalog::cache::{CachedItems, DEFAULT_MAX_BYTES};
+use catalog::table::Memory as Catalogs;
 use gate::Gate;
 use model::Scripted;
 use processor::simulated::memory::Memory;
@@ -43,6 +45,7 @@ pub(crate) const FUNCTION_TIMEOUT: Duration = Duration::from_secs(60);
 pub(crate) struct World {
     pub(crate) campaigns: Vec<Arc<CompiledCampaign>>,
     pub(crate) memory: Arc<Memory>,
+    pub(crate) catalogs: Arc<Catalogs>,
     pub(crate) model: Arc<Scripted>,
     pub(crate) letters: Arc<Mutex<Vec<DeadLetter>>>,
     pub(crate) asks: Arc<Queues>,
@@ -66,6 +69,7 @@ impl World {
         Self {
             campaigns,
             memory: Arc::default(),
+            catalogs: Arc::default(),
             model: Arc::default(),
             letters: Arc::default(),
             asks: Arc::default(),
@@ -101,6 +105,10 @@ impl World {
             model: Arc::new(gate.over(Arc::clone(&self.model))),
             quotas: Quotas::new(&self.quotas, models, &of_quota).expect("any model"),
             table: Arc::new(gate.over(Arc::clone(&self.memory))),
+            items: CachedItems::new(
+                Arc::new(gate.over(Arc::clone(&self.catalogs))),
+                DEFAULT_MAX_BYTES,
+            ),
             coordination: Arc::new(gate.over(Arc::clone(&self.memory))),
             dead_letters: Arc::new(gate.over(Letters(Arc::clone(&self.letters)))),
             asks: Arc::new(gate.over(Arc::clone(&self.asks))),

@@ -12,16 +12,21 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use campaign::CompiledCampaign;
+use catalog::table::{CatalogTable, Memory as Catalogs};
 use contract::ask::{Ask, Queue};
+use contract::catalog::ItemKey;
 use contract::dead_letter::DeadLetter;
 use processor::asks::{AskQueue, Delivery, QueueError};
+use processor::attributes::Profile;
 use processor::coordination::{
     BudgetOfDay, Coordination, Entry, Failures, Lease, LeaseReply, Spending,
 };
 use processor::dead_letters::{DeadLetterQueue, NotQueued};
 use processor::eligibility::State;
 use processor::model::{Answer, Correction, ModelError, TextModel};
-use processor::store::{Cause, ContentTable, Key, TableError, Write, WriteResult};
+use processor::store::{
+    Cause, ContentTable, Key, OfUser, ProfileWrite, TableError, Write, WriteResult,
+};
 use program::aws::CallError;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
@@ -218,8 +223,29 @@ impl<T: ContentTable> ContentTable for Gated<Arc<T>> {
         gated!(self, self.inner.entomb(user_id, at, expires_at))
     }
 
-    async fn items(&self, user_id: &str) -> Result<Vec<(Key, State)>, TableError> {
-        gated!(self, self.inner.items(user_id))
+    async fn profiles(&self, users: &[String]) -> Result<HashMap<String, Profile>, TableError> {
+        gated!(self, self.inner.profiles(users))
+    }
+
+    async fn write_profile(
+        &self,
+        user_id: &str,
+        seen: Option<u64>,
+        write: &ProfileWrite,
+    ) -> Result<WriteResult, TableError> {
+        gated!(self, self.inner.write_profile(user_id, seen, write))
+    }
+
+    async fn remove_profile(&self, user_id: &str, seen: u64) -> Result<WriteResult, TableError> {
+        gated!(self, self.inner.remove_profile(user_id, seen))
+    }
+
+    async fn of_user(&self, user_id: &str) -> Result<OfUser, TableError> {
+        gated!(self, self.inner.of_user(user_id))
+    }
+
+    async fn remove_asked(&self, key: &Key) -> Result<(), TableError> {
+        gated!(self, self.inner.remove_asked(key))
     }
 
     async fn remove(&self, key: &Key, seen: u64) -> Result<WriteResult, TableError> {
@@ -228,6 +254,19 @@ impl<T: ContentTable> ContentTable for Gated<Arc<T>> {
 
     async fn touch(&self, key: &Key, seen: u64, revision: u64) -> Result<WriteResult, TableError> {
         gated!(self, self.inner.touch(key, seen, revision))
+    }
+}
+
+#[async_trait]
+impl CatalogTable for Gated<Arc<Catalogs>> {
+    async fn items(
+        &self,
+        keys: &[ItemKey],
+    ) -> Result<Vec<(ItemKey, Option<Arc<catalog::Item>>)>, catalog::table::TableError> {
+        let lost = |_: Fault| catalog::table::TableError::Unprocessed(1);
+        self.gate.turn().await;
+        self.gate.pass().await.map_err(lost)?;
+        self.inner.items(keys).await
     }
 }
 
