@@ -13,6 +13,7 @@ use std::sync::Arc;
 use contract::attributes::{self, Attributes, WEBHOOK};
 use contract::catalog::ItemKey;
 use contract::user_record::Event;
+use contract::wanted::Wanted;
 use jsonschema::Validator;
 use serde_json::{Map, Value};
 
@@ -254,13 +255,16 @@ fn is_there(value: Option<&Value>) -> bool {
     }
 }
 
-/// The personal fields that some campaign asks for, by their top-level names: those that
-/// its prompt may see, and those that its conditions look at.
-pub fn wanted_fields(campaigns: &[Arc<CompiledCampaign>]) -> BTreeSet<String> {
+/// What some campaign asks for: of personal fields, by their top-level names, those that its
+/// prompt may see, and those that its conditions look at; and the attributes that it lists.
+pub fn wanted_fields(campaigns: &[Arc<CompiledCampaign>]) -> Wanted {
+    let kept = campaigns.iter().flat_map(|each| each.campaign.config.kept_attributes());
+    let attributes = kept.map(str::to_owned).collect();
     let fields = campaigns.iter().flat_map(|each| &each.campaign.config.fields);
     let first = |field: &String| field.split('.').next().unwrap_or(field).to_owned();
     let conditions = campaigns.iter().flat_map(|each| each.conditions());
-    fields.map(first).chain(conditions.flat_map(Condition::fields).cloned()).collect()
+    let fields = fields.map(first).chain(conditions.flat_map(Condition::fields).cloned());
+    Wanted { fields: fields.collect(), attributes }
 }
 
 impl CompiledCampaign {

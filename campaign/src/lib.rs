@@ -138,8 +138,8 @@ mod tests {
         let campaigns = load(&folder).expect("is valid");
 
         let wanted = wanted_fields(&campaigns);
-        assert!(wanted.contains("properties"));
-        assert!(!wanted.contains("external_user_id"));
+        assert!(wanted.fields.contains("properties"));
+        assert!(!wanted.fields.contains("external_user_id"));
     }
 
     #[test]

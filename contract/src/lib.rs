@@ -5,6 +5,7 @@
 //! file in `contract/golden/` must change with it.
 //!
 //! - [`user_record`] — what `ingest` puts on the stream and `processor` takes off.
+//! - [`wanted`] — what of events and users may leave the bucket.
 //! - [`aggregation`] — how many of them share one stream record.
 //! - [`content`] — what `processor` stores and `api` serves.
 //! - [`ask`] — what waits for content that could not be made at once.
@@ -28,3 +29,4 @@ pub mod local;
 mod md5_lanes;
 pub mod metrics;
 pub mod user_record;
+pub mod wanted;

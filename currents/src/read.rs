@@ -22,12 +22,12 @@ mod lenient;
 mod projector;
 mod walk;
 
-use std::collections::BTreeSet;
 use std::io::Read;
 use std::ops::ControlFlow;
 
 use container::{Blocks, Damage, Header, Position, ReadError};
 use contract::event_id;
+use contract::wanted::Wanted;
 use cursor::Cursor;
 use projector::{Fallback, Projector};
 
@@ -46,8 +46,8 @@ const EVENTS_BETWEEN_LOOKS: u64 = 1_024;
 /// How containers are read.
 #[derive(Debug, Clone)]
 pub struct Reader {
-    /// Personal fields that may pass.
-    pub wanted: BTreeSet<String>,
+    /// What may pass.
+    pub wanted: Wanted,
     /// Largest block, compressed or not, in bytes.
     pub max_block_bytes: usize,
 }
@@ -143,6 +143,7 @@ impl Reader {
         taker: &mut impl Taker,
     ) -> Result<(), Interruption> {
         let start = |error| Interruption { error, at: Position::default() };
+        let wanted = self.wanted.clone();
         let read_header = |bytes: &mut R| Header::read(bytes, &self.wanted, &origin.key);
         let (header, bytes, from) = match source {
             Source::Whole(mut bytes) => {
@@ -158,7 +159,8 @@ impl Reader {
         let time = i64::try_from(origin.uploaded_at_ms / 1_000).unwrap_or(i64::MAX);
         let fallback = Fallback { key: origin.key.clone(), time };
         taker.begin(&layout.event_type);
-        let mut reading = Reading { projector: Projector::new(layout, fallback), taker, at: from };
+        let mut reading =
+            Reading { projector: Projector::new(layout, fallback, wanted), taker, at: from };
         let ended = reading.blocks(blocks);
         if matches!(ended, Ok(ControlFlow::Continue(())) | Err(_)) {
             reading.taker.end(reading.at);

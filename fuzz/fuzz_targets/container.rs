@@ -3,11 +3,11 @@
 
 #![no_main]
 
-use std::collections::BTreeSet;
 use std::num::NonZeroU16;
 use std::ops::ControlFlow;
 
 use contract::user_record::unpack;
+use contract::wanted::Wanted;
 use currents::read::container::Position;
 use currents::read::{Origin, Reader, Source};
 use ingest::decode::{Decoder, Receiver};
@@ -38,7 +38,7 @@ impl Receiver for Checking {
 
 fuzz_target!(|bytes: &[u8]| {
     let decoder = Decoder {
-        reader: Reader { wanted: BTreeSet::new(), max_block_bytes: MAX_BLOCK_BYTES },
+        reader: Reader { wanted: Wanted::default(), max_block_bytes: MAX_BLOCK_BYTES },
         max_group_bytes: 64 * 1024,
         buckets: NonZeroU16::MIN,
     };

@@ -178,7 +178,7 @@ fn a_personal_field_that_ends_or_retracts_is_wanted() {
 
     let wanted = wanted_fields(&[Arc::new(compiled)]);
 
-    assert!(wanted.contains("ip") && wanted.contains("email_address"), "{wanted:?}");
+    assert!(wanted.fields.contains("ip") && wanted.fields.contains("email_address"), "{wanted:?}");
 }
 
 /// What a campaign asks of one event, with a prompt over an item and an attribute.

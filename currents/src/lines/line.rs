@@ -1,10 +1,11 @@
 //! One event as JSON: the fields of Currents, and its type as `event_type`.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 
+use contract::attributes::{CUSTOM_ATTRIBUTES, PROFILE_UPDATE};
 use contract::event_id;
 use contract::user_record::{Event, UserRecord, VERSION};
+use contract::wanted::Wanted;
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -137,15 +138,19 @@ impl<'t> Line<'t> {
         Ok(line)
     }
 
-    /// The event as it is on the stream; `wanted` are the personal fields that may pass,
-    /// `uploaded_at_ms` is when its file came.
-    pub fn user_record(&self, wanted: &BTreeSet<String>, uploaded_at_ms: u64) -> UserRecord {
+    /// The event as it is on the stream; `wanted` may pass, `uploaded_at_ms` is when its file came.
+    pub fn user_record(&self, wanted: &Wanted, uploaded_at_ms: u64) -> UserRecord {
         let uploaded_at = i64::try_from(uploaded_at_ms / 1_000).unwrap_or(i64::MAX);
-        let passes = |name: &str| wanted.contains(name) || !is_personal(&self.event_type, name);
+        let event_type = self.event_type.as_str();
+        let passes = |name: &str| wanted.passes(event_type, name, is_personal(event_type, name));
+        let mut fields = self.fields_that(passes);
+        if event_type == PROFILE_UPDATE {
+            keep_custom(wanted, &mut fields);
+        }
         let event = Event {
             id: event_id::kept(&self.id).into_owned(),
             time: self.time.min(uploaded_at.saturating_add(MAX_AHEAD_SECS)),
-            fields: self.fields_that(passes),
+            fields,
         };
         UserRecord {
             v: VERSION,
@@ -166,6 +171,20 @@ impl<'t> Line<'t> {
     fn is_too_large(&self) -> bool {
         let fields = serde_json::to_vec(&self.fields_that(|_| true)).map_or(0, |json| json.len());
         fields + LARGEST_REST_BYTES > MAX_EVENT_BYTES
+    }
+}
+
+/// Leaves those of a user's custom attributes that are wanted; what is no object says nothing
+/// of any.
+fn keep_custom(wanted: &Wanted, fields: &mut Map<String, Value>) {
+    let custom = match fields.remove(CUSTOM_ATTRIBUTES) {
+        Some(Value::String(text)) => embedded(&text),
+        Some(value) => value,
+        None => return,
+    };
+    if let Value::Object(mut custom) = custom {
+        wanted.keep_custom(&mut custom);
+        fields.insert(CUSTOM_ATTRIBUTES.to_owned(), Value::Object(custom));
     }
 }
 

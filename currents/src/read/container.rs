@@ -9,7 +9,7 @@
 //!
 //! <https://avro.apache.org/docs/1.12.0/specification/#object-container-files>
 
-use std::collections::BTreeSet;
+use contract::wanted::Wanted;
 use std::io::{self, Read};
 
 use serde::{Deserialize, Serialize};
@@ -149,13 +149,9 @@ pub(crate) struct Blocks<R> {
 }
 
 impl Header {
-    /// Reads the header; `wanted` are the personal fields that may pass, `key` is the
+    /// Reads the header; `wanted` may pass, `key` is the
     /// object's.
-    pub fn read(
-        source: impl Read,
-        wanted: &BTreeSet<String>,
-        key: &str,
-    ) -> Result<Self, ReadError> {
+    pub fn read(source: impl Read, wanted: &Wanted, key: &str) -> Result<Self, ReadError> {
         let mut header = HeaderBytes { source, read_bytes: 0 };
         let mut magic = [0; MAGIC.len()];
         match header.exact(&mut magic) {

@@ -1,7 +1,7 @@
 //! What is doubtful about a container that somebody else than Braze wrote: it can be read, and
 //! yet its events come to nothing, or to something else than was meant.
 
-use std::collections::BTreeSet;
+use contract::wanted::Wanted;
 use std::fs::File;
 use std::io::BufReader;
 use std::ops::ControlFlow;
@@ -19,7 +19,7 @@ const EVENTS: usize = 100;
 pub fn doubts(path: &Path, now_ms: u64) -> Vec<&'static str> {
     let Ok(file) = File::open(path) else { return Vec::new() };
     let key = path.to_string_lossy();
-    let Ok(header) = Header::read(BufReader::new(file), &BTreeSet::new(), &key) else {
+    let Ok(header) = Header::read(BufReader::new(file), &Wanted::default(), &key) else {
         return Vec::new();
     };
     let layout = &header.layout;
@@ -62,7 +62,7 @@ fn can_be(layout: &Layout, id: NodeId, is_wanted: fn(&Node) -> bool) -> bool {
 /// Tells whether the first events of a container all lie too far ahead.
 fn are_ahead(path: &Path, now_ms: u64) -> bool {
     let Ok(file) = File::open(path) else { return false };
-    let reader = Reader { wanted: BTreeSet::new(), max_block_bytes: DEFAULT_MAX_BLOCK_BYTES };
+    let reader = Reader { wanted: Wanted::default(), max_block_bytes: DEFAULT_MAX_BLOCK_BYTES };
     let origin = Origin { key: String::new(), uploaded_at_ms: now_ms };
     let mut times = Times::default();
     // Damage is told by whoever reads the file.

@@ -4,7 +4,8 @@
 //! recursive types need no care. Fields carry their JSON name ready to be copied and
 //! their [`Role`]; what is not to pass is known before the first record is read.
 
-use std::collections::BTreeSet;
+use contract::attributes::{CUSTOM_ATTRIBUTES, PROFILE_UPDATE};
+use contract::wanted::Wanted;
 
 use crate::read::header_schema::RecordSchema;
 use crate::read::json;
@@ -113,16 +114,13 @@ pub(crate) enum Role {
     Hidden,
     /// Passes as it is.
     Passed,
+    /// Holds a user's custom attributes as JSON in a string, of which some pass.
+    CustomAttributes,
 }
 
 impl Layout {
-    /// Lays out how records are read of `schema`; `wanted` are the personal fields that
-    /// may pass, `key` is the object's, which stands in for a name that tells no type.
-    pub(crate) fn new(
-        schema: RecordSchema,
-        wanted: &BTreeSet<String>,
-        key: &str,
-    ) -> Result<Self, Unusable> {
+    /// Lays out how records are read of `schema`; `wanted` may pass, `key` is the object's, which stands in for a name that tells no type.
+    pub(crate) fn new(schema: RecordSchema, wanted: &Wanted, key: &str) -> Result<Self, Unusable> {
         let event_type = event_type(&schema.full_name, key);
         if event_type.len() > MAX_EVENT_TYPE_BYTES {
             return Err(Unusable::LongEventType);
@@ -132,13 +130,15 @@ impl Layout {
                 "user_id" => Role::UserId,
                 "id" => Role::EventId,
                 "time" => Role::Time,
-                name if said.is_personal && !wanted.contains(name) => Role::Hidden,
+                name if !wanted.passes(&event_type, name, said.is_personal) => Role::Hidden,
+                CUSTOM_ATTRIBUTES if event_type == PROFILE_UPDATE => Role::CustomAttributes,
                 "properties" => Role::Properties,
                 _ => Role::Passed,
             };
             (role, field)
         });
-        Ok(Self { event_type, fields: fields.collect(), nodes: schema.nodes })
+        let fields = fields.collect();
+        Ok(Self { event_type, fields, nodes: schema.nodes })
     }
 }
 

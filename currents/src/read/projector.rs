@@ -3,7 +3,10 @@
 //! Guarantees: what is written is an [`Event`](contract::user_record::Event), an event
 //! takes bounded memory whatever its bytes say, and hidden fields are never copied.
 
+use contract::attributes::CUSTOM_ATTRIBUTES;
 use contract::event_id;
+use contract::wanted::Wanted;
+use serde_json::{Map, Value};
 
 use crate::read::cursor::{Cursor, Malformed};
 use crate::read::json;
@@ -45,12 +48,13 @@ pub(crate) struct Head<'a> {
 pub(crate) struct Projector {
     pub(crate) layout: Layout,
     fallback: Fallback,
+    wanted: Wanted,
     empty_items: u64,
 }
 
 impl Projector {
-    pub(crate) fn new(layout: Layout, fallback: Fallback) -> Self {
-        Self { layout, fallback, empty_items: 0 }
+    pub(crate) fn new(layout: Layout, fallback: Fallback, wanted: Wanted) -> Self {
+        Self { layout, fallback, wanted, empty_items: 0 }
     }
 
     /// Reads the record at `cursor`, the container's `position`th, and appends its JSON.
@@ -81,6 +85,11 @@ impl Projector {
                 Role::Hidden => walk.skip(cursor, field.node, MAX_DEPTH)?,
                 Role::Properties => walk.properties(cursor, field)?,
                 Role::Passed => walk.field(cursor, field, MAX_DEPTH)?,
+                Role::CustomAttributes => {
+                    let from = walk.out.len();
+                    walk.properties(cursor, field)?;
+                    keep_custom(&self.wanted, from, walk.out);
+                }
             }
         }
         walk.close(start, b'}');
@@ -114,4 +123,19 @@ impl Projector {
         let id = format!("{}#{position}", self.fallback.key);
         event_id::kept(&id).into_owned()
     }
+}
+
+/// Leaves those of the custom attributes that are wanted, of a field and a comma that stand at
+/// the end of `out` from `from` on; what is no object says nothing of any attribute.
+fn keep_custom(wanted: &Wanted, from: usize, out: &mut Vec<u8>) {
+    let written = out.split_off(from);
+    let value = written.iter().position(|byte| *byte == b':').map(|colon| &written[colon + 1..]);
+    let value = value.and_then(|value| value.strip_suffix(b","));
+    let custom = value.and_then(|value| serde_json::from_slice::<Map<String, Value>>(value).ok());
+    let Some(mut custom) = custom else { return };
+    wanted.keep_custom(&mut custom);
+    json::write_text(CUSTOM_ATTRIBUTES.as_bytes(), out);
+    out.push(b':');
+    out.extend_from_slice(Value::Object(custom).to_string().as_bytes());
+    out.push(b',');
 }

@@ -1,15 +1,15 @@
 //! Lines that people wrote, made containers of: the event that is read from the container is
 //! the one that its line says.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use contract::user_record::Event;
+use contract::wanted::Wanted;
 use currents::input::InputFile;
 use currents::lines::containers::{self, MAX_TYPES};
 use currents::lines::{Faults, Opened};
-use currents::read::Source;
+use currents::read::{Reader, Source};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
@@ -38,6 +38,11 @@ fn event(other: Value) -> Value {
 }
 
 fn both(text: &str, wanted: &[&str]) -> Both {
+    let names = wanted.iter().map(|name| (*name).to_owned());
+    both_of(text, &Wanted::fields(names.collect()))
+}
+
+fn both_of(text: &str, wanted: &Wanted) -> Both {
     let folder = tempfile::tempdir().expect("temporary folder");
     let path = folder.path().join("own.jsonl");
     fs::write(&path, text).expect("is written");
@@ -55,13 +60,12 @@ fn both(text: &str, wanted: &[&str]) -> Both {
 }
 
 /// The events of the lines, as `preview` takes them, ordered by id.
-fn told_by_lines(path: &Path, wanted: &[&str]) -> Vec<Told> {
-    let wanted: BTreeSet<String> = wanted.iter().map(|name| (*name).to_owned()).collect();
+fn told_by_lines(path: &Path, wanted: &Wanted) -> Vec<Told> {
     let mut told = Vec::new();
     if let Ok(Opened::Lines(mut lines)) = Opened::open(path) {
         while let Some(line) = lines.next_event() {
             let Ok(line) = line else { continue };
-            let mut record = line.user_record(&wanted, TIME as u64 * 1_000);
+            let mut record = line.user_record(wanted, TIME as u64 * 1_000);
             told.push((record.event_type, record.user_id, record.events.remove(0)));
         }
     }
@@ -70,9 +74,10 @@ fn told_by_lines(path: &Path, wanted: &[&str]) -> Vec<Told> {
 }
 
 /// The events of a container, as `ingest` reads them.
-fn told_by_container(path: &PathBuf, wanted: &[&str]) -> Vec<Told> {
+fn told_by_container(path: &PathBuf, wanted: &Wanted) -> Vec<Told> {
     let bytes = fs::read(path).expect("is there");
-    let read: Read = read_with(&reader(wanted), Source::Whole(std::io::Cursor::new(bytes)));
+    let reader = Reader { wanted: wanted.clone(), ..reader(&[]) };
+    let read: Read = read_with(&reader, Source::Whole(std::io::Cursor::new(bytes)));
     assert!(read.stopped.is_none(), "{}", read.fault());
     assert!(read.too_large.is_empty() && read.without_user == 0);
     let event_type = read.event_type.clone();
@@ -271,5 +276,35 @@ proptest! {
         prop_assert_eq!(both.faults, Vec::<String>::new());
         prop_assert_eq!(both.from_lines.len(), events.len());
         prop_assert_eq!(both.from_lines, both.from_containers);
+    }
+}
+
+#[test]
+fn of_a_profile_only_the_attributes_that_are_wanted_pass() {
+    let attributes = ["first_name", "custom_attribute.genre", "custom_attribute.age"];
+    let wanted = Wanted {
+        attributes: attributes.map(str::to_owned).into(),
+        ..Wanted::fields(["country".to_owned()].into())
+    };
+    for (custom, kept) in [
+        (json!("{\"genre\":\"noir\",\"pin\":1234,\"age\":null}"), r#"{"age":null,"genre":"noir"}"#),
+        (json!("{'genre': 'noir', pin: 1,}"), r#"{"genre":"noir"}"#),
+        (json!("custom_attributes-17"), "null"),
+        (json!("[1]"), "null"),
+    ] {
+        let line = event(json!({
+            "event_type": "users.profile.Update", "time_ms": 1, "update_source": "x",
+            "first_name": "Ada", "last_name": "L", "country": "AT", "custom_attributes": custom,
+        }));
+
+        let both = both_of(&line.to_string(), &wanted);
+
+        assert_eq!(both.faults, [""; 0]);
+        assert_eq!(both.from_lines, both.from_containers);
+        let fields = &both.from_lines[0].2.fields;
+        assert_eq!(fields["first_name"], "Ada");
+        let told = fields.get("custom_attributes").unwrap_or(&Value::Null);
+        assert_eq!(told.to_string(), kept);
+        assert!(fields.len() <= 2, "{fields:?}");
     }
 }

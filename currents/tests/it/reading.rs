@@ -1,10 +1,10 @@
 //! Reads containers and keeps what comes out.
 
-use std::collections::BTreeSet;
 use std::io::Cursor;
 use std::ops::ControlFlow;
 
 use contract::user_record::Event;
+use contract::wanted::Wanted;
 use currents::read::container::{DEFAULT_MAX_BLOCK_BYTES, Position};
 use currents::read::{Envelope, Interruption, Origin, Reader, Source, Taker};
 
@@ -84,7 +84,7 @@ impl Taker for Read {
 
 pub(crate) fn reader(wanted: &[&str]) -> Reader {
     Reader {
-        wanted: wanted.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>(),
+        wanted: Wanted::fields(wanted.iter().map(|name| (*name).to_owned()).collect()),
         max_block_bytes: DEFAULT_MAX_BLOCK_BYTES,
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use apache_avro::types::Value;
 use apache_avro::{Reader, Schema};
+use contract::attributes::PROFILE_UPDATE;
 use contract::user_record::Event;
 use serde_json::{Map, Value as Json, json};
 
@@ -50,6 +51,13 @@ pub(crate) fn personal(schema: &Schema) -> Vec<&str> {
 }
 
 fn hidden(schema: &Schema, wanted: &[&str]) -> BTreeSet<String> {
+    let Schema::Record(record) = schema else { return BTreeSet::new() };
+    if record.name.fullname(None).ends_with(PROFILE_UPDATE) {
+        // It carries attributes, of which none is wanted here, and nothing else.
+        let needed = ["user_id", "id", "time"];
+        let names = record.fields.iter().map(|field| field.name.as_str());
+        return names.filter(|name| !needed.contains(name)).map(str::to_owned).collect();
+    }
     let names = personal(schema).into_iter().filter(|name| !wanted.contains(name));
     names.map(str::to_owned).collect()
 }

@@ -84,7 +84,7 @@ pub(crate) fn replay(folder: &Path) -> Vec<PathBuf> {
 }
 
 fn header(bytes: &[u8]) -> Header {
-    Header::read(bytes, &std::collections::BTreeSet::new(), "").expect("has a header")
+    Header::read(bytes, &contract::wanted::Wanted::default(), "").expect("has a header")
 }
 
 /// The compressed blocks of a container.

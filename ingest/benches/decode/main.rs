@@ -9,13 +9,14 @@
 
 mod files;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{BufReader, Read, Seek as _};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use contract::wanted::Wanted;
 use currents::read::codec::Decompressor;
 use currents::read::container::{DEFAULT_MAX_BLOCK_BYTES, Header, Position};
 use currents::read::{Origin, Reader, Source};
@@ -167,7 +168,7 @@ impl Receiver for Counted {
 
 fn decoder() -> Decoder {
     Decoder {
-        reader: Reader { wanted: BTreeSet::new(), max_block_bytes: DEFAULT_MAX_BLOCK_BYTES },
+        reader: Reader { wanted: Wanted::default(), max_block_bytes: DEFAULT_MAX_BLOCK_BYTES },
         max_group_bytes: MAX_GROUP_BYTES,
         buckets: DEFAULT_STREAM_BUCKETS,
     }
@@ -185,7 +186,7 @@ fn decode(path: &Path, bytes: Option<u64>) -> Value {
     let decoded = match bytes {
         None => decoder().decode(Source::Whole(open()), &origin(), &mut counted),
         Some(bytes) => {
-            let header = Header::read(open(), &BTreeSet::new(), "").expect("has a header");
+            let header = Header::read(open(), &Wanted::default(), "").expect("has a header");
             let repeated =
                 Repeated { path, at: header.end.offset_bytes, file: open(), left: bytes };
             decoder().decode(Source::Whole(repeated), &origin(), &mut counted)

@@ -1,6 +1,5 @@
 //! Reads containers as `ingest` does and keeps what comes out.
 
-use std::collections::BTreeSet;
 use std::io::Cursor;
 use std::num::NonZeroU16;
 use std::ops::ControlFlow;
@@ -8,6 +7,7 @@ use std::ops::ControlFlow;
 use bytes::Bytes;
 use contract::dead_letter::DeadLetter;
 use contract::user_record::{Event, UserRecord, unpack};
+use contract::wanted::Wanted;
 use currents::read::container::{DEFAULT_MAX_BLOCK_BYTES, Position};
 use currents::read::{Interruption, Origin, Reader, Source};
 use ingest::decode::{Decoder, Receiver};
@@ -58,7 +58,7 @@ impl Receiver for Read {
 }
 
 pub(crate) fn decoder() -> Decoder {
-    let reader = Reader { wanted: BTreeSet::new(), max_block_bytes: DEFAULT_MAX_BLOCK_BYTES };
+    let reader = Reader { wanted: Wanted::default(), max_block_bytes: DEFAULT_MAX_BLOCK_BYTES };
     let buckets = NonZeroU16::new(16).expect("not zero");
     Decoder { reader, max_group_bytes: MAX_GROUP_BYTES, buckets }
 }

@@ -4,7 +4,6 @@
 //! Guarantees: what cannot be read is told and the rest goes on; what is read goes out at once,
 //! and [`read`] keeps no more than a preview can look at.
 
-use std::collections::BTreeSet;
 use std::io::Read;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -12,6 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::bail;
 use contract::user_record::{Event, UserRecord, VERSION, is_user_id};
+use contract::wanted::Wanted;
 use currents::input::Input;
 use currents::lines::{Fault, Faults, Lines, Opened};
 use currents::read::container::{DEFAULT_MAX_BLOCK_BYTES, Position};
@@ -24,8 +24,8 @@ const MAX_BYTES: usize = 64 * 1024 * 1024;
 /// of the same kind.
 const MAX_DOUBTED: usize = 100;
 
-/// Reads all events of a file or a folder; `wanted` are the personal fields that may pass.
-pub(crate) fn read(path: &Path, wanted: BTreeSet<String>) -> anyhow::Result<Vec<UserRecord>> {
+/// Reads all events of a file or a folder; `wanted` may pass.
+pub(crate) fn read(path: &Path, wanted: Wanted) -> anyhow::Result<Vec<UserRecord>> {
     let (mut records, mut bytes) = (Vec::new(), 0);
     let stopped_at = each(path, wanted, &mut |record, size| {
         bytes += size;
@@ -46,7 +46,7 @@ pub(crate) fn read(path: &Path, wanted: BTreeSet<String>) -> anyhow::Result<Vec<
 /// bytes; tells in which file it was stopped, if it was.
 pub(crate) fn each(
     path: &Path,
-    wanted: BTreeSet<String>,
+    wanted: Wanted,
     take: &mut dyn FnMut(UserRecord, usize) -> ControlFlow<()>,
 ) -> anyhow::Result<Option<PathBuf>> {
     let input = Input::find_with_lines(&[path.to_owned()])?;
@@ -115,7 +115,7 @@ impl<'t> Taken<'t> {
         self.is_stopped = (self.take)(record, size).is_break();
     }
 
-    fn read_lines(&mut self, mut lines: Lines, wanted: &BTreeSet<String>, faults: &mut Faults<'_>) {
+    fn read_lines(&mut self, mut lines: Lines, wanted: &Wanted, faults: &mut Faults<'_>) {
         while let Some(line) = lines.next_event() {
             match line {
                 Ok(line) => {

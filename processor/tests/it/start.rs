@@ -21,6 +21,7 @@ fn function(campaigns: &Path) -> Command {
         .env("MODEL_QUOTAS", QUOTAS)
         .env("MAX_INSTANCES", "1")
         .env("AWS_REGION", "us-east-1")
+        .env("CATALOG_TABLE", "catalogs")
         .env("CAMPAIGNS_DIR", campaigns);
     command
 }
