@@ -40,6 +40,16 @@ pub enum InvalidFolder {
     Faulty(String),
 }
 
+/// The folder `catalogs` beside the one of campaigns, if there is one.
+pub fn beside(campaigns: &Path) -> Option<PathBuf> {
+    let folder = match campaigns.file_name() {
+        Some(_) => campaigns.with_file_name("catalogs"),
+        // Of `.` and the like the path does not tell what it lies in.
+        None => campaigns.join("../catalogs"),
+    };
+    folder.is_dir().then_some(folder)
+}
+
 /// The catalogs' files of a folder, by name; other files are none of theirs.
 pub fn files(folder: &Path) -> Result<Vec<CatalogFile>, InvalidFolder> {
     let unread = |error| InvalidFolder::Folder(folder.to_owned(), error);

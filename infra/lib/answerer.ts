@@ -45,6 +45,7 @@ export function answerer(scope: Construct, props: AnswererProps, own: Own): Prog
     timeout: ANSWERER_TIMEOUT,
     settings: {
       ASK_QUEUES: asks.json,
+      CATALOG_TABLE: tables.catalogs.tableName,
       CONTENT_TABLE: tables.content.tableName,
       COORDINATION_TABLE: tables.coordination.tableName,
       DEAD_LETTER_QUEUE_URL: deadLetters.queue.queueUrl,
@@ -88,6 +89,7 @@ function grant({ role }: Program, props: AnswererProps): void {
     'dynamodb:PutItem',
     'dynamodb:UpdateItem',
   );
+  tables.catalogs.grant(role, 'dynamodb:BatchGetItem', 'dynamodb:GetItem');
   deadLetters.queue.grant(role, 'sqs:SendMessage');
   encryption.grantTableWrite(role);
   grantBedrock(role, {

@@ -2,7 +2,7 @@ import { CfnOutput } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
 
-import type { Currents } from './currents.js';
+import { CATALOG_KEYS, type Currents } from './currents.js';
 import { Encryption, KEY_TO_WRITE } from './encryption.js';
 import { acknowledgeObjects } from './findings.js';
 
@@ -41,6 +41,15 @@ export class BrazeRole extends Construct {
         resources: [bucket.arnForObjects(keys)],
       }),
     );
+    // What stands in a catalog goes into texts: Braze's events come from it, and no catalog does.
+    role.addToPolicy(
+      new iam.PolicyStatement({
+        effect: iam.Effect.DENY,
+        actions: ['s3:PutObject'],
+        resources: [bucket.arnForObjects(CATALOG_KEYS)],
+      }),
+    );
+    acknowledgeObjects(role, bucket, CATALOG_KEYS, 'it is denied, whatever the name');
     if (key !== undefined) {
       Encryption.grantThroughS3(key, role, KEY_TO_WRITE);
     }

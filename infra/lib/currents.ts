@@ -39,6 +39,12 @@ const MAX_DELIVERIES = 1000;
 /** A notification that waits longer makes content late; ordinary files take seconds. */
 const LATE = Duration.minutes(15);
 
+/** Where people put the files of catalogs, whatever the prefix of those of Currents. */
+const CATALOGS = 'catalogs/';
+
+/** All their keys. */
+export const CATALOG_KEYS = `${CATALOGS}*`;
+
 /** The bucket that Braze writes its files to, and the queue that tells of them. */
 export class Currents extends Construct {
   readonly bucket: s3.IBucket;
@@ -104,16 +110,16 @@ export class Currents extends Construct {
     );
     props.encryption.allowNotifications();
     const resource = bucket.node.defaultChild as s3.CfnBucket;
+    const told = { event: s3.EventType.OBJECT_CREATED, queue: this.uploads.queueArn };
+    const { prefix } = props.settings;
     resource.notificationConfiguration = {
-      queueConfigurations: [
-        {
-          event: s3.EventType.OBJECT_CREATED,
-          queue: this.uploads.queueArn,
-          ...(props.settings.prefix !== undefined && {
-            filter: { s3Key: { rules: [{ name: 'prefix', value: props.settings.prefix }] } },
-          }),
-        },
-      ],
+      queueConfigurations:
+        prefix === undefined
+          ? [told]
+          : [prefix, CATALOGS].map((value) => ({
+              ...told,
+              filter: { s3Key: { rules: [{ name: 'prefix', value }] } },
+            })),
     };
     if (allowed.policyDependable !== undefined) {
       resource.node.addDependency(allowed.policyDependable);
@@ -132,7 +138,7 @@ export class Currents extends Construct {
         detailType: ['Object Created'],
         detail: {
           bucket: { name: [name] },
-          ...(prefix !== undefined && { object: { key: [{ prefix }] } }),
+          ...(prefix !== undefined && { object: { key: [{ prefix }, { prefix: CATALOGS }] } }),
         },
       },
       // What the queue refuses for a day is given up too, and rings.

@@ -5,12 +5,13 @@ import * as sources from 'aws-cdk-lib/aws-lambda-event-sources';
 import { Construct } from 'constructs';
 
 import type { Alarms } from './alarms.js';
-import type { Currents } from './currents.js';
+import { CATALOG_KEYS, type Currents } from './currents.js';
 import type { DeadLetters } from './dead-letters.js';
 import { Encryption, KEY_TO_READ } from './encryption.js';
 import type { Environment } from './environments.js';
 import { acknowledgeObjects } from './findings.js';
 import { Program } from './program.js';
+import type { Tables } from './tables.js';
 import type { UserRecords } from './user-records.js';
 
 /**
@@ -30,6 +31,7 @@ export interface IngestProps {
   readonly currents: Currents;
   readonly records: UserRecords;
   readonly deadLetters: DeadLetters;
+  readonly tables: Tables;
 }
 
 /** Reads the objects that the queue tells of, writes user records to the stream. */
@@ -50,6 +52,7 @@ export class Ingest extends Construct {
       // sixteen rounds; each round gets further, so it ends.
       recursiveLoop: lambda.RecursiveLoop.ALLOW,
       settings: {
+        CATALOG_TABLE: props.tables.catalogs.tableName,
         CONTINUATION_QUEUE_URL: props.currents.uploads.queueUrl,
         DEAD_LETTER_QUEUE_URL: props.deadLetters.queue.queueUrl,
         MAX_BLOCK_MIB: String(settings.maxBlockMiB),
@@ -85,14 +88,17 @@ export class Ingest extends Construct {
     });
   }
 
-  private grant({ currents, deadLetters, encryption, environment, records }: IngestProps): void {
+  private grant(props: IngestProps): void {
+    const { currents, deadLetters, encryption, environment, records, tables } = props;
     const { role } = this.program;
     const { bucket } = currents;
-    const keys = `${environment.currents.prefix ?? ''}*`;
+    const { prefix } = environment.currents;
+    const ofCurrents = `${prefix ?? ''}*`;
+    const keys = prefix === undefined ? [ofCurrents] : [ofCurrents, CATALOG_KEYS];
     role.addToPrincipalPolicy(
       new iam.PolicyStatement({
         actions: ['s3:GetObject', 's3:GetObjectVersion'],
-        resources: [bucket.arnForObjects(keys)],
+        resources: keys.map((each) => bucket.arnForObjects(each)),
       }),
     );
     // Without it S3 says of an object that is gone that it is forbidden, and it is tried again.
@@ -106,10 +112,23 @@ export class Ingest extends Construct {
     // What an invocation has no time for goes back to the queue it came from.
     currents.uploads.grant(role, 'sqs:SendMessage');
     deadLetters.queue.grant(role, 'sqs:SendMessage');
+    // Items are put one by one, under a condition; what is gone is looked for and deleted.
+    tables.catalogs.grant(
+      role,
+      'dynamodb:DeleteItem',
+      'dynamodb:GetItem',
+      'dynamodb:PutItem',
+      'dynamodb:Scan',
+      'dynamodb:UpdateItem',
+    );
+    encryption.grantTableWrite(role);
     encryption.grantWrite(role);
     if (currents.key !== undefined && currents.key !== encryption.key) {
       Encryption.grantThroughS3(currents.key, role, KEY_TO_READ);
     }
-    acknowledgeObjects(role, bucket, keys, 'Braze names the objects; all begin with the prefix');
+    acknowledgeObjects(role, bucket, ofCurrents, 'Braze names the objects; all begin with the prefix');
+    if (prefix !== undefined) {
+      acknowledgeObjects(role, bucket, CATALOG_KEYS, "people name the catalogs' files");
+    }
   }
 }

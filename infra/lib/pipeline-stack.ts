@@ -83,6 +83,7 @@ export class PipelineStack extends Stack {
       currents,
       deadLetters,
       records,
+      tables,
     });
     const answerer = { ...program('processor'), asked, asks, deadLetters, quotas, tables };
     const processor = new Processor(this, 'Processor', { ...answerer, accessLogs, records });

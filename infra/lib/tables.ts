@@ -11,13 +11,16 @@ export interface TablesProps {
   readonly production: boolean;
 }
 
-/** What the programs remember. Items of both tables end by themselves. */
+/** What the programs remember. Items of users and of what instances share end by themselves. */
 export class Tables extends Construct {
   /** Users' content, histories and tombstones. */
   readonly content: dynamodb.Table;
 
   /** Answers, budgets and the quota, which the processor's instances share. */
   readonly coordination: dynamodb.Table;
+
+  /** Items of catalogs, until an import replaces them. */
+  readonly catalogs: dynamodb.Table;
 
   constructor(scope: Construct, id: string, props: TablesProps) {
     super(scope, id);
@@ -28,19 +31,26 @@ export class Tables extends Construct {
       encryptionKey: props.encryption.key,
       pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
       removalPolicy: keptIf(props.production),
-      timeToLiveAttribute: 'expires_at',
     };
+    const timeToLiveAttribute = 'expires_at';
     this.content = new dynamodb.Table(this, 'Content', {
       ...kept,
+      timeToLiveAttribute,
       partitionKey: { name: 'user_id', type: dynamodb.AttributeType.STRING },
       sortKey: { name: 'item', type: dynamodb.AttributeType.STRING },
     });
     this.coordination = new dynamodb.Table(this, 'Coordination', {
       ...kept,
+      timeToLiveAttribute,
+      partitionKey: { name: 'key', type: dynamodb.AttributeType.STRING },
+    });
+    this.catalogs = new dynamodb.Table(this, 'Catalogs', {
+      ...kept,
       partitionKey: { name: 'key', type: dynamodb.AttributeType.STRING },
     });
     this.watch(props.alarms, 'content', this.content);
     this.watch(props.alarms, 'coordination', this.coordination);
+    this.watch(props.alarms, 'catalog', this.catalogs);
   }
 
   private watch(alarms: Alarms, name: string, table: dynamodb.ITable): void {

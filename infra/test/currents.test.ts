@@ -65,10 +65,43 @@ test('the queue hears of new files under the prefix, and the bucket waits for it
             Filter: { S3Key: { Rules: [{ Name: 'prefix', Value: 'currents-export/' }] } },
             Queue: { 'Fn::GetAtt': [Match.stringLikeRegexp('^CurrentsUploads'), 'Arn'] },
           },
+          Match.objectLike({
+            Filter: { S3Key: { Rules: [{ Name: 'prefix', Value: 'catalogs/' }] } },
+          }),
         ],
       },
     },
   });
+});
+
+test('without a prefix the queue hears of all files, of catalogs too', () => {
+  const { prefix: _, ...currents } = EVERYTHING.currents;
+  const { template } = example({ ...EVERYTHING, currents });
+
+  template.hasResourceProperties('AWS::S3::Bucket', {
+    NotificationConfiguration: {
+      QueueConfigurations: [{ Event: 's3:ObjectCreated:*', Filter: Match.absent() }],
+    },
+  });
+});
+
+test("Braze may write no catalog's file, even where it may write everywhere else", () => {
+  const { prefix: _, ...currents } = EVERYTHING.currents;
+  for (const settings of [EVERYTHING, { ...EVERYTHING, currents }]) {
+    example(settings).template.hasResourceProperties('AWS::IAM::Policy', {
+      PolicyDocument: {
+        Statement: Match.arrayWith([
+          {
+            Action: 's3:PutObject',
+            Effect: 'Deny',
+            Resource: {
+              'Fn::Join': ['', [{ 'Fn::GetAtt': [Match.stringLikeRegexp('^CurrentsBucket'), 'Arn'] }, '/catalogs/*']],
+            },
+          },
+        ]),
+      },
+    });
+  }
 });
 
 test("S3 may send to the queue from this account's buckets only", () => {
@@ -118,7 +151,7 @@ test('an existing bucket keeps its own notifications: a rule tells of its files'
 
   template.hasResourceProperties('AWS::Events::Rule', {
     EventPattern: {
-      detail: { bucket: { name: ['theirs'] }, object: { key: [{ prefix: 'exports/' }] } },
+      detail: { bucket: { name: ['theirs'] }, object: { key: [{ prefix: 'exports/' }, { prefix: 'catalogs/' }] } },
       'detail-type': ['Object Created'],
       source: ['aws.s3'],
     },
@@ -202,9 +235,11 @@ test('Braze may write files and read them back, and only who knows the external 
   });
   const policies = template.findResources('AWS::IAM::Policy');
   const [, own] = Object.entries(policies).find(([id]) => id.startsWith('BrazeRole')) ?? [];
-  const statements: { Action: string | string[] }[] = own?.Properties.PolicyDocument.Statement;
+  const statements: { Action: string | string[]; Effect: string }[] =
+    own?.Properties.PolicyDocument.Statement;
+  const allowed = statements.filter(({ Effect }) => Effect === 'Allow');
 
-  expect(statements.flatMap(({ Action }) => Action).sort()).toEqual([
+  expect(allowed.flatMap(({ Action }) => Action).sort()).toEqual([
     'kms:Decrypt',
     'kms:GenerateDataKey',
     's3:GetBucketLocation',

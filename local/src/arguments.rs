@@ -91,6 +91,11 @@ pub struct System {
     #[arg(long, value_name = "DIR", env = "CAMPAIGNS", default_value = "campaigns")]
     pub campaigns: PathBuf,
 
+    /// Folder of catalogs, NAME.csv or NAME.jsonl each; without it, the folder "catalogs" beside
+    /// that of the campaigns, if there is one.
+    #[arg(long, value_name = "DIR", env = "CATALOGS")]
+    pub catalogs: Option<PathBuf>,
+
     /// Who writes the text.
     #[arg(long, value_enum, default_value_t = Bedrock::StandIn)]
     pub bedrock: Bedrock,
@@ -244,6 +249,10 @@ impl System {
         };
         Options {
             campaigns_dir: self.campaigns.clone(),
+            catalogs_dir: self
+                .catalogs
+                .clone()
+                .or_else(|| catalog::folder::beside(&self.campaigns)),
             aws: aws::Options {
                 shards: i32::from(self.shards),
                 enforce_limits: true,

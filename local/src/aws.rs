@@ -37,6 +37,9 @@ pub const TABLE: &str = "content";
 /// Table in which the instances of the processor share answers and budgets.
 pub const COORDINATION_TABLE: &str = "coordination";
 
+/// Table of catalogs.
+pub const CATALOG_TABLE: &str = "catalogs";
+
 /// Credentials that the embedded S3 asks for.
 pub const ACCESS_KEY: &str = "local";
 /// The secret beside it, which is none: the servers listen on loopback only.

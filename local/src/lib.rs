@@ -18,6 +18,7 @@ pub mod arguments;
 pub mod aws;
 pub mod bedrock;
 pub mod by_hand;
+mod catalogs;
 pub mod event_source;
 pub mod faults;
 pub mod front;

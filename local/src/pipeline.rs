@@ -41,6 +41,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::aws::{self, BUCKET, COORDINATION_TABLE, EmbeddedAws, STREAM, TABLE};
 use crate::bedrock::{Behaviour, StandIn};
+use crate::catalogs;
 use crate::event_source::Mapping;
 use crate::event_source::asks::{Asks, VISIBILITY};
 use crate::event_source::bucket::Notifications;
@@ -71,6 +72,8 @@ const MAX_UNANNOUNCED: usize = 65_536;
 pub struct Options {
     /// Folder of campaigns.
     pub campaigns_dir: PathBuf,
+    /// Folder of catalogs, if there is one.
+    pub catalogs_dir: Option<PathBuf>,
     /// The embedded AWS.
     pub aws: aws::Options,
     /// Who writes the text.
@@ -159,7 +162,12 @@ impl Pipeline {
             None => bedrock_config,
         };
         let queue_url = &aws.dead_letter_queue_url;
+        let catalogs = catalogs::table(&aws.dynamodb);
+        if let Some(folder) = &options.catalogs_dir {
+            catalogs::import(folder, &catalogs).await?;
+        }
         let ingest = Ingest {
+            catalogs: Arc::new(catalogs),
             s3: aws.s3.clone(),
             stream: Stream::new(aws.kinesis.clone(), STREAM.to_owned()),
             dead_letters: Queue::new(aws.sqs.clone(), queue_url.clone()),

@@ -30,6 +30,9 @@ pub enum Command {
     /// Look after campaigns.
     #[command(subcommand)]
     Campaigns(Campaigns),
+    /// Bring in what texts may say of things, and show what is there.
+    #[command(subcommand)]
+    Catalogs(Catalogs),
     /// Ask for content by hand: of users who have none yet, or anew after a change.
     Ask(Ask),
     /// Send again what was given up: by a run of `local`, or on AWS.
@@ -55,6 +58,107 @@ pub enum Campaigns {
     Preview(Preview),
     /// Tell what becomes of a user's events in each campaign, and why.
     Why(Why),
+}
+
+/// Brings catalogs in.
+#[derive(Debug, Subcommand)]
+pub enum Catalogs {
+    /// Put a file into a catalog: CSV as Braze takes it, or one JSON object a line (.jsonl).
+    /// Nothing is written if anything in it is wrong.
+    Put(Put),
+    /// List the catalogs.
+    List {
+        /// Where they lie.
+        #[command(flatten)]
+        place: CatalogPlace,
+    },
+    /// Show an item.
+    Show {
+        /// Name of the catalog.
+        name: String,
+        /// Id of the item.
+        id: String,
+        /// Where it lies.
+        #[command(flatten)]
+        place: CatalogPlace,
+    },
+    /// Get a whole catalog from Braze's REST API, 2,500 items a minute; stopped, it goes on where
+    /// it was. The key is read from the environment: BRAZE_API_KEY.
+    Pull(PullArguments),
+}
+
+/// Where catalogs lie.
+#[derive(Debug, Args)]
+pub struct CatalogPlace {
+    /// Table of catalogs on AWS, with your credentials.
+    #[arg(long, value_name = "NAME", env = "CATALOG_TABLE")]
+    pub table: Option<String>,
+
+    /// Folder that runs of local take (--catalogs), in place of AWS.
+    #[arg(long, value_name = "DIR")]
+    pub folder: Option<PathBuf>,
+}
+
+/// Puts a file into a catalog.
+#[derive(Debug, Args)]
+pub struct Put {
+    /// Name of the catalog.
+    pub name: String,
+
+    /// The file, .csv or .jsonl.
+    pub file: PathBuf,
+
+    /// Add to the catalog; without it the file is the whole catalog.
+    #[arg(long)]
+    pub partial: bool,
+
+    /// Only check the file and say what it holds.
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// Where the catalog lies.
+    #[command(flatten)]
+    pub place: CatalogPlace,
+}
+
+/// Gets a catalog from Braze.
+#[derive(Debug, Args)]
+pub struct PullArguments {
+    /// Name of the catalog, in Braze and here.
+    pub name: String,
+
+    /// Address of Braze's REST API, e.g. https://rest.iad-01.braze.com.
+    #[arg(long, value_name = "URL", env = "BRAZE_URL")]
+    pub braze_url: String,
+
+    /// The key, which no command line shows.
+    #[arg(skip = Secret::of_environment())]
+    pub key: Option<Secret>,
+
+    /// Folder of what came so far, until all is there.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub state: PathBuf,
+
+    /// Where the catalog is to lie.
+    #[command(flatten)]
+    pub place: CatalogPlace,
+}
+
+/// What is not to be shown.
+#[derive(Clone)]
+pub struct Secret(pub String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("(secret)")
+    }
+}
+
+impl Secret {
+    #[expect(clippy::disallowed_methods, reason = "a key on the command line is seen by everybody")]
+    fn of_environment() -> Option<Self> {
+        std::env::var("BRAZE_API_KEY").ok().filter(|key| !key.trim().is_empty()).map(Self)
+    }
 }
 
 /// Tells what becomes of a user's events.

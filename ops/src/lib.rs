@@ -2,6 +2,7 @@
 //!
 //! - [`campaigns`] — checks campaigns; [`preview`] shows what one would ask and send, [`why`]
 //!   what becomes of a user's events.
+//! - [`catalogs`] — brings catalogs in, from files or from Braze.
 //! - [`ask`] — asks for content by hand.
 //! - [`redrive`] — sends again what was given up.
 //! - [`cost`] — tells what a month costs.
@@ -11,6 +12,7 @@
 pub mod arguments;
 pub mod ask;
 pub mod campaigns;
+pub mod catalogs;
 pub mod cost;
 mod kept;
 mod message;
@@ -35,6 +37,7 @@ pub async fn command(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         }
         Command::Campaigns(Campaigns::Preview(arguments)) => preview::preview(arguments).await,
         Command::Campaigns(Campaigns::Why(arguments)) => why::why(arguments),
+        Command::Catalogs(arguments) => catalogs::catalogs(arguments).await,
         Command::Ask(arguments) => ask::ask(arguments).await,
         Command::Redrive(arguments) => redrive::redrive(arguments).await,
         Command::Cost(arguments) => tell_cost(arguments),

@@ -35,6 +35,12 @@ export function ofBucket({ currents, region }: Environment): Fault[] {
       'keys of objects do not begin with a slash, and *, ? and $ mean something else in a policy',
     ],
     [
+      'currents.prefix',
+      // S3 takes no two notifications of which one's prefix begins the other's.
+      prefix !== undefined && (prefix.startsWith('catalogs/') || 'catalogs/'.startsWith(prefix)),
+      'begins as catalogs/ does, where the files of catalogs lie: take another',
+    ],
+    [
       'currents.retentionDays',
       !within(retentionDays, LEAST_DAYS, Number.MAX_SAFE_INTEGER),
       `files must stay as long as ingest tries to read them, ${LEAST_DAYS} days at least`,

@@ -28,6 +28,7 @@ fn options() -> Options {
     const TOKENS_PER_MINUTE: u64 = 1_000_000_000;
     Options {
         campaigns_dir: Path::new(env!("CARGO_MANIFEST_DIR")).join("../campaign/tests/campaigns"),
+        catalogs_dir: None,
         aws: aws::Options { shards: 2, enforce_limits: true, kept: false, faults: None },
         bedrock: Model::StandIn(Behaviour {
             tokens_per_minute: TOKENS_PER_MINUTE,

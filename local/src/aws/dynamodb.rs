@@ -15,13 +15,13 @@ use aws_sdk_dynamodb::error::BoxError;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
 };
-use contract::content;
+use contract::{catalog, content};
 use dynoxide::Database;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{COORDINATION_TABLE, TABLE, free_port};
+use super::{CATALOG_TABLE, COORDINATION_TABLE, TABLE, free_port};
 
 /// What a transaction's request is called.
 const TRANSACTION: &str = "DynamoDB_20120810.TransactWriteItems";
@@ -95,7 +95,8 @@ impl Intercept for WithoutTokens {
 /// Creates the tables that do not exist yet.
 pub(super) async fn create_tables(client: &Client) -> anyhow::Result<()> {
     create_table(client, TABLE, &[content::USER_ID, content::ITEM]).await?;
-    create_table(client, COORDINATION_TABLE, &[content::COORDINATION_KEY]).await
+    create_table(client, COORDINATION_TABLE, &[content::COORDINATION_KEY]).await?;
+    create_table(client, CATALOG_TABLE, &[catalog::KEY]).await
 }
 
 async fn create_table(client: &Client, name: &str, keys: &[&str]) -> anyhow::Result<()> {

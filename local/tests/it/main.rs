@@ -4,6 +4,7 @@
 
 mod asks;
 mod by_hand;
+mod catalogs;
 mod commands;
 mod faults;
 mod given_up;

@@ -19,7 +19,7 @@ use ingest::handler::{DEADLINE_MARGIN, Ingest, Report};
 use ingest::queue::Queue;
 use ingest::settings::DEFAULT_STREAM_BUCKETS;
 use ingest::stream::Stream;
-use local::aws::{BUCKET, EmbeddedAws, Options, STREAM};
+use local::aws::{BUCKET, CATALOG_TABLE, EmbeddedAws, Options, STREAM};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use serde_json::{Value, json};
@@ -33,7 +33,7 @@ pub(crate) struct Bench {
     pub(crate) aws: EmbeddedAws,
     pub(crate) ingest: Ingest,
     pub(crate) notifications: mpsc::UnboundedReceiver<String>,
-    _folder: TempDir,
+    pub(crate) folder: TempDir,
 }
 
 pub(crate) async fn start(max_group_bytes: usize) -> Bench {
@@ -42,7 +42,9 @@ pub(crate) async fn start(max_group_bytes: usize) -> Bench {
     let options = Options { shards: 1, enforce_limits: true, kept: false, faults: None };
     let (aws, notifications) =
         EmbeddedAws::start(folder.path(), &options, &tasks, &stop).await.expect("starts");
+    let catalogs = catalog::table::DynamoDb::new(aws.dynamodb.clone(), CATALOG_TABLE.to_owned());
     let ingest = Ingest {
+        catalogs: std::sync::Arc::new(catalogs.without_kept_heads()),
         s3: aws.s3.clone(),
         stream: Stream::new(aws.kinesis.clone(), STREAM.to_owned()),
         dead_letters: Queue::new(aws.sqs.clone(), aws.dead_letter_queue_url.clone()),
@@ -56,7 +58,7 @@ pub(crate) async fn start(max_group_bytes: usize) -> Bench {
             buckets: DEFAULT_STREAM_BUCKETS,
         },
     };
-    Bench { aws, ingest, notifications, _folder: folder }
+    Bench { aws, ingest, notifications, folder }
 }
 
 fn id_of(event: &AvroValue) -> String {

@@ -42,6 +42,7 @@ pub(crate) fn campaigns() -> PathBuf {
 pub(crate) fn options() -> Options {
     Options {
         campaigns_dir: campaigns(),
+        catalogs_dir: None,
         aws: aws::Options { shards: 2, enforce_limits: true, kept: false, faults: None },
         bedrock: Model::StandIn(behaviour()),
         quotas: ModelQuotas::same(ModelQuota {

@@ -1,6 +1,7 @@
 //! The program, as people use it.
 //!
 //! - [`asks`] — asking by hand.
+//! - [`catalogs`] — catalogs from files and from Braze.
 //! - [`commands`] — campaigns, and what was given up.
 //! - [`cost`] — what a load costs.
 //! - [`mistakes`] — what authors mistype.
@@ -8,6 +9,7 @@
 #![expect(clippy::expect_used, reason = "a test that cannot go on fails")]
 
 mod asks;
+mod catalogs;
 mod commands;
 mod cost;
 mod mistakes;
