@@ -12,6 +12,7 @@ use api::settings::UnknownUser;
 use api::table::Table;
 use aws_sdk_s3::primitives::ByteStream;
 use campaign::{Campaign, wanted_fields};
+use catalog::cache::{CachedItems, DEFAULT_MAX_BYTES};
 use contract::ask::QueueUrls;
 use currents::input::InputFile;
 use currents::read::Reader;
@@ -166,8 +167,10 @@ impl Pipeline {
         if let Some(folder) = &options.catalogs_dir {
             catalogs::import(folder, &catalogs).await?;
         }
+        let catalogs = Arc::new(catalogs);
+        let items = CachedItems::new(Arc::clone(&catalogs) as _, DEFAULT_MAX_BYTES);
         let ingest = Ingest {
-            catalogs: Arc::new(catalogs),
+            catalogs,
             s3: aws.s3.clone(),
             stream: Stream::new(aws.kinesis.clone(), STREAM.to_owned()),
             dead_letters: Queue::new(aws.sqs.clone(), queue_url.clone()),
@@ -200,6 +203,7 @@ impl Pipeline {
             model: Arc::new(Bedrock::new(&bedrock_config)),
             quotas,
             table: Arc::new(Noting { table, recent: Arc::clone(&recent) }),
+            items,
             coordination: Arc::new(SharedTable::new(
                 aws.dynamodb.clone(),
                 COORDINATION_TABLE.to_owned(),

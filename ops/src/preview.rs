@@ -199,7 +199,9 @@ async fn ask(
         Conclusion::NotNow { detail: reason, .. } | Conclusion::GiveBack(reason) => {
             bail!("the model gave no answer: {reason}")
         }
-        Conclusion::Blank | Conclusion::OverBudget => bail!("nothing was asked"),
+        Conclusion::Blank | Conclusion::NoItem | Conclusion::OverBudget => {
+            bail!("nothing was asked")
+        }
     }
 }
 

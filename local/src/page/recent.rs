@@ -4,8 +4,9 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use processor::attributes::Profile;
 use processor::eligibility::State;
-use processor::store::{ContentTable, Key, TableError, Write, WriteResult};
+use processor::store::{ContentTable, Key, OfUser, ProfileWrite, TableError, Write, WriteResult};
 
 /// Most users that are remembered: as many as one BatchGetItem reads.
 pub const MAX_RECENT: usize = 100;
@@ -62,8 +63,29 @@ impl<T: ContentTable> ContentTable for Noting<T> {
         self.table.entomb(user_id, at, expires_at).await
     }
 
-    async fn items(&self, user_id: &str) -> Result<Vec<(Key, State)>, TableError> {
-        self.table.items(user_id).await
+    async fn profiles(&self, users: &[String]) -> Result<HashMap<String, Profile>, TableError> {
+        self.table.profiles(users).await
+    }
+
+    async fn write_profile(
+        &self,
+        user_id: &str,
+        seen: Option<u64>,
+        write: &ProfileWrite,
+    ) -> Result<WriteResult, TableError> {
+        self.table.write_profile(user_id, seen, write).await
+    }
+
+    async fn remove_profile(&self, user_id: &str, seen: u64) -> Result<WriteResult, TableError> {
+        self.table.remove_profile(user_id, seen).await
+    }
+
+    async fn of_user(&self, user_id: &str) -> Result<OfUser, TableError> {
+        self.table.of_user(user_id).await
+    }
+
+    async fn remove_asked(&self, key: &Key) -> Result<(), TableError> {
+        self.table.remove_asked(key).await
     }
 
     async fn remove(&self, key: &Key, seen: u64) -> Result<WriteResult, TableError> {

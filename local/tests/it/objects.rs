@@ -51,7 +51,7 @@ pub(crate) async fn start(max_group_bytes: usize) -> Bench {
         continuations: Some(Queue::new(aws.sqs.clone(), aws.notification_queue_url.clone())),
         decoder: Decoder {
             reader: Reader {
-                wanted: std::collections::BTreeSet::new(),
+                wanted: contract::wanted::Wanted::default(),
                 max_block_bytes: DEFAULT_MAX_BLOCK_BYTES,
             },
             max_group_bytes,

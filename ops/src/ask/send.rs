@@ -114,8 +114,10 @@ impl<'s> Sender<'s> {
         let ask = WaitingAsk::Until(until_ms);
         Write {
             revision: Write::revision_after(state.revision, now_ms),
-            memory,
             content: None,
+            asked: None,
+            language: self.look.campaign.language(memory.history.last()),
+            memory,
             keeps_content: state.written_for.is_some(),
             is_announced: state.parked_until_ms.is_some(),
             ask,
