@@ -168,7 +168,7 @@ impl Ingest {
                 }
                 counts.add(metrics::OBJECTS_READ, 1);
                 counts.add(metrics::CATALOGS_IMPORTED, 1);
-                tracing::info!(catalog = key.name, items = checked.items, "catalog imported");
+                tracing::debug!(catalog = key.name, items = checked.items, "catalog imported");
                 if !key.is_whole {
                     return Ok(());
                 }
