@@ -58,6 +58,18 @@ enum Step {
     Sweep(SweepPlace),
 }
 
+/// What became of writing a file.
+enum Written {
+    /// All of it is there, and seen.
+    Ended,
+    /// A newer file took the place of the whole catalog meanwhile.
+    Outdated,
+    /// It is not what was checked.
+    Changed(Faults),
+    /// It is written up to here.
+    Stopped(Progress, IngestError),
+}
+
 /// What a key says of the file under it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct CatalogKey<'k> {
@@ -142,47 +154,70 @@ impl Ingest {
         };
         let import = self.import_of(key, &object, place.number);
         let ImportPlace { number, checked, step } = place;
-        let sweep = match step {
-            Step::Sweep(from) => from,
+        let (sweep, wrote) = match step {
+            Step::Sweep(from) => (from, false),
             Step::Write(begun) => {
-                let written = self.write(&object, &import, format, begun, deadline).await?;
-                match written {
-                    Ok(end) => {
-                        counts.add(metrics::CATALOG_ITEMS, end.place.items - begun.place.items);
+                let file = (&object, format, &checked);
+                match self.write_and_end(&import, file, begun, deadline, counts).await? {
+                    Written::Ended if key.is_whole => (SweepPlace::beginning(), true),
+                    Written::Ended => return Ok(()),
+                    Written::Outdated => {
+                        counts.add(metrics::CATALOGS_OUTDATED, 1);
+                        return Ok(());
                     }
-                    Err((reached, Stopped::Changed(faults))) => {
-                        tracing::warn!(items = reached.place.items, "file changed");
+                    Written::Changed(faults) => {
                         return self.refuse(&object, faults.to_string(), deadline, counts).await;
                     }
-                    Err((reached, why)) => {
-                        counts.add(metrics::CATALOG_ITEMS, reached.place.items - begun.place.items);
+                    Written::Stopped(reached, why) => {
                         let got_on = reached.place.items > begun.place.items;
                         let step = Step::Write(reached);
                         let rest = got_on.then_some(ImportPlace { number, checked, step });
-                        return self.hand_on(&object, rest, why.into(), deadline, counts).await;
+                        return self.hand_on(&object, rest, why, deadline, counts).await;
                     }
                 }
-                if self.end(&import, &checked, deadline).await? == PutResult::Newer {
-                    counts.add(metrics::CATALOGS_OUTDATED, 1);
-                    return Ok(());
-                }
-                counts.add(metrics::OBJECTS_READ, 1);
-                counts.add(metrics::CATALOGS_IMPORTED, 1);
-                tracing::debug!(catalog = key.name, items = checked.items, "catalog imported");
-                if !key.is_whole {
-                    return Ok(());
-                }
-                SweepPlace::beginning()
             }
         };
-        let rest = import.sweep(sweep.clone(), Some(deadline.work), |_| {}).await;
-        let rest = rest.map_err(IngestError::Catalog)?;
-        let Some(rest) = rest else { return Ok(()) };
-        // What is gone is not seen, so the next invocation may take its time; it begins at the
-        // least where this one did.
+        let (rest, why) = match import.sweep(sweep.clone(), Some(deadline.work), |_| {}).await {
+            Ok(None) => return Ok(()),
+            Ok(Some(rest)) => (rest, IngestError::OutOfTime),
+            Err(error) => (sweep.clone(), IngestError::Catalog(error)),
+        };
+        // What is gone is not seen, so the next invocation may take its time.
+        let got_on = wrote || rest != sweep;
         let step = Step::Sweep(rest);
-        let rest = ImportPlace { number, checked, step };
-        self.hand_on(&object, Some(rest), IngestError::OutOfTime, deadline, counts).await
+        let rest = got_on.then_some(ImportPlace { number, checked, step });
+        self.hand_on(&object, rest, why, deadline, counts).await
+    }
+
+    async fn write_and_end(
+        &self,
+        import: &Import,
+        (object, format, checked): (&ObjectRef, Format, &Checked),
+        begun: Progress,
+        deadline: Deadline,
+        counts: &mut Counts,
+    ) -> Result<Written, IngestError> {
+        let written = self.write(object, import, format, begun, deadline).await?;
+        let (reached, stopped) = match written {
+            Ok(end) => (end, None),
+            Err((reached, stopped)) => (reached, Some(stopped)),
+        };
+        counts.add(metrics::CATALOG_ITEMS, reached.place.items - begun.place.items);
+        match stopped {
+            None => {}
+            Some(Stopped::Changed(faults)) => return Ok(Written::Changed(faults)),
+            Some(stopped) => return Ok(Written::Stopped(reached, stopped.into())),
+        }
+        match self.end(import, checked, deadline).await {
+            Ok(PutResult::Done) => {
+                counts.add(metrics::OBJECTS_READ, 1);
+                counts.add(metrics::CATALOGS_IMPORTED, 1);
+                Ok(Written::Ended)
+            }
+            Ok(PutResult::Newer) => Ok(Written::Outdated),
+            // What is written is not written again for want of its end.
+            Err(why) => Ok(Written::Stopped(reached, why)),
+        }
     }
 
     /// Checks the object, and notes in it which content that is.
