@@ -9,6 +9,8 @@
 //! time for is left to the next, from the writing on; a check begins anew. When the object was
 //! put into the bucket decides which of two is newer, whatever the order in which they come.
 
+mod key;
+
 use std::io::{self, Read};
 use std::sync::Arc;
 
@@ -17,23 +19,17 @@ use catalog::fault::Faults;
 use catalog::file::{Format, Rows};
 use catalog::import::{Import, Progress, Standing, Stopped, import_number};
 use catalog::table::{PutResult, SweepPlace};
-use contract::catalog::is_name;
 use contract::dead_letter::{DeadLetter, Input};
 use contract::metrics::{self, Counts};
 use currents::read::container::ReadError;
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, timeout_at};
 
+pub(crate) use self::key::CatalogKey;
 use crate::deadline::Deadline;
 use crate::handler::{Ingest, IngestError};
 use crate::object::{Answer, ObjectBytes, OpenError, fetch};
 use crate::trigger::{Continuation, ObjectRef};
-
-/// Beginning of the keys of catalogs' files.
-const FOLDER: &str = "catalogs/";
-
-/// Folder within a catalog's, of files that add to it.
-const PARTIAL: &str = "partial/";
 
 /// Largest file: as large as Braze takes one, and read twice in less time than an invocation has.
 const MAX_BYTES: u64 = 2 << 30;
@@ -68,39 +64,6 @@ enum Written {
     Changed(Faults),
     /// It is written up to here.
     Stopped(Progress, IngestError),
-}
-
-/// What a key says of the file under it.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct CatalogKey<'k> {
-    name: &'k str,
-    is_whole: bool,
-    file: &'k str,
-}
-
-impl<'k> CatalogKey<'k> {
-    /// Of a key that is a catalog's file, or some folder of it.
-    pub(crate) fn of(key: &'k str) -> Option<Self> {
-        let (name, file) = key.strip_prefix(FOLDER)?.split_once('/')?;
-        let (is_whole, file) = match file.strip_prefix(PARTIAL) {
-            Some(file) => (false, file),
-            None => (true, file),
-        };
-        Some(Self { name, is_whole, file })
-    }
-
-    /// How the file is written, or what is wrong with its key.
-    fn format(&self) -> Result<Format, &'static str> {
-        if !is_name(self.name) {
-            return Err("a catalog's name has letters without accents, digits, \"-\" and \"_\" \
-                        only: put the file into a folder of such a name");
-        }
-        if self.file.contains('/') {
-            return Err("it lies too deep: catalogs/NAME/FILE takes the place of the whole \
-                        catalog, catalogs/NAME/partial/FILE adds to it");
-        }
-        Format::of(self.file).ok_or("its name ends neither in .csv nor in .jsonl")
-    }
 }
 
 impl Ingest {
@@ -402,37 +365,5 @@ impl Read for Bounded {
         let n = self.bytes.read(buffer)?;
         self.left = self.left.checked_sub(n as u64).ok_or(io::ErrorKind::FileTooLarge)?;
         Ok(n)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keys_name_the_catalog_and_whether_the_file_is_all_of_it() {
-        let whole = CatalogKey { name: "shows", is_whole: true, file: "all.csv" };
-        assert_eq!(CatalogKey::of("catalogs/shows/all.csv"), Some(whole));
-        let partial = CatalogKey { name: "shows", is_whole: false, file: "new.jsonl" };
-        assert_eq!(CatalogKey::of("catalogs/shows/partial/new.jsonl"), Some(partial));
-        for other in ["catalogs/all.csv", "currents/catalogs/shows/all.csv", "catalogs.csv"] {
-            assert_eq!(CatalogKey::of(other), None, "{other}");
-        }
-    }
-
-    #[test]
-    fn what_is_wrong_with_a_key_is_told() {
-        let format = |key| CatalogKey::of(key).expect("is a catalog's").format();
-        assert_eq!(format("catalogs/shows/ALL.CSV"), Ok(Format::Csv));
-        assert_eq!(format("catalogs/shows/partial/a.jsonl"), Ok(Format::JsonLines));
-        for (key, said) in [
-            ("catalogs/my shows/all.csv", "a catalog's name"),
-            ("catalogs/shows/2026/all.csv", "it lies too deep"),
-            ("catalogs/shows/all.json", "its name ends neither"),
-            ("catalogs/shows/all.csv.gz", "its name ends neither"),
-        ] {
-            let told = format(key).expect_err("is refused");
-            assert!(told.starts_with(said), "{key}: {told}");
-        }
     }
 }
