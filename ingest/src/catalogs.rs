@@ -9,6 +9,8 @@
 //! time for is left to the next, from the writing on; a check begins anew. When the object was
 //! put into the bucket decides which of two is newer, whatever the order in which they come.
 
+mod key;
+
 use std::io::{self, Read};
 use std::sync::Arc;
 
@@ -17,23 +19,17 @@ use catalog::fault::Faults;
 use catalog::file::{Format, Rows};
 use catalog::import::{Import, Progress, Standing, Stopped, import_number};
 use catalog::table::{PutResult, SweepPlace};
-use contract::catalog::is_name;
 use contract::dead_letter::{DeadLetter, Input};
 use contract::metrics::{self, Counts};
 use currents::read::container::ReadError;
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, timeout_at};
 
+pub(crate) use self::key::CatalogKey;
 use crate::deadline::Deadline;
 use crate::handler::{Ingest, IngestError};
 use crate::object::{Answer, ObjectBytes, OpenError, fetch};
 use crate::trigger::{Continuation, ObjectRef};
-
-/// Beginning of the keys of catalogs' files.
-const FOLDER: &str = "catalogs/";
-
-/// Folder within a catalog's, of files that add to it.
-const PARTIAL: &str = "partial/";
 
 /// Largest file: as large as Braze takes one, and read twice in less time than an invocation has.
 const MAX_BYTES: u64 = 2 << 30;
@@ -58,37 +54,16 @@ enum Step {
     Sweep(SweepPlace),
 }
 
-/// What a key says of the file under it.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct CatalogKey<'k> {
-    name: &'k str,
-    is_whole: bool,
-    file: &'k str,
-}
-
-impl<'k> CatalogKey<'k> {
-    /// Of a key that is a catalog's file, or some folder of it.
-    pub(crate) fn of(key: &'k str) -> Option<Self> {
-        let (name, file) = key.strip_prefix(FOLDER)?.split_once('/')?;
-        let (is_whole, file) = match file.strip_prefix(PARTIAL) {
-            Some(file) => (false, file),
-            None => (true, file),
-        };
-        Some(Self { name, is_whole, file })
-    }
-
-    /// How the file is written, or what is wrong with its key.
-    fn format(&self) -> Result<Format, &'static str> {
-        if !is_name(self.name) {
-            return Err("a catalog's name has letters without accents, digits, \"-\" and \"_\" \
-                        only: put the file into a folder of such a name");
-        }
-        if self.file.contains('/') {
-            return Err("it lies too deep: catalogs/NAME/FILE takes the place of the whole \
-                        catalog, catalogs/NAME/partial/FILE adds to it");
-        }
-        Format::of(self.file).ok_or("its name ends neither in .csv nor in .jsonl")
-    }
+/// What became of writing a file.
+enum Written {
+    /// All of it is there, and seen.
+    Ended,
+    /// A newer file took the place of the whole catalog meanwhile.
+    Outdated,
+    /// It is not what was checked.
+    Changed(Faults),
+    /// It is written up to here.
+    Stopped(Progress, IngestError),
 }
 
 impl Ingest {
@@ -142,47 +117,70 @@ impl Ingest {
         };
         let import = self.import_of(key, &object, place.number);
         let ImportPlace { number, checked, step } = place;
-        let sweep = match step {
-            Step::Sweep(from) => from,
+        let (sweep, wrote) = match step {
+            Step::Sweep(from) => (from, false),
             Step::Write(begun) => {
-                let written = self.write(&object, &import, format, begun, deadline).await?;
-                match written {
-                    Ok(end) => {
-                        counts.add(metrics::CATALOG_ITEMS, end.place.items - begun.place.items);
+                let file = (&object, format, &checked);
+                match self.write_and_end(&import, file, begun, deadline, counts).await? {
+                    Written::Ended if key.is_whole => (SweepPlace::beginning(), true),
+                    Written::Ended => return Ok(()),
+                    Written::Outdated => {
+                        counts.add(metrics::CATALOGS_OUTDATED, 1);
+                        return Ok(());
                     }
-                    Err((reached, Stopped::Changed(faults))) => {
-                        tracing::warn!(items = reached.place.items, "file changed");
+                    Written::Changed(faults) => {
                         return self.refuse(&object, faults.to_string(), deadline, counts).await;
                     }
-                    Err((reached, why)) => {
-                        counts.add(metrics::CATALOG_ITEMS, reached.place.items - begun.place.items);
+                    Written::Stopped(reached, why) => {
                         let got_on = reached.place.items > begun.place.items;
                         let step = Step::Write(reached);
                         let rest = got_on.then_some(ImportPlace { number, checked, step });
-                        return self.hand_on(&object, rest, why.into(), deadline, counts).await;
+                        return self.hand_on(&object, rest, why, deadline, counts).await;
                     }
                 }
-                if self.end(&import, &checked, deadline).await? == PutResult::Newer {
-                    counts.add(metrics::CATALOGS_OUTDATED, 1);
-                    return Ok(());
-                }
-                counts.add(metrics::OBJECTS_READ, 1);
-                counts.add(metrics::CATALOGS_IMPORTED, 1);
-                tracing::info!(catalog = key.name, items = checked.items, "catalog imported");
-                if !key.is_whole {
-                    return Ok(());
-                }
-                SweepPlace::beginning()
             }
         };
-        let rest = import.sweep(sweep.clone(), Some(deadline.work), |_| {}).await;
-        let rest = rest.map_err(IngestError::Catalog)?;
-        let Some(rest) = rest else { return Ok(()) };
-        // What is gone is not seen, so the next invocation may take its time; it begins at the
-        // least where this one did.
+        let (rest, why) = match import.sweep(sweep.clone(), Some(deadline.work), |_| {}).await {
+            Ok(None) => return Ok(()),
+            Ok(Some(rest)) => (rest, IngestError::OutOfTime),
+            Err(error) => (sweep.clone(), IngestError::Catalog(error)),
+        };
+        // What is gone is not seen, so the next invocation may take its time.
+        let got_on = wrote || rest != sweep;
         let step = Step::Sweep(rest);
-        let rest = ImportPlace { number, checked, step };
-        self.hand_on(&object, Some(rest), IngestError::OutOfTime, deadline, counts).await
+        let rest = got_on.then_some(ImportPlace { number, checked, step });
+        self.hand_on(&object, rest, why, deadline, counts).await
+    }
+
+    async fn write_and_end(
+        &self,
+        import: &Import,
+        (object, format, checked): (&ObjectRef, Format, &Checked),
+        begun: Progress,
+        deadline: Deadline,
+        counts: &mut Counts,
+    ) -> Result<Written, IngestError> {
+        let written = self.write(object, import, format, begun, deadline).await?;
+        let (reached, stopped) = match written {
+            Ok(end) => (end, None),
+            Err((reached, stopped)) => (reached, Some(stopped)),
+        };
+        counts.add(metrics::CATALOG_ITEMS, reached.place.items - begun.place.items);
+        match stopped {
+            None => {}
+            Some(Stopped::Changed(faults)) => return Ok(Written::Changed(faults)),
+            Some(stopped) => return Ok(Written::Stopped(reached, stopped.into())),
+        }
+        match self.end(import, checked, deadline).await {
+            Ok(PutResult::Done) => {
+                counts.add(metrics::OBJECTS_READ, 1);
+                counts.add(metrics::CATALOGS_IMPORTED, 1);
+                Ok(Written::Ended)
+            }
+            Ok(PutResult::Newer) => Ok(Written::Outdated),
+            // What is written is not written again for want of its end.
+            Err(why) => Ok(Written::Stopped(reached, why)),
+        }
     }
 
     /// Checks the object, and notes in it which content that is.
@@ -367,37 +365,5 @@ impl Read for Bounded {
         let n = self.bytes.read(buffer)?;
         self.left = self.left.checked_sub(n as u64).ok_or(io::ErrorKind::FileTooLarge)?;
         Ok(n)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keys_name_the_catalog_and_whether_the_file_is_all_of_it() {
-        let whole = CatalogKey { name: "shows", is_whole: true, file: "all.csv" };
-        assert_eq!(CatalogKey::of("catalogs/shows/all.csv"), Some(whole));
-        let partial = CatalogKey { name: "shows", is_whole: false, file: "new.jsonl" };
-        assert_eq!(CatalogKey::of("catalogs/shows/partial/new.jsonl"), Some(partial));
-        for other in ["catalogs/all.csv", "currents/catalogs/shows/all.csv", "catalogs.csv"] {
-            assert_eq!(CatalogKey::of(other), None, "{other}");
-        }
-    }
-
-    #[test]
-    fn what_is_wrong_with_a_key_is_told() {
-        let format = |key| CatalogKey::of(key).expect("is a catalog's").format();
-        assert_eq!(format("catalogs/shows/ALL.CSV"), Ok(Format::Csv));
-        assert_eq!(format("catalogs/shows/partial/a.jsonl"), Ok(Format::JsonLines));
-        for (key, said) in [
-            ("catalogs/my shows/all.csv", "a catalog's name"),
-            ("catalogs/shows/2026/all.csv", "it lies too deep"),
-            ("catalogs/shows/all.json", "its name ends neither"),
-            ("catalogs/shows/all.csv.gz", "its name ends neither"),
-        ] {
-            let told = format(key).expect_err("is refused");
-            assert!(told.starts_with(said), "{key}: {told}");
-        }
     }
 }
