@@ -98,8 +98,11 @@ impl Story {
     }
 }
 
-/// What a line says behind its label, where that is a sentence.
+/// What a line says behind its label, where that is a sentence and no entry of a list.
 fn description(line: &str) -> Option<String> {
+    if is_listed(line) {
+        return None;
+    }
     let (label, said) = line.split_once(':')?;
     let is_label = label.split_whitespace().count() <= MAX_LABEL_WORDS;
     let is_prose = said.split_whitespace().count() >= PROSE_WORDS;
@@ -215,7 +218,7 @@ mod tests {
 
     #[test]
     fn what_something_is_about_is_told_where_it_is_described() {
-        let prompt = "<events>\n- watched: show \"Lichter\"\n</events>\n<episode>\ntitle: Ebbe\n\
+        let prompt = "<events>\n- watched: show \"Lichter\", season 2, episode 7, in the language de\n</events>\n<episode>\ntitle: Ebbe\n\
             synopsis: A safe washes up with the tide, locked from the inside.\n</episode>\n\
             Write: two sentences, of which the second says what the episode is about.";
 
