@@ -13,10 +13,10 @@ use serde_json::{Map, Value};
 use crate::answer::{self, Answer, Caching};
 use crate::cache::Cache;
 use crate::content::{Content, Data};
-use crate::credentials::{Access, Gate};
 use crate::query::Query;
 use crate::settings::UnknownUser;
 use crate::table::{StoredContent, Table, Unreadable};
+use program::credentials::{Access, Gate};
 
 /// What the api offers, for those who call it; tests hold it against the handlers.
 pub const OPENAPI: &str = include_str!("../openapi.json");
@@ -46,8 +46,8 @@ pub struct Api {
     table: Table,
     gate: Gate,
     cache: Option<Cache>,
-    /// Fallback content by campaign.
-    fallbacks: BTreeMap<String, Map<String, Value>>,
+    /// Campaigns by their names, for their fallback content.
+    campaigns: BTreeMap<String, Campaign>,
     unknown_user: UnknownUser,
 }
 
@@ -87,8 +87,8 @@ impl Api {
         campaigns: Vec<Campaign>,
         unknown_user: UnknownUser,
     ) -> Self {
-        let fallbacks = campaigns.into_iter().map(|c| (c.name, c.fallback)).collect();
-        Self { table, gate, cache, fallbacks, unknown_user }
+        let campaigns = campaigns.into_iter().map(|each| (each.name.clone(), each)).collect();
+        Self { table, gate, cache, campaigns, unknown_user }
     }
 
     /// Does before the first call what every call would have to wait for otherwise, each part
@@ -167,18 +167,19 @@ impl Api {
                 campaigns.iter().map(|_| Found::Unknown).collect()
             }
         };
-        self.write(&query, &campaigns, &found, call, counts)
+        let fallbacks = self.fallbacks(&query.user_id, &campaigns, &found).await;
+        self.write(&query, &fallbacks, &found, call, counts)
     }
 
     /// The named campaigns that exist, or the only one there is. A message that names one that
     /// was taken away keeps the others.
-    fn campaigns(&self, names: &[String]) -> Option<Vec<(&str, &Map<String, Value>)>> {
-        let known = |name: &String| self.fallbacks.get_key_value(name);
+    fn campaigns(&self, names: &[String]) -> Option<Vec<(&str, &Campaign)>> {
+        let known = |name: &String| self.campaigns.get_key_value(name);
         let found: Vec<_> = match names {
-            [] if self.fallbacks.len() == 1 => self.fallbacks.iter().collect(),
+            [] if self.campaigns.len() == 1 => self.campaigns.iter().collect(),
             names => names.iter().filter_map(known).collect(),
         };
-        let found = found.into_iter().map(|(name, fallback)| (name.as_str(), fallback));
+        let found = found.into_iter().map(|(name, campaign)| (name.as_str(), campaign));
         let found: Vec<_> = found.collect();
         (!found.is_empty()).then_some(found)
     }
@@ -187,7 +188,7 @@ impl Api {
     async fn find(
         &self,
         user_id: &str,
-        campaigns: &[(&str, &Map<String, Value>)],
+        campaigns: &[(&str, &Campaign)],
         now: i64,
         counts: &mut Counts,
     ) -> Vec<Found> {
@@ -211,6 +212,28 @@ impl Api {
             None => Found::Unknown,
         };
         found.into_iter().map(served).collect()
+    }
+
+    /// The campaigns' fallback content, in the user's language where it is to be served and there
+    /// is some in other languages. Who serves content reads nothing for it.
+    async fn fallbacks<'c>(
+        &self,
+        user_id: &str,
+        campaigns: &[(&'c str, &'c Campaign)],
+        found: &[Found],
+    ) -> Vec<(&'c str, &'c Map<String, Value>)> {
+        let mut fallbacks = Vec::with_capacity(campaigns.len());
+        for ((name, campaign), found) in campaigns.iter().zip(found) {
+            let language = match found {
+                Found::Nothing if !campaign.fallbacks.is_empty() => {
+                    let attribute = campaign.config.fallback_attribute();
+                    self.table.language(user_id, name, attribute).await
+                }
+                Found::Nothing | Found::Stored(_) | Found::Unknown => None,
+            };
+            fallbacks.push((*name, campaign.fallback_for(language.as_deref())));
+        }
+        fallbacks
     }
 
     fn taken(

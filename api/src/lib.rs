@@ -15,7 +15,6 @@
 pub mod answer;
 pub mod cache;
 pub mod content;
-pub mod credentials;
 pub mod handler;
 pub mod path;
 pub mod query;

@@ -3,12 +3,12 @@
 use campaign::InvalidCampaigns;
 
 use crate::cache::Cache;
-use crate::credentials::Gate;
-use crate::credentials::managed::ManagedSecrets;
-use crate::credentials::secrets_manager::SecretsManager;
 use crate::handler::Api;
 use crate::settings::Settings;
 use crate::table::Table;
+use program::credentials::Gate;
+use program::credentials::managed::ManagedSecrets;
+use program::credentials::secrets_manager::SecretsManager;
 
 /// Builds the clients, reads the campaigns and warms up.
 pub async fn api(settings: &Settings) -> Result<Api, InvalidCampaigns> {

@@ -163,6 +163,33 @@ impl Table {
         Ok((by_key.collect(), is_whole))
     }
 
+    /// The language in which a user gets a campaign's fallback content, if it is known: what
+    /// an event said, or an attribute of the user. Where that cannot be read it is not known.
+    pub async fn language(
+        &self,
+        user_id: &str,
+        campaign: &str,
+        attribute: Option<&str>,
+    ) -> Option<String> {
+        let (sort_key, wanted) = match attribute {
+            Some(_) => (content::ATTRIBUTES.to_owned(), content::VALUES),
+            None => (content::item_key(campaign), content::LANGUAGE),
+        };
+        let request = self
+            .client
+            .get_item()
+            .table_name(&self.name)
+            .key(content::USER_ID, AttributeValue::S(user_id.to_owned()))
+            .key(content::ITEM, AttributeValue::S(sort_key))
+            .projection_expression("#wanted")
+            .expression_attribute_names("#wanted", wanted);
+        let answer = request.send().await.ok()?;
+        let text = answer.item?.remove(wanted)?.as_s().ok()?.clone();
+        let Some(attribute) = attribute else { return Some(text) };
+        let values: serde_json::Value = serde_json::from_str(&text).ok()?;
+        Some(values.get(attribute)?.get("value")?.as_str()?.replace('_', "-"))
+    }
+
     fn request(&self, user_id: &str, campaign: &str) -> GetItemFluentBuilder {
         let request = self
             .client

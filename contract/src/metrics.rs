@@ -50,6 +50,13 @@ pub const STREAM_BYTES: &str = "stream_bytes";
 /// Entries that Kinesis refused and that were sent again.
 pub const ENTRIES_RESENT: &str = "entries_resent";
 
+/// Posts of events and attributes over HTTP.
+pub const POSTS_RECEIVED: &str = "posts_received";
+/// Posts of which something was refused, or all.
+pub const POSTS_REFUSED: &str = "posts_refused";
+/// Events of posts that were put on the stream.
+pub const EVENTS_POSTED: &str = "events_posted";
+
 /// Events taken off the stream, every delivery counted.
 pub const EVENTS_RECEIVED: &str = "events_received";
 /// Stream records that could not be decoded; each is a dead letter.

@@ -1,8 +1,7 @@
 //! The names of all 94 Currents event types and of their fields, for who needs no schemas.
 
-use std::collections::BTreeMap;
-#[cfg(feature = "lines")]
-use std::{collections::HashSet, sync::LazyLock};
+use std::collections::{BTreeMap, HashSet};
+use std::sync::LazyLock;
 
 /// The table of fields: event type, field, Avro type, nullable, default, personal. Taken from
 /// Braze's public sample of Currents v10.
@@ -24,7 +23,6 @@ pub fn event_types() -> BTreeMap<String, BTreeMap<String, String>> {
 }
 
 /// The personal fields, each with its event type before it.
-#[cfg(feature = "lines")]
 static PERSONAL: LazyLock<HashSet<(&str, &str)>> = LazyLock::new(|| {
     let personal = FIELDS.lines().filter_map(|line| line.strip_suffix("\tyes"));
     let names = personal.map(|line| {
@@ -35,8 +33,7 @@ static PERSONAL: LazyLock<HashSet<(&str, &str)>> = LazyLock::new(|| {
 });
 
 /// Tells whether Braze marks this field of this event type as personal.
-#[cfg(feature = "lines")]
-pub(crate) fn is_personal(event_type: &str, field: &str) -> bool {
+pub fn is_personal(event_type: &str, field: &str) -> bool {
     PERSONAL.contains(&(event_type, field))
 }
 

@@ -9,6 +9,9 @@ use campaign::InvalidCampaigns;
 use catalog::table::{ImportTable, TableError};
 use contract::dead_letter::{DeadLetter, Input};
 use contract::metrics::{self, Counts};
+use program::credentials::managed::ManagedSecrets;
+use program::credentials::secrets_manager::SecretsManager;
+use program::credentials::{Gate, ValidSecrets};
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -17,6 +20,7 @@ use crate::deadline::Deadline;
 use crate::decode::Decoder;
 use crate::grouping::MAX_GROUP_BYTES;
 use crate::object::OpenError;
+use crate::posts::Posts;
 use crate::queue::{NotQueued, Queue};
 use crate::settings::Settings;
 use crate::stream::{PutError, Stream};
@@ -43,6 +47,8 @@ pub struct Ingest {
     pub continuations: Option<Queue>,
     /// Reads the objects' bytes.
     pub decoder: Decoder,
+    /// Names of the campaigns, whose content webhooks may ask for.
+    pub campaigns: Vec<String>,
     /// Receives the catalogs' items.
     pub catalogs: Arc<dyn ImportTable>,
 }
@@ -109,6 +115,7 @@ impl Ingest {
                 .continuation_queue_url
                 .clone()
                 .map(|url| Queue::new(sqs.clone(), url)),
+            campaigns: campaigns.iter().map(|each| each.campaign.name.clone()).collect(),
             decoder: Decoder {
                 reader: Reader {
                     wanted: campaign::wanted_fields(&campaigns),
@@ -118,6 +125,25 @@ impl Ingest {
                 buckets: settings.stream_buckets,
             },
         })
+    }
+
+    /// The door for what is posted; nobody may post where no secret is named.
+    pub async fn posts(&self, settings: &Settings) -> Posts {
+        let gate = match &settings.events_secret_arn {
+            Some(arn) => {
+                let config = program::aws::environment().load().await;
+                let secrets = SecretsManager::new(&config, arn.clone());
+                Gate::Managed(ManagedSecrets::new(secrets))
+            }
+            None => Gate::Fixed(ValidSecrets::new(&[])),
+        };
+        self.door(gate)
+    }
+
+    /// The door for what is posted, behind `gate`.
+    pub fn door(&self, gate: Gate) -> Posts {
+        let (stream, decoder) = (self.stream.clone(), self.decoder.clone());
+        Posts { stream, decoder, campaigns: self.campaigns.clone(), gate }
     }
 
     /// Delivers every object that `event` names, each on its own.

@@ -1,4 +1,5 @@
-//! Brings what arrives to the stream: today the events of Braze Currents in the bucket.
+//! Brings what arrives to the stream: the events of Braze Currents in the bucket, and what is
+//! posted.
 //!
 //! ```text
 //! notification -> object -> events -> user records -> stream records -> PutRecords
@@ -14,6 +15,8 @@
 //!
 //! Files of catalogs lie in the same bucket and go another way: checked as a whole, then into the
 //! table of catalogs (`catalogs`).
+//!
+//! A second door takes events and attributes over HTTP (`posts`).
 //!
 //! [`stream`] stands by itself: it takes user records from whoever has some.
 //!
@@ -31,6 +34,8 @@ pub mod grouping;
 pub mod handler;
 #[cfg(feature = "aws")]
 pub mod object;
+#[cfg(feature = "aws")]
+pub mod posts;
 #[cfg(feature = "aws")]
 pub mod queue;
 pub mod settings;

@@ -4,9 +4,11 @@
 
 use std::process::ExitCode;
 
+use ingest::posts::is_request;
 use ingest::{handler::Ingest, settings::Settings};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn, tracing};
 use program::start_up;
+use serde_json::Value;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -19,12 +21,16 @@ async fn serve() -> Result<(), Error> {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     let settings = Settings::from_lookup(&|name| std::env::var(name).ok())?;
     let ingest = &Ingest::from_settings(&settings).await?;
+    let posts = &ingest.posts(&settings).await;
 
-    run(service_fn(|event: LambdaEvent<_>| async move {
+    run(service_fn(|event: LambdaEvent<Value>| async move {
+        if is_request(&event.payload) {
+            return Ok::<_, Error>(Box::pin(posts.invoke(&event.payload)).await);
+        }
         // Boxed, or the compiler finds what this holds too deep.
         let report = Box::pin(ingest.handle(event.payload, event.context.deadline())).await?;
         tracing::info!(counts = report.counts.to_json(), "invocation done");
-        Ok::<_, Error>(report.response)
+        Ok(serde_json::to_value(report.response)?)
     }))
     .await
 }

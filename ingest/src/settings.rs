@@ -23,6 +23,8 @@ pub struct Settings {
     /// Queue of the notifications, which also takes the rest of objects too large for one
     /// invocation; without it such an object is read from its beginning again.
     pub continuation_queue_url: Option<String>,
+    /// Secret of who may post events; without it nobody may.
+    pub events_secret_arn: Option<String>,
     /// Buckets that users are spread over on the stream.
     pub stream_buckets: NonZeroU16,
     /// Largest block of a container, compressed or not, in MiB.
@@ -46,6 +48,7 @@ impl Settings {
         let catalog_table = env.required("CATALOG_TABLE");
         let dead_letter_queue_url = env.required("DEAD_LETTER_QUEUE_URL");
         let continuation_queue_url = env.optional("CONTINUATION_QUEUE_URL", String::new());
+        let events_secret_arn = env.optional("EVENTS_SECRET_ARN", String::new());
         let stream_buckets = env.optional("STREAM_BUCKETS", DEFAULT_STREAM_BUCKETS);
         let max_block_mib = env.optional("MAX_BLOCK_MIB", DEFAULT_MAX_BLOCK_MIB);
         let campaigns_dir = env.optional("CAMPAIGNS_DIR", PathBuf::from("campaigns"));
@@ -53,6 +56,7 @@ impl Settings {
             stream_name: stream_name?,
             dead_letter_queue_url: dead_letter_queue_url?,
             continuation_queue_url: Some(continuation_queue_url?).filter(|url| !url.is_empty()),
+            events_secret_arn: Some(events_secret_arn?).filter(|arn| !arn.is_empty()),
             stream_buckets: stream_buckets?,
             max_block_mib: max_block_mib?,
             catalog_table: catalog_table?,

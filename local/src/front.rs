@@ -1,19 +1,22 @@
-//! The api over HTTP, as API Gateway puts it in front of the Lambda; and, for a browser that
-//! asks for nothing of the api, the page.
+//! The api over HTTP, as API Gateway puts it in front of the Lambda, and beside it the door for
+//! what is posted; and, for a browser that asks for nothing of the api, the page.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::UNIX_EPOCH;
 
 use anyhow::Context as _;
-use api::credentials::{Gate, Secret, ValidSecrets};
 use api::handler::{Api, Call};
 use axum::Router;
 use axum::body::HttpBody as _;
-use axum::extract::{Request, State};
-use axum::http::Method;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{HeaderValue, Method, header};
 use axum::response::{IntoResponse as _, Response};
+use axum::routing::any;
 use contract::metrics::Counts;
+use ingest::posts::{MAX_BODY_BYTES, Posts};
+use program::credentials::{Gate, Secret, ValidSecrets};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -48,7 +51,7 @@ pub fn gate() -> Gate {
 /// Serves the api and the page on `listener` until `stop`.
 pub fn serve(
     listener: TcpListener,
-    api: Arc<Api>,
+    (api, posts): (Arc<Api>, Arc<Posts>),
     totals: Arc<Totals>,
     page: Arc<Page>,
     tasks: &TaskTracker,
@@ -56,7 +59,9 @@ pub fn serve(
 ) -> anyhow::Result<SocketAddr> {
     let address = listener.local_addr().context("reading the bound port")?;
     let local = page::guarded(page::routes(page));
+    let of_posts = any(post).layer(DefaultBodyLimit::disable()).with_state((posts, totals.clone()));
     let router = Router::new().fallback(look_up).with_state((api, totals)).merge(local);
+    let router = router.route(EVENTS_PATH, of_posts);
     let stop = stop.clone().cancelled_owned();
     tasks.spawn(async move {
         if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stop).await {
@@ -102,6 +107,31 @@ async fn look_up(
     tracing::info!(counts = counts.to_json(), "invocation done");
     totals.add(&counts);
     response.into_response()
+}
+
+/// Where events are posted.
+pub const EVENTS_PATH: &str = "/events";
+
+async fn post(
+    State((posts, totals)): State<(Arc<Posts>, Arc<Totals>)>,
+    request: Request,
+) -> Response {
+    let (head, body) = request.into_parts();
+    // More is refused all the same.
+    let body = axum::body::to_bytes(body, MAX_BODY_BYTES + 1).await;
+    let body = body.map_or_else(|_| vec![b' '; MAX_BODY_BYTES + 1], |body| body.to_vec());
+    let now_ms = UNIX_EPOCH.elapsed().unwrap_or_default().as_millis();
+    let now_ms = u64::try_from(now_ms).unwrap_or(u64::MAX);
+    let mut counts = Counts::default();
+    let answer = posts.answer((&head.method, &head.headers, &body), now_ms, &mut counts).await;
+    tracing::info!(counts = counts.to_json(), "invocation done");
+    totals.add(&counts);
+    let headers = [(header::CONTENT_TYPE, "application/json")].into_iter().chain(answer.headers);
+    let mut response = (answer.status, answer.body).into_response();
+    for (name, value) in headers {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
 }
 
 /// Tells whether a browser on this machine opens the bare address. With a query, even an empty

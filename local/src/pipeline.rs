@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use api::credentials::Gate;
 use api::handler::Api;
 use api::settings::UnknownUser;
 use api::table::Table;
@@ -30,6 +29,7 @@ use processor::handler::{Ports, Processor, models};
 use processor::model::Bedrock;
 use processor::store::DynamoDb;
 use program::causes;
+use program::credentials::Gate;
 use quota::clock::Clock;
 use quota::jitter::Jitter;
 use quota::{ModelQuotas, Quotas};
@@ -175,6 +175,7 @@ impl Pipeline {
             stream: Stream::new(aws.kinesis.clone(), STREAM.to_owned()),
             dead_letters: Queue::new(aws.sqs.clone(), queue_url.clone()),
             continuations: Some(Queue::new(aws.sqs.clone(), aws.notification_queue_url.clone())),
+            campaigns: compiled.iter().map(|each| each.campaign.name.clone()).collect(),
             decoder: Decoder {
                 reader: Reader {
                     wanted: wanted_fields(&compiled),
@@ -269,9 +270,19 @@ impl Pipeline {
                 Shards::start(&wiring, &tasks, &stop).await?
             }
         };
+        let posts = Arc::new(ingest.door(match options.credentials {
+            Credentials::Asked => front::gate(),
+            Credentials::Off => Gate::Open,
+        }));
         let notifications = Notifications::start(&ingest, notifications, &totals, &tasks, &stop);
-        let address =
-            front::serve(listener, api, Arc::clone(&totals), Arc::new(page), &tasks, &stop)?;
+        let address = front::serve(
+            listener,
+            (api, posts),
+            Arc::clone(&totals),
+            Arc::new(page),
+            &tasks,
+            &stop,
+        )?;
         let folder = folder.to_owned();
         Ok(Self {
             aws,

@@ -76,7 +76,8 @@ impl Summary {
         let kept_back = n(metrics::EVENTS_WITHOUT_USER)
             + n(metrics::EVENTS_USER_ID_TOO_LONG)
             + n(metrics::EVENTS_TOO_LARGE);
-        let on_stream = n(metrics::EVENTS_READ).saturating_sub(kept_back);
+        let arrived = n(metrics::EVENTS_READ) + n(metrics::EVENTS_POSTED);
+        let on_stream = arrived.saturating_sub(kept_back);
         let objects = [
             metrics::OBJECTS_READ,
             metrics::OBJECTS_DAMAGED,
@@ -133,6 +134,11 @@ impl fmt::Display for Summary {
         line("  without a user", &n(metrics::EVENTS_WITHOUT_USER))?;
         line("  user id too long", &n(metrics::EVENTS_USER_ID_TOO_LONG))?;
         line("  too large", &n(metrics::EVENTS_TOO_LARGE))?;
+        if n(metrics::POSTS_RECEIVED) > 0 {
+            line("posts", &n(metrics::POSTS_RECEIVED))?;
+            line("  refused", &n(metrics::POSTS_REFUSED))?;
+            line("  events in them", &n(metrics::EVENTS_POSTED))?;
+        }
         line("user records", &n(metrics::USER_RECORDS))?;
         let mebibytes = n(metrics::STREAM_BYTES) as f64 / 1_048_576.0;
         let stream_records = n(metrics::STREAM_RECORDS);

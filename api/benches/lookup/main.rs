@@ -19,7 +19,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use api::credentials::{Gate, Secret, ValidSecrets};
 use api::handler::{Api, Call};
 use api::settings::UnknownUser;
 use api::table::Table;
@@ -27,6 +26,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use contract::content;
 use hdrhistogram::Histogram;
 use http::{HeaderMap, Method, header};
+use program::credentials::{Gate, Secret, ValidSecrets};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 

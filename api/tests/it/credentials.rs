@@ -3,15 +3,15 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use api::credentials::managed::ManagedSecrets;
-use api::credentials::secrets_manager::SecretsManager;
-use api::credentials::{Access, Gate};
 use api::settings::UnknownUser;
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use contract::metrics;
 use http::{HeaderMap, header};
+use program::credentials::managed::ManagedSecrets;
+use program::credentials::secrets_manager::SecretsManager;
+use program::credentials::{Access, Gate};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use api::credentials::secrets_manager::SecretsManager;
 use api::table::Table;
 use aws_config::SdkConfig;
 use axum::Router;
 use axum::http::StatusCode;
+use program::credentials::secrets_manager::SecretsManager;
 
 use program::causes;
 

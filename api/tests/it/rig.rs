@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use api::cache::Cache;
-use api::credentials::{Gate, Secret, ValidSecrets};
 use api::handler::{Api, Call};
 use api::settings::UnknownUser;
 use api::table::Table;
@@ -18,6 +17,7 @@ use contract::content;
 use contract::metrics::Counts;
 use dynoxide::Database;
 use http::{HeaderMap, Method, Response, header};
+use program::credentials::{Gate, Secret, ValidSecrets};
 use serde_json::Value;
 
 use crate::server::{create, free_port};

@@ -13,6 +13,7 @@ mod objects;
 mod others;
 mod own_events;
 mod page;
+mod posts;
 mod program;
 mod redrive;
 mod repeat;

@@ -10,7 +10,7 @@ use aws_config::retry::RetryConfig;
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
 
-use program::aws::CallError;
+use crate::aws::CallError;
 
 use super::{BadSecret, Secret, ValidSecrets};
 

@@ -14,7 +14,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use program::causes;
+use crate::causes;
 
 use super::secrets_manager::{Reading, SecretsManager, Unreadable};
 use super::{Access, CallCredentials, ValidSecrets};

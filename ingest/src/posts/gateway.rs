@@ -1,0 +1,68 @@
+//! A request as API Gateway's REST API hands it to a function, and the answer back.
+//!
+//! <https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html>
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use serde_json::{Value, json};
+
+use super::Answer;
+
+/// A request.
+#[derive(Debug)]
+pub struct Request {
+    /// The method.
+    pub method: Method,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// Tells whether an invocation comes from API Gateway.
+pub fn is_request(event: &Value) -> bool {
+    event["httpMethod"].is_string()
+}
+
+impl Request {
+    /// Reads a request; what of it makes no sense is left out, and refused for what is missing.
+    pub fn of(event: &Value) -> Self {
+        let method = event["httpMethod"].as_str().and_then(|method| method.parse().ok());
+        let mut headers = HeaderMap::new();
+        let pairs = |name: &str| event[name].as_object().cloned().unwrap_or_default();
+        for (name, values) in pairs("multiValueHeaders") {
+            for value in values.as_array().into_iter().flatten() {
+                add(&mut headers, &name, value);
+            }
+        }
+        if headers.is_empty() {
+            pairs("headers").iter().for_each(|(name, value)| add(&mut headers, name, value));
+        }
+        let body = event["body"].as_str().unwrap_or_default();
+        let body = match event["isBase64Encoded"].as_bool() {
+            Some(true) => STANDARD.decode(body).unwrap_or_default(),
+            _ => body.as_bytes().to_vec(),
+        };
+        Self { method: method.unwrap_or_default(), headers, body }
+    }
+}
+
+fn add(headers: &mut HeaderMap, name: &str, value: &Value) {
+    let name = HeaderName::try_from(name).ok();
+    let value = value.as_str().and_then(|value| HeaderValue::try_from(value).ok());
+    if let (Some(name), Some(value)) = (name, value) {
+        headers.append(name, value);
+    }
+}
+
+impl Answer {
+    /// As API Gateway takes it.
+    pub fn to_gateway(&self) -> Value {
+        let mut headers = json!({ "content-type": "application/json" });
+        for (name, value) in &self.headers {
+            headers[name.as_str()] = json!(value);
+        }
+        json!({ "statusCode": self.status.as_u16(), "headers": headers, "body": self.body })
+    }
+}

@@ -1,0 +1,153 @@
+//! What bodies tell, and what is wrong with others.
+
+use contract::attributes::{PROFILE_UPDATE, WEBHOOK};
+use contract::wanted::Wanted;
+use serde_json::{Value, json};
+
+use super::body::Body;
+use super::message::Told;
+
+/// Now, in UNIX milliseconds.
+const NOW_MS: u64 = 1_790_000_000_000;
+
+fn wanted() -> Wanted {
+    Wanted {
+        fields: ["email_address".to_owned()].into(),
+        attributes: ["first_name", "city", "custom_attribute.genre"].map(str::to_owned).into(),
+    }
+}
+
+fn told(body: &Value) -> Vec<Result<Vec<Told>, String>> {
+    let body = Body::parse(body.to_string().as_bytes()).expect("is a body");
+    let campaigns = ["offer".to_owned()];
+    body.entries.into_iter().map(|entry| entry.told(&wanted(), &campaigns, NOW_MS)).collect()
+}
+
+fn one(body: &Value) -> Vec<Told> {
+    told(body).remove(0).expect("is right")
+}
+
+fn reason(body: &Value) -> String {
+    told(body).remove(0).expect_err("is wrong")
+}
+
+fn fields(told: &Told) -> Value {
+    Value::Object(told.event.fields.clone())
+}
+
+#[test]
+fn what_the_connector_sends_has_the_fields_that_files_have() {
+    let event = |event_type: &str, properties: Value| {
+        json!({ "events": [{
+            "event_type": event_type, "id": "e1", "time": 1_789_999_000,
+            "user": { "user_id": "u1", "external_user_id": "secret", "device_id": "d", "timezone": "Europe/Vienna" },
+            "properties": properties,
+        }] })
+    };
+    let custom = event(
+        "users.behaviors.CustomEvent",
+        json!({ "name": "watched", "app_id": null, "custom_properties": { "show": "A" } }),
+    );
+    let [custom] = one(&custom).try_into().expect("is one");
+    assert_eq!(
+        (custom.event_type.as_str(), custom.user_id.as_str()),
+        ("users.behaviors.CustomEvent", "u1")
+    );
+    assert_eq!((custom.event.id.as_str(), custom.event.time), ("e1", 1_789_999_000));
+    assert_eq!(
+        fields(&custom),
+        json!({ "name": "watched", "properties": { "show": "A" }, "timezone": "Europe/Vienna", "device_id": "d" })
+    );
+
+    let bought = event(
+        "users.behaviors.Purchase",
+        json!({ "product_id": "p", "purchase_properties": { "size": 3 } }),
+    );
+    assert_eq!(fields(&one(&bought)[0])["properties"], json!({ "size": 3 }));
+
+    let opened =
+        event("users.messages.email.Open", json!({ "email_address": "a@b", "link_url": "x" }));
+    assert_eq!(fields(&one(&opened)[0])["email_address"], "a@b");
+
+    let unknown = event("own.Type", json!({ "email": "a@b", "properties": { "a": 1 } }));
+    assert_eq!(fields(&one(&unknown)[0]), json!({ "properties": { "a": 1 } }));
+}
+
+#[test]
+fn of_a_profile_only_what_is_listed_passes_whoever_sends_it() {
+    let by_connector = json!({ "events": [{
+        "event_type": PROFILE_UPDATE, "id": "p", "time": 1_789_999_000, "user": { "user_id": "u" },
+        "properties": { "first_name": "Ada", "last_name": "L", "home_city": "Wien", "custom_attributes": "{\"genre\":\"noir\",\"pin\":1}" },
+    }] });
+    let by_webhook = json!({ "user_id": "u", "attributes": {
+        "first_name": "Ada", "last_name": "L", "city": "Wien", "genre": "noir", "pin": 1,
+    } });
+    let expected = json!({ "first_name": "Ada", "home_city": "Wien", "custom_attributes": { "genre": "noir" } });
+
+    assert_eq!(fields(&one(&by_connector)[0]), expected);
+    assert_eq!(fields(&one(&by_webhook)[0]), expected);
+    let printed_nothing =
+        json!({ "user_id": "u", "attributes": { "first_name": "", "custom_attribute.genre": [] } });
+    assert_eq!(
+        fields(&one(&printed_nothing)[0]),
+        json!({ "first_name": null, "custom_attributes": { "genre": [] } })
+    );
+}
+
+#[test]
+fn a_webhook_may_ask_for_content_and_a_repeat_has_the_same_id() {
+    let message = json!({ "user_id": "u", "attributes": { "genre": "noir" }, "campaign": "offer", "properties": { "id": "7" } });
+
+    let [update, wish] = one(&message).try_into().expect("are two");
+    assert_eq!((update.event_type.as_str(), wish.event_type.as_str()), (PROFILE_UPDATE, WEBHOOK));
+    assert_eq!(fields(&wish), json!({ "campaign": "offer", "properties": { "id": "7" } }));
+    assert_eq!(wish.event.time, 1_790_000_000);
+    assert_eq!(one(&message)[1].event.id, wish.event.id);
+    let other = json!({ "user_id": "v", "campaign": "offer" });
+    assert_ne!(one(&other)[0].event.id, wish.event.id);
+    let named =
+        json!({ "user_id": "u", "campaign": "offer", "id": "send-1", "time": "1789999999" });
+    assert_eq!(
+        (one(&named)[0].event.id.as_str(), one(&named)[0].event.time),
+        ("send-1", 1_789_999_999)
+    );
+}
+
+#[test]
+fn what_is_wrong_with_one_event_is_told_and_the_others_are_taken() {
+    let right = json!({ "event_type": "users.behaviors.app.SessionStart", "id": "a", "time": 1, "user": {} });
+    let body = json!({ "events": [right, 7, { "id": "b" }, { "event_type": "t", "id": "b", "time": 1_789_999_000_000_i64 }] });
+
+    let told = told(&body);
+
+    assert_eq!(told[0].as_ref().expect("is right")[0].user_id, "", "who names nobody is left out");
+    let reasons: Vec<&str> =
+        told[1..].iter().map(|told| told.as_ref().expect_err("is wrong").as_str()).collect();
+    assert_eq!(
+        reasons,
+        ["is no object", "has no event_type", "time counts milliseconds: send UNIX seconds"]
+    );
+    for (message, expected) in [
+        (json!({ "attributes": {} }), "has no user_id"),
+        (json!({ "user_id": "u" }), "neither attributes nor campaign"),
+        (json!({ "user_id": "u", "attributes": "x" }), "attributes must be an object"),
+        (json!({ "user_id": "u", "campaign": "secret value" }), "campaign is none of offer"),
+        (json!({ "user_id": "u", "attributes": {}, "properties": {} }), "names none"),
+        (json!({ "user_id": "u", "atributes": {} }), "there is user_id, attributes"),
+        (json!({ "user_id": "u".repeat(129), "attributes": {} }), "user_id is too long"),
+    ] {
+        let said = reason(&message);
+        assert!(said.contains(expected), "{message}: {said}");
+        assert!(!said.contains("secret value"), "no value is quoted");
+    }
+}
+
+#[test]
+fn an_empty_body_is_a_check_of_the_credentials() {
+    for body in ["", " \n", "{}", r#"{"events":[]}"#, r#"{"messages":[]}"#] {
+        assert!(Body::parse(body.as_bytes()).expect("is a body").entries.is_empty(), "{body}");
+    }
+    for body in ["[]", "7", "{", r#"{"events":{}}"#, "\u{feff}{}"] {
+        assert!(Body::parse(body.as_bytes()).is_err(), "{body}");
+    }
+}
