@@ -17,6 +17,10 @@ const USER_NAME = 'braze';
 export interface ApiSecretProps {
   readonly encryption: Encryption;
   readonly environment: Environment;
+  /** What it is, for a person. */
+  readonly is: string;
+  /** The same for who looks for its address. */
+  readonly outputIs: string;
 }
 
 /**
@@ -32,11 +36,11 @@ export class ApiSecret extends Construct {
   private readonly secret: secretsmanager.Secret;
   private readonly encryption: Encryption;
 
-  constructor(scope: Construct, id: string, { encryption, environment }: ApiSecretProps) {
+  constructor(scope: Construct, id: string, { encryption, environment, is, outputIs }: ApiSecretProps) {
     super(scope, id);
     this.encryption = encryption;
     this.secret = new secretsmanager.Secret(this, 'Secret', {
-      description: 'Credentials that Braze sends to the api',
+      description: is,
       encryptionKey: encryption.key,
       generateSecretString: {
         excludePunctuation: true,
@@ -49,7 +53,7 @@ export class ApiSecret extends Construct {
     this.arn = this.secret.secretArn;
     acknowledge(this.secret, 'SMG4', 'a person must tell Braze a new password, and so changes it');
     new CfnOutput(this, 'Arn', {
-      description: 'Holds the credentials to give to Braze',
+      description: outputIs,
       value: this.arn,
     });
   }

@@ -53,7 +53,11 @@ export class Api extends Construct {
   constructor(scope: Construct, id: string, props: ApiProps) {
     super(scope, id);
     const settings = props.environment.api;
-    const secret = new ApiSecret(this, 'Secret', props);
+    const secret = new ApiSecret(this, 'Secret', {
+      ...props,
+      is: 'Credentials that Braze sends to the api',
+      outputIs: 'Holds the credentials to give to Braze',
+    });
     this.program = new Program(this, 'Program', {
       name: 'api',
       codePath: props.codePath,

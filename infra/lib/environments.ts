@@ -43,6 +43,10 @@ export interface IngestSettings {
   readonly streamBuckets: number;
   /** See `MAX_BLOCK_MIB` in docs/settings.md. */
   readonly maxBlockMiB: number;
+  /** Of the function that takes posts of events and attributes. */
+  readonly doorMemoryMiB: number;
+  /** Most posts at a time; reserved from the account's concurrency. */
+  readonly doorMaxInstances: number;
 }
 
 export interface StreamSettings {
@@ -123,7 +127,7 @@ const DEV: Environment = {
   architecture: 'x86_64',
   logRetentionDays: 7,
   currents: { retentionDays: 30 },
-  ingest: { memoryMiB: 512, maxConcurrency: 4, streamBuckets: 128, maxBlockMiB: 64 },
+  ingest: { memoryMiB: 512, maxConcurrency: 4, streamBuckets: 128, maxBlockMiB: 64, doorMemoryMiB: 256, doorMaxInstances: 10 },
   stream: { retentionDays: 7 },
   processor: {
     memoryMiB: 512,

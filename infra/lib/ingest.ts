@@ -34,6 +34,20 @@ export interface IngestProps {
   readonly tables: Tables;
 }
 
+/** What the program reads, for the function that takes files; the one that takes posts has its own queue and secret. */
+export function settingsOf(props: IngestProps): Record<string, string> {
+  const settings = props.environment.ingest;
+  return {
+    CATALOG_TABLE: props.tables.catalogs.tableName,
+    CONTINUATION_QUEUE_URL: props.currents.uploads.queueUrl,
+    DEAD_LETTER_QUEUE_URL: props.deadLetters.queue.queueUrl,
+    EVENTS_SECRET_ARN: '',
+    MAX_BLOCK_MIB: String(settings.maxBlockMiB),
+    STREAM_BUCKETS: String(settings.streamBuckets),
+    STREAM_NAME: props.records.stream.streamName,
+  };
+}
+
 /** Reads the objects that the queue tells of, writes user records to the stream. */
 export class Ingest extends Construct {
   readonly program: Program;
@@ -51,14 +65,7 @@ export class Ingest extends Construct {
       // It leaves the rest of a large object to itself, which Lambda would take for a loop after
       // sixteen rounds; each round gets further, so it ends.
       recursiveLoop: lambda.RecursiveLoop.ALLOW,
-      settings: {
-        CATALOG_TABLE: props.tables.catalogs.tableName,
-        CONTINUATION_QUEUE_URL: props.currents.uploads.queueUrl,
-        DEAD_LETTER_QUEUE_URL: props.deadLetters.queue.queueUrl,
-        MAX_BLOCK_MIB: String(settings.maxBlockMiB),
-        STREAM_BUCKETS: String(settings.streamBuckets),
-        STREAM_NAME: props.records.stream.streamName,
-      },
+      settings: settingsOf(props),
     });
     this.grant(props);
     this.watch(props.alarms);

@@ -14,6 +14,7 @@ import { Currents } from './currents.js';
 import { Dashboard } from './dashboard.js';
 import { DeadLetters } from './dead-letters.js';
 import { Encryption } from './encryption.js';
+import { EventsDoor } from './events-door.js';
 import type { Environment } from './environments.js';
 import { Ingest, INGEST_TIMEOUT } from './ingest.js';
 import { ModelQuotas } from './model-quotas.js';
@@ -89,6 +90,15 @@ export class PipelineStack extends Stack {
     const processor = new Processor(this, 'Processor', { ...answerer, accessLogs, records });
     const asksWorker = new AsksWorker(this, 'AsksWorker', answerer);
     const api = new Api(this, 'Api', { ...program('api'), tables });
+
+    new EventsDoor(this, 'EventsDoor', {
+      ...program('ingest'),
+      api,
+      currents,
+      deadLetters,
+      records,
+      tables,
+    });
 
     new Dashboard(this, 'Dashboard', {
       alarms,

@@ -13,8 +13,8 @@ import { keptIf } from './removal.js';
 /** The programs that run as functions. */
 export type ProgramName = 'ingest' | 'processor' | 'api';
 
-/** The functions; two of them are the program `processor`. */
-export type FunctionName = ProgramName | 'asks-worker';
+/** The functions; two of them are the program `processor`, and two `ingest`. */
+export type FunctionName = ProgramName | 'asks-worker' | 'events-door';
 
 export interface ProgramProps {
   readonly name: FunctionName;

@@ -46,7 +46,8 @@ test('every call is written down, without the query that names a user', () => {
 test('whatever is called, the function says what would be right', () => {
   const methods = Object.values(template.findResources('AWS::ApiGateway::Method'));
 
-  expect(methods).toHaveLength(2);
+  // The root, what is below it, and the door for events.
+  expect(methods).toHaveLength(3);
   for (const { Properties } of methods) {
     expect(Properties).toMatchObject({ HttpMethod: 'ANY', Integration: { Type: 'AWS_PROXY' } });
   }

@@ -187,7 +187,13 @@ test('models that the campaigns had take room as well', () => {
 test.each<[string, Environment]>([
   ['the largest of everything', {
     ...DEV,
-    ingest: { memoryMiB: 10_240, maxConcurrency: 1000, streamBuckets: 65_535, maxBlockMiB: 5056 },
+    ingest: {
+      ...DEV.ingest,
+      memoryMiB: 10_240,
+      maxConcurrency: 1000,
+      streamBuckets: 65_535,
+      maxBlockMiB: 5056,
+    },
     stream: { shards: 200, retentionDays: 365 },
     processor: {
       ...DEV.processor,
@@ -203,7 +209,7 @@ test.each<[string, Environment]>([
     ...DEV,
     logRetentionDays: 1,
     currents: { retentionDays: 2 },
-    ingest: { memoryMiB: 130, maxConcurrency: 2, streamBuckets: 1, maxBlockMiB: 1 },
+    ingest: { doorMemoryMiB: 128, doorMaxInstances: 1, memoryMiB: 130, maxConcurrency: 2, streamBuckets: 1, maxBlockMiB: 1 },
     stream: { shards: 1, retentionDays: 1 },
     processor: {
       ...DEV.processor,

@@ -97,6 +97,16 @@ const ALLOWED: Record<string, readonly string[]> = {
       `sqs:ReceiveMessage ${queue}`,
     ]),
   ],
+  EventsDoor: [
+    'kinesis:PutRecords UserRecordsStream',
+    'kms:Decrypt EncryptionKey',
+    'kms:GenerateDataKey EncryptionKey',
+    'logs:CreateLogStream EventsDoorProgramLog',
+    'logs:PutLogEvents EventsDoorProgramLog',
+    'secretsmanager:GetSecretValue EventsDoorSecret',
+    'xray:PutTelemetryRecords *',
+    'xray:PutTraceSegments *',
+  ],
   Api: [
     'dynamodb:BatchGetItem TablesContent',
     'dynamodb:GetItem TablesContent',

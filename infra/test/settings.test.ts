@@ -13,6 +13,10 @@ test('both functions of the processor are given the same settings', () => {
   expect(settings('asksworker')).toEqual(settings('processor'));
 });
 
+test('both functions of ingest are given settings of the same names', () => {
+  expect(Object.keys(settings('eventsdoor')).sort()).toEqual(environment.ingest);
+});
+
 test('instances share the quota with all others while its table is out of reach, whichever their function', () => {
   const functions = Object.values(template.findResources('AWS::Lambda::Function'));
   const sharing = functions.filter(({ Properties }) => 'MODEL_QUOTAS' in Properties.Environment.Variables);

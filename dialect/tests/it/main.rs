@@ -1,7 +1,9 @@
 //! What becomes of templates that nobody would write, and what others make of the snippets.
 //!
+//! - [`documents`] — what documents give to copy.
 //! - [`hostile`] — templates and values that upset programs.
 //! - [`others`] — brazejs and liquidjs, by Node.js.
 
+mod documents;
 mod hostile;
 mod others;

@@ -19,6 +19,8 @@ export function ofFunctions({ api, asks, ingest, processor }: Environment): Faul
   const most = Number.MAX_SAFE_INTEGER;
   return [
     ...memory,
+    range('ingest.doorMemoryMiB', ingest.doorMemoryMiB, 128, 10_240, 'MiB of a function are'),
+    ['ingest.doorMaxInstances', !within(ingest.doorMaxInstances, 1, most), 'at least one instance must run'],
     range('ingest.maxConcurrency', ingest.maxConcurrency, 2, 1000, 'instances that SQS feeds are'),
     ['ingest.maxBlockMiB', !within(ingest.maxBlockMiB, 1, 65_535), 'is a MiB at least'],
     [

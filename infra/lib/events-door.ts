@@ -1,0 +1,71 @@
+import { CfnOutput, Duration } from 'aws-cdk-lib';
+import * as apigateway from 'aws-cdk-lib/aws-apigateway';
+import { Construct } from 'constructs';
+
+import { type Alarms, PERIOD } from './alarms.js';
+import type { Api } from './api.js';
+import { ApiSecret } from './api-secret.js';
+import { acknowledge } from './findings.js';
+import { type IngestProps, settingsOf } from './ingest.js';
+import { Program } from './program.js';
+
+/** Kinesis may take twenty seconds of it; API Gateway waits for 29. */
+const TIMEOUT = Duration.seconds(28);
+
+/** Posts of a quarter of an hour of which something is refused, before somebody must look: single events can be wrong. */
+const REFUSED_POSTS = 20;
+
+export interface EventsDoorProps extends IngestProps {
+  readonly api: Api;
+}
+
+/** Takes what is posted: Currents' custom HTTP connector, and Braze's webhooks. */
+export class EventsDoor extends Construct {
+  readonly program: Program;
+
+  constructor(scope: Construct, id: string, props: EventsDoorProps) {
+    super(scope, id);
+    const { alarms, api, encryption, environment, records } = props;
+    const secret = new ApiSecret(this, 'Secret', {
+      encryption,
+      environment,
+      is: 'Token that Braze sends with events and attributes',
+      outputIs: 'Holds the token to give to Braze for events and attributes',
+    });
+    this.program = new Program(this, 'Program', {
+      name: 'events-door',
+      codePath: props.codePath,
+      environment,
+      alarms,
+      memoryMiB: environment.ingest.doorMemoryMiB,
+      timeout: TIMEOUT,
+      reservedConcurrency: environment.ingest.doorMaxInstances,
+      // It leaves nothing to itself: what it does not take, Braze sends again.
+      settings: { ...settingsOf(props), CONTINUATION_QUEUE_URL: '', EVENTS_SECRET_ARN: secret.arn },
+    });
+    const { role } = this.program;
+    records.stream.grant(role, 'kinesis:PutRecords');
+    encryption.grantWrite(role);
+    secret.grantRead(role);
+    const method = api.gateway.root
+      .addResource('events')
+      .addMethod('ANY', new apigateway.LambdaIntegration(this.program.function, { allowTestInvoke: false }));
+    acknowledge(method, 'APIG4', 'the function checks the token, of the kind that Braze can send');
+    acknowledge(method, 'COG4', 'Braze sends a token of its own, and none of Cognito');
+    this.watch(alarms);
+    new CfnOutput(this, 'Url', {
+      description: "Braze's webhooks and Currents' custom HTTP connector post to this",
+      value: api.gateway.urlForPath('/events'),
+    });
+  }
+
+  private watch(alarms: Alarms): void {
+    alarms.watch(this, {
+      name: 'posts-refused',
+      means: 'Many posts of events or attributes are refused: a wrong token, body or address.',
+      metric: this.program.count('PostsRefused', 'posts_refused').with({ period: PERIOD, statistic: 'Sum' }),
+      above: REFUSED_POSTS,
+      periods: 3,
+    });
+  }
+}
