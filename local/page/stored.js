@@ -27,8 +27,9 @@ export const eventsBlock = ({ campaign, events: list }) => {
 };
 
 const promptNote = (prompt) => {
-  if (prompt.is_of_content === true) return "Prompts are not stored. This is what the events give now, and by its hash the one that the content was written from.";
-  if (prompt.is_of_content === false) return "Prompts are not stored. This is what the events give now; the content was written from an earlier one.";
+  if (prompt.is_kept) return "The prompt that the content was written from, as the campaign keeps it (keep_prompts_days).";
+  if (prompt.is_of_content === true) return "Prompts are not stored. This is what events, attributes and items give now, and by its hash the one that the content was written from.";
+  if (prompt.is_of_content === false) return "Prompts are not stored. This is what events, attributes and items give now; the content was written from an earlier one.";
   return "Prompts are not stored. This is what the events give now; nothing was written from it yet.";
 };
 

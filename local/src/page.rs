@@ -34,6 +34,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router, middleware};
 use campaign::CompiledCampaign;
+use catalog::cache::CachedItems;
 use serde::Serialize;
 use serde_json::json;
 
@@ -56,6 +57,8 @@ pub struct Page {
     pub api: Arc<Api>,
     /// The embedded tables.
     pub dynamodb: aws_sdk_dynamodb::Client,
+    /// Items of catalogs.
+    pub items: CachedItems,
     /// The campaigns of the run.
     pub campaigns: Vec<Arc<CompiledCampaign>>,
     /// Their folder.

@@ -169,6 +169,7 @@ impl Pipeline {
         }
         let catalogs = Arc::new(catalogs);
         let items = CachedItems::new(Arc::clone(&catalogs) as _, DEFAULT_MAX_BYTES);
+        let of_page = items.clone();
         let ingest = Ingest {
             catalogs,
             s3: aws.s3.clone(),
@@ -241,6 +242,7 @@ impl Pipeline {
             faults: faults.clone(),
             api: Arc::clone(&api),
             dynamodb: aws.dynamodb.clone(),
+            items: of_page,
             campaigns: compiled,
             campaigns_dir: options.campaigns_dir,
             recent,

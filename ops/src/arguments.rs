@@ -35,6 +35,8 @@ pub enum Command {
     Catalogs(Catalogs),
     /// Ask for content by hand: of users who have none yet, or anew after a change.
     Ask(Ask),
+    /// Show what is stored of one user: contents, attributes, and prompts where they are kept.
+    Show(Show),
     /// Send again what was given up: by a run of `local`, or on AWS.
     Redrive(Redrive),
     /// Tell what a month on AWS costs, and what one call of the model for each event would.
@@ -53,6 +55,11 @@ pub enum Campaigns {
         /// Let event types and fields pass that Currents does not have: for events of your own.
         #[arg(long)]
         unknown_events: bool,
+
+        /// Folder of catalogs, whose columns are compared with those that campaigns show; without
+        /// it, the folder "catalogs" beside that of the campaigns, if there is one.
+        #[arg(long, value_name = "DIR", env = "CATALOGS")]
+        catalogs: Option<PathBuf>,
     },
     /// Show what a campaign would ask and send for a user's events, without storing anything.
     Preview(Preview),
@@ -202,6 +209,11 @@ pub struct Preview {
     #[arg(long, value_name = "JSON_OR_FILE")]
     pub user_attributes: Option<String>,
 
+    /// Folder of catalogs; without it, the folder "catalogs" beside that of the campaigns, if there
+    /// is one.
+    #[arg(long, value_name = "DIR", env = "CATALOGS")]
+    pub catalogs: Option<PathBuf>,
+
     /// Show the prompt only and ask nobody.
     #[arg(long)]
     pub prompt_only: bool,
@@ -337,6 +349,26 @@ impl FromStr for Since {
         let since = since.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         Ok(Self(i64::try_from(since).unwrap_or(i64::MAX)))
     }
+}
+
+/// Shows what is stored of one user. A run of `local` shows it on its page.
+#[derive(Debug, Args)]
+pub struct Show {
+    /// Braze id of the user.
+    #[arg(value_name = "USER")]
+    pub user: String,
+
+    /// The content table on AWS, CONTENT_TABLE of the deployment; with your credentials.
+    #[arg(long, value_name = "NAME", env = "CONTENT_TABLE")]
+    pub table: String,
+
+    /// Only what is stored for this campaign.
+    #[arg(long, value_name = "NAME")]
+    pub campaign: Option<String>,
+
+    /// Show values: the content itself, prompt and answer, attributes. They are about a person.
+    #[arg(long)]
+    pub values: bool,
 }
 
 /// Sends again what was given up.

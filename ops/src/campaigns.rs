@@ -6,27 +6,31 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use campaign::CompiledCampaign;
-use campaign::known_catalogs::KnownCatalogs;
 use campaign::known_events::KnownEvents;
 use currents::event_types;
 
 use crate::outcome::timing;
-use crate::{message, say};
+use crate::{grounds, message, say};
 
 /// Checks every campaign of a folder; events that Currents does not have are let pass if
-/// `unknown_events` says so.
-pub fn check(folder: &Path, unknown_events: bool) -> anyhow::Result<ExitCode> {
+/// `unknown_events` says so. Columns of catalogs are held against those of a folder.
+pub fn check(
+    folder: &Path,
+    unknown_events: bool,
+    catalogs: Option<&Path>,
+) -> anyhow::Result<ExitCode> {
+    let catalogs = grounds::catalogs_dir(catalogs, folder);
+    let columns = grounds::columns(catalogs.as_deref())?;
     let known = KnownEvents { types: event_types(), must_be: !unknown_events };
-    let campaigns =
-        campaign::check(folder, &known, &KnownCatalogs::default()).map_err(|wrong| {
-            let n = wrong.0.len();
-            let hint = if unknown_events || !wrong.0.iter().any(|fault| fault.is_of_events) {
-                ""
-            } else {
-                "; events that are no events of Currents pass with --unknown-events"
-            };
-            anyhow::anyhow!("{wrong}\n{n} in all{hint}")
-        })?;
+    let campaigns = campaign::check(folder, &known, &columns).map_err(|wrong| {
+        let n = wrong.0.len();
+        let hint = if unknown_events || !wrong.0.iter().any(|fault| fault.is_of_events) {
+            ""
+        } else {
+            "; events that are no events of Currents pass with --unknown-events"
+        };
+        anyhow::anyhow!("{wrong}\n{n} in all{hint}")
+    })?;
     for compiled in &campaigns {
         let config = &compiled.campaign.config;
         say(format_args!("{}: ok, on {}", compiled.campaign.name, config.trigger));

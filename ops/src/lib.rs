@@ -14,11 +14,13 @@ pub mod ask;
 pub mod campaigns;
 pub mod catalogs;
 pub mod cost;
+mod grounds;
 mod kept;
 mod message;
 mod outcome;
 pub mod preview;
 pub mod redrive;
+mod show;
 pub mod why;
 
 use std::path::Path;
@@ -32,13 +34,14 @@ use cost::report::Report;
 /// Does what the command line says.
 pub async fn command(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     match &arguments.command {
-        Command::Campaigns(Campaigns::Check { campaigns, unknown_events }) => {
-            campaigns::check(campaigns, *unknown_events)
+        Command::Campaigns(Campaigns::Check { campaigns, unknown_events, catalogs }) => {
+            campaigns::check(campaigns, *unknown_events, catalogs.as_deref())
         }
         Command::Campaigns(Campaigns::Preview(arguments)) => preview::preview(arguments).await,
         Command::Campaigns(Campaigns::Why(arguments)) => why::why(arguments),
         Command::Catalogs(arguments) => catalogs::catalogs(arguments).await,
         Command::Ask(arguments) => ask::ask(arguments).await,
+        Command::Show(arguments) => show::show(arguments).await,
         Command::Redrive(arguments) => redrive::redrive(arguments).await,
         Command::Cost(arguments) => tell_cost(arguments),
     }

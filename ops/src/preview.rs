@@ -17,8 +17,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, bail};
 use campaign::message::{Preview as Rendered, Recipient};
-use campaign::{CompiledCampaign, Grounds, Items, Told, safe_text, wanted_fields};
-use contract::attributes::Attributes;
+use campaign::{Brief, CompiledCampaign, Grounds, Lack, Rendering, wanted_fields};
 use contract::metrics::Counts;
 use processor::answers::{Answers, Asker, Conclusion, Question};
 use processor::coordination::Unshared;
@@ -32,6 +31,7 @@ use serde_json::{Map, Value};
 
 use crate::arguments::{Bedrock, Preview};
 use crate::campaigns::named;
+use crate::grounds::{self, Known};
 use crate::message::{self, Written};
 use crate::say;
 use choice::Choice;
@@ -60,6 +60,8 @@ pub async fn preview(arguments: &Preview) -> anyhow::Result<ExitCode> {
     }
     let records = events::read(&file, wanted)?;
     let Choice { users, shown } = choice::choose(campaign, (&file, &records), arguments)?;
+    let catalogs = grounds::catalogs_dir(arguments.catalogs.as_deref(), &arguments.campaigns);
+    let known = Known::read(campaign, &records, &attributes, catalogs.as_deref())?;
     let show = Show { arguments, campaign, campaigns: &campaigns, attributes };
     let mut prompts: BTreeMap<String, String> = BTreeMap::new();
     let mut all_answered = true;
@@ -71,8 +73,9 @@ pub async fn preview(arguments: &Preview) -> anyhow::Result<ExitCode> {
             bail!(choice::nothing_asks(campaign, user_id, seen));
         };
         choice::tell(campaign, users, (user_id, seen), (trigger, history));
-        let (attributes, items) = (Attributes::new(), Items::default());
-        let grounds = Grounds { events: history, attributes: &attributes, items: &items };
+        let ground = known.ground(campaign, user_id, history).await?;
+        let grounds =
+            Grounds { events: history, attributes: &ground.attributes, items: &ground.items };
         let rendered = campaign.prompt.preview(&grounds)?;
         if let Some(other) = prompts.get(&rendered.text) {
             say(format_args!("the same prompt as of user {other}, and the same answer"));
@@ -83,7 +86,8 @@ pub async fn preview(arguments: &Preview) -> anyhow::Result<ExitCode> {
             section("system");
             say(campaign.system.trim_end());
         }
-        all_answered &= show.user(user_id, &rendered).await?;
+        ground.show(campaign, section);
+        all_answered &= show.user(user_id, &rendered, ground.rendering).await?;
     }
     if !arguments.prompt_only {
         let unknown = Recipient::new(choice::UNKNOWN_USER);
@@ -103,19 +107,41 @@ struct Show<'a> {
 
 impl Show<'_> {
     /// Shows a user's prompt, the answer, and the message; `false` if nothing can be used.
-    async fn user(&self, user_id: &str, rendered: &Rendered) -> anyhow::Result<bool> {
+    async fn user(
+        &self,
+        user_id: &str,
+        rendered: &Rendered,
+        rendering: Rendering,
+    ) -> anyhow::Result<bool> {
         let Self { arguments, campaign, campaigns, attributes } = self;
         show_prompt(campaign, &rendered.text);
         campaign::message::notes(rendered).iter().for_each(say);
         if arguments.prompt_only {
             return Ok(true);
         }
-        if safe_text::shows_nothing(&rendered.text) {
-            bail!("the prompt says nothing, and is never sent");
-        }
+        let brief = match rendering {
+            Rendering::Asks(brief) => *brief,
+            Rendering::Lacks(Lack::Blank) | Rendering::Wants(_) => {
+                bail!("the prompt says nothing, and is never sent")
+            }
+            Rendering::Lacks(Lack::Item(key)) => {
+                say(format_args!(
+                    "\nnothing is asked: there is no item {key} (on_missing_item = \"skip\"; \
+                     --catalogs names a folder of catalogs)"
+                ));
+                return Ok(false);
+            }
+            Rendering::Lacks(Lack::Parts(parts)) => {
+                let parts = parts.join(", ");
+                say(format_args!("\nnothing is asked: what it needs is not there: {parts}"));
+                return Ok(false);
+            }
+        };
         section(&format!("answer, by {}", writer(&arguments.bedrock)));
-        let answered = ask(campaign, rendered.text.clone(), &arguments.bedrock).await?;
+        let passed = brief.passed.clone();
+        let answered = ask(campaign, brief, &arguments.bedrock).await?;
         let Some(content) = answered else { return Ok(false) };
+        let content = campaign.content(content, &passed);
         section("content, as it is stored");
         say(pretty(&Value::Object(content.clone())));
         let to = Recipient { user_id: user_id.to_owned(), attributes: attributes.clone() };
@@ -160,7 +186,7 @@ async fn model(bedrock: &Bedrock) -> anyhow::Result<Arc<dyn TextModel>> {
 /// Asks as production does, showing every call; `None` if no content comes of it.
 async fn ask(
     campaign: &Arc<CompiledCampaign>,
-    prompt: String,
+    brief: Brief,
     bedrock: &Bedrock,
 ) -> anyhow::Result<Option<Map<String, Value>>> {
     let clock = Clock::System;
@@ -177,8 +203,7 @@ async fn ask(
     let model = Arc::new(ShowingModel { model, price, is_estimate });
     let coordination = Arc::new(Unshared);
     let answers = Answers::new(model, quotas, coordination, 1, (clock, Jitter::default()));
-    let hash = campaign.prompt_hash(&prompt);
-    let told = Arc::new(Told::prompt(prompt));
+    let (told, hash) = (Arc::new(brief.told), brief.hash);
     let question = Question { told, hash, retry_given_up_before_ms: 0 };
     let deadline = Deadline::new(&clock, SystemTime::now() + PATIENCE);
     match answers

@@ -17,13 +17,16 @@ let outputs: Outputs;
 let files: Sample;
 let moreFiles: Sample;
 let credentials: string;
+let token: string;
 
 beforeAll(async () => {
   files = await sample(join(folder, 'files'), 1);
   moreFiles = await sample(join(folder, 'more'), 2);
   emulator = await Emulator.start(folder);
   outputs = await deploy(emulator, folder);
-  credentials = await generatedCredentials(emulator, outputs.secretArn);
+  const generated = await generatedSecret(emulator, outputs.secretArn);
+  credentials = basic(generated.username, generated.password);
+  token = (await generatedSecret(emulator, outputs.eventsSecretArn)).password;
 });
 
 afterAll(async () => {
@@ -60,6 +63,25 @@ test('what nobody can answer now waits as an ask, and a worker that the clock st
   for (const user of viewers) {
     await expectContent(user);
   }
+});
+
+test('a catalog that is dropped into the bucket, and a message through POST /events, become content', async () => {
+  const item = { id: 'tent', title: 'Tent', url: 'https://shop.example.com/tent' };
+  await put('catalogs/offers/offers.jsonl', `${JSON.stringify(item)}\n`);
+  const uploads = (await queues()).filter((url) => /CurrentsUploads(?!GivenUp)/.test(url));
+  await until('the catalog was read', async () => ((await sum(uploads)) === 0 ? true : undefined));
+  const user = '5f1a0c9e7d3b2a46881e00ff';
+  const message = { user_id: user, campaign: 'offer', properties: { id: 'tent' }, attributes: { first_name: 'Ada' } };
+
+  expect(await post(message, 'guessed')).toEqual({ status: 401, body: { error: expect.any(String) } });
+  expect(await post(message, token)).toEqual({ status: 200, body: { accepted: 2 } });
+
+  const content = await until('there is content for the message', async () => {
+    const { body } = await lookUp(user, credentials, 'offer');
+    return body.Item?.source === undefined ? body.Item : undefined;
+  });
+  expect(content.data.M.url.S).toBe(item.url);
+  expect(await post({ user_id: user }, token)).toMatchObject({ status: 400, body: { accepted: 0 } });
 });
 
 test('every file was read, nothing waits, and nothing was given up on the way', async () => {
@@ -131,33 +153,47 @@ async function sum(urls: string[]): Promise<number> {
 }
 
 async function upload({ files }: Sample): Promise<void> {
-  // Names of buckets are no names of hosts here.
-  const s3 = new S3Client({ ...emulator!.client, forcePathStyle: true });
   for (const [key, file] of files) {
-    const Body = readFileSync(file);
-    await s3.send(new PutObjectCommand({ Bucket: outputs.bucket, Key: key, Body }));
+    await put(key, readFileSync(file));
   }
 }
 
+async function put(key: string, body: Uint8Array | string): Promise<void> {
+  // Names of buckets are no names of hosts here.
+  const s3 = new S3Client({ ...emulator!.client, forcePathStyle: true });
+  await s3.send(new PutObjectCommand({ Bucket: outputs.bucket, Key: key, Body: body }));
+}
+
 /** What a person would enter in Braze, from the secret that the deployment generated. */
-async function generatedCredentials(aws: Emulator, arn: string): Promise<string> {
+async function generatedSecret(aws: Emulator, arn: string): Promise<{ username: string; password: string }> {
   const client = new SecretsManagerClient(aws.client);
   const { SecretString } = await client.send(new GetSecretValueCommand({ SecretId: arn }));
   const { username, password } = JSON.parse(SecretString ?? '{}');
   // MiniStack does not leave punctuation out.
   expect(password).toHaveLength(40);
-  return basic(username, password);
+  return { username, password };
 }
 
 function basic(username: string, password: string): string {
   return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
 }
 
-/** Asks API Gateway as Braze does; MiniStack knows the API by a path in place of a host. */
-async function lookUp(user: string, authorization?: string) {
+/** API Gateway's address; MiniStack knows the API by a path in place of a host. */
+function address(): string {
   const { host, pathname } = new URL(outputs.url);
-  const api = host.split('.')[0];
-  const url = `${emulator!.endpoint}/_aws/execute-api/${api}${pathname}?user_id=${user}`;
+  return `${emulator!.endpoint}/_aws/execute-api/${host.split('.')[0]}${pathname}`;
+}
+
+/** Posts as Braze's webhooks do. */
+async function post(message: unknown, bearer: string) {
+  const headers = { authorization: `Bearer ${bearer}`, 'content-type': 'application/json' };
+  const answer = await fetch(`${address()}events`, { method: 'POST', headers, body: JSON.stringify(message) });
+  return { status: answer.status, body: JSON.parse(await answer.text()) };
+}
+
+/** Asks as Braze does. */
+async function lookUp(user: string, authorization?: string, campaign = 'new-episode') {
+  const url = `${address()}?user_id=${user}&campaign=${campaign}`;
   const answer = await fetch(url, authorization === undefined ? {} : { headers: { authorization } });
   return { status: answer.status, body: JSON.parse(await answer.text()) };
 }

@@ -1,11 +1,11 @@
 import { execFile } from 'node:child_process';
-import { cpSync, mkdirSync, readFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 import type { ProgramName } from '../../lib/program.js';
 import type { Emulator } from './emulator.js';
-import { CAMPAIGNS, INFRA, program } from './paths.js';
+import { CAMPAIGNS, GROUNDED, INFRA, program } from './paths.js';
 
 const STAGE = 'dev';
 
@@ -21,14 +21,16 @@ const SAID_BYTES = 16 << 20;
 export interface Outputs {
   readonly bucket: string;
   readonly secretArn: string;
+  readonly eventsSecretArn: string;
   readonly url: string;
 }
 
 /** Deploys as an operator does, but for the programs: those that the Rust tests ran. */
 export async function deploy(emulator: Emulator, folder: string): Promise<Outputs> {
-  const programs = gatherPrograms(join(folder, 'programs'));
+  const campaigns = gatherCampaigns(join(folder, 'campaigns'));
+  const programs = gatherPrograms(join(folder, 'programs'), campaigns);
   const file = join(folder, 'outputs.json');
-  const from = [`programs=${programs}`, `campaigns=${CAMPAIGNS}`];
+  const from = [`programs=${programs}`, `campaigns=${campaigns}`];
   const context = [`stage=${STAGE}`, 'built=true', ...from];
   const options = [
     ...context.flatMap((each) => ['--context', each]),
@@ -48,16 +50,28 @@ export async function deploy(emulator: Emulator, folder: string): Promise<Output
   return {
     bucket: named('CurrentsBucketName'),
     secretArn: named('ApiSecretArn'),
+    eventsSecretArn: named('EventsDoorSecretArn'),
     url: named('ApiUrl'),
   };
 }
 
+/** The campaigns of the Rust tests, all on the same model: one that speaks of events, one of items and attributes. */
+function gatherCampaigns(folder: string): string {
+  cpSync(CAMPAIGNS, folder, { recursive: true });
+  cpSync(GROUNDED, folder, { recursive: true });
+  const model = /^model_id = .*$/m;
+  const [same] = readFileSync(join(folder, 'new-episode/campaign.toml'), 'utf8').match(model) ?? [];
+  const other = join(folder, 'offer/campaign.toml');
+  writeFileSync(other, readFileSync(other, 'utf8').replace(model, same ?? ''));
+  return folder;
+}
+
 /** The folders that `make lambdas` would make, of programs for this machine. */
-function gatherPrograms(folder: string): string {
+function gatherPrograms(folder: string, campaigns: string): string {
   for (const name of PROGRAMS) {
     mkdirSync(join(folder, name), { recursive: true });
     cpSync(program(name), join(folder, name, 'bootstrap'));
-    cpSync(CAMPAIGNS, join(folder, name, 'campaigns'), { recursive: true });
+    cpSync(campaigns, join(folder, name, 'campaigns'), { recursive: true });
   }
   return folder;
 }

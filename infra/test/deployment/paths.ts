@@ -9,6 +9,9 @@ export const INFRA = join(ROOT, 'infra');
 /** The campaigns that all tests of the project share. */
 export const CAMPAIGNS = join(ROOT, 'campaign/tests/campaigns');
 
+/** One that speaks of catalog items and of what Braze knows of users. */
+export const GROUNDED = join(ROOT, 'processor/tests/grounded');
+
 /** A program that `cargo test --workspace` builds. */
 export function program(name: string): string {
   return needed(join(ROOT, 'target/debug', name), 'make test-deployment builds it');

@@ -1,6 +1,7 @@
 //! `GET /local/users/{id}`: what is stored of one user, and what it makes.
 
 use std::sync::Arc;
+use std::time::UNIX_EPOCH;
 
 use api::content::{Data, PlainJson};
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -8,18 +9,22 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use campaign::message::Message;
-use campaign::{CompiledCampaign, Grounds, Items, Past, Rendering};
+use campaign::{CompiledCampaign, Grounds, Items, Lack, Past, Rendering};
 use contract::attributes::Attributes;
 use contract::content;
 use contract::user_record::{MAX_USER_ID_BYTES, can_be_looked_up};
+use processor::attributes::Profile;
 use serde_json::{Value, json};
 
 use super::why::why;
 use super::{Item, Page, answer, error, number, text, unreadable};
 use crate::aws::TABLE;
 
-/// Most items of a user that are shown: one for each campaign, and the tombstone.
-const MAX_ITEMS: i32 = 50;
+/// Most items of a user that are shown: two for each campaign, the attributes, and the tombstone.
+const MAX_ITEMS: i32 = 100;
+
+/// Times that items are fetched for a prompt, as the processor does it.
+const MAX_ITEM_ROUNDS: usize = 3;
 
 pub(super) async fn show(State(page): State<Arc<Page>>, Path(user_id): Path<String>) -> Response {
     if user_id.len() > MAX_USER_ID_BYTES {
@@ -45,23 +50,37 @@ pub(super) async fn show(State(page): State<Arc<Page>>, Path(user_id): Path<Stri
     let is_stored = |name: &str| stored.iter().any(|(stored, _)| *stored == name);
     let others = page.campaigns.iter().map(|each| each.campaign.name.as_str());
     let others = others.filter(|name| !is_stored(name)).map(|name| (name, &nothing));
+    let attributes = attributes(&items);
+    let kept = |name: &str| {
+        let key = content::asked_key(name);
+        let asked = items.iter().find(|item| text(item, content::ITEM) == Some(key.as_str()));
+        asked.and_then(|asked| text(asked, content::PROMPT))
+    };
     let mut campaigns = Vec::with_capacity(stored.len());
     for (name, item) in stored.iter().copied().chain(others) {
-        campaigns.push(page.campaign(&user_id, name, item).await);
+        let known = (&attributes, kept(name));
+        campaigns.push(page.campaign(&user_id, name, item, known).await);
     }
     let deleted_at = items.iter().find_map(|item| number(item, content::DELETED_AT));
     answer(&json!({
         "user_id": user_id,
         "is_refused": !can_be_looked_up(&user_id),
         "deleted_at": deleted_at,
+        "attributes": attributes,
         "campaigns": campaigns,
     }))
 }
 
 impl Page {
-    /// What is stored of a user for a campaign, if anything, with the prompt that the events
-    /// give now: prompts are not stored.
-    async fn campaign(&self, user_id: &str, name: &str, item: &Item) -> Value {
+    /// What is stored of a user for a campaign, if anything, with the prompt that was kept, or
+    /// else the one that events, attributes and items give now.
+    async fn campaign(
+        &self,
+        user_id: &str,
+        name: &str,
+        item: &Item,
+        (attributes, kept): (&Attributes, Option<&str>),
+    ) -> Value {
         let history = text(item, content::HISTORY).unwrap_or("[]");
         let events: Vec<Past> = serde_json::from_str(history).unwrap_or_default();
         let campaign = self.campaigns.iter().find(|each| each.campaign.name == name);
@@ -69,9 +88,18 @@ impl Page {
         // Read each time, so that its author sees what was changed.
         let message = Message::read(&self.campaigns_dir.join(name));
         let data = item.get(content::DATA).map(|data| PlainJson(Data::Stored(data)));
+        let prompt = match (campaign, kept) {
+            (Some(campaign), Some(kept)) => Some(json!({
+                "system": campaign.system, "text": kept, "is_kept": true,
+            })),
+            (Some(campaign), None) => {
+                Some(self.prompt(campaign, (&events, attributes), stored_hash).await)
+            }
+            (None, _) => None,
+        };
         json!({
             "campaign": name,
-            "prompt": campaign.map(|campaign| prompt(campaign, &events, stored_hash)),
+            "prompt": prompt,
             "events": events,
             "content": data.and_then(|data| serde_json::to_value(data).ok()),
             "item": provenance(item),
@@ -82,21 +110,60 @@ impl Page {
     }
 }
 
-/// The prompt that these events give, and whether the stored content was written from it.
-fn prompt(campaign: &CompiledCampaign, events: &[Past], stored_hash: Option<&str>) -> Value {
-    if events.is_empty() {
-        return Value::Null;
+impl Page {
+    /// The prompt that events, attributes and items give now, and whether the stored content was
+    /// written from it.
+    async fn prompt(
+        &self,
+        campaign: &CompiledCampaign,
+        (events, attributes): (&[Past], &Attributes),
+        stored_hash: Option<&str>,
+    ) -> Value {
+        if events.is_empty() {
+            return Value::Null;
+        }
+        let mut items = Items::default();
+        for round in 0.. {
+            match campaign.brief(&Grounds { events, attributes, items: &items }) {
+                Ok(Rendering::Asks(brief)) => {
+                    return json!({
+                        "system": campaign.system,
+                        "text": brief.told.prompt,
+                        "is_of_content": stored_hash.map(|hash| hash == brief.hash),
+                    });
+                }
+                Ok(Rendering::Wants(wanted)) if round < MAX_ITEM_ROUNDS => {
+                    let now_ms = UNIX_EPOCH.elapsed().unwrap_or_default().as_millis();
+                    let now_ms = u64::try_from(now_ms).unwrap_or(u64::MAX);
+                    match self.items.find(wanted, now_ms).await {
+                        Ok(found) => items.extend(found.items),
+                        Err(error) => return json!({ "error": error.to_string() }),
+                    }
+                }
+                Ok(Rendering::Wants(wanted)) => {
+                    items.extend(wanted.into_iter().map(|key| (key, None)));
+                }
+                Ok(Rendering::Lacks(Lack::Item(key))) => {
+                    return json!({ "error": format!("there is no item {key}") });
+                }
+                Ok(Rendering::Lacks(Lack::Parts(parts))) => {
+                    let parts = parts.join(", ");
+                    return json!({ "error": format!("what it needs is not there: {parts}") });
+                }
+                Ok(Rendering::Lacks(Lack::Blank)) => return Value::Null,
+                Err(error) => return json!({ "error": error.to_string() }),
+            }
+        }
+        Value::Null
     }
-    let (attributes, items) = (Attributes::new(), Items::default());
-    match campaign.brief(&Grounds { events, attributes: &attributes, items: &items }) {
-        Ok(Rendering::Asks(brief)) => json!({
-            "system": campaign.system,
-            "text": brief.told.prompt,
-            "is_of_content": stored_hash.map(|hash| hash == brief.hash),
-        }),
-        Ok(Rendering::Lacks(_) | Rendering::Wants(_)) => Value::Null,
-        Err(error) => json!({ "error": error.to_string() }),
-    }
+}
+
+/// What is kept of a user's attributes.
+fn attributes(items: &[Item]) -> Attributes {
+    let stored = items.iter().find(|item| text(item, content::ITEM) == Some(content::ATTRIBUTES));
+    let values = stored.and_then(|item| text(item, content::VALUES));
+    let known = values.and_then(|values| serde_json::from_str(values).ok()).unwrap_or_default();
+    Profile { known, ..Profile::default() }.attributes()
 }
 
 /// Where content comes from.

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use campaign::{CompiledCampaign, Grounds, Items, Past, Rendering};
+use campaign::{CompiledCampaign, Grounds, Items, Lack, Past, Rendering};
 use contract::ask::{Ask, Reason};
 use contract::attributes::Attributes;
 use contract::metrics::AskFate;
@@ -142,10 +142,23 @@ impl<'c> Look<'c> {
     fn prompt(&self, history: &[Past]) -> Result<String, &'static str> {
         let (attributes, items) = (Attributes::new(), Items::default());
         let grounds = Grounds { events: history, attributes: &attributes, items: &items };
-        match self.campaign.brief(&grounds) {
-            Ok(Rendering::Asks(brief)) => Ok(brief.told.prompt),
-            Ok(Rendering::Lacks(_) | Rendering::Wants(_)) => Err("have a prompt that says nothing"),
+        let rendering = self.campaign.brief(&grounds);
+        let rendering = rendering.map_err(|_| "have a prompt that does not render")?;
+        // What Braze knows of users and what stands in catalogs is looked at when the ask's turn
+        // comes; here it only counts which events and items tell prompts apart.
+        let apart = |wanted: String| match self.campaign.prompt.preview(&grounds) {
+            Ok(preview) => Ok(preview.text + &wanted),
             Err(_) => Err("have a prompt that does not render"),
+        };
+        match rendering {
+            Rendering::Asks(brief) => Ok(brief.told.prompt),
+            Rendering::Wants(items) => apart(items.iter().map(|key| format!("\n{key}")).collect()),
+            Rendering::Lacks(Lack::Parts(_))
+                if !self.campaign.campaign.config.attributes.is_empty() =>
+            {
+                apart(String::new())
+            }
+            Rendering::Lacks(_) => Err("have a prompt that says nothing"),
         }
     }
 }

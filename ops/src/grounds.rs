@@ -1,0 +1,162 @@
+//! What prompts may speak of besides events, as a person's files say it: what Braze knows of
+//! users, and catalog items.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use campaign::known_catalogs::KnownCatalogs;
+use campaign::{CompiledCampaign, Grounds, Items, Past, Rendering};
+use catalog::folder;
+use catalog::table::{CatalogTable as _, Memory};
+use contract::attributes::{Attributes, CUSTOM_PREFIX, PROFILE_UPDATE};
+use contract::user_record::UserRecord;
+use processor::attributes::{Profile, merged};
+use serde_json::{Map, Value};
+
+use crate::say;
+
+/// Times that items are fetched for a prompt, as the processor does it.
+const MAX_ITEM_ROUNDS: usize = 3;
+
+/// Longest value of an item that is shown whole, in characters.
+const SHOWN_CHARS: usize = 100;
+
+/// What is known of users and things.
+#[derive(Debug)]
+pub(crate) struct Known {
+    profiles: BTreeMap<String, Profile>,
+    /// What somebody said of the user who is shown.
+    said: Attributes,
+    catalogs: Memory,
+}
+
+/// What a prompt speaks of.
+#[derive(Debug)]
+pub(crate) struct Ground {
+    pub(crate) attributes: Attributes,
+    pub(crate) items: Items,
+    pub(crate) rendering: Rendering,
+}
+
+/// The folder of catalogs that was named, or else the one beside the folder of campaigns.
+pub(crate) fn catalogs_dir(named: Option<&Path>, campaigns: &Path) -> Option<PathBuf> {
+    named.map(Path::to_owned).or_else(|| folder::beside(campaigns))
+}
+
+/// The columns of the catalogs of a folder.
+pub(crate) fn columns(folder: Option<&Path>) -> anyhow::Result<KnownCatalogs> {
+    let mut known = KnownCatalogs::default();
+    for (file, checked) in folder.map_or(Ok(Vec::new()), folder::checked)? {
+        known.insert(file.name, checked.columns);
+    }
+    Ok(known)
+}
+
+impl Known {
+    /// What events tell of users' attributes, as far as the campaign keeps them, what is said of
+    /// them besides, and the catalogs of a folder.
+    pub(crate) fn read(
+        campaign: &CompiledCampaign,
+        records: &[UserRecord],
+        said: &Map<String, Value>,
+        catalogs: Option<&Path>,
+    ) -> anyhow::Result<Self> {
+        let kept = campaign.campaign.config.kept_attributes();
+        let wanted: BTreeSet<String> = kept.map(str::to_owned).collect();
+        let mut profiles: BTreeMap<String, Profile> = BTreeMap::new();
+        for record in records.iter().filter(|record| record.event_type == PROFILE_UPDATE) {
+            let events: Vec<_> =
+                record.events.iter().map(|event| (PROFILE_UPDATE, event)).collect();
+            let profile = profiles.entry(record.user_id.clone()).or_default();
+            if let (Some(known), _) = merged(profile, &events, &wanted) {
+                profile.known = known;
+            }
+        }
+        let catalogs = match catalogs {
+            Some(folder) => folder::in_memory(folder)?,
+            None => Memory::default(),
+        };
+        Ok(Self { profiles, said: flat(said), catalogs })
+    }
+
+    /// What a campaign's prompt is about for a user.
+    pub(crate) async fn ground(
+        &self,
+        campaign: &Arc<CompiledCampaign>,
+        user_id: &str,
+        events: &[Past],
+    ) -> anyhow::Result<Ground> {
+        let profile = self.profiles.get(user_id).map(Profile::attributes);
+        let mut attributes = profile.unwrap_or_default();
+        attributes.extend(self.said.clone());
+        let mut items = Items::default();
+        for round in 0.. {
+            let grounds = Grounds { events, attributes: &attributes, items: &items };
+            match campaign.brief(&grounds)? {
+                Rendering::Wants(wanted) if round >= MAX_ITEM_ROUNDS => {
+                    items.extend(wanted.into_iter().map(|key| (key, None)));
+                }
+                Rendering::Wants(wanted) => {
+                    let wanted: Vec<_> = wanted.into_iter().collect();
+                    let found = self.catalogs.items(&wanted).await;
+                    items.extend(found.context("reading catalogs")?);
+                }
+                rendering => return Ok(Ground { attributes, items, rendering }),
+            }
+        }
+        unreachable!("after the last round no item is wanted that could be known")
+    }
+}
+
+impl Ground {
+    /// Shows the attributes that the prompt may see, and the items that it used.
+    pub(crate) fn show(&self, campaign: &CompiledCampaign, section: impl Fn(&str)) {
+        let listed = &campaign.campaign.config.attributes;
+        if !listed.is_empty() {
+            section("attributes");
+            for name in listed {
+                match self.attributes.get(name) {
+                    Some(value) => say(format_args!("{name} = {}", cut(value))),
+                    None => say(format_args!("{name} is not known (--user-attributes says it)")),
+                }
+            }
+        }
+        let Rendering::Asks(brief) = &self.rendering else { return };
+        if brief.told.items.is_empty() {
+            return;
+        }
+        section("items");
+        for (n, item) in brief.told.items.iter().enumerate() {
+            say(format_args!("items[{n}]"));
+            for (name, value) in item.iter() {
+                say(format_args!("  {name} = {}", cut(value)));
+            }
+        }
+    }
+}
+
+/// Attributes by the names that campaigns list: groups of them are objects, as Braze has them.
+fn flat(said: &Map<String, Value>) -> Attributes {
+    let mut attributes = Attributes::new();
+    for (name, value) in said {
+        match value {
+            Value::Object(group) if format!("{name}.") == CUSTOM_PREFIX => {
+                let group =
+                    group.iter().map(|(own, value)| (format!("{CUSTOM_PREFIX}{own}"), value));
+                attributes.extend(group.map(|(name, value)| (name, value.clone())));
+            }
+            value => drop(attributes.insert(name.clone(), value.clone())),
+        }
+    }
+    attributes
+}
+
+fn cut(value: &Value) -> String {
+    let text = value.to_string();
+    match text.char_indices().nth(SHOWN_CHARS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
