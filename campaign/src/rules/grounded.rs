@@ -223,6 +223,7 @@ mod tests {
             "Is Anna back? The „Harbour Lights“ burn.",
             "S2E7 of \"harbour lights\"",
             "I know, and I'm here.",
+            "[New] Do watch it (Soon)",
             "",
         ] {
             assert_eq!(unknown(text), "", "{text}");

@@ -16,8 +16,9 @@ const ENGLISH: [&str; 12] =
     ["a", "and", "at", "for", "is", "of", "on", "the", "this", "to", "with", "your"];
 
 /// What ends a sentence, or a part of one behind which a capital letter says nothing.
-const ENDS: [char; 17] =
-    ['.', '!', '?', '…', ':', ';', '\n', '–', '—', '•', '*', '|', '“', '„', '"', '(', '。'];
+const ENDS: [char; 19] = [
+    '.', '!', '?', '…', ':', ';', '\n', '–', '—', '•', '*', '|', '“', '„', '"', '(', '[', ']', '。',
+];
 
 /// Longest word that a full stop shortens, in letters: it ends no sentence (`Mr.`, `St.`).
 const MAX_SHORTENED: usize = 2;
