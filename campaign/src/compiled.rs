@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use contract::attributes::{self, Attributes, WEBHOOK};
+use contract::attributes::{self, Attributes, MAX_KEPT, WEBHOOK};
 use contract::catalog::ItemKey;
 use contract::user_record::Event;
 use contract::wanted::Wanted;
@@ -85,7 +85,8 @@ pub struct Examined {
 pub fn load(folder: &Path) -> Result<Vec<Arc<CompiledCampaign>>, InvalidCampaigns> {
     let (drafts, mut faults) = folder::drafts(folder);
     let compiled = drafts.into_iter().filter_map(|draft| compile(draft, &mut faults));
-    let campaigns = compiled.map(Arc::new).collect();
+    let campaigns: Vec<Arc<CompiledCampaign>> = compiled.map(Arc::new).collect();
+    faults.extend(too_many_attributes(folder, campaigns.iter().map(|each| &**each)));
     if faults.is_empty() { Ok(campaigns) } else { Err(InvalidCampaigns(faults)) }
 }
 
@@ -120,11 +121,25 @@ pub fn check(
             }));
         }
     }
+    faults.extend(too_many_attributes(folder, campaigns.iter()));
     if faults.is_empty() {
         Ok(campaigns.into_iter().map(Arc::new).collect())
     } else {
         Err(InvalidCampaigns(faults))
     }
+}
+
+/// Says so if campaigns list more attributes together than are kept of a user.
+fn too_many_attributes<'c>(
+    folder: &Path,
+    campaigns: impl Iterator<Item = &'c CompiledCampaign>,
+) -> Option<Fault> {
+    let kept = campaigns.flat_map(|each| each.campaign.config.kept_attributes());
+    let listed = kept.collect::<BTreeSet<&str>>().len();
+    let reason = format!(
+        "the campaigns list {listed} attributes together, and no more than {MAX_KEPT} are kept of a user: list fewer"
+    );
+    (listed > MAX_KEPT).then(|| Fault::new(folder, None, reason))
 }
 
 /// Compiles what can be read of a campaign and adds everything that is wrong with it.

@@ -38,6 +38,10 @@ pub const STANDARD: [(&str, &str); 10] = [
     ("time_zone", "timezone"),
 ];
 
+/// Most attributes that all campaigns together may list: with the largest value that is kept of
+/// each, and its name and event, a user's fit into one item of DynamoDB (400 KB).
+pub const MAX_KEPT: usize = 60;
+
 /// Attributes by their names.
 pub type Attributes = BTreeMap<String, Value>;
 

@@ -36,7 +36,8 @@ pub const SERVED_UNTIL: &str = "served_until";
 pub const REVISION: &str = "revision";
 /// The user's latest events that trigger the campaign, oldest first, as JSON.
 pub const HISTORY: &str = "history";
-/// Time of the oldest event that the content was written from, in UNIX seconds.
+/// Time of the oldest event that the content was written from, in UNIX seconds; those that told
+/// the attributes that its prompt could show are among them.
 pub const OLDEST_EVENT_TIME: &str = "oldest_event_time";
 /// Until when an ask for the content waits, in UNIX milliseconds; not there if none waits.
 pub const PARKED_UNTIL: &str = "parked_until";
@@ -67,7 +68,8 @@ pub const ASKED_PREFIX: &str = "asked#";
 /// In the item of that key: the rendered prompt.
 pub const PROMPT: &str = "prompt";
 
-/// In the item of that key: the model's answer, as it came.
+/// In the item of that key: the model's answer, as it was checked and made safe, without what
+/// the content takes over. [`EVENT_ID`] tells which content it is of.
 pub const ANSWER: &str = "answer";
 
 /// What stands before a campaign's name in a sort key.

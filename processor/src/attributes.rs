@@ -4,7 +4,9 @@
 //! that it does not matter in which order events arrive, nor how often. That a user has an
 //! attribute no longer is remembered as well, or an older value would come back.
 //!
-//! Kept are the attributes that some campaign lists, and no others.
+//! Kept are the attributes that some campaign lists; what campaigns listed formerly goes when
+//! there is no room for it beside them. All of it is removed 400 days after it last changed,
+//! which is as long as a deletion refuses what is older.
 
 mod stage;
 
@@ -12,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use campaign::CompiledCampaign;
-use contract::attributes::{Attributes, PROFILE_UPDATE, of_event};
+use contract::attributes::{Attributes, MAX_KEPT, PROFILE_UPDATE, of_event};
 use contract::metrics::Fate;
 use contract::user_record::Event;
 use serde::{Deserialize, Serialize};
@@ -22,10 +24,6 @@ pub(crate) use stage::Updates;
 
 /// Largest value that is kept, in bytes of JSON; of a larger one it is kept that there is none.
 const MAX_VALUE_BYTES: usize = 4 * 1_024;
-
-/// Most attributes that are kept of a user: far more than campaigns list, and all of them together
-/// are smaller than an item of DynamoDB may be.
-const MAX_ATTRIBUTES: usize = 60;
 
 /// One attribute, as an event told it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -55,11 +53,32 @@ impl Known {
     }
 }
 
+/// Of what is known of a user, what a campaign's prompt may show.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Shown {
+    /// The attributes by their names.
+    pub attributes: Attributes,
+    /// Time of the event that told the oldest of them, in UNIX seconds.
+    pub oldest: Option<i64>,
+}
+
 impl Profile {
     /// The attributes that the user has.
     pub fn attributes(&self) -> Attributes {
         let there = self.known.iter().filter(|(_, known)| !known.value.is_null());
         there.map(|(name, known)| (name.clone(), known.value.clone())).collect()
+    }
+
+    /// Of the attributes that a campaign lists, those that the user has.
+    pub fn shown<'l>(&self, listed: impl IntoIterator<Item = &'l String>) -> Shown {
+        let mut shown = Shown::default();
+        for name in listed {
+            if let Some(known) = self.known.get(name).filter(|known| !known.value.is_null()) {
+                shown.attributes.insert(name.clone(), known.value.clone());
+                shown.oldest = Some(shown.oldest.map_or(known.time, |at| at.min(known.time)));
+            }
+        }
+        shown
     }
 
     /// Time of the oldest event that it tells something of, in UNIX seconds.
@@ -102,6 +121,9 @@ pub fn merged(
         })
         .collect();
     let is_changed = known != profile.known;
+    if known.len() > MAX_KEPT {
+        known.retain(|name, _| wanted.contains(name));
+    }
     (is_changed.then_some(known), fates)
 }
 
@@ -124,9 +146,7 @@ fn apply(known: &mut BTreeMap<String, Known>, told: Attributes, event: &Event) -
         let new = Known { value, time: event.time, event_id: event.id.clone() };
         let before = known.get(&name);
         is_repeat &= before.is_some_and(|before| before.order() == new.order());
-        if before.is_none_or(|before| before.order() < new.order())
-            && (before.is_some() || known.len() < MAX_ATTRIBUTES)
-        {
+        if before.is_none_or(|before| before.order() < new.order()) {
             known.insert(name, new);
             is_news = true;
         }
@@ -185,6 +205,43 @@ mod tests {
         after(&mut profile, &event("b", 2, &json!({ "first_name": "A".repeat(5_000) })));
 
         assert_eq!(profile.attributes(), Attributes::new());
+    }
+
+    #[test]
+    fn what_campaigns_listed_formerly_makes_room_for_what_they_list_now() {
+        let former = |n: usize| {
+            let known = Known { value: json!(n), time: 1, event_id: "a".to_owned() };
+            (format!("custom_attribute.a{n}"), known)
+        };
+        let mut profile =
+            Profile { known: (1..MAX_KEPT).map(former).collect(), ..Profile::default() };
+        let ada = json!({ "first_name": "Ada" });
+
+        after(&mut profile, &event("b", 2, &ada));
+        assert_eq!(profile.known.len(), MAX_KEPT);
+        after(&mut profile, &event("c", 3, &json!({ "custom_attributes": { "genre": "noir" } })));
+
+        let kept: Vec<&String> = profile.known.keys().collect();
+        assert_eq!(kept, ["custom_attribute.genre", "first_name"]);
+    }
+
+    #[test]
+    fn a_prompt_is_shown_what_its_campaign_lists_and_how_old_that_is() {
+        let mut profile = Profile::default();
+        after(&mut profile, &event("a", 3, &json!({ "first_name": "Ada" })));
+        after(&mut profile, &event("b", 5, &json!({ "custom_attributes": { "genre": "noir" } })));
+        let shown = |names: &[&str]| {
+            let listed: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            let Shown { attributes, oldest } = profile.shown(&listed);
+            (attributes.into_keys().collect::<Vec<_>>().join(" "), oldest)
+        };
+
+        assert_eq!(shown(&["first_name", "custom_attribute.genre"]).1, Some(3));
+        assert_eq!(
+            shown(&["custom_attribute.genre"]),
+            ("custom_attribute.genre".to_owned(), Some(5))
+        );
+        assert_eq!(shown(&["country"]), (String::new(), None));
     }
 
     #[test]

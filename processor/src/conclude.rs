@@ -35,6 +35,10 @@ const MAX_ROUNDS: usize = 4;
 /// an hour in between, about a day.
 const MAX_OUTAGES: u32 = 100;
 
+/// Most of a prompt that is kept for a person to look at, in bytes: DynamoDB takes items of
+/// 400 KB, and an answer of `max_tokens` stands beside it.
+const MAX_KEPT_PROMPT_BYTES: usize = 100 * 1_024;
+
 /// First wait of an ask after that; doubled each time, up to [`ask::MAX_DELAY`].
 const FIRST_OUTAGE_MS: u64 = 30_000;
 
@@ -171,7 +175,7 @@ impl Draft {
             Intent::Generate { asked: Inquiry::Question(question, _), .. } => {
                 self.answer.as_ref().filter(|answer| *answer.hash == *question.hash)
             }
-            Intent::Generate { asked: Inquiry::Items(_), .. }
+            Intent::Generate { asked: Inquiry::Attributes | Inquiry::Items(_), .. }
             | Intent::Nothing
             | Intent::Remember(_)
             | Intent::Settle(_)
@@ -211,13 +215,14 @@ impl Draft {
         let answer = self.known_answer()?;
         let Conclusion::Content { data, usage, .. } = &*answer.conclusion else { return None };
         let (event_id, event_time) = self.newest()?;
-        let Intent::Generate { asked: Inquiry::Question(_, passed), .. } = &self.step.intent else {
+        let Intent::Generate { asked: Inquiry::Question(_, beside), .. } = &self.step.intent else {
             return None;
         };
         Some(Content {
-            data: self.unit.campaign.content(data.clone(), passed),
+            data: self.unit.campaign.content(data.clone(), &beside.passed),
             event_id: event_id.to_owned(),
             event_time,
+            oldest_attribute_time: beside.oldest_attribute_time,
             model_id: self.unit.campaign.campaign.config.model_id.clone(),
             prompt_hash: answer.hash.to_string(),
             input_tokens: usage.input_tokens,
@@ -232,8 +237,13 @@ impl Draft {
         let question = self.step.question().filter(|_| days > 0)?;
         let answer = self.known_answer()?;
         let Conclusion::Content { data, .. } = &*answer.conclusion else { return None };
-        let expires_at = now + i64::from(days) * DAY_SECS;
-        Some(Asked { prompt: question.told.prompt.clone(), answer: data.clone(), expires_at })
+        let (event_id, _) = self.newest()?;
+        Some(Asked {
+            event_id: event_id.to_owned(),
+            prompt: kept_prompt(&question.told.prompt),
+            answer: data.clone(),
+            expires_at: now + i64::from(days) * DAY_SECS,
+        })
     }
 
     /// The ask that waits in the place of the unit.
@@ -486,12 +496,14 @@ impl Writer {
     }
 
     /// Decides anew from what is stored now, if there is time.
-    async fn look_again(&self, draft: &Draft, deadline: Deadline) -> Result<Step, Round> {
+    async fn look_again(&self, draft: &mut Draft, deadline: Deadline) -> Result<Step, Round> {
         if deadline.is_over() {
             return Err(Round::Returned(OUT_OF_TIME.to_owned()));
         }
         let decided = self.reader.decide_again(&draft.unit).await;
-        decided.map_err(|error| Round::Returned(causes::told(&error)))
+        let (step, items_read) = decided.map_err(|error| Round::Returned(causes::told(&error)))?;
+        draft.counts.add(metrics::ITEMS_READ, items_read);
+        Ok(step)
     }
 
     fn write(
@@ -589,6 +601,12 @@ impl Writer {
             false => Round::Returned(NO_LETTER.to_owned()),
         }
     }
+}
+
+/// A prompt as it is kept: a longer one is cut, or what keeps it would keep its content from
+/// being stored.
+fn kept_prompt(prompt: &str) -> String {
+    prompt[..prompt.floor_char_boundary(MAX_KEPT_PROMPT_BYTES)].to_owned()
 }
 
 /// Why an ask that would wait again is given up instead, if it is; its campaign asks so long

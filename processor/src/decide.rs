@@ -1,8 +1,13 @@
 //! The first stage: what each user's events, or an ask, want, from what is stored now.
 //!
 //! Reads what is stored of some units at once, decides about each (`eligibility`, which is
-//! pure), renders the prompts of those that ask for content, fetches the catalog items that all
-//! these want at once and renders again, and looks up what is known of all these prompts.
+//! pure), reads what Braze knows of the users who are to get content, renders their prompts,
+//! fetches the catalog items that all these want at once and renders again, and looks up what is
+//! known of all these prompts.
+//!
+//! Attributes are read after the items that are to be written, and never beside them: a deletion
+//! forgets attributes first and gives items another revision afterwards, so whoever read older
+//! attributes has an older revision too, and looks again.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,7 +16,6 @@ use std::sync::Arc;
 use campaign::{Brief, CompiledCampaign, Grounds, Items, Lack, Past, Rendering};
 use catalog::cache::CachedItems;
 use contract::ask::Ask;
-use contract::attributes::Attributes;
 use contract::catalog::ItemKey;
 use contract::dead_letter::{DeadLetter, Input};
 use contract::digest;
@@ -21,7 +25,7 @@ use quota::clock::Clock;
 use serde_json::{Map, Value};
 
 use crate::answers::{Conclusion, Question, SharedAnswer};
-use crate::attributes::Profile;
+use crate::attributes::{Profile, Shown};
 use crate::batch::{Arrival, Batch};
 use crate::coordination::{Coordination, Entry};
 use crate::deadline::Deadline;
@@ -127,12 +131,23 @@ pub(crate) enum Intent {
 /// Whether somebody must be asked for content.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Inquiry {
-    /// This, and the content takes over what stands beside it.
-    Question(Box<Question>, Map<String, Value>),
+    /// This, and what goes into the table beside the answer.
+    Question(Box<Question>, Beside),
+    /// That cannot be told before it is known what Braze knows of the user.
+    Attributes,
     /// That cannot be told before these items are known.
     Items(BTreeSet<ItemKey>),
     /// Nobody: this is known without asking.
     Nobody(SharedAnswer),
+}
+
+/// What goes into the table beside an answer.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Beside {
+    /// What the content takes over as it is.
+    pub(crate) passed: Map<String, Value>,
+    /// Time of the event that told the oldest of the attributes that the prompt could show.
+    pub(crate) oldest_attribute_time: Option<i64>,
 }
 
 /// Units that were decided about, and what is known of what they ask.
@@ -156,8 +171,8 @@ pub(crate) struct Reader {
 /// What prompts may speak of besides events.
 #[derive(Debug, Default)]
 pub(crate) struct Known {
-    /// What Braze knows of users.
-    attributes: HashMap<String, Attributes>,
+    /// What Braze knows of users, as far as no deletion covers it.
+    profiles: HashMap<String, Profile>,
     /// Catalog items.
     items: Items,
 }
@@ -180,23 +195,39 @@ impl Reader {
         units: Vec<Unit>,
         deadline: Deadline,
     ) -> Result<Decisions, (Vec<Unit>, ReadError)> {
-        let now = self.clock.now_secs();
-        let mut known = Known::default();
-        let read = async {
-            let keys: Vec<Key> = units.iter().map(|unit| unit.key.clone()).collect();
-            let (states, attributes) =
-                tokio::try_join!(self.table.load(&keys), self.attributes(&units))?;
-            known.attributes = attributes;
-            Ok::<_, ReadError>(states)
-        };
-        let states = match read.await {
-            Ok(states) => states,
+        let keys: Vec<Key> = units.iter().map(|unit| unit.key.clone()).collect();
+        let (steps, items_read) = match self.steps(&units, &keys).await {
+            Ok(steps) => steps,
             Err(error) => return Err((units, error)),
         };
-        let empty = State::default();
+        let steps: Vec<(Unit, Step)> = units.into_iter().zip(steps).collect();
+        let known = self.known(&steps, deadline).await;
+        Ok(Decisions { steps, known, items_read })
+    }
+
+    /// Decides about one unit once more, and tells how many catalog items were read for that.
+    pub(crate) async fn decide_again(&self, unit: &Unit) -> Result<(Step, u64), ReadError> {
+        let (unit, key) = (std::slice::from_ref(unit), std::slice::from_ref(&unit.key));
+        let (mut steps, items_read) = self.steps(unit, key).await?;
+        Ok((steps.swap_remove(0), items_read))
+    }
+
+    /// What is to be done about each unit, all of whose keys are given, with the number of
+    /// catalog items that were read.
+    async fn steps(&self, units: &[Unit], keys: &[Key]) -> Result<(Vec<Step>, u64), ReadError> {
+        let (now, empty) = (self.clock.now_secs(), State::default());
+        let mut known = Known::default();
+        let states = self.table.load(keys).await?;
         let state_of = |unit: &Unit| states.get(&unit.key).unwrap_or(&empty);
         let mut steps: Vec<Step> =
             units.iter().map(|unit| unit.step(state_of(unit), &known, now)).collect();
+        let asking = units.iter().zip(&steps).filter(|(_, step)| step.wants_attributes());
+        let users: BTreeSet<&str> = asking.map(|(unit, _)| unit.key.user_id.as_str()).collect();
+        known.profiles = self.profiles(users).await?;
+        for (unit, step) in units.iter().zip(&mut steps).filter(|(_, step)| step.wants_attributes())
+        {
+            *step = unit.step(state_of(unit), &known, now);
+        }
         let mut items_read = 0;
         for round in 0.. {
             let wanted: BTreeSet<ItemKey> =
@@ -204,57 +235,34 @@ impl Reader {
             if wanted.is_empty() {
                 break;
             }
-            match self.find(wanted, round, &mut known.items).await {
-                Ok(read) => items_read += read,
-                Err(error) => return Err((units, ReadError::Items(error))),
-            }
+            let found = self.find(wanted, round, &mut known.items).await;
+            items_read += found.map_err(ReadError::Items)?;
             for (unit, step) in units.iter().zip(&mut steps) {
                 if step.wanted_items().next().is_some() {
                     *step = unit.step(state_of(unit), &known, now);
                 }
             }
         }
-        let steps: Vec<(Unit, Step)> = units.into_iter().zip(steps).collect();
-        let known = self.known(&steps, deadline).await;
-        Ok(Decisions { steps, known, items_read })
+        Ok((steps, items_read))
     }
 
-    /// Decides about one unit once more.
-    pub(crate) async fn decide_again(&self, unit: &Unit) -> Result<Step, ReadError> {
-        let key = std::slice::from_ref(&unit.key);
-        let (mut states, attributes) =
-            tokio::try_join!(self.table.load(key), self.attributes(std::slice::from_ref(unit)))?;
-        let state = states.remove(&unit.key).unwrap_or_default();
-        let mut known = Known { attributes, items: Items::default() };
-        let now = self.clock.now_secs();
-        for round in 0.. {
-            let step = unit.step(&state, &known, now);
-            let wanted: BTreeSet<ItemKey> = step.wanted_items().cloned().collect();
-            if wanted.is_empty() {
-                return Ok(step);
-            }
-            let found = self.find(wanted, round, &mut known.items).await;
-            found.map_err(ReadError::Items)?;
-        }
-        unreachable!("rounds end: after the last one no item is wanted that could be known")
-    }
-
-    /// What Braze knows of the users whose campaigns want that.
-    async fn attributes(&self, units: &[Unit]) -> Result<HashMap<String, Attributes>, TableError> {
-        let wants = |unit: &&Unit| !unit.campaign.campaign.config.attributes.is_empty();
-        let users = units.iter().filter(wants).map(|unit| unit.key.user_id.as_str());
-        let users: BTreeSet<&str> = users.collect();
+    /// What Braze knows of these users, as far as no deletion covers it: nothing, of those of
+    /// whom nothing is kept.
+    async fn profiles(
+        &self,
+        users: BTreeSet<&str>,
+    ) -> Result<HashMap<String, Profile>, TableError> {
         if users.is_empty() {
             return Ok(HashMap::new());
         }
         let users: Vec<String> = users.into_iter().map(str::to_owned).collect();
-        let profiles = self.table.profiles(&users).await?;
-        let of = |(user, profile): (String, Profile)| {
-            let deleted_at = profile.deleted_at.unwrap_or(i64::MIN);
-            let known = profile.after(deleted_at);
-            (user, Profile { known, ..Profile::default() }.attributes())
-        };
-        Ok(profiles.into_iter().map(of).collect())
+        let mut read = self.table.profiles(&users).await?;
+        let profiles = users.into_iter().map(|user| {
+            let profile = read.remove(&user).unwrap_or_default();
+            let known = profile.deleted_at.map_or(profile.known.clone(), |at| profile.after(at));
+            (user, Profile { known, ..profile })
+        });
+        Ok(profiles.collect())
     }
 
     /// Adds items that are wanted to those that are known, and tells how many were read. After
@@ -395,7 +403,7 @@ impl Step {
             Intent::Generate { memory, asked } => {
                 let prompt = match asked {
                     Inquiry::Question(question, _) => question.told.prompt.len(),
-                    Inquiry::Items(_) | Inquiry::Nobody(_) => 0,
+                    Inquiry::Attributes | Inquiry::Items(_) | Inquiry::Nobody(_) => 0,
                 };
                 of(memory) + prompt
             }
@@ -408,6 +416,12 @@ impl Step {
             Intent::Generate { asked: Inquiry::Question(question, _), .. } => Some(question),
             _ => None,
         }
+    }
+
+    /// Whether it must be known what Braze knows of the user before it can be told what is
+    /// asked.
+    fn wants_attributes(&self) -> bool {
+        matches!(self.intent, Intent::Generate { asked: Inquiry::Attributes, .. })
     }
 
     /// The items that must be known before it can be told what is asked.
@@ -508,9 +522,13 @@ impl Unit {
     }
 
     fn rendered(&self, trigger: usize, history: &[Past], known: &Known) -> Inquiry {
-        let none = Attributes::new();
-        let attributes = known.attributes.get(&self.key.user_id).unwrap_or(&none);
-        let grounds = Grounds { events: history, attributes, items: &known.items };
+        let listed = &self.campaign.campaign.config.attributes;
+        let Shown { attributes, oldest } = match known.profiles.get(&self.key.user_id) {
+            Some(profile) => profile.shown(listed),
+            None if listed.is_empty() => Shown::default(),
+            None => return Inquiry::Attributes,
+        };
+        let grounds = Grounds { events: history, attributes: &attributes, items: &known.items };
         let nobody = |conclusion| Inquiry::Nobody(SharedAnswer::without_asking(conclusion));
         let brief = match self.campaign.brief(&grounds) {
             Ok(Rendering::Asks(brief)) => *brief,
@@ -529,6 +547,6 @@ impl Unit {
         let Brief { told, hash, passed, language: _ } = brief;
         let retry_given_up_before_ms = self.retry_given_up_before_ms(trigger);
         let question = Question { told: Arc::new(told), hash, retry_given_up_before_ms };
-        Inquiry::Question(Box::new(question), passed)
+        Inquiry::Question(Box::new(question), Beside { passed, oldest_attribute_time: oldest })
     }
 }

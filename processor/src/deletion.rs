@@ -19,7 +19,7 @@ use crate::deadline::{Deadline, OUT_OF_TIME};
 use crate::eligibility::survives;
 use crate::handler::Report;
 use crate::store::{
-    Cause, ContentTable, OfUser, ProfileWrite, TOMBSTONE_SECS, TableError, Write, WriteResult,
+    Cause, ContentTable, Key, OfUser, ProfileWrite, TOMBSTONE_SECS, TableError, Write, WriteResult,
 };
 
 /// Event types that remove a user: a request to forget, and a merge into another.
@@ -111,8 +111,11 @@ impl Deletions {
                 };
                 is_done &= written == WriteResult::Done;
             }
-            // What was asked is written together with its content, and never after it was removed.
-            for key in asked.into_iter().filter(|key| !surviving.contains(key)) {
+            // What was asked is written together with its content, and never after that was
+            // removed; but it may be of content that another has replaced.
+            let is_over =
+                |(key, oldest): &(Key, i64)| *oldest <= deleted_at || !surviving.contains(key);
+            for (key, _) in asked.into_iter().filter(is_over) {
                 self.table.remove_asked(&key).await?;
             }
             if is_done {

@@ -1,10 +1,10 @@
 //! The content table.
 //!
-//! One item per user and campaign holds the content and the history that it was
-//! written from, one per user what Braze knows of them, and one per user and campaign, where
-//! the campaign keeps that, what the model was asked and answered. Every write names the revision that its writer saw, so that of two
-//! writers one looks again; a creation checks the user's tombstone in the same
-//! transaction. A deletion writes the tombstone first and then removes what is there, or
+//! One item per user and campaign holds the content and the history that it was written from,
+//! one per user what Braze knows of them, and one per user and campaign, where the campaign
+//! keeps that, what the model was asked and answered. Every write names the revision that its
+//! writer saw, so that of two writers one looks again; a creation checks the user's tombstone
+//! in the same transaction. A deletion writes the tombstone first and then removes what is there, or
 //! gives it another revision where all of it is newer: whatever is created afterwards
 //! sees the tombstone, and whoever would write to what was there before must look again.
 //!
@@ -97,8 +97,9 @@ pub struct OfUser {
     pub items: Vec<(Key, State)>,
     /// What Braze knows of the user; its tombstone is not looked at.
     pub profile: Profile,
-    /// Campaigns for which it is kept what the model was asked.
-    pub asked: Vec<Key>,
+    /// Campaigns for which it is kept what the model was asked, each with the time of the oldest
+    /// event that this tells anything of, in UNIX seconds.
+    pub asked: Vec<(Key, i64)>,
 }
 
 /// What is written of a user's attributes.
@@ -115,6 +116,8 @@ pub struct ProfileWrite {
 /// What the model was asked and answered, for a person to look at.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Asked {
+    /// Id of the event that the content was written for.
+    pub event_id: String,
     /// The rendered prompt.
     pub prompt: String,
     /// The answer, as it was checked and made safe.
@@ -176,6 +179,9 @@ pub struct Content {
     pub event_id: String,
     /// Time of that event, in UNIX seconds.
     pub event_time: i64,
+    /// Time of the event that told the oldest of the attributes that its prompt could show, in
+    /// UNIX seconds, if there are any.
+    pub oldest_attribute_time: Option<i64>,
     /// Model that wrote it.
     pub model_id: String,
     /// Hash of what the model was asked.
@@ -257,7 +263,9 @@ impl Write {
         let Memory { history, unless_at, retracted_at } = &self.memory;
         let history = history.iter().map(|past| past.time);
         let notes = [*unless_at, *retracted_at].into_iter().flatten();
-        let content = self.content.as_ref().map(|content| content.event_time);
+        let content = self.content.iter().flat_map(|content| {
+            [Some(content.event_time), content.oldest_attribute_time].into_iter().flatten()
+        });
         history.chain(notes).chain(content).min().unwrap_or(0)
     }
 

@@ -283,3 +283,20 @@ fn fallback_content_in_a_language_is_checked_and_found() {
     assert!(wrong.contains("fallback.de.json:3: has \"headng\""), "{wrong}");
     assert!(wrong.contains("fallback.pt_BR.json: is called by no language"), "{wrong}");
 }
+
+#[test]
+fn campaigns_that_list_more_attributes_than_are_kept_are_refused_together() {
+    let lists = |from: usize, to: usize| {
+        let mut compiled = compiled(draft());
+        compiled.campaign.config.attributes =
+            (from..to).map(|n| format!("custom_attribute.a{n}")).collect();
+        compiled
+    };
+    let fault = |campaigns: &[CompiledCampaign]| {
+        too_many_attributes(&sample_folder(), campaigns.iter()).map(|fault| fault.reason)
+    };
+
+    assert_eq!(fault(&[lists(0, 40), lists(20, MAX_KEPT)]), None);
+    let refused = fault(&[lists(0, 40), lists(20, MAX_KEPT + 1)]).expect("is one too many");
+    assert!(refused.contains("list 61 attributes together"), "{refused}");
+}

@@ -47,6 +47,12 @@ impl Memory {
         kept.items.insert(key, (since, Arc::new(item)));
     }
 
+    /// Takes an item of a catalog out, if it is there.
+    pub fn remove(&self, catalog: &str, id: &str) {
+        let key = ItemKey { catalog: catalog.to_owned(), id: id.to_owned() };
+        self.kept().items.remove(&key);
+    }
+
     /// The catalogs, each with what is known of it.
     pub fn heads(&self) -> BTreeMap<String, Head> {
         self.kept().heads.clone()

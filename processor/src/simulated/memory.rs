@@ -30,8 +30,8 @@ pub struct Tables {
     pub items: BTreeMap<Key, Item>,
     /// What is known of users.
     pub profiles: BTreeMap<String, Profile>,
-    /// What the model was asked, where that is kept.
-    pub asked: BTreeMap<Key, Asked>,
+    /// What the model was asked, where that is kept, and the time of the oldest event behind it.
+    pub asked: BTreeMap<Key, (Asked, i64)>,
     /// The content table's tombstones.
     pub tombstones: BTreeMap<String, i64>,
     /// The coordination table's answers, with owner and end.
@@ -141,7 +141,7 @@ impl ContentTable for Memory {
             memory.retracted_at = memory.retracted_at.or(noted.retracted_at);
         }
         if let Some(asked) = write.asked.as_ref().filter(|_| new.is_some()) {
-            tables.asked.insert(key.clone(), asked.clone());
+            tables.asked.insert(key.clone(), (asked.clone(), write.oldest_event_time()));
         }
         let item = Item { revision, memory, parked_until_ms, content: new.or(old) };
         tables.items.insert(key.clone(), item);
@@ -215,7 +215,8 @@ impl ContentTable for Memory {
         let items = tables.items.iter().filter(|(key, _)| key.user_id == user_id);
         let items = items.map(|(key, item)| (key.clone(), item.state(None))).collect();
         let profile = tables.profiles.get(user_id).cloned().unwrap_or_default();
-        let asked = tables.asked.keys().filter(|key| key.user_id == user_id).cloned().collect();
+        let asked = tables.asked.iter().filter(|(key, _)| key.user_id == user_id);
+        let asked = asked.map(|(key, (_, oldest))| (key.clone(), *oldest)).collect();
         Ok(OfUser { items, profile, asked })
     }
 

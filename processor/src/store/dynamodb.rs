@@ -117,7 +117,7 @@ impl DynamoDb {
         let page = scan.send().await.map_err(|error| refused("items were not listed", &error))?;
         let found = page.items().iter().filter_map(|item| match found(item) {
             Some(Found::Item(key, state)) => Some((key, state)),
-            Some(Found::Tombstone(..) | Found::Profile(..) | Found::Asked(_)) | None => None,
+            Some(Found::Tombstone(..) | Found::Profile(..) | Found::Asked(..)) | None => None,
         });
         let (items, next) = (found.collect(), page.last_evaluated_key().cloned().map(Start));
         Ok(Page { items, next })
@@ -224,8 +224,14 @@ impl DynamoDb {
         written(delete.send().await, attempted)
     }
 
-    /// The items of so many keys, hundred at a time.
-    async fn load_all(&self, wanted: &[(&str, String)]) -> Result<Vec<Item>, TableError> {
+    /// The items of so many keys, hundred at a time. DynamoDB refuses a read that names a key
+    /// twice, and two asks for one user may come up together.
+    async fn load_all<'k>(
+        &self,
+        wanted: impl Iterator<Item = (&'k str, String)>,
+    ) -> Result<Vec<Item>, TableError> {
+        let wanted: BTreeSet<(&str, String)> = wanted.collect();
+        let wanted: Vec<(&str, String)> = wanted.into_iter().collect();
         let reads: Vec<_> = wanted.chunks(MAX_KEYS).map(|keys| self.load_chunk(keys)).collect();
         let items: Vec<Vec<Item>> =
             stream::iter(reads).buffer_unordered(CONCURRENT_READS).try_collect().await?;
@@ -239,8 +245,7 @@ impl ContentTable for DynamoDb {
         let users: BTreeSet<&str> = keys.iter().map(|key| key.user_id.as_str()).collect();
         let tombstones = users.into_iter().map(|user| (user, content::TOMBSTONE.to_owned()));
         let items = keys.iter().map(|k| (k.user_id.as_str(), content::item_key(&k.campaign)));
-        let wanted: Vec<(&str, String)> = items.chain(tombstones).collect();
-        let items = self.load_all(&wanted).await?;
+        let items = self.load_all(items.chain(tombstones)).await?;
         let mut states: HashMap<Key, State> =
             keys.iter().map(|key| (key.clone(), State::default())).collect();
         let mut deleted: HashMap<String, i64> = HashMap::new();
@@ -248,7 +253,7 @@ impl ContentTable for DynamoDb {
             match found(&item) {
                 Some(Found::Item(key, state)) => drop(states.insert(key, state)),
                 Some(Found::Tombstone(user_id, at)) => drop(deleted.insert(user_id, at)),
-                Some(Found::Profile(..) | Found::Asked(_)) | None => {}
+                Some(Found::Profile(..) | Found::Asked(..)) | None => {}
             }
         }
         for (key, state) in &mut states {
@@ -264,9 +269,10 @@ impl ContentTable for DynamoDb {
         write: &Write,
     ) -> Result<WriteResult, TableError> {
         let asked = write.asked.as_ref().filter(|_| write.content.is_some());
-        let asked = asked.map(|asked| asked_item(place, asked));
+        let oldest = write.oldest_event_time();
+        let asked = asked.map(|asked| asked_item(place, asked, oldest));
         let Some(seen) = seen else {
-            let (created, oldest) = (item(place, write)?, write.oldest_event_time());
+            let created = item(place, write)?;
             let created = (place.user_id.as_str(), created);
             return self.create(created, oldest, asked, NOT_STORED).await;
         };
@@ -359,9 +365,8 @@ impl ContentTable for DynamoDb {
     async fn profiles(&self, users: &[String]) -> Result<HashMap<String, Profile>, TableError> {
         let sort_keys = [content::ATTRIBUTES, content::TOMBSTONE];
         let keys = users.iter().flat_map(|user| sort_keys.map(|key| (&**user, key.to_owned())));
-        let keys: Vec<(&str, String)> = keys.collect();
         let mut profiles: HashMap<String, Profile> = HashMap::new();
-        for item in self.load_all(&keys).await? {
+        for item in self.load_all(keys).await? {
             match found(&item) {
                 Some(Found::Profile(user_id, profile)) => {
                     let known = profiles.entry(user_id).or_default();
@@ -370,7 +375,7 @@ impl ContentTable for DynamoDb {
                 Some(Found::Tombstone(user_id, at)) => {
                     profiles.entry(user_id).or_default().deleted_at = Some(at);
                 }
-                Some(Found::Item(..) | Found::Asked(_)) | None => {}
+                Some(Found::Item(..) | Found::Asked(..)) | None => {}
             }
         }
         Ok(profiles)
@@ -436,7 +441,7 @@ impl ContentTable for DynamoDb {
             match found(&item) {
                 Some(Found::Item(key, state)) => of_user.items.push((key, state)),
                 Some(Found::Profile(_, profile)) => of_user.profile = profile,
-                Some(Found::Asked(key)) => of_user.asked.push(key),
+                Some(Found::Asked(key, oldest)) => of_user.asked.push((key, oldest)),
                 Some(Found::Tombstone(..)) | None => {}
             }
         }

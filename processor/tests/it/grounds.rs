@@ -6,7 +6,7 @@ use contract::attributes::{PROFILE_UPDATE, WEBHOOK};
 use contract::metrics::{self, Fate};
 use contract::user_record::Event;
 use processor::attributes::Profile;
-use processor::store::Key;
+use processor::store::{Asked, Key};
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
@@ -75,7 +75,10 @@ async fn a_prompt_speaks_of_items_and_the_content_takes_their_links_over() {
     assert_eq!(content(&world, "u0").expect("is there")["url"], "https://shop.example.com/a");
     let asked = world.memory.tables().asked.clone();
     assert_eq!(asked.len(), 300);
-    assert!(asked.values().all(|asked| asked.prompt.starts_with("offer: ")));
+    let is_kept = |(asked, oldest): &(Asked, i64)| {
+        asked.prompt.starts_with("offer: ") && asked.event_id == "e" && *oldest == 1_000
+    };
+    assert!(asked.values().all(is_kept), "{asked:?}");
 }
 
 #[tokio::test(start_paused = true)]

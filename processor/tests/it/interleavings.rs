@@ -6,6 +6,10 @@
 //! Whatever the order, nothing of the user may stand in the end, and after a deletion was
 //! acknowledged no dead letter is written but one that was on its way. A little over 400 lines,
 //! because the orders and what is expected of each are read together.
+//!
+//! - `grounded` — the same of content that speaks of what was known of the user.
+
+mod grounded;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

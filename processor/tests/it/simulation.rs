@@ -13,7 +13,9 @@
 //! - `setting` — what else differs from run to run.
 //! - `works` — the workers.
 //! - `reference` — what must stand in the end.
+//! - `grounds` — what prompts speak of besides events, and what must stand of that.
 
+mod grounds;
 mod reference;
 mod setting;
 mod works;
@@ -105,6 +107,7 @@ fn every_run_keeps_the_invariants() {
         assert!(seen.asks_returned > 0 && seen.asks_parked_again > 0, "{seen:?}");
         assert!(seen.asks_moved > 0 && seen.asks_unless > 0 && seen.asks_deleted > 0, "{seen:?}");
         assert!(seen.halts > 0 && seen.days > 0, "{seen:?}");
+        assert!(seen.attributes > 0 && seen.greeted > 0 && seen.titled > 0, "{seen:?}");
     }
 }
 
@@ -135,6 +138,12 @@ struct Seen {
     halts: u64,
     /// Runs in which asks waited for another day.
     days: u64,
+    /// Attributes that are kept.
+    attributes: u64,
+    /// Contents that speak of attributes.
+    greeted: u64,
+    /// Contents that speak of items.
+    titled: u64,
 }
 
 impl Seen {
@@ -161,6 +170,9 @@ impl Seen {
         self.asks_deleted += other.asks_deleted;
         self.halts += other.halts;
         self.days += other.days;
+        self.attributes += other.attributes;
+        self.greeted += other.greeted;
+        self.titled += other.titled;
     }
 }
 
@@ -232,6 +244,10 @@ impl Run {
                 event: event(&format!("e{n}"), time, show),
             });
         }
+        for n in 0..rng.random_range(0..=8) {
+            let time = begins + rng.random_range(0..24) * 600;
+            story.push(grounds::update(n, rng.random_range(0..users), time, rng));
+        }
         for user in 0..users {
             if rng.random_bool(0.3) {
                 let time = begins + rng.random_range(0..24) * 600;
@@ -272,6 +288,7 @@ impl Run {
         let (driven, worked) = futures::future::try_join(drives, works).await?;
         driven.iter().chain([&worked]).for_each(|seen| all.add(seen));
         self.check_content()?;
+        self.check_attributes()?;
         self.check_books(&all)?;
         self.check_calls(all.faults + all.crashes)?;
         self.check_letters()?;
@@ -289,6 +306,7 @@ impl Run {
         all.asks_superseded = books.get(AskFate::Superseded.metric());
         all.asks_deleted = books.get(AskFate::Deleted.metric());
         all.halts = books.get(metrics::CAMPAIGNS_HALTED);
+        self.see_grounds(&mut all);
         all.days = u64::from(self.world.clock().now_ms() > self.world.epoch_ms + 43_200_000);
         Ok(all)
     }
@@ -325,17 +343,19 @@ impl Run {
         if let Some(violation) = tables.violations.first() {
             return Err(format!("older over newer: {violation}"));
         }
-        if format!("{:?}", tables.items).contains(SECRET) {
+        let stored = format!("{:?} {:?} {:?}", tables.items, tables.asked, tables.profiles);
+        if stored.contains(SECRET) {
             return Err("a field that no campaign asks for is stored".to_owned());
         }
         for user in self.users() {
             check_deleted(&tables, &user_id(user), self.deleted_at(user))?;
+            self.check_grounds(&tables, user, self.deleted_at(user))?;
             for campaign in self.campaigns() {
                 let told = self.story.iter().filter(|told| told.user == user);
                 let expected = campaign.expects(told.map(|told| (told.event_type, &told.event)));
                 let key = Key { user_id: user_id(user), campaign: campaign.name.to_owned() };
                 // What was written together with older events may have gone with them.
-                let oldest = expected.oldest();
+                let oldest = self.oldest_known(campaign, user, expected.oldest());
                 if self.deleted_at(user).is_none_or(|at| oldest.is_some_and(|time| time > at)) {
                     let is_given_up = |id: &str| self.is_given_up(&key, id);
                     let item = tables.items.get(&key);
@@ -366,6 +386,12 @@ impl Run {
         let tables = self.world.memory.tables();
         for (user_id, deleted_at) in self.deleted.borrow().iter() {
             check_deleted(&tables, user_id, Some(*deleted_at))?;
+        }
+        for user in self.users() {
+            let of_user = user_id(user);
+            let deleted = self.deleted.borrow();
+            let deleted = deleted.iter().filter(|(id, _)| *id == of_user).map(|(_, at)| *at);
+            self.check_grounds(&tables, user, deleted.max())?;
         }
         let mut written = self.written.borrow_mut();
         for (key, item) in &tables.items {
@@ -473,6 +499,7 @@ impl Run {
             items
         };
         let (before, calls) = (comparable(), self.world.model.calls());
+        let known = self.known_attributes();
         let letters = self.world.letters().len();
         let mut records: Vec<&Record> = self.shards.iter().flatten().collect();
         records.shuffle(&mut StdRng::seed_from_u64(self.seed));
@@ -493,6 +520,9 @@ impl Run {
             let changed = after.iter().filter(|(key, item)| before.get(key) != Some(item));
             let changed: Vec<_> = changed.collect();
             return Err(format!("a repeat changed something: {changed:?}"));
+        }
+        if self.known_attributes() != known {
+            return Err("a repeat changed attributes".to_owned());
         }
         let mut asks = self.world.asks.asks();
         asks.retain(|(_, ask)| !mixed.contains(&ask.user_id));
@@ -521,6 +551,14 @@ fn check_deleted(tables: &Tables, user_id: &str, deleted_at: Option<i64>) -> Res
         if oldest.is_some_and(|oldest| oldest <= deleted_at) {
             return Err(format!("{key:?} outlived the deletion at {deleted_at}"));
         }
+    }
+    let asked = tables.asked.iter().filter(|(key, _)| key.user_id == user_id);
+    if let Some((key, _)) = asked.clone().find(|(_, (_, oldest))| *oldest <= deleted_at) {
+        return Err(format!("what was asked for {key:?} outlived the deletion at {deleted_at}"));
+    }
+    let known = tables.profiles.get(user_id).into_iter().flat_map(|profile| &profile.known);
+    if let Some((name, _)) = known.clone().find(|(_, known)| known.time <= deleted_at) {
+        return Err(format!("{name} of {user_id} outlived the deletion at {deleted_at}"));
     }
     Ok(())
 }
@@ -601,6 +639,7 @@ impl Drive<'_> {
             }
             let batch = self.rng.random_range(1..=most).min(self.records.len() - position);
             let places = position..position + batch;
+            grounds::change_items(&self.run.world, &mut self.rng);
             let is_calm = without_progress > PATIENCE;
             let report = if self.rng.random_bool(0.1) {
                 // The service may believe that an invocation is over when it is not.

@@ -46,10 +46,13 @@ fn write(rng: &mut StdRng, seen: Option<u64>) -> Write {
         ("heading".to_owned(), json!("x")),
         ("details".to_owned(), json!({ "list": [1, true, null, 1.5] })),
     ]);
+    let event_time = rng.random_range(0..20);
+    let oldest_attribute_time = rng.random_bool(0.4).then(|| rng.random_range(0..20));
     let content = rng.random_bool(0.6).then(|| Content {
         data,
         event_id: "e".to_owned(),
-        event_time: rng.random_range(0..20),
+        event_time,
+        oldest_attribute_time,
         model_id: "m".to_owned(),
         prompt_hash: "h".to_owned(),
         input_tokens: 1,
@@ -68,6 +71,7 @@ fn write(rng: &mut StdRng, seen: Option<u64>) -> Write {
         keeps_content: rng.random_bool(0.5),
         is_announced: rng.random_bool(0.5),
         asked: rng.random_bool(0.5).then(|| Asked {
+            event_id: "e".to_owned(),
             prompt: "p".to_owned(),
             answer: serde_json::Map::new(),
             expires_at: 9,
@@ -175,6 +179,20 @@ async fn the_content_table_in_memory_answers_as_dynamodb_does() {
         assert_eq!(one, other, "call {call}");
     }
     assert!(done > 100 && conflicts > 100, "{done} {conflicts}");
+}
+
+#[tokio::test]
+async fn a_key_that_is_wanted_twice_is_read_once() {
+    let real = DynamoDb::new(dynamodb().await, CONTENT.to_owned());
+    let key = |user: &str| Key { user_id: user.to_owned(), campaign: "one".to_owned() };
+    let write = write(&mut StdRng::seed_from_u64(3), None);
+    real.write(&key("a"), None, &write).await.expect("writes");
+
+    // Two asks for one user.
+    let states = real.load(&[key("a"), key("b"), key("a")]).await.expect("reads");
+
+    assert_eq!(states.len(), 2);
+    assert_eq!(states[&key("a")].revision, Some(write.revision));
 }
 
 #[tokio::test]

@@ -63,9 +63,11 @@ pub(super) fn profile_item(user_id: &str, write: &ProfileWrite) -> Result<Item, 
     Ok(item)
 }
 
-/// What is kept of what the model was asked.
-pub(super) fn asked_item(place: &Key, asked: &Asked) -> Item {
+/// What is kept of what the model was asked, whose oldest event happened then.
+pub(super) fn asked_item(place: &Key, asked: &Asked, oldest_event_time: i64) -> Item {
     let mut item = key(&place.user_id, content::asked_key(&place.campaign));
+    item.insert(content::EVENT_ID.to_owned(), AttributeValue::S(asked.event_id.clone()));
+    item.insert(content::OLDEST_EVENT_TIME.to_owned(), number(oldest_event_time));
     item.insert(content::PROMPT.to_owned(), AttributeValue::S(asked.prompt.clone()));
     item.insert(content::ANSWER.to_owned(), map_attribute(asked.answer.clone()));
     item.insert(content::EXPIRES_AT.to_owned(), number(asked.expires_at));
@@ -91,7 +93,8 @@ pub(super) enum Found {
     Item(Key, State),
     Tombstone(String, i64),
     Profile(String, Profile),
-    Asked(Key),
+    /// What was asked, with the time of its oldest event.
+    Asked(Key, i64),
 }
 
 /// Reads an item back; `None` for one that has no key of this program.
@@ -115,7 +118,8 @@ pub(super) fn found(item: &Item) -> Option<Found> {
         return Some(Found::Profile(user_id, Profile { revision, known, deleted_at: None }));
     }
     if let Some(campaign) = sort_key.strip_prefix(content::ASKED_PREFIX) {
-        return Some(Found::Asked(Key { user_id, campaign: campaign.to_owned() }));
+        let oldest = number(content::OLDEST_EVENT_TIME).unwrap_or(i64::MIN);
+        return Some(Found::Asked(Key { user_id, campaign: campaign.to_owned() }, oldest));
     }
     let campaign = sort_key.strip_prefix(content::ITEM_PREFIX)?.to_owned();
     let history = text(content::HISTORY).map(|json| serde_json::from_str(json));

@@ -26,6 +26,8 @@ pub(super) struct Told {
     cooldown_secs: i64,
     replaces: bool,
     after_secs: i64,
+    /// Whether its prompt shows attributes.
+    pub(super) shows_attributes: bool,
 }
 
 const PLAIN: Told = Told {
@@ -37,6 +39,7 @@ const PLAIN: Told = Told {
     cooldown_secs: 0,
     replaces: false,
     after_secs: 0,
+    shows_attributes: false,
 };
 
 const SLOW: Told = Told {
@@ -58,8 +61,10 @@ const ABANDONED: Told = Told {
 
 const NEWEST: Told = Told { name: "newest", cooldown_secs: 7_200, replaces: true, ..PLAIN };
 
+const GREETING: Told = Told { name: "greeting", shows_attributes: true, ..PLAIN };
+
 /// Every campaign, with its settings in words of this file.
-pub(super) const CAMPAIGNS: [&Told; 4] = [&PLAIN, &SLOW, &ABANDONED, &NEWEST];
+pub(super) const CAMPAIGNS: [&Told; 5] = [&PLAIN, &SLOW, &ABANDONED, &NEWEST, &GREETING];
 
 /// What the story tells of one user and campaign.
 #[derive(Debug)]

@@ -41,6 +41,8 @@ const DAY: Duration = Duration::from_secs(86_400);
 struct Variant {
     /// With those that wait by themselves.
     waits: bool,
+    /// With the one that speaks of attributes and items.
+    is_grounded: bool,
     is_on_two_models: bool,
     has_budget: bool,
 }
@@ -49,6 +51,7 @@ struct Variant {
 pub(super) fn world(rng: &mut StdRng) -> World {
     let variant = Variant {
         waits: rng.random_bool(0.5),
+        is_grounded: rng.random_bool(0.5),
         is_on_two_models: rng.random_bool(0.5),
         has_budget: rng.random_bool(0.2),
     };
@@ -120,6 +123,10 @@ fn compile(variant: Variant) -> Vec<Arc<CompiledCampaign>> {
     let mut campaigns = campaigns_in("tests/campaigns");
     if variant.waits {
         campaigns.extend(campaigns_in("tests/waiting"));
+    }
+    if variant.is_grounded {
+        let grounded = campaigns_in("tests/grounded").into_iter();
+        campaigns.extend(grounded.filter(|each| each.campaign.name == "greeting"));
     }
     for each in &mut campaigns {
         let campaign = &mut Arc::get_mut(each).expect("nobody else holds it").campaign;
