@@ -32,8 +32,27 @@ static PERSONAL: LazyLock<HashSet<(&str, &str)>> = LazyLock::new(|| {
     names.flatten().collect()
 });
 
+/// Tells whether a field of an event type may be personal where no schema says so: one that the
+/// table does not have is as a field of its name is elsewhere, and personal if there is none.
+pub fn may_be_personal(event_type: &str, field: &str) -> bool {
+    let of_names = |known: &(&str, &str)| known.1 == field;
+    if ALL.contains(&(event_type, field)) {
+        return is_personal(event_type, field);
+    }
+    !ALL.iter().any(of_names) || PERSONAL.iter().any(of_names)
+}
+
+/// All fields, each with its event type before it.
+static ALL: LazyLock<HashSet<(&str, &str)>> = LazyLock::new(|| {
+    let names = FIELDS.lines().skip(1).map(|line| {
+        let mut columns = line.split('\t');
+        Some((columns.next()?, columns.next()?))
+    });
+    names.flatten().collect()
+});
+
 /// Tells whether Braze marks this field of this event type as personal.
-pub fn is_personal(event_type: &str, field: &str) -> bool {
+pub(crate) fn is_personal(event_type: &str, field: &str) -> bool {
     PERSONAL.contains(&(event_type, field))
 }
 

@@ -26,4 +26,4 @@ pub mod read;
 #[cfg(feature = "write")]
 pub mod write;
 
-pub use event_types::{event_types, is_personal};
+pub use event_types::{event_types, may_be_personal};

@@ -33,6 +33,9 @@ const TLS = { securityPolicy: 'SecurityPolicy_TLS13_1_2_2021_06', endpointAccess
 /** Name of the stage in the URL. */
 const STAGE = 'v1';
 
+/** Where events are posted: a resource of its own, with a function of its own behind it. */
+export const POSTS = 'events';
+
 export interface ApiProps {
   readonly codePath: string;
   readonly environment: Environment;
@@ -46,7 +49,9 @@ export class Api extends Construct {
   readonly program: Program;
   readonly gateway: apigateway.RestApi;
   /** Look-ups whose answer says that the caller did wrong. */
-  readonly refused: cloudwatch.Metric;
+  readonly refused: cloudwatch.IMetric;
+  /** Where it is called, with a slash at its end. */
+  readonly url: string;
 
   private readonly accessLog: logs.LogGroup;
 
@@ -101,6 +106,38 @@ export class Api extends Construct {
       description: 'Connected Content calls this, with ?user_id={{${braze_id}}}',
       value: domain?.url ?? gateway.url,
     });
+    this.url = domain?.url.replace(/\/?$/, '/') ?? gateway.url;
+  }
+
+  /** A metric of the posts, which have a resource of their own. */
+  posts(metricName: string, statistic: string): cloudwatch.Metric {
+    return new cloudwatch.Metric({
+      namespace: 'AWS/ApiGateway',
+      metricName,
+      dimensionsMap: {
+        ApiName: Stack.of(this).stackName,
+        Method: 'POST',
+        Resource: `/${POSTS}`,
+        Stage: STAGE,
+      },
+      period: PERIOD,
+      statistic,
+    });
+  }
+
+  /** What API Gateway counts of look-ups: all that it counts, less the posts. */
+  private lookUps(metricName: string, label = metricName): cloudwatch.MathExpression {
+    // No name may stand for two metrics of one alarm.
+    const [all, posts] = [`all_${metricName}`, `posts_${metricName}`];
+    return new cloudwatch.MathExpression({
+      expression: `${all} - FILL(${posts}, 0)`,
+      label,
+      period: PERIOD,
+      usingMetrics: {
+        [all]: this.gateway.metric(metricName, { period: PERIOD, statistic: 'Sum' }),
+        [posts]: this.posts(metricName, 'Sum'),
+      },
+    });
   }
 
   private restApi({ environment }: ApiProps): apigateway.RestApi {
@@ -143,11 +180,12 @@ export class Api extends Construct {
    * which the access log may leave out. Where users without content get a 404, the log tells
    * them apart: a one for each refused look-up and a zero for each other.
    */
-  private countRefused(unknownUser: 'fallback' | 'not-found'): cloudwatch.Metric {
+  private countRefused(unknownUser: 'fallback' | 'not-found'): cloudwatch.IMetric {
     if (unknownUser === 'fallback') {
-      return this.gateway.metricClientError({ period: PERIOD, statistic: 'Sum' });
+      return this.lookUps('4XXError', 'refused');
     }
     const { all, any, stringValue } = logs.FilterPattern;
+    const isLookUp = stringValue('$.resource', '!=', `/${POSTS}`);
     const status = (comparison: string, value: string) =>
       stringValue('$.status', comparison, value);
     const count = (id: string, filterPattern: logs.IFilterPattern, metricValue: string) =>
@@ -158,8 +196,8 @@ export class Api extends Construct {
         metricName: 'LookUpsRefused',
         metricValue,
       });
-    count('LookUpsNotRefused', any(status('!=', '4*'), status('=', '404')), '0');
-    const refused = count('LookUpsRefused', all(status('=', '4*'), status('!=', '404')), '1');
+    count('LookUpsNotRefused', all(isLookUp, any(status('!=', '4*'), status('=', '404'))), '0');
+    const refused = count('LookUpsRefused', all(isLookUp, status('=', '4*'), status('!=', '404')), '1');
     return refused.metric({ period: PERIOD, statistic: 'Sum' });
   }
 
@@ -167,14 +205,19 @@ export class Api extends Construct {
     alarms.watch(this, {
       name: 'look-ups-failing',
       means: 'Braze gets errors of the server in place of content.',
-      metric: this.gateway.metricServerError({ period: PERIOD, statistic: 'Sum' }),
+      metric: this.lookUps('5XXError'),
       above: 0,
       periods: 2,
     });
     alarms.watch(this, {
       name: 'look-ups-refused',
       means: 'More than one in ten look-ups is refused: credentials, throttle or a wrong snippet.',
-      metric: this.refused.with({ statistic: 'Average' }),
+      metric: new cloudwatch.MathExpression({
+        expression: 'refused / calls',
+        label: 'refused',
+        period: PERIOD,
+        usingMetrics: { refused: this.refused, calls: this.lookUps('Count') },
+      }),
       above: 0.1,
       periods: 3,
     });

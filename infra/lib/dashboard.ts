@@ -8,6 +8,7 @@ import type { Asks } from './asks.js';
 import type { AskedOfBedrock } from './campaigns.js';
 import type { Currents } from './currents.js';
 import type { DeadLetters } from './dead-letters.js';
+import type { EventsDoor } from './events-door.js';
 import type { Ingest } from './ingest.js';
 import { modelMetric, type Processor } from './processor.js';
 import type { UserRecords } from './user-records.js';
@@ -20,6 +21,7 @@ export interface DashboardProps {
   readonly asksWorker: AsksWorker;
   readonly currents: Currents;
   readonly deadLetters: DeadLetters;
+  readonly eventsDoor: EventsDoor;
   readonly ingest: Ingest;
   readonly processor: Processor;
   readonly records: UserRecords;
@@ -28,7 +30,7 @@ export interface DashboardProps {
 /** Columns of a dashboard, and of what shares a row. */
 const WIDTH = 24;
 const HALF = WIDTH / 2;
-const QUARTER = WIDTH / 4;
+const THIRD = WIDTH / 3;
 
 /** Counters of the processor that say what became of the events, as its log has them. */
 const FATES = ['events_received', 'events_stored', 'events_parked', 'events_returned', 'events_dead_lettered'];
@@ -47,7 +49,8 @@ export class Dashboard extends Construct {
         [model(props), fates('What became of the events', props.processor, FATES)],
         [waiting(props), fates('What became of the asks', props.asksWorker, ASK_FATES)],
         [lookUps(props), latency(props)],
-        [props.ingest, props.processor, props.asksWorker, props.api].map(running),
+        [props.ingest, props.eventsDoor, props.processor].map(running),
+        [props.asksWorker, props.api].map(running),
       ],
     });
   }
@@ -130,7 +133,7 @@ function lookUps({ api }: DashboardProps): cloudwatch.GraphWidget {
     width: HALF,
     left: [api.gateway.metricCount({ ...sum, label: 'all' })],
     right: [
-      api.refused.with({ label: 'refused' }),
+      api.refused,
       api.gateway.metricServerError({ ...sum, label: 'failed' }),
     ],
   });
@@ -146,10 +149,10 @@ function latency({ api }: DashboardProps): cloudwatch.GraphWidget {
   });
 }
 
-function running({ node, program }: Ingest | Processor | AsksWorker | Api): cloudwatch.GraphWidget {
+function running({ node, program }: Ingest | EventsDoor | Processor | AsksWorker | Api): cloudwatch.GraphWidget {
   return new cloudwatch.GraphWidget({
     title: node.id,
-    width: QUARTER,
+    width: THIRD,
     left: [program.p99()],
     right: [
       program.function.metric('ConcurrentExecutions', { period: PERIOD, statistic: 'Maximum' }),

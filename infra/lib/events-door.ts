@@ -3,7 +3,7 @@ import * as apigateway from 'aws-cdk-lib/aws-apigateway';
 import { Construct } from 'constructs';
 
 import { type Alarms, PERIOD } from './alarms.js';
-import type { Api } from './api.js';
+import { type Api, POSTS } from './api.js';
 import { ApiSecret } from './api-secret.js';
 import { acknowledge } from './findings.js';
 import { type IngestProps, settingsOf } from './ingest.js';
@@ -48,14 +48,14 @@ export class EventsDoor extends Construct {
     encryption.grantWrite(role);
     secret.grantRead(role);
     const method = api.gateway.root
-      .addResource('events')
-      .addMethod('ANY', new apigateway.LambdaIntegration(this.program.function, { allowTestInvoke: false }));
+      .addResource(POSTS)
+      .addMethod('POST', new apigateway.LambdaIntegration(this.program.function, { allowTestInvoke: false }));
     acknowledge(method, 'APIG4', 'the function checks the token, of the kind that Braze can send');
     acknowledge(method, 'COG4', 'Braze sends a token of its own, and none of Cognito');
     this.watch(alarms);
     new CfnOutput(this, 'Url', {
       description: "Braze's webhooks and Currents' custom HTTP connector post to this",
-      value: api.gateway.urlForPath('/events'),
+      value: `${api.url}${POSTS}`,
     });
   }
 

@@ -91,7 +91,7 @@ export class PipelineStack extends Stack {
     const asksWorker = new AsksWorker(this, 'AsksWorker', answerer);
     const api = new Api(this, 'Api', { ...program('api'), tables });
 
-    new EventsDoor(this, 'EventsDoor', {
+    const eventsDoor = new EventsDoor(this, 'EventsDoor', {
       ...program('ingest'),
       api,
       currents,
@@ -108,6 +108,7 @@ export class PipelineStack extends Stack {
       asksWorker,
       currents,
       deadLetters,
+      eventsDoor,
       ingest,
       processor,
       records,

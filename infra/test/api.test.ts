@@ -46,10 +46,10 @@ test('every call is written down, without the query that names a user', () => {
 test('whatever is called, the function says what would be right', () => {
   const methods = Object.values(template.findResources('AWS::ApiGateway::Method'));
 
-  // The root, what is below it, and the door for events.
-  expect(methods).toHaveLength(3);
+  // The root and what is below it, and the door for events.
+  expect(methods.map(({ Properties }) => Properties.HttpMethod).sort()).toEqual(['ANY', 'ANY', 'POST']);
   for (const { Properties } of methods) {
-    expect(Properties).toMatchObject({ HttpMethod: 'ANY', Integration: { Type: 'AWS_PROXY' } });
+    expect(Properties).toMatchObject({ Integration: { Type: 'AWS_PROXY' } });
   }
 });
 
@@ -100,22 +100,37 @@ test('users without content are no refused look-ups where they get a 404', () =>
   ]);
 
   expect(Object.fromEntries(values)).toEqual({
-    0: '{ ($.status != "4*") || ($.status = "404") }',
-    1: '{ ($.status = "4*") && ($.status != "404") }',
+    0: '{ ($.resource != "/events") && (($.status != "4*") || ($.status = "404")) }',
+    1: '{ ($.resource != "/events") && ($.status = "4*") && ($.status != "404") }',
   });
   template.hasResourceProperties('AWS::CloudWatch::Alarm', {
-    MetricName: 'LookUpsRefused',
-    Statistic: 'Average',
+    AlarmDescription: Match.stringLikeRegexp('#look-ups-refused$'),
+    Metrics: Match.arrayWith([
+      Match.objectLike({ MetricStat: Match.objectLike({ Metric: Match.objectLike({ MetricName: 'LookUpsRefused' }) }) }),
+    ]),
     Threshold: 0.1,
   });
 });
 
-test('a throttled look-up and a wrong path are refused where everybody gets content', () => {
-  template.hasResourceProperties('AWS::CloudWatch::Alarm', {
-    MetricName: '4XXError',
-    Statistic: 'Average',
-    Threshold: 0.1,
+test.each([
+  ['look-ups-refused', ['4XXError', 'Count'], 0.1],
+  ['look-ups-failing', ['5XXError'], 0],
+])('%s rings for %s of look-ups, and for no post', (chapter, counted, threshold) => {
+  const alarms = template.findResources('AWS::CloudWatch::Alarm', {
+    Properties: { AlarmDescription: Match.stringLikeRegexp(`#${chapter}$`) },
   });
+  const [alarm] = Object.values(alarms);
+  const metrics: { Expression?: string; MetricStat?: { Metric: { MetricName: string; Dimensions: unknown[] } } }[] =
+    alarm?.Properties.Metrics;
+  const all = metrics.flatMap(({ MetricStat }) => (MetricStat === undefined ? [] : [MetricStat.Metric]));
+
+  for (const name of counted) {
+    const dimensions = all.filter(({ MetricName }) => MetricName === name).map((each) => each.Dimensions.length);
+    // Those of the API as a whole, and of the resource that is taken off.
+    expect(dimensions.sort()).toEqual([1, 4]);
+  }
+  expect(metrics.filter(({ Expression }) => Expression?.includes('FILL'))).toHaveLength(counted.length);
+  expect(alarm?.Properties.Threshold).toBe(threshold);
 });
 
 test('two stages in one account have metrics of their own', () => {

@@ -23,6 +23,7 @@ mod tests;
 
 use std::time::{Duration, UNIX_EPOCH};
 
+use contract::attributes::PROFILE_UPDATE;
 use contract::metrics::{self, Counts};
 use contract::wanted::Wanted;
 use currents::read::Envelope;
@@ -49,7 +50,7 @@ pub const MAX_EVENTS: usize = 1_000;
 /// Most faults that are told of one body.
 const MAX_TOLD: usize = 20;
 
-/// How long Kinesis may take: API Gateway waits for 29 seconds.
+/// How long Kinesis may take for all of a body: API Gateway waits for 29 seconds.
 const PUT_TIME: Duration = Duration::from_secs(20);
 
 /// When to come again after the stream was full, in seconds.
@@ -171,12 +172,12 @@ impl Posts {
             }
         }
         let accepted = told.len();
-        let mut put = Put::default();
+        let (mut put, until) = (Put::default(), Instant::now() + PUT_TIME);
         for group in self.groups(told, now_ms) {
             counts.add(metrics::USER_RECORDS, group.user_records);
             counts.add(metrics::EVENTS_POSTED, group.events);
             counts.add(metrics::EVENTS_WITHOUT_USER, group.without_user);
-            let done = self.stream.put(group.records, Instant::now() + PUT_TIME, &mut put).await;
+            let done = self.stream.put(group.records, until, &mut put).await;
             counts.add(metrics::STREAM_RECORDS, std::mem::take(&mut put.records));
             counts.add(metrics::STREAM_BYTES, std::mem::take(&mut put.bytes));
             counts.add(metrics::ENTRIES_RESENT, std::mem::take(&mut put.resent));
@@ -199,8 +200,9 @@ impl Posts {
 
     /// Groups events as those of a file are, one type at a time.
     fn groups(&self, mut told: Vec<Told>, now_ms: u64) -> Vec<Group> {
-        // Those of one type keep their order.
-        told.sort_by(|one, other| one.event_type.cmp(&other.event_type));
+        // Those of one type keep their order, and attributes come before who speaks of them.
+        let order = |told: &Told| (told.event_type != PROFILE_UPDATE, told.event_type.clone());
+        told.sort_by_cached_key(order);
         let packer = Packer::new(self.decoder.buckets);
         let mut grouper = Grouper::new(now_ms, self.decoder.max_group_bytes, packer);
         let (mut groups, mut before) = (Vec::new(), None::<String>);
@@ -250,7 +252,7 @@ impl Answer {
 /// What is answered where the stream did not take everything: all of it is to come again.
 fn refused_by_stream(error: &PutError) -> Answer {
     tracing::warn!(error = causes::told(error), "a post was not put on the stream");
-    if error.is_out_of_time() {
+    if error.is_throttled() {
         let reason = "the stream takes no more just now: send all of it again";
         return Answer::refusal(StatusCode::TOO_MANY_REQUESTS, reason).again();
     }

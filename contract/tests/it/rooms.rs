@@ -30,7 +30,7 @@ const ROOMS: [Room; 13] = [
     ),
     (
         "processor",
-        &["campaign", "contract", "program", "quota"],
+        &["campaign", "catalog", "contract", "program", "quota"],
         &["axum", "lambda_http", "currents", "aws-sdk-s3"],
     ),
     ("api", &["campaign", "contract", "program"], &["aws-sdk-kinesis", "currents", "quota"]),

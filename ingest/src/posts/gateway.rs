@@ -41,7 +41,8 @@ impl Request {
         }
         let body = event["body"].as_str().unwrap_or_default();
         let body = match event["isBase64Encoded"].as_bool() {
-            Some(true) => STANDARD.decode(body).unwrap_or_default(),
+            // What is none is no JSON either, and refused for that.
+            Some(true) => STANDARD.decode(body).unwrap_or_else(|_| body.as_bytes().to_vec()),
             _ => body.as_bytes().to_vec(),
         };
         Self { method: method.unwrap_or_default(), headers, body }

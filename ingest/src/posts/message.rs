@@ -6,7 +6,7 @@ use contract::attributes::{
 use contract::user_record::{Event, is_user_id};
 use contract::wanted::Wanted;
 use contract::{digest, event_id};
-use currents::read::{MAX_AHEAD_SECS, MAX_EVENT_BYTES, MAX_EVENT_TYPE_BYTES};
+use currents::read::{MAX_AHEAD_SECS, MAX_EVENT_BYTES, MAX_EVENT_TYPE_BYTES, embedded};
 use serde_json::Value;
 
 use super::body::{Entry, Fields};
@@ -23,6 +23,9 @@ const OWN_PROPERTIES: [&str; 2] = ["custom_properties", "purchase_properties"];
 /// The field that these are in files.
 const PROPERTIES: &str = "properties";
 
+/// Names of attributes in Braze's REST API, and those in its Liquid.
+const ALIASES: [(&str, &str); 2] = [("email", "email_address"), ("phone", "phone_number")];
+
 /// Fields that carry nothing of anybody, also in types of events that nobody here knows.
 const IMPERSONAL: [&str; 2] = [PROPERTIES, "name"];
 
@@ -35,14 +38,10 @@ pub(super) struct Told {
     pub(super) event: Event,
 }
 
-/// Tells whether a field counts as personal; of a type that Currents does not have, all do but
-/// those that carry nothing of anybody.
+/// Tells whether a field counts as personal: as the table of Currents says, and where that does
+/// not have it, all do but those that carry nothing of anybody.
 pub(super) fn is_personal(event_type: &str, field: &str) -> bool {
-    let is_known = event_type.starts_with("users.") || event_type.starts_with("agentconsole.");
-    match is_known {
-        true => currents::is_personal(event_type, field),
-        false => !IMPERSONAL.contains(&field),
-    }
+    !IMPERSONAL.contains(&field) && currents::may_be_personal(event_type, field)
 }
 
 impl Entry {
@@ -83,8 +82,13 @@ fn event(mut event: Fields, wanted: &Wanted, now_ms: u64) -> Result<Told, String
         Some(_) => return Err("properties must be an object".to_owned()),
     };
     for name in OWN_PROPERTIES {
-        if let Some(own) = fields.remove(name) {
-            fields.insert(PROPERTIES.to_owned(), own);
+        match fields.remove(name) {
+            // Read as leniently as that of a file.
+            Some(Value::String(text)) => {
+                drop(fields.insert(PROPERTIES.to_owned(), embedded(&text)))
+            }
+            Some(own) => drop(fields.insert(PROPERTIES.to_owned(), own)),
+            None => {}
         }
     }
     let mut user_id = String::new();
@@ -100,6 +104,9 @@ fn event(mut event: Fields, wanted: &Wanted, now_ms: u64) -> Result<Told, String
         }
         Some(_) => return Err("user must be an object".to_owned()),
     }
+    if !user_id.is_empty() && !is_user_id(&user_id) {
+        return Err("user.user_id is too long".to_owned());
+    }
     fields.retain(|name, value| !value.is_null() && super::is_wanted(wanted, &event_type, name));
     if event_type == PROFILE_UPDATE {
         keep_custom(&mut fields, wanted);
@@ -111,11 +118,11 @@ fn event(mut event: Fields, wanted: &Wanted, now_ms: u64) -> Result<Told, String
 /// Leaves those of a user's custom attributes that are wanted.
 fn keep_custom(fields: &mut Fields, wanted: &Wanted) {
     let custom = match fields.remove(CUSTOM_ATTRIBUTES) {
-        Some(Value::String(text)) => serde_json::from_str(&text).ok(),
-        Some(Value::Object(custom)) => Some(custom),
-        _ => None,
+        Some(Value::String(text)) => embedded(&text),
+        Some(value) => value,
+        None => return,
     };
-    if let Some(mut custom) = custom {
+    if let Value::Object(mut custom) = custom {
         wanted.keep_custom(&mut custom);
         fields.insert(CUSTOM_ATTRIBUTES.to_owned(), Value::Object(custom));
     }
@@ -128,6 +135,7 @@ fn message(
     campaigns: &[String],
     now_ms: u64,
 ) -> Result<Vec<Told>, String> {
+    let time = message.remove("time");
     let whole = Value::Object(message.clone()).to_string();
     let user_id = text(&mut message, "user_id")?;
     if !is_user_id(&user_id) {
@@ -140,7 +148,7 @@ fn message(
         Some(Value::Number(id)) => id.to_string(),
         Some(_) => return Err("id must be a text".to_owned()),
     };
-    let time = match message.remove("time") {
+    let time = match time {
         None | Some(Value::Null) => seconds(now_ms),
         Some(time) => time_of(&time, now_ms)?,
     };
@@ -188,6 +196,8 @@ fn profile(attributes: Fields, wanted: &Wanted) -> Fields {
     let (mut fields, mut custom) = (Fields::new(), Fields::new());
     for (name, value) in attributes {
         let value = if value == "" { Value::Null } else { value };
+        let alias = ALIASES.iter().find(|(alias, _)| name == *alias);
+        let name = alias.map_or(name, |(_, of_liquid)| (*of_liquid).to_owned());
         match STANDARD.iter().find(|(of_liquid, field)| name == *of_liquid || name == *field) {
             Some((of_liquid, field)) if wanted.attributes.contains(*of_liquid) => {
                 fields.insert((*field).to_owned(), value);
@@ -224,6 +234,11 @@ fn object(fields: &mut Fields, name: &str) -> Result<Option<Fields>, String> {
     match fields.remove(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::Object(object)) => Ok(Some(object)),
+        // Braze's pairs of keys and values make a text of everything.
+        Some(Value::String(text)) => match serde_json::from_str(&text) {
+            Ok(object) => Ok(Some(object)),
+            Err(_) => Err(format!("{name} must be an object, or a text that holds one")),
+        },
         Some(_) => Err(format!("{name} must be an object")),
     }
 }

@@ -69,8 +69,14 @@ fn what_the_connector_sends_has_the_fields_that_files_have() {
         event("users.messages.email.Open", json!({ "email_address": "a@b", "link_url": "x" }));
     assert_eq!(fields(&one(&opened)[0])["email_address"], "a@b");
 
-    let unknown = event("own.Type", json!({ "email": "a@b", "properties": { "a": 1 } }));
-    assert_eq!(fields(&one(&unknown)[0]), json!({ "properties": { "a": 1 } }));
+    let unknown = json!({ "email": "a@b", "email_address": "a@b", "new_field": 1, "custom_properties": "{'a': 1,}" });
+    for event_type in ["own.Type", "users.messages.fax.Send"] {
+        let told = one(&event(event_type, unknown.clone()));
+        let told = fields(&told[0]);
+        assert_eq!(told["properties"], json!({ "a": 1 }));
+        assert!(told.get("email").is_none() && told.get("new_field").is_none(), "{told}");
+    }
+    assert!(fields(&one(&event("own.Type", unknown))[0]).get("external_user_id").is_none());
 }
 
 #[test]
@@ -105,6 +111,8 @@ fn a_webhook_may_ask_for_content_and_a_repeat_has_the_same_id() {
     assert_eq!(one(&message)[1].event.id, wish.event.id);
     let other = json!({ "user_id": "v", "campaign": "offer" });
     assert_ne!(one(&other)[0].event.id, wish.event.id);
+    let later = json!({ "time": 1_789_999_000, "user_id": "v", "campaign": "offer" });
+    assert_eq!(one(&later)[0].event.id, one(&other)[0].event.id, "the time tells no repeat apart");
     let named =
         json!({ "user_id": "u", "campaign": "offer", "id": "send-1", "time": "1789999999" });
     assert_eq!(
@@ -130,7 +138,7 @@ fn what_is_wrong_with_one_event_is_told_and_the_others_are_taken() {
     for (message, expected) in [
         (json!({ "attributes": {} }), "has no user_id"),
         (json!({ "user_id": "u" }), "neither attributes nor campaign"),
-        (json!({ "user_id": "u", "attributes": "x" }), "attributes must be an object"),
+        (json!({ "user_id": "u", "attributes": "x" }), "attributes must be an object, or a text"),
         (json!({ "user_id": "u", "campaign": "secret value" }), "campaign is none of offer"),
         (json!({ "user_id": "u", "attributes": {}, "properties": {} }), "names none"),
         (json!({ "user_id": "u", "atributes": {} }), "there is user_id, attributes"),

@@ -47,6 +47,17 @@ const PASSING: [&str; 9] = [
     "RequestTimeoutException",
 ];
 
+/// Those of them that say that there is too much just now.
+const THROTTLES: [&str; 7] = [
+    "ProvisionedThroughputExceededException",
+    "LimitExceededException",
+    "KMSThrottlingException",
+    "ThrottlingException",
+    "Throttling",
+    "RequestLimitExceeded",
+    "TooManyRequestsException",
+];
+
 /// The stream that user records are put on.
 #[derive(Debug, Clone)]
 pub struct Stream {
@@ -82,6 +93,12 @@ pub enum PutError {
 }
 
 impl PutError {
+    /// Tells whether the stream takes no more just now.
+    pub fn is_throttled(&self) -> bool {
+        let Self::OutOfTime { code, .. } = self else { return false };
+        THROTTLES.contains(&code.as_str())
+    }
+
     /// Tells whether more time might have helped.
     pub fn is_out_of_time(&self) -> bool {
         matches!(self, Self::OutOfTime { .. })

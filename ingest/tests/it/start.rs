@@ -13,6 +13,7 @@ fn function(campaigns: &Path) -> Command {
         .env("AWS_LAMBDA_LOG_FORMAT", "JSON")
         .env("STREAM_NAME", "stream")
         .env("DEAD_LETTER_QUEUE_URL", "http://127.0.0.1/letters")
+        .env("CATALOG_TABLE", "catalogs")
         .env("CAMPAIGNS_DIR", campaigns);
     command
 }
