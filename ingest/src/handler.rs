@@ -1,7 +1,7 @@
 //! One invocation: notifications in, the messages to deliver again out.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_config::timeout::TimeoutConfig;
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse};
@@ -133,7 +133,11 @@ impl Ingest {
             Some(arn) => {
                 let config = program::aws::environment().load().await;
                 let secrets = SecretsManager::new(&config, arn.clone());
-                Gate::Managed(ManagedSecrets::new(secrets))
+                let secrets = ManagedSecrets::new(secrets);
+                // Or the first post would have to wait for a connection, and could not be judged.
+                let now = UNIX_EPOCH.elapsed().unwrap_or_default().as_secs();
+                secrets.warm(i64::try_from(now).unwrap_or(i64::MAX)).await;
+                Gate::Managed(secrets)
             }
             None => Gate::Fixed(ValidSecrets::new(&[])),
         };

@@ -25,7 +25,8 @@ async fn serve() -> Result<(), Error> {
 
     run(service_fn(|event: LambdaEvent<Value>| async move {
         if is_request(&event.payload) {
-            return Ok::<_, Error>(Box::pin(posts.invoke(&event.payload)).await);
+            let deadline = event.context.deadline();
+            return Ok::<_, Error>(Box::pin(posts.invoke(&event.payload, deadline)).await);
         }
         // Boxed, or the compiler finds what this holds too deep.
         let report = Box::pin(ingest.handle(event.payload, event.context.deadline())).await?;

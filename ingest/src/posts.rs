@@ -21,7 +21,7 @@ mod message;
 #[cfg(test)]
 mod tests;
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use contract::attributes::PROFILE_UPDATE;
 use contract::metrics::{self, Counts};
@@ -33,6 +33,7 @@ use program::credentials::{Access, Gate};
 use serde_json::json;
 use tokio::time::Instant;
 
+use crate::deadline::Deadline;
 use crate::decode::Decoder;
 use crate::grouping::{Group, Grouper};
 use crate::stream::packing::Packer;
@@ -51,7 +52,7 @@ pub const MAX_EVENTS: usize = 1_000;
 const MAX_TOLD: usize = 20;
 
 /// How long Kinesis may take for all of a body: API Gateway waits for 29 seconds.
-const PUT_TIME: Duration = Duration::from_secs(20);
+pub const PUT_TIME: Duration = Duration::from_secs(20);
 
 /// When to come again after the stream was full, in seconds.
 const RETRY_AFTER_SECS: &str = "5";
@@ -88,27 +89,36 @@ struct Fault {
 }
 
 impl Posts {
-    /// Answers what API Gateway hands over, and logs one line of counters.
-    pub async fn invoke(&self, event: &serde_json::Value) -> serde_json::Value {
+    /// Answers what API Gateway hands over, and logs one line of counters. At `deadline` Lambda
+    /// ends the invocation.
+    pub async fn invoke(
+        &self,
+        event: &serde_json::Value,
+        deadline: SystemTime,
+    ) -> serde_json::Value {
+        let until = Deadline::before(deadline).work.min(Instant::now() + PUT_TIME);
         let Request { method, headers, body } = Request::of(event);
         let now_ms = UNIX_EPOCH.elapsed().unwrap_or_default().as_millis();
         let now_ms = u64::try_from(now_ms).unwrap_or(u64::MAX);
         let mut counts = Counts::default();
-        let answer = self.answer((&method, &headers, &body), now_ms, &mut counts).await;
+        let call = (&method, &headers, body.as_slice());
+        let answer = self.answer(call, now_ms, until, &mut counts).await;
         tracing::info!(counts = counts.to_json(), "invocation done");
         answer.to_gateway()
     }
 
-    /// Answers a request at `now_ms` (UNIX milliseconds), and counts what became of it.
+    /// Answers a request at `now_ms` (UNIX milliseconds), and counts what became of it. What
+    /// Kinesis has not taken by `deadline` is refused.
     pub async fn answer(
         &self,
         (method, headers, body): (&Method, &HeaderMap, &[u8]),
         now_ms: u64,
+        deadline: Instant,
         counts: &mut Counts,
     ) -> Answer {
         counts.add(metrics::POSTS_RECEIVED, 1);
         let answer = match self.admit(method, headers, body, now_ms).await {
-            Ok(()) => self.take(body, now_ms, counts).await,
+            Ok(()) => self.take(body, now_ms, deadline, counts).await,
             Err(refusal) => refusal,
         };
         if !answer.status.is_success() {
@@ -155,7 +165,13 @@ impl Posts {
     }
 
     /// Puts everything that is right on the stream.
-    async fn take(&self, body: &[u8], now_ms: u64, counts: &mut Counts) -> Answer {
+    async fn take(
+        &self,
+        body: &[u8],
+        now_ms: u64,
+        deadline: Instant,
+        counts: &mut Counts,
+    ) -> Answer {
         let entries = match Body::parse(body) {
             Ok(Body { entries }) if entries.len() > MAX_EVENTS => {
                 let reason = format!("a body has at most {MAX_EVENTS} events: send fewer");
@@ -172,18 +188,19 @@ impl Posts {
             }
         }
         let accepted = told.len();
-        let (mut put, until) = (Put::default(), Instant::now() + PUT_TIME);
+        let mut put = Put::default();
         for group in self.groups(told, now_ms) {
-            counts.add(metrics::USER_RECORDS, group.user_records);
-            counts.add(metrics::EVENTS_POSTED, group.events);
-            counts.add(metrics::EVENTS_WITHOUT_USER, group.without_user);
-            let done = self.stream.put(group.records, until, &mut put).await;
+            let done = self.stream.put(group.records, deadline, &mut put).await;
             counts.add(metrics::STREAM_RECORDS, std::mem::take(&mut put.records));
             counts.add(metrics::STREAM_BYTES, std::mem::take(&mut put.bytes));
             counts.add(metrics::ENTRIES_RESENT, std::mem::take(&mut put.resent));
             if let Err(error) = done {
                 return refused_by_stream(&error);
             }
+            // What is not acknowledged comes again, and is counted then.
+            counts.add(metrics::USER_RECORDS, group.user_records);
+            counts.add(metrics::EVENTS_POSTED, group.events - group.without_user);
+            counts.add(metrics::EVENTS_WITHOUT_USER, group.without_user);
         }
         if faults.is_empty() {
             return Answer::new(StatusCode::OK, json!({ "accepted": accepted }));

@@ -15,9 +15,10 @@ use axum::http::{HeaderValue, Method, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::any;
 use contract::metrics::Counts;
-use ingest::posts::{MAX_BODY_BYTES, Posts};
+use ingest::posts::{MAX_BODY_BYTES, PUT_TIME, Posts};
 use program::credentials::{Gate, Secret, ValidSecrets};
 use tokio::net::TcpListener;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -123,7 +124,8 @@ async fn post(
     let now_ms = UNIX_EPOCH.elapsed().unwrap_or_default().as_millis();
     let now_ms = u64::try_from(now_ms).unwrap_or(u64::MAX);
     let mut counts = Counts::default();
-    let answer = posts.answer((&head.method, &head.headers, &body), now_ms, &mut counts).await;
+    let call = (&head.method, &head.headers, body.as_slice());
+    let answer = posts.answer(call, now_ms, Instant::now() + PUT_TIME, &mut counts).await;
     tracing::info!(counts = counts.to_json(), "invocation done");
     totals.add(&counts);
     let headers = [(header::CONTENT_TYPE, "application/json")].into_iter().chain(answer.headers);

@@ -25,6 +25,9 @@ pub(super) enum Entry {
 /// What a body is not.
 const FORMS: &str = "a body is JSON: {\"events\": [...]} as Currents sends it, or a message with user_id and attributes";
 
+/// Fields by which a body's form is told; each belongs to another.
+const FORM_NAMES: [&str; 3] = ["events", "messages", "user_id"];
+
 impl Body {
     /// Reads a body. One that is empty holds nothing: so Braze tries credentials.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, String> {
@@ -38,6 +41,10 @@ impl Body {
         let Value::Object(mut body) = body else { return Err(FORMS.to_owned()) };
         if body.is_empty() {
             return Ok(Self { entries: Vec::new() });
+        }
+        // One of them would be lost, and 200 be said.
+        if FORM_NAMES.iter().filter(|name| body.contains_key(**name)).count() > 1 {
+            return Err(format!("a body has one of {}, not several", FORM_NAMES.join(", ")));
         }
         let lists = [("events", Entry::Event as fn(Fields) -> Entry), ("messages", Entry::Message)];
         for (name, entry) in lists {

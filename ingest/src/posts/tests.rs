@@ -159,3 +159,18 @@ fn an_empty_body_is_a_check_of_the_credentials() {
         assert!(Body::parse(body.as_bytes()).is_err(), "{body}");
     }
 }
+
+#[test]
+fn a_body_of_two_forms_is_refused_as_one_of_them_would_be_lost() {
+    for body in [
+        r#"{"events":[],"messages":[{"user_id":"u","campaign":"offer"}]}"#,
+        r#"{"events":[],"user_id":"u","campaign":"offer"}"#,
+        r#"{"messages":[],"user_id":"u"}"#,
+    ] {
+        let reason = Body::parse(body.as_bytes()).expect_err("is no body");
+        assert!(reason.contains("one of events, messages, user_id"), "{reason}");
+    }
+    // Fields that Currents may add one day are none of ours.
+    let more = br#"{"events":[{}],"version":4}"#;
+    assert_eq!(Body::parse(more).expect("is a body").entries.len(), 1);
+}
