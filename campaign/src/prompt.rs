@@ -88,11 +88,11 @@ pub(crate) struct Rendered {
 
 /// What came of a rendering.
 #[derive(Debug)]
-pub(crate) enum Outcome<T> {
+pub(crate) enum Outcome {
     /// These items are wanted and not known.
     Wants(BTreeSet<ItemKey>),
-    /// Something that all is known for.
-    Done(T),
+    /// A prompt that all is known for.
+    Done(Rendered),
 }
 
 impl Prompt {
@@ -169,12 +169,23 @@ impl Prompt {
     }
 
     /// Renders the prompt over what is known of a user.
-    pub(crate) fn render(&self, grounds: &Grounds<'_>) -> Result<Outcome<Rendered>, NotRendered> {
-        let rendered = self.over(grounds, |scene| self.template.render(scene))?;
-        Ok(match rendered {
-            Outcome::Wants(items) => Outcome::Wants(items),
-            Outcome::Done((text, used, missing)) => Outcome::Done(Rendered { text, used, missing }),
-        })
+    pub(crate) fn render(&self, grounds: &Grounds<'_>) -> Result<Outcome, NotRendered> {
+        let given = self.given_by(grounds);
+        let mut scene = scene(&given, grounds.events.last().map(|event| event.time));
+        if !self.template.has_catalogs() {
+            let text = self.template.render(&scene)?;
+            return Ok(Outcome::Done(Rendered { text, used: Vec::new(), missing: Vec::new() }));
+        }
+        let lookup = Lookup::new(grounds.items);
+        scene.catalogs = Some(Rc::clone(&lookup) as _);
+        let rendered = self.template.render(&scene);
+        let wanted = lookup.wanted();
+        if !wanted.is_empty() {
+            // What came of it without them decides nothing.
+            return Ok(Outcome::Wants(wanted));
+        }
+        let (used, missing) = lookup.used();
+        Ok(Outcome::Done(Rendered { text: rendered?, used, missing }))
     }
 
     /// Renders the prompt, and says what nobody would want a model to read; items that are not
@@ -184,29 +195,6 @@ impl Prompt {
         let mut scene = scene(&given, grounds.events.last().map(|event| event.time));
         scene.catalogs = self.template.has_catalogs().then(|| Lookup::new(grounds.items) as _);
         self.template.preview(&scene)
-    }
-
-    /// Does something over what is known of a user, and tells which items that used.
-    fn over<T>(
-        &self,
-        grounds: &Grounds<'_>,
-        act: impl FnOnce(&Scene<'_>) -> Result<T, NotRendered>,
-    ) -> Result<Outcome<(T, Vec<(ItemKey, Arc<Item>)>, Vec<ItemKey>)>, NotRendered> {
-        let given = self.given_by(grounds);
-        let mut scene = scene(&given, grounds.events.last().map(|event| event.time));
-        if !self.template.has_catalogs() {
-            return Ok(Outcome::Done((act(&scene)?, Vec::new(), Vec::new())));
-        }
-        let lookup = Lookup::new(grounds.items);
-        scene.catalogs = Some(Rc::clone(&lookup) as _);
-        let done = act(&scene);
-        let wanted = lookup.wanted();
-        if !wanted.is_empty() {
-            // What came of it without them decides nothing.
-            return Ok(Outcome::Wants(wanted));
-        }
-        let (used, missing) = lookup.used();
-        Ok(Outcome::Done((done?, used, missing)))
     }
 
     /// What the template is rendered over.

@@ -74,7 +74,7 @@ const MISTAKES: [(&str, &str, usize, &str); 26] = [
     ("prompt", "\n{{ events.last.properties.show ", 2, "{{ has no }} that closes it"),
     ("prompt", "{% for e of events %}{% endfor %}", 1, "for is written {% for item in list %}"),
     ("prompt", "{{ events.last.properties }}", 1, "prints a whole object: name one of"),
-    ("prompt", "Hi {{ ${first_name} }}", 1, "only Braze knows ${first_name}, so give it a default"),
+    ("prompt", "Hi {{ ${first_name} }}", 1, "add the attribute to attributes in campaign.toml"),
     ("system", "Hi {{ events.last.properties.show }}", 1, "instructions see no event"),
     (
         "message",

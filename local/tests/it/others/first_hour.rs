@@ -235,7 +235,7 @@ const MISTAKES: [(&str, &str, &str, &str); 11] = [
         "usd_per_million_input_tokens = -1.10",
         "must be 0 to 1000000",
     ),
-    ("prompt.liquid", "limit: 10 -%}", "limit: 10 -}", "prompt.liquid:4: "),
+    ("prompt.liquid", "limit: 10 -%}", "limit: 10 -}", "prompt.liquid:6: "),
     ("system.liquid", "You write", "\u{feff}You write", "begins with a byte order mark"),
     ("answer.schema.json", ", \"maxLength\": 60", "", "a text needs a maxLength"),
     (
