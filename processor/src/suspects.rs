@@ -3,7 +3,8 @@
 //! Whoever is ended says nothing. So each invocation notes by its batch's first record that it
 //! begins, and that it ends; one that finds an earlier beginning there, which never ended, goes
 //! through the batch with care: one unit at a time, each noted before and after, and none asks
-//! the model, so that all of them have their turn. A unit that began so twice and never ended is given up.
+//! the model, so that all of them have their turn. A unit that began so three times and never ended is
+//! given up.
 
 use std::sync::Arc;
 
@@ -36,9 +37,9 @@ pub(crate) struct Suspects<'b> {
 /// Attempts to note an end, each with the SDK's own.
 const MAX_NOTES: usize = 3;
 
-/// How often a unit begins by itself and does not end before it is given up: twice, because one
-/// of them may be another invocation that is not over.
-pub(crate) const MOST_BEGINNINGS: u32 = 2;
+/// How often a unit begins by itself and does not end before it is given up: three times, because
+/// two of them may be other invocations that are not over, or that ended for a reason of their own.
+pub(crate) const MOST_BEGINNINGS: u32 = 3;
 
 /// Notes that something begins; tells how often it began before and never ended. Where that
 /// cannot be noted it counts as its first time.

@@ -62,7 +62,7 @@ async fn what_the_quota_does_not_let_through_at_once_is_answered_later_even_if_w
     for n in 0..USERS {
         let query = format!("user_id={}&format=plain", crate::rig::watcher(n));
         let (_, answer) = rig.look_up(&query).await;
-        assert!(answer["source"].is_null(), "{n}: {answer}");
+        assert!(answer["source"].is_null(), "{n}: {answer} {:?}", rig.counts());
     }
     rig.pipeline.stop().await;
 }

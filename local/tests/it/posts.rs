@@ -38,7 +38,7 @@ async fn post(rig: &Rig, token: &str, body: &Value) -> (u16, Value) {
 /// Waits until a user has content of their own.
 async fn content_of(rig: &Rig, user: &str) -> Value {
     let query = format!("user_id={user}&campaign=offer&format=plain");
-    let begun = std::time::Instant::now();
+    let begun = tokio::time::Instant::now();
     loop {
         let (_, answer) = rig.look_up(&query).await;
         if answer.get("source").is_none() {
@@ -90,7 +90,7 @@ async fn a_webhook_brings_attributes_and_gets_content_that_speaks_of_them() {
         "user": { "user_id": "u1" }, "properties": {},
     }] });
     assert_eq!(post(&rig, "local", &gone).await.0, 200);
-    let begun = std::time::Instant::now();
+    let begun = tokio::time::Instant::now();
     while item(&rig, "u1", content::ATTRIBUTES.to_owned()).await != json!({}) {
         assert!(begun.elapsed() < PATIENCE);
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -148,7 +148,7 @@ async fn who_has_no_content_gets_fallback_content_in_their_language() {
     assert_eq!(post(&rig, "local", &wish("u4", "de-AT")).await.0, 200);
     assert_eq!(post(&rig, "local", &wish("u5", "fr")).await.0, 200);
 
-    let begun = std::time::Instant::now();
+    let begun = tokio::time::Instant::now();
     loop {
         let (_, german) = rig.look_up("user_id=u4&campaign=offer&format=plain").await;
         if german["data"]["heading"] == "Angebote" {

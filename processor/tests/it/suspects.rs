@@ -179,7 +179,7 @@ async fn an_ask_that_ends_its_worker_is_found_and_the_others_in_hand_are_answere
         assert!(workers < 60, "{:?}", world.asks.asks());
     }
 
-    assert_eq!(ended, 3, "with others, and twice by itself");
+    assert_eq!(ended, 4, "with others, and three times by itself");
     let letters = world.letters();
     assert_eq!(letters.iter().filter(|letter| letter.reason == "kills_the_function").count(), 1);
     let tables = world.memory.tables();
