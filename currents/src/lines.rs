@@ -33,7 +33,7 @@ use std::path::{Path, PathBuf};
 use crate::input::kind::BYTE_ORDER_MARK;
 
 pub use fault::{Fault, Faults, MAX_SHOWN};
-pub use line::{Line, MAX_EVENT_FIELDS};
+pub use line::{Line, MAX_EVENT_FIELDS, keep_custom};
 pub use opened::Opened;
 use opened::Source;
 

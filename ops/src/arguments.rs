@@ -134,7 +134,7 @@ pub struct PullArguments {
     /// Name of the catalog, in Braze and here.
     pub name: String,
 
-    /// Address of Braze's REST API, e.g. https://rest.iad-01.braze.com.
+    /// Address of Braze's REST API, e.g. `https://rest.iad-01.braze.com`.
     #[arg(long, value_name = "URL", env = "BRAZE_URL")]
     pub braze_url: String,
 

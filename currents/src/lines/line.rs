@@ -176,7 +176,7 @@ impl<'t> Line<'t> {
 
 /// Leaves those of a user's custom attributes that are wanted; what is no object says nothing
 /// of any.
-fn keep_custom(wanted: &Wanted, fields: &mut Map<String, Value>) {
+pub fn keep_custom(wanted: &Wanted, fields: &mut Map<String, Value>) {
     let custom = match fields.remove(CUSTOM_ATTRIBUTES) {
         Some(Value::String(text)) => embedded(&text),
         Some(value) => value,

@@ -6,6 +6,7 @@ use contract::attributes::{
 use contract::user_record::{Event, is_user_id};
 use contract::wanted::Wanted;
 use contract::{digest, event_id};
+use currents::lines::keep_custom;
 use currents::read::{MAX_AHEAD_SECS, MAX_EVENT_BYTES, MAX_EVENT_TYPE_BYTES, embedded};
 use serde_json::Value;
 
@@ -109,23 +110,10 @@ fn event(mut event: Fields, wanted: &Wanted, now_ms: u64) -> Result<Told, String
     }
     fields.retain(|name, value| !value.is_null() && super::is_wanted(wanted, &event_type, name));
     if event_type == PROFILE_UPDATE {
-        keep_custom(&mut fields, wanted);
+        keep_custom(wanted, &mut fields);
     }
     let event = Event { id: event_id::kept(&id).into_owned(), time, fields };
     Ok(Told { event_type, user_id, event })
-}
-
-/// Leaves those of a user's custom attributes that are wanted.
-fn keep_custom(fields: &mut Fields, wanted: &Wanted) {
-    let custom = match fields.remove(CUSTOM_ATTRIBUTES) {
-        Some(Value::String(text)) => embedded(&text),
-        Some(value) => value,
-        None => return,
-    };
-    if let Value::Object(mut custom) = custom {
-        wanted.keep_custom(&mut custom);
-        fields.insert(CUSTOM_ATTRIBUTES.to_owned(), Value::Object(custom));
-    }
 }
 
 /// A message of a webhook: attributes of a user, and perhaps the wish for content.

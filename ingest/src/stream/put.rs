@@ -32,22 +32,13 @@ const BACKOFF: ExponentialBuilder = ExponentialBuilder::new()
     .without_max_times()
     .with_jitter();
 
-/// Codes of errors that pass by themselves although they blame the request (status 400).
+/// Codes of errors that pass by themselves although they blame the request (status 400), beside
+/// [`THROTTLES`].
 /// <https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html#API_PutRecords_Errors>,
 /// <https://docs.aws.amazon.com/kinesis/latest/APIReference/CommonErrors.html>
-const PASSING: [&str; 9] = [
-    "ProvisionedThroughputExceededException",
-    "LimitExceededException",
-    "KMSThrottlingException",
-    "ThrottlingException",
-    "Throttling",
-    "RequestLimitExceeded",
-    "TooManyRequestsException",
-    "RequestTimeout",
-    "RequestTimeoutException",
-];
+const PASSING: [&str; 2] = ["RequestTimeout", "RequestTimeoutException"];
 
-/// Those of them that say that there is too much just now.
+/// Codes that say that there is too much just now, which passes as well.
 const THROTTLES: [&str; 7] = [
     "ProvisionedThroughputExceededException",
     "LimitExceededException",
@@ -207,7 +198,9 @@ fn passing(error: &SdkError<PutRecordsError>) -> Option<String> {
             let status = service.raw().status().as_u16();
             let is_passing = status >= 500
                 || status == 429
-                || code.as_deref().is_some_and(|code| PASSING.contains(&code));
+                || code
+                    .as_deref()
+                    .is_some_and(|code| PASSING.contains(&code) || THROTTLES.contains(&code));
             is_passing.then(|| code.unwrap_or_else(|| format!("status {status}")))
         }
         _ => None,

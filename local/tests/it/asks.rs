@@ -51,7 +51,7 @@ async fn what_the_quota_does_not_let_through_at_once_is_answered_later_even_if_w
     let quota = ModelQuota::of_tokens(TOKENS_PER_MINUTE);
     let aws = aws::Options { faults: Some(faults.clone()), ..options().aws };
     let rig = Rig::start(Options { aws, ..with_quota(quota) }).await;
-    faults.set(Plan { kill_every: 2, ..Plan::default() }).expect("is valid");
+    faults.set(Plan { kill_every: 3, ..Plan::default() }).expect("is valid");
 
     rig.process(files().path()).await;
 

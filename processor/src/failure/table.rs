@@ -37,7 +37,7 @@ pub fn markdown() -> String {
         ("the prompt's template fails on a value", Verdict::DeadLetter(super::NOT_RENDERED)),
         ("a user record does not decode", Verdict::DeadLetter(super::POISON)),
         ("a unit makes the program panic", Verdict::DeadLetter(super::PANICKED)),
-        ("a unit ends the function, twice by itself", Verdict::DeadLetter(super::KILLS)),
+        ("a unit ends the function, three times by itself", Verdict::DeadLetter(super::KILLS)),
     ];
     let rows = model.chain(stops).chain(quota).chain(table).chain(others);
     let rows = rows.map(|(failure, verdict)| match verdict {
