@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
@@ -29,15 +29,18 @@ export interface Outputs {
 export async function deploy(emulator: Emulator, folder: string): Promise<Outputs> {
   const campaigns = gatherCampaigns(join(folder, 'campaigns'));
   const programs = gatherPrograms(join(folder, 'programs'), campaigns);
-  const file = join(folder, 'outputs.json');
+  const [file, assembly] = [join(folder, 'outputs.json'), join(folder, 'cdk.out')];
   const from = [`programs=${programs}`, `campaigns=${campaigns}`];
   const context = [`stage=${STAGE}`, 'built=true', ...from];
   const options = [
     ...context.flatMap((each) => ['--context', each]),
-    ...['--output', join(folder, 'cdk.out'), '--ci', '--no-notices'],
+    ...['--ci', '--no-notices'],
   ];
-  await cdk(emulator, ['bootstrap', ...options]);
-  await cdk(emulator, ['deploy', ...options, '--require-approval', 'never', '--outputs-file', file]);
+  await cdk(emulator, ['bootstrap', ...options, '--output', assembly]);
+  await cdk(emulator, ['synth', '--quiet', ...options, '--output', assembly]);
+  withoutMetricMath(join(assembly, `BrazeContent-${STAGE}.template.json`));
+  const as = ['--require-approval', 'never', '--outputs-file', file];
+  await cdk(emulator, ['deploy', '--app', assembly, '--ci', '--no-notices', ...as]);
   const stacks: Record<string, Record<string, string>> = JSON.parse(readFileSync(file, 'utf8'));
   const all = Object.entries(stacks[`BrazeContent-${STAGE}`] ?? {});
   const named = (start: string) => {
@@ -55,14 +58,16 @@ export async function deploy(emulator: Emulator, folder: string): Promise<Output
   };
 }
 
-/** The campaigns of the Rust tests, all on the same model: one that speaks of events, one of items and attributes. */
+/** The campaigns of the Rust tests, all on the same model: one that speaks of events, others of items and attributes. */
 function gatherCampaigns(folder: string): string {
   cpSync(CAMPAIGNS, folder, { recursive: true });
   cpSync(GROUNDED, folder, { recursive: true });
   const model = /^model_id = .*$/m;
   const [same] = readFileSync(join(folder, 'new-episode/campaign.toml'), 'utf8').match(model) ?? [];
-  const other = join(folder, 'offer/campaign.toml');
-  writeFileSync(other, readFileSync(other, 'utf8').replace(model, same ?? ''));
+  for (const name of readdirSync(GROUNDED)) {
+    const other = join(folder, name, 'campaign.toml');
+    writeFileSync(other, readFileSync(other, 'utf8').replace(model, same ?? ''));
+  }
   return folder;
 }
 
@@ -74,6 +79,28 @@ function gatherPrograms(folder: string, campaigns: string): string {
     cpSync(campaigns, join(folder, name, 'campaigns'), { recursive: true });
   }
   return folder;
+}
+
+interface Template {
+  readonly Resources: Record<string, { Type: string; Properties?: AlarmProperties }>;
+}
+
+interface AlarmProperties {
+  Metrics?: { MetricStat?: { Metric: object; Period: number; Stat: string } }[];
+}
+
+/** MiniStack's alarms know no metric math: there such an alarm watches the first of its metrics. */
+function withoutMetricMath(file: string): void {
+  const template: Template = JSON.parse(readFileSync(file, 'utf8'));
+  for (const resource of Object.values(template.Resources)) {
+    const stat = resource.Properties?.Metrics?.find((each) => each.MetricStat)?.MetricStat;
+    if (resource.Type !== 'AWS::CloudWatch::Alarm' || stat === undefined) {
+      continue;
+    }
+    const { Metrics: _, ...rest } = resource.Properties ?? {};
+    resource.Properties = { ...rest, ...stat.Metric, Period: stat.Period, Statistic: stat.Stat } as AlarmProperties;
+  }
+  writeFileSync(file, JSON.stringify(template));
 }
 
 async function cdk(emulator: Emulator, args: string[]): Promise<void> {
