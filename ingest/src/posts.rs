@@ -40,7 +40,7 @@ use crate::stream::packing::Packer;
 use crate::stream::{Put, PutError, Stream};
 use body::Body;
 pub use gateway::{Request, is_request};
-use message::Told;
+use message::{Told, Wrong};
 
 /// Most bytes of a body: as much as Lambda takes of a request, less what its form adds.
 pub const MAX_BODY_BYTES: usize = 4 * 1_024 * 1_024;
@@ -184,7 +184,10 @@ impl Posts {
         for (event, entry) in entries.into_iter().enumerate() {
             match entry.told(&self.decoder.reader.wanted, &self.campaigns, now_ms) {
                 Ok(more) => told.extend(more),
-                Err(reason) => faults.push(Fault { event, reason }),
+                Err(Wrong { reason, rest }) => {
+                    told.extend(rest);
+                    faults.push(Fault { event, reason });
+                }
             }
         }
         let accepted = told.len();

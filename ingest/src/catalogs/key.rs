@@ -23,7 +23,8 @@ pub(crate) struct CatalogKey<'k> {
 impl<'k> CatalogKey<'k> {
     /// Of a key that is a catalog's file, or some folder of it.
     pub(crate) fn of(key: &'k str) -> Option<Self> {
-        let (name, file) = key.strip_prefix(FOLDER)?.split_once('/')?;
+        let inner = key.strip_prefix(FOLDER).filter(|inner| !inner.is_empty())?;
+        let (name, file) = inner.split_once('/').unwrap_or(("", inner));
         let (is_whole, file) = match file.strip_prefix(PARTIAL) {
             Some(file) => (false, file),
             None => (true, file),
@@ -33,6 +34,10 @@ impl<'k> CatalogKey<'k> {
 
     /// How the file is written, or what is wrong with its key.
     pub(super) fn format(&self) -> Result<Format, &'static str> {
+        if self.name.is_empty() {
+            return Err("it lies beside the catalogs' folders: put it into one, such as \
+                        catalogs/shows/shows.csv");
+        }
         if !is_name(self.name) {
             return Err("a catalog's name has letters without accents, digits, \"-\" and \"_\" \
                         only: put the file into a folder of such a name");
@@ -55,7 +60,7 @@ mod tests {
         assert_eq!(CatalogKey::of("catalogs/shows/all.csv"), Some(whole));
         let partial = CatalogKey { name: "shows", is_whole: false, file: "new.jsonl" };
         assert_eq!(CatalogKey::of("catalogs/shows/partial/new.jsonl"), Some(partial));
-        for other in ["catalogs/all.csv", "currents/catalogs/shows/all.csv", "catalogs.csv"] {
+        for other in ["catalogs/", "currents/catalogs/shows/all.csv", "catalogs.csv"] {
             assert_eq!(CatalogKey::of(other), None, "{other}");
         }
     }
@@ -66,6 +71,7 @@ mod tests {
         assert_eq!(format("catalogs/shows/ALL.CSV"), Ok(Format::Csv));
         assert_eq!(format("catalogs/shows/partial/a.jsonl"), Ok(Format::JsonLines));
         for (key, said) in [
+            ("catalogs/shows.csv", "it lies beside the catalogs' folders"),
             ("catalogs/my shows/all.csv", "a catalog's name"),
             ("catalogs/shows/2026/all.csv", "it lies too deep"),
             ("catalogs/shows/all.json", "its name ends neither"),

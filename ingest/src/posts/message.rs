@@ -45,6 +45,20 @@ pub(super) fn is_personal(event_type: &str, field: &str) -> bool {
     !IMPERSONAL.contains(&field) && currents::may_be_personal(event_type, field)
 }
 
+/// What is wrong with an entry.
+#[derive(Debug, PartialEq)]
+pub(super) struct Wrong {
+    pub(super) reason: String,
+    /// What it tells all the same.
+    pub(super) rest: Vec<Told>,
+}
+
+impl From<String> for Wrong {
+    fn from(reason: String) -> Self {
+        Self { reason, rest: Vec::new() }
+    }
+}
+
 impl Entry {
     /// The events that it tells, or what is wrong with it.
     pub(super) fn told(
@@ -52,15 +66,15 @@ impl Entry {
         wanted: &Wanted,
         campaigns: &[String],
         now_ms: u64,
-    ) -> Result<Vec<Told>, String> {
+    ) -> Result<Vec<Told>, Wrong> {
         let told = match self {
-            Self::Event(fields) => event(fields, wanted, now_ms).map(|told| vec![told]),
-            Self::Message(fields) => message(fields, wanted, campaigns, now_ms),
-            Self::Wrong(reason) => Err(reason.to_owned()),
-        }?;
+            Self::Event(fields) => vec![event(fields, wanted, now_ms)?],
+            Self::Message(fields) => message(fields, wanted, campaigns, now_ms)?,
+            Self::Wrong(reason) => return Err(reason.to_owned().into()),
+        };
         let size = |told: &Told| serde_json::to_vec(&told.event).map_or(0, |json| json.len());
         if told.iter().any(|told| size(told) > MAX_EVENT_BYTES) {
-            return Err(format!("has more than {MAX_EVENT_BYTES} bytes"));
+            return Err(format!("has more than {MAX_EVENT_BYTES} bytes").into());
         }
         Ok(told)
     }
@@ -69,6 +83,12 @@ impl Entry {
 /// An event of the connector.
 fn event(mut event: Fields, wanted: &Wanted, now_ms: u64) -> Result<Told, String> {
     let event_type = text(&mut event, "event_type")?;
+    if event.contains_key("user_id") {
+        return Err(
+            "user_id stands in user, as the connector sends it: {\"user\": {\"user_id\": ...}}"
+                .to_owned(),
+        );
+    }
     if event_type.len() > MAX_EVENT_TYPE_BYTES {
         return Err(format!("event_type has more than {MAX_EVENT_TYPE_BYTES} bytes"));
     }
@@ -122,19 +142,19 @@ fn message(
     wanted: &Wanted,
     campaigns: &[String],
     now_ms: u64,
-) -> Result<Vec<Told>, String> {
-    let time = message.remove("time");
+) -> Result<Vec<Told>, Wrong> {
     let whole = Value::Object(message.clone()).to_string();
+    let time = message.remove("time");
     let user_id = text(&mut message, "user_id")?;
     if !is_user_id(&user_id) {
-        return Err("user_id is too long".to_owned());
+        return Err("user_id is too long".to_owned().into());
     }
     let id = match message.remove("id") {
         None | Some(Value::Null) => unnamed(&whole, now_ms),
         Some(Value::String(id)) if id.is_empty() => unnamed(&whole, now_ms),
         Some(Value::String(id)) => event_id::kept(&id).into_owned(),
         Some(Value::Number(id)) => id.to_string(),
-        Some(_) => return Err("id must be a text".to_owned()),
+        Some(_) => return Err("id must be a text".to_owned().into()),
     };
     let time = match time {
         None | Some(Value::Null) => seconds(now_ms),
@@ -142,13 +162,15 @@ fn message(
     };
     let attributes = object(&mut message, "attributes")?;
     let properties = object(&mut message, PROPERTIES)?;
-    let campaign = match message.remove(CAMPAIGN) {
-        None | Some(Value::Null) => None,
-        Some(Value::String(name)) if campaigns.contains(&name) => Some(name),
+    // A campaign may have been renamed since: that is no reason to lose what is told beside it.
+    let (campaign, unknown) = match message.remove(CAMPAIGN) {
+        None | Some(Value::Null) => (None, None),
+        Some(Value::String(name)) if name.is_empty() => (None, None),
+        Some(Value::String(name)) if campaigns.contains(&name) => (Some(name), None),
         Some(Value::String(_)) => {
-            return Err(format!("campaign is none of {}", campaigns.join(", ")));
+            (None, Some(format!("campaign is none of {}", campaigns.join(", "))))
         }
-        Some(_) => return Err("campaign must be a text".to_owned()),
+        Some(_) => (None, Some("campaign must be a text".to_owned())),
     };
     if let Some(name) = message.keys().next() {
         let known = ["user_id", "attributes", "campaign", PROPERTIES, "id", "time"];
@@ -156,14 +178,17 @@ fn message(
             "has a field that it cannot have ({}): there is {}",
             name.chars().take(40).collect::<String>(),
             known.join(", ")
-        ));
+        )
+        .into());
     }
-    if attributes.is_none() && campaign.is_none() {
-        return Err("says nothing: it has neither attributes nor campaign".to_owned());
-    }
-    if properties.is_some() && campaign.is_none() {
-        return Err("has properties, which belong to a campaign, and names none".to_owned());
-    }
+    let reason = match (&campaign, &attributes) {
+        _ if unknown.is_some() => unknown,
+        (None, _) if properties.is_some() => {
+            Some("has properties, which belong to a campaign, and names none".to_owned())
+        }
+        (None, None) => Some("says nothing: it has neither attributes nor campaign".to_owned()),
+        _ => None,
+    };
     let of = |event_type: &str, fields: Fields| Told {
         event_type: event_type.to_owned(),
         user_id: user_id.clone(),
@@ -175,7 +200,11 @@ fn message(
         fields.extend(properties.map(|own| (PROPERTIES.to_owned(), Value::Object(own))));
         of(WEBHOOK, fields)
     });
-    Ok(update.into_iter().chain(wish).collect())
+    let told = update.into_iter().chain(wish).collect();
+    match reason {
+        Some(reason) => Err(Wrong { reason, rest: told }),
+        None => Ok(told),
+    }
 }
 
 /// Attributes as the fields of a profile: those that are wanted, by Currents' names. One that

@@ -5,7 +5,7 @@ use contract::wanted::Wanted;
 use serde_json::{Value, json};
 
 use super::body::Body;
-use super::message::Told;
+use super::message::{Told, Wrong};
 
 /// Now, in UNIX milliseconds.
 const NOW_MS: u64 = 1_790_000_000_000;
@@ -17,7 +17,7 @@ fn wanted() -> Wanted {
     }
 }
 
-fn told(body: &Value) -> Vec<Result<Vec<Told>, String>> {
+fn told(body: &Value) -> Vec<Result<Vec<Told>, Wrong>> {
     let body = Body::parse(body.to_string().as_bytes()).expect("is a body");
     let campaigns = ["offer".to_owned()];
     body.entries.into_iter().map(|entry| entry.told(&wanted(), &campaigns, NOW_MS)).collect()
@@ -28,7 +28,7 @@ fn one(body: &Value) -> Vec<Told> {
 }
 
 fn reason(body: &Value) -> String {
-    told(body).remove(0).expect_err("is wrong")
+    told(body).remove(0).expect_err("is wrong").reason
 }
 
 fn fields(told: &Told) -> Value {
@@ -111,8 +111,6 @@ fn a_webhook_may_ask_for_content_and_a_repeat_has_the_same_id() {
     assert_eq!(one(&message)[1].event.id, wish.event.id);
     let other = json!({ "user_id": "v", "campaign": "offer" });
     assert_ne!(one(&other)[0].event.id, wish.event.id);
-    let later = json!({ "time": 1_789_999_000, "user_id": "v", "campaign": "offer" });
-    assert_eq!(one(&later)[0].event.id, one(&other)[0].event.id, "the time tells no repeat apart");
     let named =
         json!({ "user_id": "u", "campaign": "offer", "id": "send-1", "time": "1789999999" });
     assert_eq!(
@@ -130,7 +128,7 @@ fn what_is_wrong_with_one_event_is_told_and_the_others_are_taken() {
 
     assert_eq!(told[0].as_ref().expect("is right")[0].user_id, "", "who names nobody is left out");
     let reasons: Vec<&str> =
-        told[1..].iter().map(|told| told.as_ref().expect_err("is wrong").as_str()).collect();
+        told[1..].iter().map(|told| told.as_ref().expect_err("is wrong").reason.as_str()).collect();
     assert_eq!(
         reasons,
         ["is no object", "has no event_type", "time counts milliseconds: send UNIX seconds"]
@@ -173,4 +171,42 @@ fn a_body_of_two_forms_is_refused_as_one_of_them_would_be_lost() {
     // Fields that Currents may add one day are none of ours.
     let more = br#"{"events":[{}],"version":4}"#;
     assert_eq!(Body::parse(more).expect("is a body").entries.len(), 1);
+}
+
+#[test]
+fn messages_without_an_id_are_one_only_if_they_are_equal_in_their_time_too() {
+    let id = |time: i64| {
+        let wish = json!({ "user_id": "u", "campaign": "offer", "time": time });
+        one(&wish).remove(0).event.id
+    };
+
+    assert_eq!(id(1_789_990_000), id(1_789_990_000));
+    assert_ne!(id(1_789_990_000), id(1_789_997_200));
+}
+
+#[test]
+fn a_campaign_that_nobody_has_does_not_cost_the_attributes_beside_it() {
+    for campaign in [json!("renamed"), json!(7)] {
+        let both =
+            json!({ "user_id": "u", "attributes": { "first_name": "Ada" }, "campaign": campaign });
+
+        let Wrong { reason, rest } = told(&both).remove(0).expect_err("is wrong");
+
+        assert!(reason.starts_with("campaign "), "{reason}");
+        let [update] = rest.try_into().expect("is one");
+        assert_eq!(update.event_type, PROFILE_UPDATE);
+        assert_eq!(fields(&update), json!({ "first_name": "Ada" }));
+    }
+    let none = json!({ "user_id": "u", "attributes": { "first_name": "Ada" }, "campaign": "" });
+    assert_eq!(one(&none).len(), 1);
+}
+
+#[test]
+fn an_event_in_the_shape_of_the_files_is_refused_with_the_right_one() {
+    let flat = json!({ "events": [{
+        "event_type": "users.behaviors.CustomEvent", "id": "e1", "time": 1_789_999_000,
+        "user_id": "u1", "name": "watched",
+    }] });
+
+    assert!(reason(&flat).starts_with("user_id stands in user"), "{}", reason(&flat));
 }
