@@ -88,7 +88,13 @@ mod tests {
     use super::*;
 
     fn stored() -> Arc<StoredContent> {
-        Arc::new(StoredContent { data: AttributeValue::S("text".to_owned()), expires_at: 1_000 })
+        Arc::new(StoredContent {
+            data: AttributeValue::S("text".to_owned()),
+            expires_at: 1_000,
+            publication: 0,
+            prompt_hash: String::new(),
+            generated_at: 0,
+        })
     }
 
     #[test]

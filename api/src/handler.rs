@@ -1,6 +1,7 @@
 //! One call: a request in, an answer out.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -8,6 +9,8 @@ use campaign::Campaign;
 use contract::metrics::{self, Counts};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use program::causes;
+use registry::current::{Current, NotLoaded};
+use registry::head::Head;
 use serde_json::{Map, Value};
 
 use crate::answer::{self, Answer, Caching};
@@ -46,9 +49,21 @@ pub struct Api {
     table: Table,
     gate: Gate,
     cache: Option<Cache>,
-    /// Campaigns by their names, for their fallback content.
-    campaigns: BTreeMap<String, Campaign>,
+    campaigns: Current<Campaigns>,
     unknown_user: UnknownUser,
+}
+
+/// Campaigns by their names, for their fallback content.
+pub type Campaigns = BTreeMap<String, Campaign>;
+
+/// Reads a folder's campaigns.
+pub fn load(folder: &Path) -> Result<Campaigns, NotLoaded> {
+    Ok(by_name(campaign::read(folder)?))
+}
+
+/// Campaigns by their names.
+pub fn by_name(campaigns: Vec<Campaign>) -> Campaigns {
+    campaigns.into_iter().map(|each| (each.name.clone(), each)).collect()
 }
 
 /// A request, as far as it matters.
@@ -84,10 +99,9 @@ impl Api {
         table: Table,
         gate: Gate,
         cache: Option<Cache>,
-        campaigns: Vec<Campaign>,
+        campaigns: Current<Campaigns>,
         unknown_user: UnknownUser,
     ) -> Self {
-        let campaigns = campaigns.into_iter().map(|each| (each.name.clone(), each)).collect();
         Self { table, gate, cache, campaigns, unknown_user }
     }
 
@@ -99,7 +113,7 @@ impl Api {
                 managed.warm(unix_secs()).await;
             }
         };
-        tokio::join!(secrets, self.table.warm());
+        tokio::join!(secrets, self.table.warm(), self.campaigns.now());
     }
 
     /// Answers a call and logs one line of counters.
@@ -155,11 +169,17 @@ impl Api {
                 return answer::error(status, code, &error.to_string());
             }
         };
-        let Some(campaigns) = self.campaigns(&query.campaigns) else {
+        // One edition from here on: a look-up sees one version.
+        let edition = self.campaigns.now().await;
+        counts.add(metrics::CAMPAIGNS_REFUSED, self.campaigns.take_refused());
+        let Some(campaigns) = named(&edition.campaigns, &query.campaigns) else {
             return no_campaign(query.campaigns.is_empty());
         };
         let found = match access {
-            Access::Granted => self.find(&query.user_id, &campaigns, now, counts).await,
+            Access::Granted => {
+                let of = (&edition.head, &campaigns[..]);
+                self.find(&query.user_id, of, now, counts).await
+            }
             // Nobody can be told apart now. Fallback content is everybody's, and an e-mail
             // with it beats one with nothing.
             Access::Unverifiable | Access::Refused => {
@@ -171,24 +191,11 @@ impl Api {
         self.write(&query, &fallbacks, &found, call, counts)
     }
 
-    /// The named campaigns that exist, or the only one there is. A message that names one that
-    /// was taken away keeps the others.
-    fn campaigns(&self, names: &[String]) -> Option<Vec<(&str, &Campaign)>> {
-        let known = |name: &String| self.campaigns.get_key_value(name);
-        let found: Vec<_> = match names {
-            [] if self.campaigns.len() == 1 => self.campaigns.iter().collect(),
-            names => names.iter().filter_map(known).collect(),
-        };
-        let found = found.into_iter().map(|(name, campaign)| (name.as_str(), campaign));
-        let found: Vec<_> = found.collect();
-        (!found.is_empty()).then_some(found)
-    }
-
     /// Looks every campaign's content up, in the cache and then in the table.
     async fn find(
         &self,
         user_id: &str,
-        campaigns: &[(&str, &Campaign)],
+        (head, campaigns): (&Head, &[(&str, &Campaign)]),
         now: i64,
         counts: &mut Counts,
     ) -> Vec<Found> {
@@ -206,12 +213,16 @@ impl Api {
         for ((place, name), read) in places.zip(missing).zip(read) {
             *place = Some(self.taken(user_id, name, read, now, counts));
         }
-        let served = |found: Option<Found>| match found {
+        let served = |(found, (name, _)): (Option<Found>, &(&str, &Campaign))| match found {
             Some(Found::Stored(stored)) if !stored.stands(now) => Found::Nothing,
+            Some(Found::Stored(stored)) if !head.serves(name, stored.provenance()) => {
+                counts.add(metrics::CONTENTS_WITHHELD, 1);
+                Found::Nothing
+            }
             Some(found) => found,
             None => Found::Unknown,
         };
-        found.into_iter().map(served).collect()
+        found.into_iter().zip(campaigns).map(served).collect()
     }
 
     /// The campaigns' fallback content, in the user's language where it is to be served and there
@@ -297,6 +308,18 @@ impl Api {
             Answer { user_id: &query.user_id, contents, by_campaign, format: query.format };
         answer::success(answer.text(), caching, call.headers)
     }
+}
+
+/// The named campaigns that exist, or the only one there is. A message that names one that
+/// was taken away keeps the others.
+fn named<'c>(campaigns: &'c Campaigns, names: &[String]) -> Option<Vec<(&'c str, &'c Campaign)>> {
+    let found: Vec<_> = match names {
+        [] if campaigns.len() == 1 => campaigns.iter().collect(),
+        names => names.iter().filter_map(|name| campaigns.get_key_value(name)).collect(),
+    };
+    let found = found.into_iter().map(|(name, campaign)| (name.as_str(), campaign));
+    let found: Vec<_> = found.collect();
+    (!found.is_empty()).then_some(found)
 }
 
 /// The counter of calls that ended with this answer.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use contract::env::{Env, InvalidSettings};
+use registry::settings::RegistrySettings;
 
 /// What an operator can change without a build.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +13,8 @@ pub struct Settings {
     pub content_table: String,
     /// Folder of campaigns, which hold the fallback content.
     pub campaigns_dir: PathBuf,
+    /// Where published campaigns are, which take its place.
+    pub registry: RegistrySettings,
     /// What a user without content gets.
     pub unknown_user: UnknownUser,
     /// ARN of the secret in AWS Secrets Manager that callers must know.
@@ -58,12 +61,14 @@ impl Settings {
     fn read(env: &mut Env<'_>) -> Option<Self> {
         let content_table = env.required("CONTENT_TABLE");
         let campaigns_dir = env.optional("CAMPAIGNS_DIR", PathBuf::from("campaigns"));
+        let registry = RegistrySettings::read(env);
         let unknown_user = env.optional("UNKNOWN_USER", UnknownUser::Fallback);
         let credentials_secret_arn = env.required("CREDENTIALS_SECRET_ARN");
         let cache_secs = env.optional("CACHE_SECS", 0);
         Some(Self {
             content_table: content_table?,
             campaigns_dir: campaigns_dir?,
+            registry: registry?,
             unknown_user: unknown_user?,
             credentials_secret_arn: credentials_secret_arn?,
             cache_secs: cache_secs?,

@@ -14,6 +14,7 @@ use aws_sdk_dynamodb::operation::get_item::builders::GetItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use contract::content;
 use program::aws::CallError;
+use registry::head::Provenance;
 
 /// Longest look-up, retries included: Braze waits about two seconds for the whole
 /// answer, in which secrets may have to be read first, or an instance to start, and the
@@ -37,15 +38,19 @@ const WARM_UP: Duration = Duration::from_millis(400);
 const NOBODY: &str = "-";
 
 /// What is read of an item.
-const PROJECTION: &str = "#data, #expires_at, #served_until, #event_time, #retracted_at";
+const PROJECTION: &str = "#data, #expires_at, #served_until, #event_time, #retracted_at, \
+    #publication, #prompt_hash, #generated_at";
 
 /// The names in it, which DynamoDB may have words of its own for.
-const PROJECTED: [(&str, &str); 5] = [
+const PROJECTED: [(&str, &str); 8] = [
     ("#data", content::DATA),
     ("#expires_at", content::EXPIRES_AT),
     ("#served_until", content::SERVED_UNTIL),
     ("#event_time", content::EVENT_TIME),
     ("#retracted_at", content::RETRACTED_AT),
+    ("#publication", content::PUBLICATION),
+    ("#prompt_hash", content::PROMPT_HASH),
+    ("#generated_at", content::GENERATED_AT),
 ];
 
 /// The content table.
@@ -62,6 +67,12 @@ pub struct StoredContent {
     pub data: AttributeValue,
     /// When it ends, in UNIX seconds.
     pub expires_at: i64,
+    /// Number of the publication of campaigns that it was written under.
+    pub publication: u64,
+    /// Hash of its prompt.
+    pub prompt_hash: String,
+    /// When it was written, in UNIX seconds.
+    pub generated_at: i64,
 }
 
 /// The table could not be read, as a whole or in part.
@@ -210,6 +221,12 @@ impl StoredContent {
     pub fn stands(&self, now: i64) -> bool {
         now < self.expires_at
     }
+
+    /// What decides whether it was recalled.
+    pub fn provenance(&self) -> Provenance<'_> {
+        let Self { publication, prompt_hash, generated_at, .. } = self;
+        Provenance { publication: *publication, prompt_hash, generated_at: *generated_at }
+    }
 }
 
 /// The content in an item, if it holds any that was not retracted.
@@ -221,8 +238,16 @@ fn stored(mut item: HashMap<String, AttributeValue>) -> Option<StoredContent> {
     if number(content::RETRACTED_AT).is_some_and(|retracted_at| written_for <= retracted_at) {
         return None;
     }
+    let publication = number(content::PUBLICATION).and_then(|number| number.try_into().ok());
+    let generated_at = number(content::GENERATED_AT).unwrap_or_default();
+    let prompt_hash = match item.remove(content::PROMPT_HASH) {
+        Some(AttributeValue::S(hash)) => hash,
+        _ => String::new(),
+    };
     let data = item.remove(content::DATA)?;
-    data.is_m().then_some(StoredContent { data, expires_at })
+    let publication = publication.unwrap_or_default();
+    let stored = StoredContent { data, expires_at, publication, prompt_hash, generated_at };
+    stored.data.is_m().then_some(stored)
 }
 
 #[cfg(test)]

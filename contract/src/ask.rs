@@ -71,6 +71,8 @@ pub enum Reason {
     Due,
     /// A person asked.
     Operator,
+    /// The campaign is paused.
+    Paused,
 }
 
 /// What comes before what.
@@ -186,7 +188,7 @@ impl Ask {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Quota,
         Self::DayQuota,
         Self::Budget,
@@ -195,6 +197,7 @@ impl Reason {
         Self::Lease,
         Self::Due,
         Self::Operator,
+        Self::Paused,
     ];
 
     /// What is waited for, for a person.
@@ -208,6 +211,7 @@ impl Reason {
             Self::Lease => "somebody who asks the same",
             Self::Due => "its time",
             Self::Operator => "its turn",
+            Self::Paused => "its campaign to go on",
         }
     }
 }
@@ -236,6 +240,11 @@ impl Class {
 }
 
 impl QueueUrls {
+    /// The models that have queues of their own.
+    pub fn models(&self) -> impl Iterator<Item = &str> {
+        self.ready.keys().map(String::as_str).filter(|model| *model != EVERY_OTHER)
+    }
+
     /// The address of a queue, if there is one for its model.
     pub fn url(&self, queue: &Queue) -> Option<&str> {
         let (model_id, class) = match queue {

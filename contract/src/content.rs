@@ -27,6 +27,10 @@ pub const INPUT_TOKENS: &str = "input_tokens";
 pub const OUTPUT_TOKENS: &str = "output_tokens";
 /// When the content was stored, in UNIX seconds.
 pub const GENERATED_AT: &str = "generated_at";
+/// Number of the publication of campaigns that it was written under; not there before the first.
+pub const PUBLICATION: &str = "publication";
+/// Version of the campaigns that it was written by.
+pub const CAMPAIGNS_VERSION: &str = "campaigns_version";
 /// Time to live: when DynamoDB may remove the item, in UNIX seconds.
 pub const EXPIRES_AT: &str = "expires_at";
 /// Until when the content is served, in UNIX seconds, where the item must outlive it; otherwise

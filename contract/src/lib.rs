@@ -19,6 +19,7 @@
 pub mod aggregation;
 pub mod ask;
 pub mod attributes;
+pub mod campaigns;
 pub mod catalog;
 pub mod content;
 pub mod dead_letter;

@@ -123,6 +123,12 @@ pub const FALLBACKS_SERVED: &str = "fallbacks_served";
 /// Contents that could not be looked up; each is served as fallback content.
 pub const LOOKUPS_FAILED: &str = "lookups_failed";
 
+/// Contents that stand in the table and were not served, because they are recalled or their
+/// campaign serves fallback content for now.
+pub const CONTENTS_WITHHELD: &str = "contents_withheld";
+/// Published versions of the campaigns that could not be taken over, once for each look.
+pub const CAMPAIGNS_REFUSED: &str = "campaigns_refused";
+
 /// What became of one event in one invocation.
 ///
 /// Where several campaigns decide differently about one event, the greatest

@@ -11,6 +11,7 @@ import type { Encryption } from './encryption.js';
 import type { Environment } from './environments.js';
 import type { ModelQuotas } from './model-quotas.js';
 import { Program, type ProgramProps } from './program.js';
+import type { Registry } from './registry.js';
 import type { Tables } from './tables.js';
 
 /** An invocation stops asking the model in time before it ends. */
@@ -27,6 +28,7 @@ export interface AnswererProps {
   readonly asks: Asks;
   readonly asked: AskedOfBedrock;
   readonly quotas: ModelQuotas;
+  readonly registry: Registry;
 }
 
 /** In what the functions of the program `processor` differ. */
@@ -44,10 +46,10 @@ export function answerer(scope: Construct, props: AnswererProps, own: Own): Prog
     memoryMiB: settings.memoryMiB,
     timeout: ANSWERER_TIMEOUT,
     settings: {
+      ...props.registry.settings,
       ASK_QUEUES: asks.json,
       CATALOG_TABLE: tables.catalogs.tableName,
       CONTENT_TABLE: tables.content.tableName,
-      COORDINATION_TABLE: tables.coordination.tableName,
       DEAD_LETTER_QUEUE_URL: deadLetters.queue.queueUrl,
       MAX_CONCURRENT_GENERATIONS: String(settings.maxConcurrentGenerations),
       // While the table of the quota is out of reach, each instance of either function keeps to
@@ -90,6 +92,7 @@ function grant({ role }: Program, props: AnswererProps): void {
     'dynamodb:UpdateItem',
   );
   tables.catalogs.grant(role, 'dynamodb:BatchGetItem', 'dynamodb:GetItem');
+  props.registry.grantFollow(role);
   deadLetters.queue.grant(role, 'sqs:SendMessage');
   encryption.grantTableWrite(role);
   grantBedrock(role, {

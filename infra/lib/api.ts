@@ -13,6 +13,7 @@ import type { Environment } from './environments.js';
 import { acknowledge } from './findings.js';
 import { Program } from './program.js';
 import { KEPT, keptIf } from './removal.js';
+import type { Registry } from './registry.js';
 import type { Tables } from './tables.js';
 import { WebAcl } from './web-acl.js';
 
@@ -41,6 +42,7 @@ export interface ApiProps {
   readonly environment: Environment;
   readonly alarms: Alarms;
   readonly encryption: Encryption;
+  readonly registry: Registry;
   readonly tables: Tables;
 }
 
@@ -71,12 +73,14 @@ export class Api extends Construct {
       memoryMiB: settings.memoryMiB,
       timeout: TIMEOUT,
       settings: {
+        ...props.registry.settings,
         CACHE_SECS: String(settings.cacheSeconds),
         CONTENT_TABLE: props.tables.content.tableName,
         CREDENTIALS_SECRET_ARN: secret.arn,
         UNKNOWN_USER: settings.unknownUser,
       },
     });
+    props.registry.grantFollow(this.program.role);
     props.tables.content.grant(
       this.program.role,
       // Several campaigns in one look-up.

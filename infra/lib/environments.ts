@@ -12,6 +12,7 @@ export interface Environment {
   /** Of the functions. `arm64` needs a compiler for it where they are built. */
   readonly architecture: 'x86_64' | 'arm64';
   readonly logRetentionDays: RetentionDays;
+  readonly campaigns: CampaignSettings;
   readonly currents: CurrentsSettings;
   readonly ingest: IngestSettings;
   readonly stream: StreamSettings;
@@ -19,6 +20,12 @@ export interface Environment {
   readonly asks: AskSettings;
   readonly api: ApiSettings;
   readonly alarms: AlarmSettings;
+}
+
+/** How the functions follow what is published. */
+export interface CampaignSettings {
+  /** Seconds between two looks, 1 to 300: so long, and the time of an invocation, a change may take. */
+  readonly followSeconds: number;
 }
 
 /** Where Braze writes its files. */
@@ -126,6 +133,7 @@ const DEV: Environment = {
   production: false,
   architecture: 'x86_64',
   logRetentionDays: 7,
+  campaigns: { followSeconds: 30 },
   currents: { retentionDays: 30 },
   ingest: { memoryMiB: 512, maxConcurrency: 4, streamBuckets: 128, maxBlockMiB: 64, doorMemoryMiB: 256, doorMaxInstances: 10 },
   stream: { retentionDays: 7 },

@@ -44,6 +44,7 @@ export class EventsDoor extends Construct {
       settings: { ...settingsOf(props), CONTINUATION_QUEUE_URL: '', EVENTS_SECRET_ARN: secret.arn },
     });
     const { role } = this.program;
+    props.registry.grantFollow(role);
     records.stream.grant(role, 'kinesis:PutRecords');
     encryption.grantWrite(role);
     secret.grantRead(role);

@@ -11,6 +11,7 @@ import { Encryption, KEY_TO_READ } from './encryption.js';
 import type { Environment } from './environments.js';
 import { acknowledgeObjects } from './findings.js';
 import { Program } from './program.js';
+import type { Registry } from './registry.js';
 import type { Tables } from './tables.js';
 import type { UserRecords } from './user-records.js';
 
@@ -31,6 +32,7 @@ export interface IngestProps {
   readonly currents: Currents;
   readonly records: UserRecords;
   readonly deadLetters: DeadLetters;
+  readonly registry: Registry;
   readonly tables: Tables;
 }
 
@@ -38,6 +40,7 @@ export interface IngestProps {
 export function settingsOf(props: IngestProps): Record<string, string> {
   const settings = props.environment.ingest;
   return {
+    ...props.registry.settings,
     CATALOG_TABLE: props.tables.catalogs.tableName,
     CONTINUATION_QUEUE_URL: props.currents.uploads.queueUrl,
     DEAD_LETTER_QUEUE_URL: props.deadLetters.queue.queueUrl,
@@ -115,6 +118,7 @@ export class Ingest extends Construct {
         resources: [bucket.bucketArn],
       }),
     );
+    props.registry.grantFollow(role);
     records.stream.grant(role, 'kinesis:PutRecords');
     // What an invocation has no time for goes back to the queue it came from.
     currents.uploads.grant(role, 'sqs:SendMessage');

@@ -20,6 +20,7 @@ import { Ingest, INGEST_TIMEOUT } from './ingest.js';
 import { ModelQuotas } from './model-quotas.js';
 import { Processor } from './processor.js';
 import type { ProgramName } from './program.js';
+import { Registry } from './registry.js';
 import { Tables } from './tables.js';
 import { UserRecords } from './user-records.js';
 
@@ -78,7 +79,9 @@ export class PipelineStack extends Stack {
       settings: environment,
     });
 
-    const program = (name: ProgramName) => ({ ...kept, environment, codePath: codePath(name) });
+    const registry = new Registry(this, 'Registry', { accessLogs, encryption, environment, tables });
+
+    const program = (name: ProgramName) => ({ ...kept, environment, registry, codePath: codePath(name) });
     const ingest = new Ingest(this, 'Ingest', {
       ...program('ingest'),
       currents,
@@ -99,6 +102,9 @@ export class PipelineStack extends Stack {
       records,
       tables,
     });
+
+    const following = [ingest, processor, asksWorker, api, eventsDoor];
+    registry.watch(alarms, following.map((each) => each.program));
 
     new Dashboard(this, 'Dashboard', {
       alarms,

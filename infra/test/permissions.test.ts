@@ -24,6 +24,7 @@ const ANSWERER = [
   'dynamodb:DeleteItem TablesCoordination',
   'dynamodb:GetItem TablesCatalogs',
   'dynamodb:GetItem TablesCoordination',
+  'dynamodb:GetItem TablesCoordination',
   'dynamodb:PutItem TablesContent',
   'dynamodb:PutItem TablesCoordination',
   'dynamodb:Query TablesContent',
@@ -35,15 +36,20 @@ const ANSWERER = [
   'kms:GenerateDataKey EncryptionKey',
   'kms:ReEncryptFrom EncryptionKey',
   'kms:ReEncryptTo EncryptionKey',
+  's3:GetObject RegistryVersions/versions/*',
   ...ASKS.map((queue) => `sqs:SendMessage ${queue}`),
   'sqs:SendMessage DeadLettersQueue',
   'xray:PutTelemetryRecords *',
   'xray:PutTraceSegments *',
 ];
 
+/** What following published campaigns takes; of the table it is one item. */
+const FOLLOWING = ['dynamodb:GetItem TablesCoordination', 's3:GetObject RegistryVersions/versions/*'];
+
 /** Everything that the functions are allowed to do, and to what. */
 const ALLOWED: Record<string, readonly string[]> = {
   Ingest: [
+    ...FOLLOWING,
     'dynamodb:DeleteItem TablesCatalogs',
     'dynamodb:GetItem TablesCatalogs',
     'dynamodb:PutItem TablesCatalogs',
@@ -98,8 +104,10 @@ const ALLOWED: Record<string, readonly string[]> = {
     ]),
   ],
   EventsDoor: [
+    ...FOLLOWING,
     'kinesis:PutRecords UserRecordsStream',
     'kms:Decrypt EncryptionKey',
+    'kms:DescribeKey EncryptionKey',
     'kms:GenerateDataKey EncryptionKey',
     'logs:CreateLogStream EventsDoorProgramLog',
     'logs:PutLogEvents EventsDoorProgramLog',
@@ -108,6 +116,7 @@ const ALLOWED: Record<string, readonly string[]> = {
     'xray:PutTraceSegments *',
   ],
   Api: [
+    ...FOLLOWING,
     'dynamodb:BatchGetItem TablesContent',
     'dynamodb:GetItem TablesContent',
     'kms:Decrypt EncryptionKey',

@@ -1,17 +1,20 @@
 //! One invocation: notifications in, the messages to deliver again out.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_config::timeout::TimeoutConfig;
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse};
-use campaign::InvalidCampaigns;
+use campaign::CompiledCampaign;
 use catalog::table::{ImportTable, TableError};
 use contract::dead_letter::{DeadLetter, Input};
 use contract::metrics::{self, Counts};
+use contract::wanted::Wanted;
 use program::credentials::managed::ManagedSecrets;
 use program::credentials::secrets_manager::SecretsManager;
 use program::credentials::{Gate, ValidSecrets};
+use registry::current::{Current, NotLoaded};
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -51,6 +54,30 @@ pub struct Ingest {
     pub campaigns: Vec<String>,
     /// Receives the catalogs' items.
     pub catalogs: Arc<dyn ImportTable>,
+    /// The campaigns as they are published, which [`Ingest::now`] takes over.
+    pub published: Option<Arc<Current<Asked>>>,
+}
+
+/// What campaigns want of what comes.
+#[derive(Debug)]
+pub struct Asked {
+    names: Vec<String>,
+    wanted: Wanted,
+}
+
+impl Asked {
+    /// That of these campaigns.
+    pub fn of(campaigns: &[Arc<CompiledCampaign>]) -> Self {
+        Self {
+            names: campaigns.iter().map(|each| each.campaign.name.clone()).collect(),
+            wanted: campaign::wanted_fields(campaigns),
+        }
+    }
+
+    /// That of a folder's campaigns.
+    pub fn read(folder: &Path) -> Result<Self, NotLoaded> {
+        Ok(Self::of(&campaign::load(folder)?))
+    }
 }
 
 /// What an invocation did.
@@ -92,12 +119,18 @@ pub enum IngestError {
 
 impl Ingest {
     /// Builds the clients and reads the campaigns.
-    pub async fn from_settings(settings: &Settings) -> Result<Self, InvalidCampaigns> {
-        let campaigns = campaign::load(&settings.campaigns_dir)?;
+    pub async fn from_settings(settings: &Settings) -> Result<Self, NotLoaded> {
         let timeouts = TimeoutConfig::builder()
             .operation_attempt_timeout(ATTEMPT_TIMEOUT)
             .operation_timeout(OPERATION_TIMEOUT);
         let config = program::aws::environment().timeout_config(timeouts.build()).load().await;
+        let registry = settings.registry.open(&config);
+        let follow = settings.registry.follow;
+        let read = Box::new(Asked::read);
+        let published = Current::new(&settings.campaigns_dir, read, registry, follow)?;
+        // What is not wanted yet is not read again when it is.
+        published.begin().await?;
+        let own = published.known();
         let sqs = aws_sdk_sqs::Client::new(&config);
         let catalogs = catalog::table::DynamoDb::new(
             aws_sdk_dynamodb::Client::new(&config),
@@ -115,37 +148,47 @@ impl Ingest {
                 .continuation_queue_url
                 .clone()
                 .map(|url| Queue::new(sqs.clone(), url)),
-            campaigns: campaigns.iter().map(|each| each.campaign.name.clone()).collect(),
+            campaigns: own.campaigns.names.clone(),
             decoder: Decoder {
                 reader: Reader {
-                    wanted: campaign::wanted_fields(&campaigns),
+                    wanted: own.campaigns.wanted.clone(),
                     max_block_bytes: usize::from(settings.max_block_mib.get()) << 20,
                 },
                 max_group_bytes: MAX_GROUP_BYTES,
                 buckets: settings.stream_buckets,
             },
+            published: Some(Arc::new(published)),
         })
     }
 
-    /// The door for what is posted; nobody may post where no secret is named.
-    pub async fn posts(&self, settings: &Settings) -> Posts {
-        let gate = match &settings.events_secret_arn {
-            Some(arn) => {
-                let config = program::aws::environment().load().await;
-                let secrets = SecretsManager::new(&config, arn.clone());
-                let secrets = ManagedSecrets::new(secrets);
-                // Or the first post would have to wait for a connection, and could not be judged.
-                let now = UNIX_EPOCH.elapsed().unwrap_or_default().as_secs();
-                secrets.warm(i64::try_from(now).unwrap_or(i64::MAX)).await;
-                Gate::Managed(secrets)
-            }
-            None => Gate::Fixed(ValidSecrets::new(&[])),
+    /// The same with the campaigns as they are now, for one invocation: it sees one version.
+    pub async fn now(&self) -> Self {
+        let mut now = self.clone();
+        if let Some(published) = &self.published {
+            let edition = published.now().await;
+            let Asked { names, wanted } = &*edition.campaigns;
+            now.campaigns.clone_from(names);
+            now.decoder.reader.wanted.clone_from(wanted);
+        }
+        now
+    }
+
+    /// Who may post: nobody where no secret is named.
+    pub async fn gate(settings: &Settings) -> Arc<Gate> {
+        let Some(arn) = &settings.events_secret_arn else {
+            return Arc::new(Gate::Fixed(ValidSecrets::new(&[])));
         };
-        self.door(gate)
+        let config = program::aws::environment().load().await;
+        let secrets = SecretsManager::new(&config, arn.clone());
+        let secrets = ManagedSecrets::new(secrets);
+        // Or the first post would have to wait for a connection, and could not be judged.
+        let now = UNIX_EPOCH.elapsed().unwrap_or_default().as_secs();
+        secrets.warm(i64::try_from(now).unwrap_or(i64::MAX)).await;
+        Arc::new(Gate::Managed(secrets))
     }
 
     /// The door for what is posted, behind `gate`.
-    pub fn door(&self, gate: Gate) -> Posts {
+    pub fn door(&self, gate: Arc<Gate>) -> Posts {
         let (stream, decoder) = (self.stream.clone(), self.decoder.clone());
         Posts { stream, decoder, campaigns: self.campaigns.clone(), gate }
     }
@@ -157,6 +200,9 @@ impl Ingest {
     pub async fn handle(&self, event: Value, deadline: SystemTime) -> Result<Report, IngestError> {
         let deadline = Deadline::before(deadline);
         let mut report = Report::default();
+        if let Some(published) = &self.published {
+            report.counts.add(metrics::CAMPAIGNS_REFUSED, published.take_refused());
+        }
         match Trigger::parse(&event)? {
             Trigger::Direct(notification) => {
                 self.take(&notification, deadline, &mut report.counts).await?;

@@ -3,6 +3,7 @@
 //! This file only wires. Decisions live in the library, where they are tested.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use ingest::posts::is_request;
 use ingest::{handler::Ingest, settings::Settings};
@@ -21,10 +22,12 @@ async fn serve() -> Result<(), Error> {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     let settings = Settings::from_lookup(&|name| std::env::var(name).ok())?;
     let ingest = &Ingest::from_settings(&settings).await?;
-    let posts = &ingest.posts(&settings).await;
+    let gate = &Ingest::gate(&settings).await;
 
     run(service_fn(|event: LambdaEvent<Value>| async move {
+        let ingest = ingest.now().await;
         if is_request(&event.payload) {
+            let posts = ingest.door(Arc::clone(gate));
             let deadline = event.context.deadline();
             return Ok::<_, Error>(Box::pin(posts.invoke(&event.payload, deadline)).await);
         }

@@ -21,6 +21,7 @@ mod message;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use contract::attributes::PROFILE_UPDATE;
@@ -67,7 +68,7 @@ pub struct Posts {
     /// Names of the campaigns, whose content webhooks may ask for.
     pub campaigns: Vec<String>,
     /// Who may post.
-    pub gate: Gate,
+    pub gate: Arc<Gate>,
 }
 
 /// What is answered.

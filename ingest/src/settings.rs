@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use contract::env::{Env, InvalidSettings};
 
 use currents::read::container::DEFAULT_MAX_BLOCK_BYTES;
+use registry::settings::RegistrySettings;
 
 /// Enough for 32 shards with four lanes each; a change moves users between shards.
 pub const DEFAULT_STREAM_BUCKETS: NonZeroU16 = NonZeroU16::new(128).unwrap();
@@ -33,6 +34,8 @@ pub struct Settings {
     pub catalog_table: String,
     /// Folder of campaigns, which name the personal fields that may pass.
     pub campaigns_dir: PathBuf,
+    /// Where published campaigns are, which take its place.
+    pub registry: RegistrySettings,
 }
 
 impl Settings {
@@ -51,6 +54,7 @@ impl Settings {
         let events_secret_arn = env.optional("EVENTS_SECRET_ARN", String::new());
         let stream_buckets = env.optional("STREAM_BUCKETS", DEFAULT_STREAM_BUCKETS);
         let max_block_mib = env.optional("MAX_BLOCK_MIB", DEFAULT_MAX_BLOCK_MIB);
+        let registry = RegistrySettings::read(env);
         let campaigns_dir = env.optional("CAMPAIGNS_DIR", PathBuf::from("campaigns"));
         Some(Self {
             stream_name: stream_name?,
@@ -61,6 +65,7 @@ impl Settings {
             max_block_mib: max_block_mib?,
             catalog_table: catalog_table?,
             campaigns_dir: campaigns_dir?,
+            registry: registry?,
         })
     }
 }
@@ -87,7 +92,7 @@ mod tests {
 
         assert_eq!(
             error.to_string(),
-            "invalid settings: STREAM_NAME is not set; CATALOG_TABLE is not set; DEAD_LETTER_QUEUE_URL is not set"
+            "invalid settings: STREAM_NAME is not set; CATALOG_TABLE is not set; DEAD_LETTER_QUEUE_URL is not set; COORDINATION_TABLE is not set"
         );
     }
 }

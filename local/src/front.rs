@@ -15,7 +15,8 @@ use axum::http::{HeaderValue, Method, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::any;
 use contract::metrics::Counts;
-use ingest::posts::{MAX_BODY_BYTES, PUT_TIME, Posts};
+use ingest::handler::Ingest;
+use ingest::posts::{MAX_BODY_BYTES, PUT_TIME};
 use program::credentials::{Gate, Secret, ValidSecrets};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
@@ -49,10 +50,13 @@ pub fn gate() -> Gate {
     Gate::Fixed(ValidSecrets::new(&[secret]))
 }
 
+/// Takes what is posted, from whom it lets in.
+type Door = (Arc<Ingest>, Arc<Gate>);
+
 /// Serves the api and the page on `listener` until `stop`.
 pub fn serve(
     listener: TcpListener,
-    (api, posts): (Arc<Api>, Arc<Posts>),
+    (api, posts): (Arc<Api>, Door),
     totals: Arc<Totals>,
     page: Arc<Page>,
     tasks: &TaskTracker,
@@ -114,7 +118,7 @@ async fn look_up(
 pub const EVENTS_PATH: &str = "/events";
 
 async fn post(
-    State((posts, totals)): State<(Arc<Posts>, Arc<Totals>)>,
+    State(((ingest, gate), totals)): State<(Door, Arc<Totals>)>,
     request: Request,
 ) -> Response {
     let (head, body) = request.into_parts();
@@ -125,6 +129,7 @@ async fn post(
     let now_ms = u64::try_from(now_ms).unwrap_or(u64::MAX);
     let mut counts = Counts::default();
     let call = (&head.method, &head.headers, body.as_slice());
+    let posts = ingest.now().await.door(gate);
     let answer = posts.answer(call, now_ms, Instant::now() + PUT_TIME, &mut counts).await;
     tracing::info!(counts = counts.to_json(), "invocation done");
     totals.add(&counts);

@@ -15,6 +15,7 @@
 //! Read [`pipeline`] first.
 
 pub mod arguments;
+pub mod authoring;
 pub mod aws;
 pub mod bedrock;
 pub mod by_hand;

@@ -33,14 +33,15 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router, middleware};
-use campaign::CompiledCampaign;
 use catalog::cache::CachedItems;
 use serde::Serialize;
 use serde_json::json;
 
 pub(crate) use files::index;
 pub(crate) use guard::is_local;
+use processor::held::Held;
 use recent::Recent;
+use registry::current::Current;
 use render::Renderer;
 use samples::Samples;
 
@@ -59,8 +60,8 @@ pub struct Page {
     pub dynamodb: aws_sdk_dynamodb::Client,
     /// Items of catalogs.
     pub items: CachedItems,
-    /// The campaigns of the run.
-    pub campaigns: Vec<Arc<CompiledCampaign>>,
+    /// The campaigns as they are now.
+    pub campaigns: Arc<Current<Held>>,
     /// Their folder.
     pub campaigns_dir: PathBuf,
     /// Who got content last.
@@ -73,6 +74,13 @@ pub struct Page {
     pub faults: Option<Faults>,
     /// Renders messages.
     pub renderer: Renderer,
+}
+
+impl Page {
+    /// The campaigns as they are now, in the order of their names.
+    async fn campaigns(&self) -> Arc<Held> {
+        Arc::clone(&self.campaigns.now().await.campaigns)
+    }
 }
 
 /// Everything below `/local/`.

@@ -1,5 +1,6 @@
 //! The three Lambdas, wired to the embedded AWS.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use currents::read::Reader;
 use currents::read::container::DEFAULT_MAX_BLOCK_BYTES;
 use ingest::decode::Decoder;
 use ingest::grouping::MAX_GROUP_BYTES;
-use ingest::handler::Ingest;
+use ingest::handler::{Asked, Ingest};
 use ingest::queue::Queue;
 use ingest::settings::DEFAULT_STREAM_BUCKETS;
 use ingest::stream::Stream;
@@ -26,6 +27,7 @@ use processor::asks;
 use processor::coordination::SharedTable;
 use processor::dead_letters::{DeadLetterQueue, Sqs};
 use processor::handler::{Ports, Processor, models};
+use processor::held::Held;
 use processor::model::Bedrock;
 use processor::store::DynamoDb;
 use program::causes;
@@ -33,6 +35,9 @@ use program::credentials::Gate;
 use quota::clock::Clock;
 use quota::jitter::Jitter;
 use quota::{ModelQuotas, Quotas};
+use registry::Registry;
+use registry::current::{Current, NotLoaded};
+use registry::folder::Folder;
 use std::net::SocketAddr;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -40,6 +45,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::authoring;
 use crate::aws::{self, BUCKET, COORDINATION_TABLE, EmbeddedAws, STREAM, TABLE};
 use crate::bedrock::{Behaviour, StandIn};
 use crate::catalogs;
@@ -137,6 +143,16 @@ pub struct Pipeline {
     stop: CancellationToken,
 }
 
+/// The campaigns of a folder as their author edits them.
+fn follow<T>(
+    folder: &Path,
+    load: impl Fn(&Path) -> Result<T, NotLoaded> + Send + Sync + 'static,
+) -> anyhow::Result<Current<T>> {
+    let registry: Box<dyn Registry> = Box::new(Folder(folder.to_owned()));
+    let current = Current::new(folder, Box::new(load), Some(registry), authoring::LOOK);
+    current.map_err(|error| anyhow::anyhow!(error))
+}
+
 impl Pipeline {
     /// Starts everything, with its state in `folder` and the api on `listener`.
     pub async fn start(
@@ -144,7 +160,8 @@ impl Pipeline {
         options: Options,
         listener: TcpListener,
     ) -> anyhow::Result<Self> {
-        let compiled = campaign::load(&options.campaigns_dir)?;
+        let campaigns_dir = options.campaigns_dir;
+        let compiled = campaign::load(&campaigns_dir)?;
         let campaigns: Vec<Campaign> = compiled.iter().map(|each| each.campaign.clone()).collect();
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let (aws, notifications) = EmbeddedAws::start(folder, &options.aws, &tasks, &stop).await?;
@@ -176,7 +193,8 @@ impl Pipeline {
             stream: Stream::new(aws.kinesis.clone(), STREAM.to_owned()),
             dead_letters: Queue::new(aws.sqs.clone(), queue_url.clone()),
             continuations: Some(Queue::new(aws.sqs.clone(), aws.notification_queue_url.clone())),
-            campaigns: compiled.iter().map(|each| each.campaign.name.clone()).collect(),
+            campaigns: campaigns.iter().map(|each| each.name.clone()).collect(),
+            published: Some(Arc::new(follow(&campaigns_dir, Asked::read)?)),
             decoder: Decoder {
                 reader: Reader {
                     wanted: wanted_fields(&compiled),
@@ -214,14 +232,18 @@ impl Pipeline {
             asks: Arc::new(asks::Sqs::new(aws.sqs.clone(), ask_queues.clone())),
         };
         let questions = options.max_concurrent_generations;
-        let processor =
-            Processor::new(compiled.clone(), ports, questions, (clock, Jitter::default()));
+        let known: BTreeSet<String> = model_ids.into_iter().collect();
+        let read = move |folder: &Path| Held::with_models(folder, &known);
+        let held = Arc::new(follow(&campaigns_dir, read)?);
+        let chance = (clock, Jitter::default());
+        let processor = Processor::new(Arc::clone(&held), ports, questions, chance);
         let table = Table::new(&aws.dynamodb_config, TABLE.to_owned());
         let gate = match options.credentials {
             Credentials::Asked => front::gate(),
             Credentials::Off => Gate::Open,
         };
-        let api = Arc::new(Api::new(table, gate, None, campaigns.clone(), UnknownUser::Fallback));
+        let of_api = follow(&campaigns_dir, api::handler::load)?;
+        let api = Arc::new(Api::new(table, gate, None, of_api, UnknownUser::Fallback));
         let totals = Arc::new(Totals::default());
         let processor = Arc::new(processor);
         let (queues, of_asks) = (aws.queues.clone(), Arc::clone(&processor));
@@ -243,8 +265,8 @@ impl Pipeline {
             api: Arc::clone(&api),
             dynamodb: aws.dynamodb.clone(),
             items: of_page,
-            campaigns: compiled,
-            campaigns_dir: options.campaigns_dir,
+            campaigns: Arc::clone(&held),
+            campaigns_dir: campaigns_dir.clone(),
             recent,
             renderer: Renderer::new(options.program),
         };
@@ -272,10 +294,12 @@ impl Pipeline {
                 Shards::start(&wiring, &tasks, &stop).await?
             }
         };
-        let posts = Arc::new(ingest.door(match options.credentials {
+        let of_posts = Arc::new(match options.credentials {
             Credentials::Asked => front::gate(),
             Credentials::Off => Gate::Open,
-        }));
+        });
+        let posts = (Arc::new(ingest.clone()), of_posts);
+        authoring::watch(campaigns_dir, held, &tasks, &stop);
         let notifications = Notifications::start(&ingest, notifications, &totals, &tasks, &stop);
         let address = front::serve(
             listener,

@@ -37,6 +37,9 @@ pub enum Command {
     Ask(Ask),
     /// Show what is stored of one user: contents, attributes, and prompts where they are kept.
     Show(Show),
+    /// Let content of a campaign not be served any more; users get fallback content until it is
+    /// written anew.
+    Recall(RecallArguments),
     /// Send again what was given up: by a run of `local`, or on AWS.
     Redrive(Redrive),
     /// Tell what a month on AWS costs, and what one call of the model for each event would.
@@ -65,6 +68,159 @@ pub enum Campaigns {
     Preview(Preview),
     /// Tell what becomes of a user's events in each campaign, and why.
     Why(Why),
+    /// Check a folder, show what changes, and let it hold for a deployment.
+    Publish(Publish),
+    /// List what was published, what is paused, and what is recalled.
+    Versions {
+        /// Where it is kept.
+        #[command(flatten)]
+        place: RegistryPlace,
+    },
+    /// Show what differs between two versions: numbers, or beginnings of their names.
+    Diff {
+        /// The one.
+        a: String,
+        /// The other.
+        b: String,
+        /// Where they are kept.
+        #[command(flatten)]
+        place: RegistryPlace,
+    },
+    /// Let an earlier version hold again.
+    PutBack(PutBack),
+    /// Generate nothing more for a campaign; its events wait. What is written is served.
+    Pause(Pause),
+    /// Let a paused campaign go on, with what waited.
+    Resume {
+        /// Name of the campaign.
+        campaign: String,
+        /// How it is done.
+        #[command(flatten)]
+        change: Change,
+    },
+}
+
+/// Where published campaigns are kept.
+#[derive(Debug, Args)]
+pub struct RegistryPlace {
+    /// Coordination table of the deployment.
+    #[arg(long = "coordination-table", value_name = "NAME", env = "COORDINATION_TABLE")]
+    pub table: String,
+
+    /// Bucket of the deployment's campaigns.
+    #[arg(long = "campaigns-bucket", value_name = "NAME", env = "CAMPAIGNS_BUCKET")]
+    pub bucket: String,
+}
+
+/// How something is changed.
+#[derive(Debug, Args)]
+pub struct Change {
+    /// Only show what would change.
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// Do it without asking.
+    #[arg(long, conflicts_with = "dry_run")]
+    pub yes: bool,
+
+    /// Where it is kept.
+    #[command(flatten)]
+    pub place: RegistryPlace,
+}
+
+/// Publishes a folder.
+#[derive(Debug, Args)]
+pub struct Publish {
+    /// Folder of campaigns.
+    #[arg(long, value_name = "DIR", env = "CAMPAIGNS", default_value = "campaigns")]
+    pub campaigns: PathBuf,
+
+    /// Let event types and fields pass that Currents does not have.
+    #[arg(long)]
+    pub unknown_events: bool,
+
+    /// Folder of catalogs, whose columns are compared with those that campaigns show.
+    #[arg(long, value_name = "DIR", env = "CATALOGS")]
+    pub catalogs: Option<PathBuf>,
+
+    /// The deployment's queues of asks, as its output AskQueues says them: models that have none
+    /// are refused.
+    #[arg(long, value_name = "JSON", env = "ASK_QUEUES")]
+    pub queues: Option<QueueUrls>,
+
+    /// How it is done.
+    #[command(flatten)]
+    pub change: Change,
+}
+
+/// Lets an earlier version hold again.
+#[derive(Debug, Args)]
+pub struct PutBack {
+    /// Number of a publication, or the beginning of a version's name.
+    pub version: String,
+
+    /// How it is done.
+    #[command(flatten)]
+    pub change: Change,
+}
+
+/// Pauses a campaign.
+#[derive(Debug, Args)]
+pub struct Pause {
+    /// Name of the campaign.
+    pub campaign: String,
+
+    /// Serve fallback content meanwhile, and nothing that was written.
+    #[arg(long)]
+    pub serve_fallback: bool,
+
+    /// How it is done.
+    #[command(flatten)]
+    pub change: Change,
+}
+
+/// Lets content not be served any more.
+#[derive(Debug, Args)]
+pub struct RecallArguments {
+    /// Name of the campaign.
+    #[arg(long, value_name = "NAME")]
+    pub campaign: String,
+
+    /// What was written before the publication of this number.
+    #[arg(long, value_name = "N")]
+    pub below: Option<u64>,
+
+    /// What was written from the prompt of this hash.
+    #[arg(long, value_name = "HASH")]
+    pub prompt: Option<String>,
+
+    /// What was written from this time on (2026-01-31T12:00:00Z) ...
+    #[arg(long, value_name = "TIME", requires = "written_to")]
+    pub written_from: Option<Moment>,
+
+    /// ... and before this one.
+    #[arg(long, value_name = "TIME", requires = "written_from")]
+    pub written_to: Option<Moment>,
+
+    /// Everything that is written so far.
+    #[arg(long)]
+    pub all: bool,
+
+    /// How it is done.
+    #[command(flatten)]
+    pub change: Change,
+}
+
+/// A time, in UNIX seconds.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment(pub i64);
+
+impl FromStr for Moment {
+    type Err = time::error::Parse;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        OffsetDateTime::parse(text, &Rfc3339).map(|time| Self(time.unix_timestamp()))
+    }
 }
 
 /// Brings catalogs in.

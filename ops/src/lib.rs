@@ -2,6 +2,7 @@
 //!
 //! - [`campaigns`] — checks campaigns; [`preview`] shows what one would ask and send, [`why`]
 //!   what becomes of a user's events.
+//! - [`published`] — lets campaigns hold for a deployment, pauses and recalls.
 //! - [`catalogs`] — brings catalogs in, from files or from Braze.
 //! - [`ask`] — asks for content by hand.
 //! - [`redrive`] — sends again what was given up.
@@ -19,6 +20,7 @@ mod kept;
 mod message;
 mod outcome;
 pub mod preview;
+pub mod published;
 pub mod redrive;
 mod show;
 pub mod why;
@@ -39,6 +41,15 @@ pub async fn command(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         }
         Command::Campaigns(Campaigns::Preview(arguments)) => preview::preview(arguments).await,
         Command::Campaigns(Campaigns::Why(arguments)) => why::why(arguments),
+        Command::Campaigns(Campaigns::Publish(arguments)) => published::publish(arguments).await,
+        Command::Campaigns(Campaigns::Versions { place }) => published::versions(place).await,
+        Command::Campaigns(Campaigns::Diff { a, b, place }) => published::diff(a, b, place).await,
+        Command::Campaigns(Campaigns::PutBack(arguments)) => published::put_back(arguments).await,
+        Command::Campaigns(Campaigns::Pause(arguments)) => published::pause(arguments).await,
+        Command::Campaigns(Campaigns::Resume { campaign, change }) => {
+            published::resume(campaign, change).await
+        }
+        Command::Recall(arguments) => published::recall(arguments).await,
         Command::Catalogs(arguments) => catalogs::catalogs(arguments).await,
         Command::Ask(arguments) => ask::ask(arguments).await,
         Command::Show(arguments) => show::show(arguments).await,

@@ -29,6 +29,7 @@ use processor::coordination::{Coordination, Unshared};
 use processor::dead_letters::{DeadLetterQueue, NotQueued};
 use processor::eligibility::State;
 use processor::handler::{Ports, Processor, models};
+use processor::held::Held;
 use processor::model::{Answer, Correction, ModelError, TextModel, Usage};
 use processor::simulated::memory::Memory;
 use processor::simulated::queues::Queues;
@@ -37,6 +38,7 @@ use quota::clock::Clock;
 use quota::jitter::Jitter;
 use quota::simulated::memory::Memory as Lanes;
 use quota::{Instance, ModelQuota, ModelQuotas, Quotas};
+use registry::current::Current;
 use serde_json::{Value, json};
 
 /// Users of a batch.
@@ -227,6 +229,7 @@ fn processor_of(
         dead_letters: Arc::new(Letters::default()),
         asks: Arc::new(Queues::default()),
     };
+    let campaigns = Arc::new(Current::fixed(Held::of(campaigns)));
     Processor::new(campaigns, ports, 32, (Clock::System, Jitter::seeded(1)))
 }
 

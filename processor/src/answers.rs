@@ -83,6 +83,10 @@ const PATIENCE_OF_ASKS: Duration = Duration::from_secs(20);
 /// How long events do not try for a turn after one of them got none, in milliseconds.
 const NO_TURN_MS: u64 = 5_000;
 
+/// How long an ask of a paused campaign waits until it is looked at again: as long as SQS hides
+/// a message, because each look costs three requests.
+const PAUSE_MS: u64 = 900_000;
+
 /// How long a campaign is halted that the account was denied the model for.
 pub(crate) const HALT_MS: u64 = 300_000;
 
@@ -349,6 +353,12 @@ impl Answers {
             return Some(self.not_now(Reason::Quota, None, detail));
         }
         None
+    }
+
+    /// What a question of a paused campaign comes to: it waits, and is looked at now and then.
+    pub(crate) fn paused(&self) -> Conclusion {
+        let until_ms = self.clock.now_ms() + PAUSE_MS;
+        self.not_now(Reason::Paused, Some(until_ms), "the campaign is paused".to_owned())
     }
 
     /// It is of no use to ask before `not_before_ms` (UNIX milliseconds), where that is known.

@@ -8,6 +8,7 @@
 //! What waits is written first, and then the ask is sent. Whoever is cut off in between has
 //! not acknowledged the events, and their repeat sends the ask.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use contract::ask::{self, Ask, Reason};
@@ -24,6 +25,7 @@ use crate::deadline::{Deadline, OUT_OF_TIME};
 use crate::decide::{Fated, Inquiry, Intent, Origin, Reader, Step, Unit};
 use crate::eligibility::Memory;
 use crate::failure::Verdict;
+use crate::held::Standing;
 use crate::store::{
     Asked, Content, DAY_SECS, Key, MAX_WAIT_SECS, TableError, WaitingAsk, Write, WriteResult,
 };
@@ -106,6 +108,8 @@ pub(crate) struct Writer {
     pub(crate) reader: Reader,
     pub(crate) letters: Letters,
     pub(crate) outbox: Outbox,
+    /// What holds of the campaigns during the invocation.
+    pub(crate) standing: Arc<Standing>,
 }
 
 /// What became of the event or ask that asked for content.
@@ -211,7 +215,7 @@ impl Draft {
         format!("unit#{}", digest::hex(whole))
     }
 
-    fn content(&self, now: i64) -> Option<Content> {
+    fn content(&self, standing: &Standing, now: i64) -> Option<Content> {
         let answer = self.known_answer()?;
         let Conclusion::Content { data, usage, .. } = &*answer.conclusion else { return None };
         let (event_id, event_time) = self.newest()?;
@@ -228,6 +232,8 @@ impl Draft {
             input_tokens: usage.input_tokens,
             output_tokens: usage.output_tokens,
             generated_at: now,
+            publication: standing.publication,
+            campaigns_version: standing.version.clone(),
         })
     }
 
@@ -362,7 +368,7 @@ impl Writer {
                     }
                     Conclusion::GiveBack(reason) => return Round::Returned(reason.clone()),
                 };
-                let content = draft.content(now);
+                let content = draft.content(&self.standing, now);
                 let write = self.write(draft, memory, WaitingAsk::Over, content);
                 if ending == Ending::DeadLettered
                     && let Err(round) = self.give_up(draft, batch, deadline).await

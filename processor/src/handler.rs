@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, SystemTime};
@@ -17,11 +18,13 @@ use contract::metrics::{self, AskFate, Counts, Fate};
 use quota::clock::Clock;
 use quota::jitter::Jitter;
 use quota::{NoQuota, Quotas};
+use registry::RegistryError;
+use registry::current::{Current, NotLoaded};
 use serde::Deserialize;
 
 use crate::answers::Answers;
 use crate::asks::{self, AskQueue, Outbox, Worker};
-use crate::attributes::{self, Updates};
+use crate::attributes::Updates;
 use crate::batch::{Batch, Fates, User};
 use crate::conclude::{Outcome, Writer};
 use crate::coordination::{Coordination, SharedTable};
@@ -30,6 +33,7 @@ use crate::deadline::{Deadline, OPERATION_TIMEOUT};
 use crate::decide::{Fated, Reader, Turn, Wanted};
 use crate::deletion::Deletions;
 use crate::eligibility::Role;
+use crate::held::{Held, Standing};
 use crate::model::{Bedrock, TextModel};
 use crate::settings::Settings;
 use crate::stages::{Done, Stages, Tools};
@@ -42,10 +46,7 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Turns batches into content.
 #[derive(Debug)]
 pub struct Processor {
-    /// Campaigns, in the order of their names.
-    campaigns: Vec<Arc<CompiledCampaign>>,
-    /// The attributes that they list.
-    attributes: BTreeSet<String>,
+    campaigns: Arc<Current<Held>>,
     tools: Tools,
     asks: Arc<dyn AskQueue>,
     /// Most questions that are asked at a time.
@@ -99,6 +100,12 @@ pub enum NotReady {
     /// Some campaigns are not valid.
     #[error(transparent)]
     Campaigns(#[from] InvalidCampaigns),
+    /// The campaigns could not be taken over.
+    #[error("campaigns")]
+    Held(#[source] NotLoaded),
+    /// Which campaigns hold could not be read.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
     /// A campaign's model has no quota.
     #[error(transparent)]
     Quota(#[from] NoQuota),
@@ -131,7 +138,7 @@ pub(crate) type Unevaluated = Vec<(String, usize)>;
 impl Processor {
     /// Works for these campaigns; asks at most so many `questions` at a time.
     pub fn new(
-        campaigns: Vec<Arc<CompiledCampaign>>,
+        campaigns: Arc<Current<Held>>,
         ports: Ports,
         questions: usize,
         (clock, jitter): (Clock, Jitter),
@@ -140,16 +147,15 @@ impl Processor {
         let marks = Arc::clone(&coordination);
         let reader = Reader { table, items, coordination: Arc::clone(&coordination), clock };
         let letters = Letters { queue: dead_letters, marks, clock };
-        let writer = Writer { reader, letters, outbox: Outbox::new(Arc::clone(&asks)) };
+        let outbox = Outbox::new(Arc::clone(&asks));
+        let writer = Writer { reader, letters, outbox, standing: Arc::default() };
         let answers = Answers::new(model, quotas, coordination, questions, (clock, jitter));
         let tools = Tools { answers: Arc::new(answers), writer };
-        let attributes = attributes::wanted(&campaigns);
-        Self { campaigns, attributes, tools, asks, questions, takes: AtomicUsize::new(1) }
+        Self { campaigns, tools, asks, questions, takes: AtomicUsize::new(1) }
     }
 
     /// Builds the clients and compiles the campaigns.
     pub async fn from_settings(settings: &Settings) -> Result<Self, NotReady> {
-        let campaigns = campaign::load(&settings.campaigns_dir)?;
         let timeouts = TimeoutConfig::builder()
             .operation_attempt_timeout(ATTEMPT_TIMEOUT)
             .operation_timeout(OPERATION_TIMEOUT);
@@ -166,7 +172,19 @@ impl Processor {
             clock: Clock::System,
             jitter: Arc::default(),
         };
-        let quotas = Quotas::new(&settings.model_quotas, models(&campaigns), &instance)?;
+        let registry = settings.registry.open(&config);
+        let deployed: BTreeSet<String> = settings.ask_queues.models().map(str::to_owned).collect();
+        let own = Held::read(&settings.campaigns_dir)?;
+        let models: BTreeSet<String> =
+            models(&own.campaigns).map(str::to_owned).chain(deployed).collect();
+        let quotas =
+            Quotas::new(&settings.model_quotas, models.iter().map(String::as_str), &instance)?;
+        let load = Box::new(move |folder: &Path| Held::with_models(folder, &models));
+        let follow = settings.registry.follow;
+        let campaigns = Current::new(&settings.campaigns_dir, load, registry, follow);
+        let campaigns = campaigns.map_err(NotReady::Held)?;
+        // What was replaced must not be asked for once more.
+        campaigns.begin().await?;
         let catalogs =
             catalog::table::DynamoDb::new(dynamodb.clone(), settings.catalog_table.clone());
         let ports = Ports {
@@ -179,7 +197,7 @@ impl Processor {
             asks: Arc::new(asks::Sqs::new(sqs, settings.ask_queues.clone())),
         };
         let questions = settings.max_concurrent_generations.get() as usize;
-        Ok(Self::new(campaigns, ports, questions, (Clock::System, Jitter::default())))
+        Ok(Self::new(Arc::new(campaigns), ports, questions, (Clock::System, Jitter::default())))
     }
 
     /// What questions wait for just now, with how many there are of each: for a person who
@@ -199,25 +217,36 @@ impl Processor {
         self.handle(batch, deadline).await
     }
 
+    /// What holds of the campaigns from now on, for one invocation: it sees one version.
+    async fn now(&self) -> (Arc<Held>, Tools) {
+        let edition = self.campaigns.now().await;
+        let mut tools = self.tools.clone();
+        tools.writer.standing = Arc::new(Standing::of(&edition));
+        (Arc::clone(&edition.campaigns), tools)
+    }
+
     /// Processes a batch; never fails as a whole.
     pub async fn handle(&self, delivery: KinesisEvent, deadline: SystemTime) -> Report {
-        let Tools { answers, writer } = &self.tools;
+        let (held, tools) = self.now().await;
+        let Tools { answers, writer } = &tools;
         let deadline = Deadline::new(&writer.reader.clock, deadline);
         let mut report = Report::default();
+        report.counts.add(metrics::CAMPAIGNS_REFUSED, self.campaigns.take_refused());
         let batch = Arc::new(Batch::decode(delivery));
         let mut fates = Fates::of(&batch);
 
         let table = Arc::clone(&writer.reader.table);
         let deletions = Deletions { table, clock: writer.reader.clock };
         deletions.apply(&batch, &mut fates, deadline, &mut report).await;
-        let (table, wanted) = (Arc::clone(&writer.reader.table), &self.attributes);
+        let (table, wanted) = (Arc::clone(&writer.reader.table), &held.attributes);
         let updates = Updates { table, clock: writer.reader.clock, wanted };
         updates.apply(&batch, &mut fates, deadline, &mut report).await;
         let mut unevaluated = Unevaluated::new();
-        let suspect = Suspects { tools: &self.tools, campaigns: &self.campaigns, batch: &batch };
+        let suspect = Suspects { tools: &tools, campaigns: &held.campaigns, batch: &batch };
         if suspect.has_ended_nobody().await {
-            let units = self.units(&batch, &mut fates, (&mut report.counts, &mut unevaluated));
-            let stages = Stages::of_events(self.tools.clone(), Arc::clone(&batch), units, deadline);
+            let counted = (&mut report.counts, &mut unevaluated);
+            let units = units(&held.campaigns, &batch, &mut fates, counted);
+            let stages = Stages::of_events(tools.clone(), Arc::clone(&batch), units, deadline);
             let answering = stages.run(|done| report.take(done, &mut fates)).await;
             report.counts.merge(&answering);
             suspect.ended().await;
@@ -246,11 +275,13 @@ impl Processor {
     /// Takes asks up whose time has come, as long as there are any that can be answered, and
     /// time. Of a model whose quota is used up none is taken.
     pub async fn work(&self, deadline: SystemTime) -> Report {
-        let Tools { answers, writer } = &self.tools;
+        let (held, tools) = self.now().await;
+        let Tools { answers, writer } = &tools;
         let deadline = Deadline::new(&writer.reader.clock, deadline);
         let measures = (self.questions, &self.takes);
-        let worker = Worker::new(&self.campaigns, &self.tools, &self.asks, measures);
+        let worker = Worker::new(&held.campaigns, &tools, &self.asks, measures);
         let mut report = worker.work(deadline).await;
+        report.counts.add(metrics::CAMPAIGNS_REFUSED, self.campaigns.take_refused());
         answers.say_refusals();
         let asks = report.counts.get(AskFate::Returned.metric());
         if let Some(reason) = &report.returned_for {
@@ -291,29 +322,6 @@ impl Processor {
             }
         }
     }
-
-    /// The users and campaigns that events of the batch trigger, those of the highest
-    /// priority first; events that lack what the prompt needs are done with.
-    fn units(
-        &self,
-        batch: &Batch,
-        fates: &mut Fates,
-        (counts, unevaluated): (&mut Counts, &mut Unevaluated),
-    ) -> Vec<Turn> {
-        let mut campaigns: Vec<&Arc<CompiledCampaign>> = self.campaigns.iter().collect();
-        campaigns.sort_by_key(|each| std::cmp::Reverse(each.campaign.config.priority));
-        let mut units = Vec::new();
-        for campaign in campaigns {
-            for (user, each) in batch.users.iter().enumerate() {
-                if fates.is_returned(user) {
-                    continue;
-                }
-                let id = units.len();
-                units.extend(turn(id, campaign, (batch, each), fates, (counts, unevaluated)));
-            }
-        }
-        units
-    }
 }
 
 impl Report {
@@ -341,6 +349,29 @@ impl Report {
         self.freshness.extend(freshness);
         self.returned_for = returned_for.or(self.returned_for.take());
     }
+}
+
+/// The users and campaigns that events of the batch trigger, those of the highest
+/// priority first; events that lack what the prompt needs are done with.
+fn units(
+    campaigns: &[Arc<CompiledCampaign>],
+    batch: &Batch,
+    fates: &mut Fates,
+    (counts, unevaluated): (&mut Counts, &mut Unevaluated),
+) -> Vec<Turn> {
+    let mut campaigns: Vec<&Arc<CompiledCampaign>> = campaigns.iter().collect();
+    campaigns.sort_by_key(|each| std::cmp::Reverse(each.campaign.config.priority));
+    let mut units = Vec::new();
+    for campaign in campaigns {
+        for (user, each) in batch.users.iter().enumerate() {
+            if fates.is_returned(user) {
+                continue;
+            }
+            let id = units.len();
+            units.extend(turn(id, campaign, (batch, each), fates, (counts, unevaluated)));
+        }
+    }
+    units
 }
 
 /// A user's turn in a campaign, if any of their events means something to it; those that lack

@@ -37,6 +37,7 @@ pub mod deletion;
 pub mod eligibility;
 pub mod failure;
 pub mod handler;
+pub mod held;
 pub mod history;
 pub mod model;
 pub mod settings;

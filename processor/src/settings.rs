@@ -7,6 +7,7 @@ use contract::ask::QueueUrls;
 use contract::env::{Env, InvalidSettings};
 
 use quota::ModelQuotas;
+use registry::settings::RegistrySettings;
 
 /// What an operator can change without a build.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub struct Settings {
     pub ask_queues: QueueUrls,
     /// Folder of campaigns.
     pub campaigns_dir: PathBuf,
+    /// Where published campaigns are, which take its place.
+    pub registry: RegistrySettings,
     /// What the account allows, by model, for all instances together.
     pub model_quotas: ModelQuotas,
     /// Most instances that run at a time.
@@ -41,7 +44,7 @@ impl Settings {
 
     fn read(env: &mut Env<'_>) -> Option<Self> {
         let content_table = env.required("CONTENT_TABLE");
-        let coordination_table = env.required("COORDINATION_TABLE");
+        let registry = RegistrySettings::read(env);
         let catalog_table = env.required("CATALOG_TABLE");
         let dead_letter_queue_url = env.required("DEAD_LETTER_QUEUE_URL");
         let ask_queues = env.required("ASK_QUEUES");
@@ -50,9 +53,11 @@ impl Settings {
         let max_instances = env.required("MAX_INSTANCES");
         let max_concurrent_generations =
             env.optional("MAX_CONCURRENT_GENERATIONS", NonZeroU32::MIN.saturating_add(31));
+        let registry = registry?;
         Some(Self {
             content_table: content_table?,
-            coordination_table: coordination_table?,
+            coordination_table: registry.table.clone(),
+            registry,
             catalog_table: catalog_table?,
             dead_letter_queue_url: dead_letter_queue_url?,
             ask_queues: ask_queues?,

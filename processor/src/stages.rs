@@ -306,10 +306,13 @@ impl Stages {
         asking.insist();
         let (question, campaign) = (asking.question.clone(), Arc::clone(&asking.campaign));
         let (answers, deadline) = (Arc::clone(&self.tools.answers), self.deadline);
-        let asker = self.asker;
+        let (asker, standing) = (self.asker, Arc::clone(&self.tools.writer.standing));
         let mut tally = Tally { own: Counts::default(), all: Arc::clone(&self.counts) };
         let task = self.asked.spawn(async move {
             let counts = &mut tally.own;
+            if standing.is_paused(&campaign.campaign.name) {
+                return answers.paused();
+            }
             let asked = (&question, asker);
             answers.answer(&campaign, asked, known, deadline, counts).await
         });

@@ -192,6 +192,10 @@ pub struct Content {
     pub output_tokens: u64,
     /// Now, in UNIX seconds.
     pub generated_at: i64,
+    /// Number of the publication of campaigns; 0 before the first.
+    pub publication: u64,
+    /// Version of the campaigns.
+    pub campaigns_version: String,
 }
 
 /// What became of a conditional write.

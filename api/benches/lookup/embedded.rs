@@ -77,6 +77,7 @@ impl Embedded {
             ("AWS_ENDPOINT_URL_DYNAMODB", format!("http://{}", self.dynamodb)),
             ("AWS_ENDPOINT_URL_SECRETS_MANAGER", format!("http://{}", self.secrets)),
             ("CONTENT_TABLE", TABLE.to_owned()),
+            ("COORDINATION_TABLE", "coordination".to_owned()),
             ("CREDENTIALS_SECRET_ARN", "arn:aws:secretsmanager:secret".to_owned()),
         ]
     }

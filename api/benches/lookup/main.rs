@@ -19,7 +19,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use api::handler::{Api, Call};
+use api::handler::{Api, Call, by_name};
 use api::settings::UnknownUser;
 use api::table::Table;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -27,6 +27,7 @@ use contract::content;
 use hdrhistogram::Histogram;
 use http::{HeaderMap, Method, header};
 use program::credentials::{Gate, Secret, ValidSecrets};
+use registry::current::Current;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -129,7 +130,8 @@ async fn lookups(embedded: &Embedded, root: &Path) -> Value {
     let gate = Gate::Fixed(ValidSecrets::new(&[secret]));
     let table = Table::new(&config, TABLE.to_owned());
     let campaigns = campaign::read(&root.join("campaign/tests/campaigns")).expect("are valid");
-    let api = Api::new(table, gate, None, campaigns, UnknownUser::Fallback);
+    let api =
+        Api::new(table, gate, None, Current::fixed(by_name(campaigns)), UnknownUser::Fallback);
     let mut headers = HeaderMap::new();
     headers.insert(header::AUTHORIZATION, BASIC.parse().expect("is a header"));
     let (api, headers, client) = (&api, &headers, &client);

@@ -30,6 +30,7 @@ fn function(campaigns: &Path) -> Command {
         .env_clear()
         .env("AWS_LAMBDA_LOG_FORMAT", "JSON")
         .env("CONTENT_TABLE", "content")
+        .env("COORDINATION_TABLE", "coordination")
         .env("CREDENTIALS_SECRET_ARN", "arn:aws:secretsmanager:us-east-1:1:secret:s")
         .env("CAMPAIGNS_DIR", campaigns)
         .env("AWS_REGION", "us-east-1")

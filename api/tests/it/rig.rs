@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use api::cache::Cache;
-use api::handler::{Api, Call};
+use api::handler::{Api, Call, by_name};
 use api::settings::UnknownUser;
 use api::table::Table;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -18,6 +18,7 @@ use contract::metrics::Counts;
 use dynoxide::Database;
 use http::{HeaderMap, Method, Response, header};
 use program::credentials::{Gate, Secret, ValidSecrets};
+use registry::current::Current;
 use serde_json::Value;
 
 use crate::server::{create, free_port};
@@ -129,7 +130,8 @@ pub(crate) fn api_over(
     unknown_user: UnknownUser,
 ) -> Api {
     let table = Table::new(config, TABLE.to_owned());
-    Api::new(table, gate, cache, campaigns(), unknown_user)
+    let campaigns = Current::fixed(by_name(campaigns()));
+    Api::new(table, gate, cache, campaigns, unknown_user)
 }
 
 pub(crate) fn gate() -> Gate {

@@ -11,7 +11,7 @@ type Room = (&'static str, &'static [&'static str], &'static [&'static str]);
 
 const EMULATORS: [&str; 4] = ["dynoxide-rs", "ferrokinesis", "s3s", "local"];
 
-const ROOMS: [Room; 13] = [
+const ROOMS: [Room; 14] = [
     ("contract", &[], &["aws-", "tokio", "toml", "hyper"]),
     ("program", &[], &["aws-sdk-dynamodb", "aws-sdk-s3"]),
     ("dialect", &["contract"], &["aws-", "tokio", "hyper", "campaign"]),
@@ -23,17 +23,22 @@ const ROOMS: [Room; 13] = [
     ),
     ("currents", &["contract"], &["aws-", "tokio", "hyper"]),
     ("quota", &["contract", "program"], &["aws-sdk-bedrockruntime", "campaign", "dynoxide-rs"]),
+    ("registry", &["contract", "program"], &["campaign", "lambda_runtime", "dynoxide-rs"]),
     (
         "ingest",
-        &["campaign", "catalog", "contract", "currents", "program"],
+        &["campaign", "catalog", "contract", "currents", "program", "registry"],
         &["aws-sdk-bedrockruntime", "apache-avro", "quota"],
     ),
     (
         "processor",
-        &["campaign", "catalog", "contract", "program", "quota"],
-        &["axum", "lambda_http", "currents", "aws-sdk-s3"],
+        &["campaign", "catalog", "contract", "program", "quota", "registry"],
+        &["axum", "lambda_http", "currents", "aws-sdk-kinesis"],
     ),
-    ("api", &["campaign", "contract", "program"], &["aws-sdk-kinesis", "currents", "quota"]),
+    (
+        "api",
+        &["campaign", "contract", "program", "registry"],
+        &["aws-sdk-kinesis", "currents", "quota"],
+    ),
     (
         "ops",
         &[
@@ -46,6 +51,7 @@ const ROOMS: [Room; 13] = [
             "processor",
             "program",
             "quota",
+            "registry",
         ],
         &EMULATORS,
     ),
@@ -62,6 +68,7 @@ const ROOMS: [Room; 13] = [
             "processor",
             "program",
             "quota",
+            "registry",
         ],
         &["loadtest", "ops"],
     ),

@@ -6,7 +6,7 @@ import { type Fault, within } from './fault.js';
 const BESIDE_BLOCKS_MIB = 128;
 
 /** Lambda and its event sources take no other numbers. */
-export function ofFunctions({ api, asks, ingest, processor }: Environment): Fault[] {
+export function ofFunctions({ api, asks, campaigns, ingest, processor }: Environment): Fault[] {
   const blocks = 2 * ingest.maxBlockMiB + BESIDE_BLOCKS_MIB;
   const range = (setting: string, value: number, least: number, most: number, is: string): Fault => [
     setting,
@@ -34,6 +34,7 @@ export function ofFunctions({ api, asks, ingest, processor }: Environment): Faul
       !within(processor.maxConcurrentGenerations, 1, most),
       'at least one call of the model must be allowed',
     ],
+    range('campaigns.followSeconds', campaigns.followSeconds, 1, 300, 'seconds between two looks are'),
     range('processor.batchSize', processor.batchSize, 1, 10_000, 'records of a batch are'),
     range('processor.batchWindowSeconds', processor.batchWindowSeconds, 0, 300, 'seconds that Lambda waits for a batch are'),
     range(

@@ -1,15 +1,19 @@
 import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { GetQueueAttributesCommand, ListQueuesCommand, SQSClient } from '@aws-sdk/client-sqs';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 
 import { deploy, type Outputs } from './deployment.js';
 import { Emulator } from './emulator.js';
+import { ops } from './ops.js';
 import { type Sample, sample } from './sample.js';
 import { until } from './until.js';
+
+/** So long functions may take to see what holds. */
+const FOLLOWED_MS = 31_000;
 
 const folder = mkdtempSync(join(tmpdir(), 'deployment-'));
 let emulator: Emulator | undefined;
@@ -96,6 +100,61 @@ test('every file was read, nothing waits, and nothing was given up on the way', 
   );
 
   expect(await sum(givenUp)).toBe(0);
+});
+
+test('campaigns are published, recalled, paused and put back without a deployment', async () => {
+  const campaigns = join(folder, 'published');
+  cpSync(join(folder, 'campaigns'), campaigns, { recursive: true });
+  const publish = ['campaigns', 'publish', '--campaigns', campaigns, '--unknown-events', '--yes'];
+  const change = (file: string, from: string, to: string) => {
+    const path = join(campaigns, file);
+    const text = readFileSync(path, 'utf8');
+    expect(text).toContain(from);
+    writeFileSync(path, text.replace(from, to));
+  };
+  const operate = (...args: string[]) => ops(emulator!, outputs, ...args);
+  const wish = (user: string) => ({ user_id: user, campaign: 'offer', properties: { id: 'tent' } });
+  const offered = async (user: string) => (await lookUp(user, credentials, 'offer')).body.Item;
+  const own = (user: string) =>
+    until(`${user} has an offer`, async () => {
+      const item = await offered(user);
+      return item?.source === undefined ? item : undefined;
+    });
+  const fallback = (heading: string) =>
+    until(`fallback content is ${heading}`, async () => {
+      const item = await offered('5f1a0c9e7d3b2a46881effff');
+      return item?.data.M.heading.S === heading ? true : undefined;
+    });
+  const before = '5f1a0c9e7d3b2a46881e00ff';
+  expect((await offered(before))?.source).toBeUndefined();
+
+  await operate(...publish);
+  change('offer/fallback.json', 'Offers', 'Our offers');
+  change('offer/prompt.liquid', 'offer: {{', 'our offer: {{');
+  expect(await operate(...publish)).toContain('offer/prompt.liquid');
+  await fallback('Our offers');
+  expect((await post(wish('5f1a0c9e7d3b2a46881e0101'), token)).status).toBe(200);
+  await own('5f1a0c9e7d3b2a46881e0101');
+
+  await operate('recall', '--campaign', 'offer', '--below', '2', '--yes');
+  await until('what was written before is recalled', async () =>
+    (await offered(before))?.source === undefined ? undefined : true,
+  );
+  expect((await offered('5f1a0c9e7d3b2a46881e0101'))?.source).toBeUndefined();
+
+  await operate('campaigns', 'pause', 'offer', '--yes');
+  await operate('campaigns', 'put-back', '1', '--yes');
+  await fallback('Offers');
+  // The api has seen it; so have the others a look later.
+  await new Promise((resolve) => setTimeout(resolve, FOLLOWED_MS));
+  expect((await post(wish('5f1a0c9e7d3b2a46881e0102'), token)).status).toBe(200);
+  const asks = (await queues()).filter((url) => url.includes('-Asks'));
+  await until('the paused offer waits', async () => ((await sum(asks)) > 0 ? true : undefined));
+  expect((await offered('5f1a0c9e7d3b2a46881e0102'))?.source).toEqual({ S: 'fallback' });
+  await operate('campaigns', 'resume', 'offer', '--yes');
+  const versions = await operate('campaigns', 'versions');
+  expect(versions.match(/holds/g)).toHaveLength(1);
+  expect(versions).toContain('offer: recalled');
 });
 
 test('a user of whom nothing is known gets fallback content', async () => {

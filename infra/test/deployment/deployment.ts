@@ -20,6 +20,8 @@ const SAID_BYTES = 16 << 20;
 /** What a deployment prints at its end, by the name of the output without its hash. */
 export interface Outputs {
   readonly bucket: string;
+  readonly campaignsBucket: string;
+  readonly coordinationTable: string;
   readonly secretArn: string;
   readonly eventsSecretArn: string;
   readonly url: string;
@@ -52,6 +54,8 @@ export async function deploy(emulator: Emulator, folder: string): Promise<Output
   };
   return {
     bucket: named('CurrentsBucketName'),
+    campaignsBucket: named('RegistryBucket'),
+    coordinationTable: named('RegistryTable'),
     secretArn: named('ApiSecretArn'),
     eventsSecretArn: named('EventsDoorSecretArn'),
     url: named('ApiUrl'),

@@ -5,6 +5,7 @@ mod kinesis;
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU16;
+use std::sync::Arc;
 use std::time::Duration;
 
 use contract::attributes::{PROFILE_UPDATE, WEBHOOK};
@@ -56,7 +57,7 @@ impl World {
             stream: Stream::new(kinesis.client(), "stream".to_owned()),
             decoder: Decoder { reader, max_group_bytes: 1 << 20, buckets },
             campaigns: vec!["offer".to_owned()],
-            gate: Gate::Fixed(ValidSecrets::new(&[secret("new"), secret("old")])),
+            gate: Arc::new(Gate::Fixed(ValidSecrets::new(&[secret("new"), secret("old")]))),
         };
         Self { kinesis, posts }
     }

@@ -11,7 +11,9 @@ fn function(campaigns: &Path) -> Command {
     command
         .env_clear()
         .env("AWS_LAMBDA_LOG_FORMAT", "JSON")
+        .env("AWS_REGION", "us-east-1")
         .env("STREAM_NAME", "stream")
+        .env("COORDINATION_TABLE", "coordination")
         .env("DEAD_LETTER_QUEUE_URL", "http://127.0.0.1/letters")
         .env("CATALOG_TABLE", "catalogs")
         .env("CAMPAIGNS_DIR", campaigns);

@@ -126,7 +126,8 @@ impl Consumer {
             let event = json!({ "Records": [{
                 "messageId": "1", "eventSource": "aws:sqs", "body": message,
             }] });
-            match self.ingest.handle(event, SystemTime::now() + FUNCTION_TIMEOUT).await {
+            let ingest = self.ingest.now().await;
+            match ingest.handle(event, SystemTime::now() + FUNCTION_TIMEOUT).await {
                 Ok(report) => {
                     self.totals.add(&report.counts);
                     let continued = report.counts.get(metrics::OBJECTS_CONTINUED);

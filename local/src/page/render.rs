@@ -86,7 +86,8 @@ impl Page {
     /// and what the api says of every campaign, of its own already.
     async fn letter(&self, wanted: Wanted, looked_up: ApiAnswer) -> Letter {
         let mut answers = BTreeMap::from([(wanted.campaign.clone(), looked_up)]);
-        let names = self.campaigns.iter().map(|each| &each.campaign.name);
+        let held = self.campaigns().await;
+        let names = held.campaigns.iter().map(|each| &each.campaign.name);
         for name in names.filter(|name| **name != wanted.campaign) {
             if let Ok(answer) = self.looked_up(&wanted.user_id, name).await {
                 answers.insert(name.clone(), answer);

@@ -14,6 +14,7 @@ use contract::attributes::Attributes;
 use contract::content;
 use contract::user_record::{MAX_USER_ID_BYTES, can_be_looked_up};
 use processor::attributes::Profile;
+use processor::held::Held;
 use serde_json::{Value, json};
 
 use super::why::why;
@@ -48,7 +49,8 @@ pub(super) async fn show(State(page): State<Arc<Page>>, Path(user_id): Path<Stri
         items.iter().filter_map(|item| Some((name_of(item)?, item))).collect();
     let nothing = Item::new();
     let is_stored = |name: &str| stored.iter().any(|(stored, _)| *stored == name);
-    let others = page.campaigns.iter().map(|each| each.campaign.name.as_str());
+    let held = page.campaigns().await;
+    let others = held.campaigns.iter().map(|each| each.campaign.name.as_str());
     let others = others.filter(|name| !is_stored(name)).map(|name| (name, &nothing));
     let attributes = attributes(&items);
     let kept = |name: &str| {
@@ -59,7 +61,7 @@ pub(super) async fn show(State(page): State<Arc<Page>>, Path(user_id): Path<Stri
     let mut campaigns = Vec::with_capacity(stored.len());
     for (name, item) in stored.iter().copied().chain(others) {
         let known = (&attributes, kept(name));
-        campaigns.push(page.campaign(&user_id, name, item, known).await);
+        campaigns.push(page.campaign((&held, &user_id, name), item, known).await);
     }
     let deleted_at = items.iter().find_map(|item| number(item, content::DELETED_AT));
     answer(&json!({
@@ -76,14 +78,13 @@ impl Page {
     /// else the one that events, attributes and items give now.
     async fn campaign(
         &self,
-        user_id: &str,
-        name: &str,
+        (held, user_id, name): (&Held, &str, &str),
         item: &Item,
         (attributes, kept): (&Attributes, Option<&str>),
     ) -> Value {
         let history = text(item, content::HISTORY).unwrap_or("[]");
         let events: Vec<Past> = serde_json::from_str(history).unwrap_or_default();
-        let campaign = self.campaigns.iter().find(|each| each.campaign.name == name);
+        let campaign = held.campaigns.iter().find(|each| each.campaign.name == name);
         let stored_hash = text(item, content::PROMPT_HASH);
         // Read each time, so that its author sees what was changed.
         let message = Message::read(&self.campaigns_dir.join(name));

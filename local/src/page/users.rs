@@ -27,7 +27,7 @@ pub(super) async fn list(State(page): State<Arc<Page>>) -> Response {
     match items {
         Ok(items) => {
             let rows: Vec<Row<'_>> = items.iter().filter_map(Row::of).collect();
-            let subjects = page.renderer.subjects(page.letters(&rows)).await;
+            let subjects = page.renderer.subjects(page.letters(&rows).await).await;
             let users = rows.iter().zip(subjects).map(|(row, subject)| row.shown(subject));
             answer(&json!({ "users": users.collect::<Vec<_>>() }))
         }
@@ -45,8 +45,9 @@ struct Row<'i> {
 
 impl Page {
     /// What renders the subject lines of these rows.
-    fn letters(&self, rows: &[Row<'_>]) -> Letters {
-        let names = self.campaigns.iter().map(|each| &each.campaign.name);
+    async fn letters(&self, rows: &[Row<'_>]) -> Letters {
+        let held = self.campaigns().await;
+        let names = held.campaigns.iter().map(|each| &each.campaign.name);
         let read = |name: &String| Message::read(&self.campaigns_dir.join(name));
         let messages = names.filter_map(|name| Some((name.clone(), read(name)?))).collect();
         Letters { messages, to: rows.iter().map(Row::letter).collect() }

@@ -44,6 +44,7 @@ pub(crate) async fn start(max_group_bytes: usize) -> Bench {
         EmbeddedAws::start(folder.path(), &options, &tasks, &stop).await.expect("starts");
     let catalogs = catalog::table::DynamoDb::new(aws.dynamodb.clone(), CATALOG_TABLE.to_owned());
     let ingest = Ingest {
+        published: None,
         campaigns: Vec::new(),
         catalogs: std::sync::Arc::new(catalogs.without_kept_heads()),
         s3: aws.s3.clone(),

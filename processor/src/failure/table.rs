@@ -58,6 +58,7 @@ fn until(reason: Reason) -> &'static str {
         Reason::Halted => "the campaign's halt is over",
         Reason::Outage => "the service is tried again",
         Reason::Lease => "the other's lease is over",
+        Reason::Paused => "the campaign goes on",
         Reason::Due | Reason::Operator => "its time",
     }
 }

@@ -8,6 +8,7 @@
 //! - [`answers`] — one generation for each distinct prompt, and budgets.
 //! - [`failures`] — what the model's failures cost, and whom they harm.
 //! - [`lost_replies`] — a reply of DynamoDB that never comes charges nobody twice.
+//! - [`published`] — campaigns that are switched or paused meanwhile.
 //! - [`stages`] — nothing waits for what has nothing to do with it.
 //! - [`rules`] — answers that break a rule of their campaign.
 //! - [`start`] — what a start that fails says.
@@ -22,6 +23,7 @@ mod grounds;
 mod injection;
 mod interleavings;
 mod lost_replies;
+mod published;
 mod rules;
 mod simulation;
 mod stages;

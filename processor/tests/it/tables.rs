@@ -49,6 +49,8 @@ fn write(rng: &mut StdRng, seen: Option<u64>) -> Write {
     let event_time = rng.random_range(0..20);
     let oldest_attribute_time = rng.random_bool(0.4).then(|| rng.random_range(0..20));
     let content = rng.random_bool(0.6).then(|| Content {
+        publication: rng.random_range(0..3),
+        campaigns_version: String::new(),
         data,
         event_id: "e".to_owned(),
         event_time,

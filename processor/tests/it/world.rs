@@ -16,9 +16,11 @@ use contract::metrics::{self, Counts};
 use contract::user_record::{Event, UserRecord, VERSION};
 use processor::dead_letters::{DeadLetterQueue, NotQueued};
 use processor::handler::{Ports, Processor, Report, models};
+use processor::held::Held;
 use quota::clock::Clock;
 use quota::jitter::Jitter;
 use quota::{Instance, ModelQuota, ModelQuotas, Quotas};
+use registry::current::Current;
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
@@ -88,7 +90,8 @@ impl World {
     /// An instance that reaches `ports`, and asks at most so many questions at a time.
     pub(crate) fn instance_of(&self, ports: Ports, questions: usize, seed: u64) -> Processor {
         let chance = Jitter::seeded(seed);
-        Processor::new(self.campaigns.clone(), ports, questions, (self.clock(), chance))
+        let campaigns = Current::fixed(Held::of(self.campaigns.clone()));
+        Processor::new(Arc::new(campaigns), ports, questions, (self.clock(), chance))
     }
 
     /// The way to everything through `gate`.

@@ -47,6 +47,13 @@ pub(super) fn item(place: &Key, write: &Write) -> Result<Item, TableError> {
         set(content::INPUT_TOKENS, AttributeValue::N(content.input_tokens.to_string()));
         set(content::OUTPUT_TOKENS, AttributeValue::N(content.output_tokens.to_string()));
         set(content::GENERATED_AT, number(content.generated_at));
+        if content.publication > 0 {
+            set(content::PUBLICATION, AttributeValue::N(content.publication.to_string()));
+        }
+        if !content.campaigns_version.is_empty() {
+            let version = AttributeValue::S(content.campaigns_version.clone());
+            set(content::CAMPAIGNS_VERSION, version);
+        }
     }
     Ok(item)
 }

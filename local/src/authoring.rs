@@ -1,0 +1,81 @@
+//! Tells an author what became of a folder of campaigns that is edited while it runs.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use processor::held::Held;
+use registry::current::Current;
+use registry::files::Files;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::run::say;
+
+/// Time between two looks at the folder: whoever saves and turns to the page sees the change.
+pub const LOOK: Duration = Duration::from_millis(500);
+
+/// Watches until `stop`, and says what changed, or what is wrong.
+pub fn watch(
+    folder: PathBuf,
+    campaigns: Arc<Current<Held>>,
+    tasks: &TaskTracker,
+    stop: &CancellationToken,
+) {
+    let watching = async move {
+        let mut files = Files::read(&folder).unwrap_or_default();
+        let (mut version, mut told) = (campaigns.known().version.clone(), None);
+        loop {
+            tokio::time::sleep(LOOK).await;
+            let now = campaigns.now().await;
+            let complaint = campaigns.complaint();
+            if complaint != told {
+                if let Some(complaint) = &complaint {
+                    say(format_args!("Campaigns stay as they were:\n{complaint}\n"));
+                }
+                told = complaint;
+            }
+            if now.version != version {
+                let read = Files::read(&folder).unwrap_or_default();
+                say(format_args!("Campaigns are as they are now: {}.\n", changes(&files, &read)));
+                (files, version) = (read, now.version.clone());
+            }
+        }
+    };
+    let stop = stop.clone();
+    tasks.spawn(async move { stop.run_until_cancelled(watching).await });
+}
+
+/// Which files changed, came or went.
+fn changes(before: &Files, now: &Files) -> String {
+    let (before, now): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        (before.texts().collect(), now.texts().collect());
+    let changed = now.iter().filter_map(|(path, text)| match before.get(path) {
+        None => Some(format!("{path} is new")),
+        Some(old) if old != text => Some(format!("{path} changed")),
+        Some(_) => None,
+    });
+    let gone = before.keys().filter(|path| !now.contains_key(*path));
+    let all: Vec<String> = changed.chain(gone.map(|path| format!("{path} is gone"))).collect();
+    if all.is_empty() { "as they were before".to_owned() } else { all.join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_that_changed_came_or_went_are_named() {
+        let files = |json: &str| Files::from_json(json.as_bytes()).expect("are files");
+        let before =
+            files(r#"{"a/campaign.toml": "1", "a/prompt.liquid": "x", "brand.liquid": "b"}"#);
+        let now =
+            files(r#"{"a/campaign.toml": "1", "a/prompt.liquid": "y", "c/campaign.toml": "2"}"#);
+
+        let told = changes(&before, &now);
+
+        assert_eq!(told, "a/prompt.liquid changed, c/campaign.toml is new, brand.liquid is gone");
+        assert_eq!(changes(&now, &now), "as they were before");
+    }
+}

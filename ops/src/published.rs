@@ -1,0 +1,259 @@
+//! Campaigns of a deployment: publishes them, puts a version back, pauses, recalls.
+//!
+//! All of these are one conditional write of the registry's head, so that of two people the second
+//! is told. The functions follow within a minute.
+//!
+//! - `changes` — what differs between two versions, in lines.
+
+mod changes;
+
+use std::io::{BufRead as _, IsTerminal as _};
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, bail};
+use contract::ask::QueueUrls;
+use registry::Registry as _;
+use registry::aws::Aws;
+use registry::files::{Files, Version};
+use registry::head::{Head, NoChange, Recall, Recalled, Serves};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::arguments::{Change, Pause, Publish, PutBack, RecallArguments, RegistryPlace};
+use crate::{now_ms, say};
+use changes::changes;
+
+/// What functions take until they have followed.
+const FOLLOWED: &str = "The functions follow within a minute.";
+
+/// Publishes a folder.
+pub async fn publish(arguments: &Publish) -> anyhow::Result<ExitCode> {
+    let folder = &arguments.campaigns;
+    let checked =
+        crate::campaigns::check(folder, arguments.unknown_events, arguments.catalogs.as_deref())?;
+    if checked != ExitCode::SUCCESS {
+        return Ok(checked);
+    }
+    if let Some(queues) = &arguments.queues {
+        ensure_models(folder, queues)?;
+    }
+    let registry = open(&arguments.change.place).await?;
+    let files = Files::read(folder)?;
+    let head = registry.head().await?;
+    let before = match head.current() {
+        Some(current) => registry.files(&current.version).await?,
+        None => Files::default(),
+    };
+    let next = match head.published(&files.version(), now_secs()) {
+        Ok(next) => next,
+        Err(NoChange::Holds) => {
+            say(format_args!("{} holds already: nothing to publish.", files.version()));
+            return Ok(ExitCode::SUCCESS);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    say(format_args!("\nVersion {}:\n{}", files.version(), changes(&before, &files)));
+    if !arguments.change.goes_on("Publish it?")? {
+        return Ok(ExitCode::SUCCESS);
+    }
+    registry.keep(&files).await?;
+    registry.switch(&next).await?;
+    say(format_args!("Published as {}. {FOLLOWED}", number(&next)));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Lists what was published, what is paused and what is recalled.
+pub async fn versions(place: &RegistryPlace) -> anyhow::Result<ExitCode> {
+    let head = open(place).await?.head().await?;
+    if head.publications.is_empty() {
+        say("Nothing was published: the campaigns of the deployment hold.");
+    }
+    for (n, each) in head.publications.iter().rev().enumerate() {
+        let holds = if n == 0 { "  holds" } else { "" };
+        say(format_args!("{:>5}  {}  {}{holds}", each.number, each.version, date(each.at)));
+    }
+    for (campaign, pause) in &head.paused {
+        let serves = match pause.serves {
+            Serves::Content => "serves what is written",
+            Serves::Fallback => "serves fallback content",
+        };
+        say(format_args!("{campaign}: paused since {}, {serves}", date(pause.since)));
+    }
+    for recall in &head.recalls {
+        say(format_args!(
+            "{}: recalled {}, {}",
+            recall.campaign,
+            date(recall.at),
+            what(&recall.of)
+        ));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Shows what differs between two versions.
+pub async fn diff(a: &str, b: &str, place: &RegistryPlace) -> anyhow::Result<ExitCode> {
+    let registry = open(place).await?;
+    let head = registry.head().await?;
+    let (a, b) = (among(&head, a)?, among(&head, b)?);
+    say(changes(&registry.files(&a).await?, &registry.files(&b).await?));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Lets an earlier version hold again.
+pub async fn put_back(arguments: &PutBack) -> anyhow::Result<ExitCode> {
+    let registry = open(&arguments.change.place).await?;
+    let head = registry.head().await?;
+    let version = among(&head, &arguments.version)?;
+    let next = head.published(&version, now_secs())?;
+    // A version that is not there any more must not hold.
+    let files = registry.files(&version).await?;
+    if let Some(current) = head.current() {
+        say(changes(&registry.files(&current.version).await?, &files));
+    }
+    if arguments.change.goes_on(&format!("Put {version} back?"))? {
+        registry.switch(&next).await?;
+        say(format_args!("Published as {}. {FOLLOWED}", number(&next)));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Pauses a campaign.
+pub async fn pause(arguments: &Pause) -> anyhow::Result<ExitCode> {
+    let serves = match arguments.serve_fallback {
+        true => Serves::Fallback,
+        false => Serves::Content,
+    };
+    let (name, at) = (&arguments.campaign, now_secs());
+    switch(&arguments.change, &format!("Pause {name}?"), |head| head.paused(name, serves, at)).await
+}
+
+/// Lets a paused campaign go on.
+pub async fn resume(name: &str, change: &Change) -> anyhow::Result<ExitCode> {
+    switch(change, &format!("Let {name} go on?"), |head| head.resumed(name)).await
+}
+
+/// Lets content of a campaign not be served any more.
+pub async fn recall(arguments: &RecallArguments) -> anyhow::Result<ExitCode> {
+    let registry = open(&arguments.change.place).await?;
+    let head = registry.head().await?;
+    let RecallArguments { campaign, below, prompt, written_from, written_to, all, .. } = arguments;
+    let of = match (below, prompt, written_from.zip(*written_to), all) {
+        (Some(below), None, None, false) => Recalled::Below(*below),
+        (None, Some(hash), None, false) => Recalled::Prompt(hash.clone()),
+        (None, None, Some((from, to)), false) => Recalled::Written(from.0, to.0),
+        (None, None, None, true) => Recalled::All,
+        _ => bail!(
+            "say what: one of --below N, --prompt HASH, --written-from T --written-to T, --all"
+        ),
+    };
+    let told = what(&of);
+    let next = head.recalled(Recall { campaign: campaign.clone(), at: now_secs(), of })?;
+    if arguments.change.goes_on(&format!("Recall of {campaign}: {told}?"))? {
+        registry.switch(&next).await?;
+        say(format_args!(
+            "Recalled. {FOLLOWED} Ask anew with: ops ask --campaign {campaign} --regenerate"
+        ));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Makes one change of the head, if the person wants it.
+async fn switch(
+    change: &Change,
+    question: &str,
+    next: impl Fn(&Head) -> Result<Head, NoChange>,
+) -> anyhow::Result<ExitCode> {
+    let registry = open(&change.place).await?;
+    let next = next(&registry.head().await?)?;
+    if change.goes_on(question)? {
+        registry.switch(&next).await?;
+        say(FOLLOWED);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Change {
+    /// Tells whether the change is wanted: it is asked for at a terminal, and has to be said
+    /// with `--yes` elsewhere.
+    fn goes_on(&self, question: &str) -> anyhow::Result<bool> {
+        if self.dry_run {
+            say("Nothing was changed.");
+            return Ok(false);
+        }
+        if self.yes {
+            return Ok(true);
+        }
+        if !std::io::stdin().is_terminal() {
+            bail!("say --yes, for nobody can be asked, or --dry-run");
+        }
+        eprint!("{question} [y/N] ");
+        let mut answer = String::new();
+        std::io::stdin().lock().read_line(&mut answer).context("reading the answer")?;
+        let is_yes = matches!(answer.trim(), "y" | "Y" | "yes");
+        if !is_yes {
+            say("Nothing was changed.");
+        }
+        Ok(is_yes)
+    }
+}
+
+async fn open(place: &RegistryPlace) -> anyhow::Result<Aws> {
+    let config = program::aws::account(program::aws::environment()).await?;
+    Ok(Aws {
+        dynamodb: aws_sdk_dynamodb::Client::new(&config),
+        table: place.table.clone(),
+        s3: aws_sdk_s3::Client::new(&config),
+        bucket: place.bucket.clone(),
+    })
+}
+
+/// Refuses campaigns that ask a model which the deployment has no queues for.
+fn ensure_models(folder: &Path, queues: &QueueUrls) -> anyhow::Result<()> {
+    let models: Vec<&str> = queues.models().collect();
+    for campaign in campaign::read(folder)? {
+        let model = campaign.config.model_id.as_str();
+        if !models.contains(&model) {
+            bail!(
+                "campaign {} asks {model}, for which nothing is deployed: there is {}",
+                campaign.name,
+                models.join(", ")
+            );
+        }
+    }
+    Ok(())
+}
+
+/// The version that a person means.
+fn among(head: &Head, typed: &str) -> anyhow::Result<Version> {
+    let by_number = |number: u64| head.publications.iter().find(|each| each.number == number);
+    let numbered = typed.parse().ok().and_then(by_number).map(|each| each.version.clone());
+    let known = head.publications.iter().map(|each| &each.version);
+    numbered.or_else(|| Version::among(typed, known)).with_context(|| {
+        format!("no version \"{typed}\": see ops campaigns versions, and say number or beginning")
+    })
+}
+
+fn number(head: &Head) -> u64 {
+    head.current().map_or(0, |current| current.number)
+}
+
+fn what(of: &Recalled) -> String {
+    match of {
+        Recalled::All => "all".to_owned(),
+        Recalled::Below(number) => format!("what was written before publication {number}"),
+        Recalled::Prompt(hash) => format!("what was written from prompt {hash}"),
+        Recalled::Written(from, to) => {
+            format!("what was written from {} and before {}", date(*from), date(*to))
+        }
+    }
+}
+
+fn now_secs() -> i64 {
+    i64::try_from(now_ms() / 1_000).unwrap_or(i64::MAX)
+}
+
+fn date(at: i64) -> String {
+    let at = OffsetDateTime::from_unix_timestamp(at).ok();
+    at.and_then(|at| at.format(&Rfc3339).ok()).unwrap_or_default()
+}

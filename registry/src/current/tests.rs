@@ -1,0 +1,158 @@
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use program::aws::CallError;
+use tokio::time::advance;
+
+use super::*;
+
+/// A registry that a test writes.
+#[derive(Debug, Clone, Default)]
+struct Written(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    head: Head,
+    versions: HashMap<Version, Files>,
+    is_down: bool,
+    looks: usize,
+    loads: usize,
+}
+
+impl Written {
+    fn with<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
+        change(&mut self.0.lock().expect("nobody panicked"))
+    }
+
+    fn publish(&self, text: &str) {
+        self.with(|state| {
+            let files = files(text);
+            state.head = state.head.published(&files.version(), 1).expect("is new");
+            state.versions.insert(files.version(), files);
+        });
+    }
+}
+
+#[async_trait]
+impl Registry for Written {
+    async fn head(&self) -> Result<Head, RegistryError> {
+        self.with(|state| {
+            state.looks += 1;
+            match state.is_down {
+                true => Err(RegistryError::Head(CallError::TimedOut)),
+                false => Ok(state.head.clone()),
+            }
+        })
+    }
+
+    async fn files(&self, version: &Version) -> Result<Files, RegistryError> {
+        self.with(|state| {
+            state.loads += 1;
+            Ok(state.versions[version].clone())
+        })
+    }
+}
+
+fn files(text: &str) -> Files {
+    let json = serde_json::json!({ "offer/prompt.liquid": text }).to_string();
+    Files::from_json(json.as_bytes()).expect("are files")
+}
+
+/// Takes a prompt for a campaign, and refuses a bad one.
+fn load(folder: &Path) -> Result<String, NotLoaded> {
+    let text = std::fs::read_to_string(folder.join("offer/prompt.liquid"))?;
+    if text == "bad" { Err("is bad".into()) } else { Ok(text) }
+}
+
+fn follow(registry: &Written) -> Current<String> {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    files("first").write(folder.path()).expect("is written");
+    let registry = Some(Box::new(registry.clone()) as _);
+    Current::new(folder.path(), Box::new(load), registry, DEFAULT_FOLLOW).expect("is loaded")
+}
+
+/// What is held: campaigns, publication and what of it is paused.
+async fn held(current: &Current<String>) -> (String, u64, bool) {
+    let edition = current.now().await;
+    let is_paused = edition.head.is_paused("offer");
+    (edition.campaigns.to_string(), edition.publication, is_paused)
+}
+
+fn of(text: &str, publication: u64) -> (String, u64, bool) {
+    (text.to_owned(), publication, false)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_program_came_with_holds_until_something_is_published() {
+    let registry = Written::default();
+    let current = follow(&registry);
+
+    assert_eq!(held(&current).await, of("first", 0));
+    registry.publish("second");
+    advance(DEFAULT_FOLLOW - Duration::from_millis(1)).await;
+    assert_eq!(held(&current).await, of("first", 0));
+    advance(Duration::from_millis(1)).await;
+    assert_eq!(held(&current).await, of("second", 1));
+    assert_eq!(registry.with(|state| (state.looks, state.loads)), (2, 1));
+    assert_eq!(current.take_refused(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_published_holds_from_the_first_look_on_and_what_is_the_same_is_not_loaded() {
+    let registry = Written::default();
+    registry.publish("first");
+
+    let current = follow(&registry);
+
+    assert_eq!(held(&current).await, of("first", 1));
+    assert_eq!(registry.with(|state| state.loads), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_version_that_cannot_be_loaded_changes_nothing_and_rings_while_it_holds() {
+    let registry = Written::default();
+    let current = follow(&registry);
+    registry.publish("bad");
+    registry.with(|state| {
+        state.head = state.head.paused("offer", crate::head::Serves::Content, 1).expect("is new");
+    });
+
+    assert_eq!(held(&current).await, ("first".to_owned(), 0, true));
+    assert_eq!(current.take_refused(), 1);
+    advance(DEFAULT_FOLLOW).await;
+    assert_eq!(held(&current).await, ("first".to_owned(), 0, true));
+    assert_eq!(current.take_refused(), 1);
+    registry.publish("good");
+    registry.with(|state| state.head = state.head.resumed("offer").expect("was paused"));
+    advance(DEFAULT_FOLLOW).await;
+    assert_eq!(held(&current).await, of("good", 2));
+    assert_eq!(current.take_refused(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_registry_that_is_down_leaves_what_is_known_and_is_asked_again_soon() {
+    let registry = Written::default();
+    let current = follow(&registry);
+    registry.with(|state| state.is_down = true);
+
+    assert!(current.begin().await.is_err());
+    assert_eq!(held(&current).await, of("first", 0));
+    registry.with(|state| state.is_down = false);
+    registry.publish("second");
+    advance(LOOK_AGAIN).await;
+    assert_eq!(held(&current).await, of("second", 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_began_with_an_edition_goes_on_with_it() {
+    let registry = Written::default();
+    let current = follow(&registry);
+    let before = current.now().await;
+    registry.publish("second");
+    advance(DEFAULT_FOLLOW).await;
+
+    let after = current.now().await;
+
+    assert_eq!((before.campaigns.as_str(), after.campaigns.as_str()), ("first", "second"));
+}
