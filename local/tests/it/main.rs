@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 mod asks;
+mod authoring;
 mod by_hand;
 mod catalogs;
 mod commands;
@@ -16,6 +17,7 @@ mod page;
 mod posts;
 mod program;
 mod redrive;
+mod registry;
 mod repeat;
 mod rig;
 mod round_trip;
