@@ -24,7 +24,7 @@ use crate::fallback::languages;
 use crate::fault::{Fault, InvalidCampaigns};
 use crate::folder::{self, Draft};
 use crate::grounds::{Brief, Grounds, Item, Lack, Rendering, Told};
-use crate::known_catalogs::KnownCatalogs;
+use crate::known_catalogs::{ItemUse, KnownCatalogs};
 use crate::known_events::KnownEvents;
 use crate::passed::Passed;
 use crate::past::Past;
@@ -109,6 +109,7 @@ pub fn check(
         if let Some(compiled) = &mut compiled {
             let (unknown, not_given) = catalogs.unknown_to(&folder, compiled);
             faults.extend(unknown);
+            faults.extend(catalogs.unknown_to_settings(&folder, compiled));
             compiled.warnings.extend(not_given);
         }
         if known.must_be {
@@ -381,6 +382,11 @@ impl CompiledCampaign {
             attributes: seen.map(|(name, value)| (name.clone(), value.clone())).collect(),
             items: used.into_iter().map(|(_, item)| item).collect(),
         }
+    }
+
+    /// What `campaign.toml` looks at of the items that the prompt used.
+    pub(crate) fn item_uses(&self) -> impl Iterator<Item = ItemUse> {
+        self.rules.item_uses().chain(self.passed.item_uses())
     }
 
     /// Checks an answer to what the model was told, and makes it safe.

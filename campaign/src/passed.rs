@@ -18,6 +18,7 @@ use serde_json::{Map, Value};
 use crate::config::{Named, Passage};
 use crate::folder::Found;
 use crate::grounds::Told;
+use crate::known_catalogs::ItemUse;
 use crate::past::insert_at;
 use crate::reference::Root;
 use crate::{safe_text, schema};
@@ -113,6 +114,17 @@ impl Passed {
             }
         }
         if lacking.is_empty() { Ok(safe_text::safe(passed, schema)) } else { Err(lacking) }
+    }
+
+    /// What is taken over of items.
+    pub(crate) fn item_uses(&self) -> impl Iterator<Item = ItemUse> {
+        let passages = self.properties.iter().map(|property| &property.passage);
+        let of_items = passages.filter(|passage| passage.source.root == Root::Items);
+        of_items.map(|passage| ItemUse {
+            line: passage.line,
+            written: format!("fields_from: {}: {}", passage.target.join("."), passage.source),
+            column: passage.source.column().map(str::to_owned),
+        })
     }
 
     /// Takes out of a model's answer what it was not asked.

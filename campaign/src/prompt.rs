@@ -66,6 +66,9 @@ pub struct Prompt {
     pub(crate) columns: Vec<(usize, Column)>,
     /// Those that are printed bare.
     pub(crate) bare_columns: BTreeSet<Column>,
+    /// Catalogs that the template takes items of, each with its line; `None` where the name is
+    /// made on the way.
+    pub(crate) catalogs: BTreeSet<(usize, Option<String>)>,
     /// The fields that the template prints with nothing in their place where they are
     /// missing: no default, and no condition on them.
     pub(crate) printed_bare: BTreeSet<String>,
@@ -111,6 +114,7 @@ impl Prompt {
             attributes: attributes.clone(),
             bare_attributes: BTreeSet::new(),
             columns: Vec::new(),
+            catalogs: BTreeSet::new(),
             bare_columns: BTreeSet::new(),
             printed_bare: BTreeSet::new(),
             shows_time: false,
@@ -140,6 +144,7 @@ impl Prompt {
         prompt.bare_attributes = attributes.iter().filter(is_bare).cloned().collect();
         let line_of = |(_, name): &Column| prompt.template.line_of(name);
         prompt.columns = explored.columns.into_iter().map(|each| (line_of(&each), each)).collect();
+        prompt.catalogs = explored.catalogs;
         prompt.bare_columns = explored.bare_columns;
         Ok(prompt)
     }

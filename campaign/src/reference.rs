@@ -162,6 +162,14 @@ impl Reference {
         }
     }
 
+    /// The column of an item that it leads to.
+    pub(crate) fn column(&self) -> Option<&str> {
+        match self.steps.as_slice() {
+            [Step::Place(_), Step::Name(column), ..] if self.root == Root::Items => Some(column),
+            _ => None,
+        }
+    }
+
     /// What stands there in the value of its root; what is null is not there.
     pub(crate) fn find<'v>(&self, root: &'v Value) -> Option<&'v Value> {
         let found = self.steps.iter().try_fold(root, |value, step| match step {

@@ -15,7 +15,7 @@ pub(crate) mod forbidden;
 pub(crate) mod grounded;
 pub(crate) mod links;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub(crate) mod words;
 
 use std::collections::BTreeSet;
@@ -24,6 +24,7 @@ use serde_json::Value;
 
 use crate::config::{Named, Passage, RuleSettings};
 use crate::grounds::Told;
+use crate::known_catalogs::ItemUse;
 use crate::reference::{Reference, Root};
 use crate::schema::step;
 use checks::Check;
@@ -94,6 +95,11 @@ impl Rules {
         } else {
             Err(wrong)
         }
+    }
+
+    /// What the checks look at of items.
+    pub(crate) fn item_uses(&self) -> impl Iterator<Item = ItemUse> {
+        self.checks.iter().flat_map(Check::item_uses)
     }
 
     /// Holds an answer against all rules.

@@ -155,6 +155,9 @@ pub struct Exploration {
     pub bare: BTreeSet<String>,
     /// Columns of catalogs that are looked at.
     pub columns: BTreeSet<Column>,
+    /// Catalogs that items are taken of, each with its line; `None` where its name does not stand
+    /// in the template.
+    pub catalogs: BTreeSet<(usize, Option<String>)>,
     /// Columns that are printed with neither a default nor a condition on them.
     pub bare_columns: BTreeSet<Column>,
     /// Something finer than a day is shown of a value that is not known.
@@ -290,6 +293,7 @@ impl Template {
             bare_columns: state.bare.iter().filter_map(|name| unknown::column(name)).collect(),
             bare: state.bare.into_iter().filter(|name| !unknown::is_item(name)).collect(),
             columns: state.columns,
+            catalogs: state.named_catalogs,
             shows_time: state.shows_time,
             meets_unknown: state.has_met_unknown,
         })

@@ -82,6 +82,9 @@ pub(crate) struct State {
     pub(crate) guarded: Vec<String>,
     /// Columns of catalogs that were looked at.
     pub(crate) columns: BTreeSet<Column>,
+    /// Catalogs that items were taken of, each with the line of its tag; `None` where the name is
+    /// made on the way.
+    pub(crate) named_catalogs: BTreeSet<(usize, Option<String>)>,
     /// Something finer than a day is printed of a time that is not known.
     pub(crate) shows_time: bool,
     /// A value that is not known was looked up.

@@ -1,6 +1,6 @@
 //! What an expression refers to: names, functions, and fields of the event or of another root.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cel::IdedExpr;
 use cel::common::ast::operators::{
@@ -52,6 +52,16 @@ pub(super) struct Names {
     pub(super) places: BTreeSet<Reference>,
     /// Roots that stand somewhere without a place, so that what is read of them is not known.
     pub(super) whole: BTreeSet<Root>,
+    /// Columns of items, by how they are written: `items[0].title`, and `each.title` in a macro
+    /// over the items.
+    pub(super) columns: BTreeMap<String, String>,
+}
+
+/// A variable of a macro.
+struct Bound<'e> {
+    name: &'e str,
+    /// It is one of the items.
+    is_item: bool,
 }
 
 impl Names {
@@ -82,21 +92,61 @@ struct Walk<'r> {
 
 impl Walk<'_> {
     /// The root that a name stands for here.
-    fn root(&self, name: &str, bound: &[&str]) -> Option<Root> {
-        Root::named(name).filter(|root| self.roots.contains(root) && !bound.contains(&name))
+    fn root(&self, name: &str, bound: &[Bound<'_>]) -> Option<Root> {
+        let is_bound = bound.iter().any(|each| each.name == name);
+        Root::named(name).filter(|root| self.roots.contains(root) && !is_bound)
+    }
+
+    /// Tells whether an expression is the list of the items.
+    fn is_items(&self, expr: &Expr, bound: &[Bound<'_>]) -> bool {
+        matches!(expr, Expr::Ident(name) if self.root(name, bound) == Some(Root::Items))
+    }
+
+    /// Notes the column that an expression is, of whichever item: `each.title`, `items[n].title`.
+    fn note_column(&mut self, expr: &Expr, bound: &[Bound<'_>]) {
+        let (name, column) = match place(expr) {
+            Some((name, steps)) => match steps.first() {
+                Some(Step::Name(column)) => (name.to_owned(), column.clone()),
+                _ => return,
+            },
+            None => return self.note_column_of_any(expr, bound),
+        };
+        if bound.iter().rfind(|each| each.name == name).is_some_and(|each| each.is_item) {
+            self.columns_of(format!("{name}.{column}"), column);
+        }
+    }
+
+    /// Notes the column of an item whose place is computed.
+    fn note_column_of_any(&mut self, expr: &Expr, bound: &[Bound<'_>]) {
+        if let Expr::Select(select) = expr
+            && let Expr::Call(call) = &select.operand.expr
+            && let (INDEX, [of, _]) = (call.func_name.as_str(), call.args.as_slice())
+            && self.is_items(&of.expr, bound)
+        {
+            self.columns_of(format!("items[...].{}", select.field), select.field.clone());
+        }
+    }
+
+    fn columns_of(&mut self, written: String, column: String) {
+        self.names.columns.insert(written, column);
     }
 
     /// Walks an expression, in which `bound` are the variables of the macros around it.
-    fn expression<'e>(&mut self, expr: &'e Expr, bound: &mut Vec<&'e str>) {
+    fn expression<'e>(&mut self, expr: &'e Expr, bound: &mut Vec<Bound<'e>>) {
         if let Some((root, steps)) = place(expr)
             && let Some(root) = self.root(root, bound)
         {
-            self.names.places.insert(Reference { root, steps });
+            let place = Reference { root, steps };
+            if let Some(column) = place.column() {
+                self.columns_of(place.to_string(), column.to_owned());
+            }
+            self.names.places.insert(place);
             return;
         }
+        self.note_column(expr, bound);
         match expr {
             Expr::Unspecified | Expr::Literal(_) => {}
-            Expr::Ident(name) if bound.contains(&name.as_str()) => {}
+            Expr::Ident(name) if bound.iter().any(|each| each.name == name) => {}
             Expr::Ident(name) => match self.root(name, bound) {
                 Some(root) => drop(self.names.whole.insert(root)),
                 None => drop(self.names.unknown.insert(name.clone())),
@@ -124,8 +174,11 @@ impl Walk<'_> {
                 self.expression(&each.iter_range.expr, bound);
                 self.expression(&each.accu_init.expr, bound);
                 let outside = bound.len();
-                bound.extend([each.iter_var.as_str(), each.accu_var.as_str()]);
-                bound.extend(each.iter_var2.as_deref());
+                let is_item = self.is_items(&each.iter_range.expr, bound);
+                bound.push(Bound { name: &each.iter_var, is_item });
+                let others = [Some(each.accu_var.as_str()), each.iter_var2.as_deref()];
+                let others = others.into_iter().flatten();
+                bound.extend(others.map(|name| Bound { name, is_item: false }));
                 for part in [&each.loop_cond, &each.loop_step, &each.result] {
                     self.expression(&part.expr, bound);
                 }
@@ -144,7 +197,7 @@ impl Walk<'_> {
         }
     }
 
-    fn entry<'e>(&mut self, entry: &'e EntryExpr, bound: &mut Vec<&'e str>) {
+    fn entry<'e>(&mut self, entry: &'e EntryExpr, bound: &mut Vec<Bound<'e>>) {
         match entry {
             EntryExpr::StructField(field) => self.expression(&field.value.expr, bound),
             EntryExpr::MapEntry(entry) => {

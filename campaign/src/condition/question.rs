@@ -1,6 +1,6 @@
 //! An expression over several roots: what a campaign asks of an answer.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cel::{Context, ExecutionError, Program, Value as Cel};
@@ -18,6 +18,7 @@ pub(crate) struct Question {
     program: Program,
     places: BTreeSet<Reference>,
     whole: BTreeSet<Root>,
+    columns: BTreeMap<String, String>,
 }
 
 /// Why there is neither true nor false.
@@ -42,8 +43,8 @@ impl Question {
         wrong.extend(names.unknown_functions.iter().map(|name| unknown_function(name)));
         wrong.extend(never_met(&Truth::of(program.expression()), &names));
         if wrong.is_empty() {
-            let Names { places, whole, .. } = names;
-            return Ok(Self { program, places, whole });
+            let Names { places, whole, columns, .. } = names;
+            return Ok(Self { program, places, whole, columns });
         }
         let told = wrong.into_iter();
         Err(told.map(|reason| (expression.line, format!("{setting}: {reason}"))).collect())
@@ -57,6 +58,11 @@ impl Question {
     /// The roots that it looks at as a whole, so that nobody can tell what it reads of them.
     pub(crate) fn whole(&self) -> &BTreeSet<Root> {
         &self.whole
+    }
+
+    /// The columns of items that it looks at, by how they are written.
+    pub(crate) fn columns(&self) -> &BTreeMap<String, String> {
+        &self.columns
     }
 
     /// All roots that it looks at.

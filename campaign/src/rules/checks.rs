@@ -12,6 +12,7 @@ use super::{Broken, Outcome, taken_over};
 use crate::condition::{Question, Unanswered};
 use crate::config::{CheckSettings, Named};
 use crate::grounds::Told;
+use crate::known_catalogs::ItemUse;
 use crate::prompt::without_delimiters;
 use crate::reference::{Reference, Root, Step};
 use crate::schema::places;
@@ -27,6 +28,8 @@ pub(crate) struct Check {
     say: String,
     question: Question,
     roots: BTreeSet<Root>,
+    /// Its line in `campaign.toml`.
+    line: usize,
 }
 
 /// What became of one check.
@@ -58,7 +61,8 @@ impl Check {
             let line = check.when.line;
             return Err(wrong.into_iter().map(|why| (line, format!("{SETTING}: {why}"))).collect());
         }
-        Ok(Self { name: check.name.clone(), say: check.say.clone(), question, roots })
+        let (name, say, line) = (check.name.clone(), check.say.clone(), check.when.line);
+        Ok(Self { name, say, question, roots, line })
     }
 
     /// The places that it looks at.
@@ -69,6 +73,21 @@ impl Check {
     /// The roots that it looks at as a whole.
     pub(crate) fn whole(&self) -> impl Iterator<Item = Root> {
         self.question.whole().iter().copied()
+    }
+
+    /// What it looks at of items.
+    pub(super) fn item_uses(&self) -> Vec<ItemUse> {
+        let of = |written: &str, column: Option<&String>| ItemUse {
+            line: self.line,
+            written: format!("{SETTING}: {written}"),
+            column: column.cloned(),
+        };
+        let columns = self.question.columns().iter();
+        let mut uses: Vec<_> = columns.map(|(written, column)| of(written, Some(column))).collect();
+        if uses.is_empty() && self.roots.contains(&Root::Items) {
+            uses.push(of(Root::Items.name(), None));
+        }
+        uses
     }
 
     fn fate(&self, values: &BTreeMap<Root, &Value>) -> Fate {

@@ -39,6 +39,8 @@ impl CatalogTag {
         let rendered = self.arguments.inner(runtime)?;
         let name = KString::from_static(ITEMS);
         if purpose == Purpose::Exploration {
+            let named = (self.line, self.catalog.clone());
+            state::with(runtime, |state| state.named_catalogs.insert(named));
             let item = unknown::item(self.catalog.as_deref());
             set::explore(&name, Value::Array(vec![item]), runtime);
             return Ok(());
