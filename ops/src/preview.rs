@@ -200,10 +200,10 @@ async fn ask(
     let quotas = Quotas::new(&quotas, models(std::slice::from_ref(campaign)), &instance)?;
     let (model, price) = (model(bedrock).await?, campaign.campaign.config.price);
     let is_estimate = *bedrock == Bedrock::Example;
-    let model = Arc::new(ShowingModel { model, price, is_estimate });
+    let (told, hash) = (Arc::new(brief.told), brief.hash);
+    let model = Arc::new(ShowingModel { model, price, is_estimate, told: Arc::clone(&told) });
     let coordination = Arc::new(Unshared);
     let answers = Answers::new(model, quotas, coordination, 1, (clock, Jitter::default()));
-    let (told, hash) = (Arc::new(brief.told), brief.hash);
     let question = Question { told, hash, retry_given_up_before_ms: 0 };
     let deadline = Deadline::new(&clock, SystemTime::now() + PATIENCE);
     match answers

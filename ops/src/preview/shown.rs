@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use campaign::{CompiledCampaign, Price, example};
+use campaign::{CompiledCampaign, Price, Told, example};
 use processor::model::{
     Answer, Correction, ModelError, Refusal, TextModel, Usage, estimated_input_tokens,
 };
@@ -21,6 +21,8 @@ pub(super) struct ShowingModel {
     pub(super) price: Option<Price>,
     /// Nobody counts tokens: they are estimated.
     pub(super) is_estimate: bool,
+    /// What it is told, and its answers are held against.
+    pub(super) told: Arc<Told>,
 }
 
 /// What a preview says where nothing can be made up: it is no failure of a model.
@@ -49,7 +51,10 @@ impl TextModel for ShowingModel {
         }
         let answer = self.model.generate(campaign, prompt, correction).await;
         match &answer {
-            Ok(answer) => self.show(&answer.text, answer.usage),
+            Ok(answer) => {
+                self.show(&answer.text, answer.usage);
+                unapplied(campaign, &answer.text, &self.told).iter().for_each(say);
+            }
             Err(ModelError::Stopped { stop, usage }) => {
                 self.show(&format!("(none: {stop})"), *usage)
             }
@@ -77,6 +82,20 @@ impl ShowingModel {
             usage.input_tokens, usage.output_tokens
         ));
     }
+}
+
+/// Says which of a campaign's checks did not apply to an answer, so that nobody takes them for met.
+fn unapplied(campaign: &CompiledCampaign, answer: &str, told: &Told) -> Vec<String> {
+    let checks = &campaign.campaign.config.rules.checks;
+    let unapplied = campaign.examine(answer, told).unapplied.into_iter();
+    let told = unapplied.map(|name| {
+        let when = checks.iter().find(|check| check.name == name);
+        let when = when.map_or("", |check| check.when.text.trim());
+        format!(
+            "the check {name} was not applied, as something that it looks at is missing here or does not fit: {when}"
+        )
+    });
+    told.collect()
 }
 
 #[async_trait]

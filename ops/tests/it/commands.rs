@@ -191,6 +191,45 @@ fn a_preview_says_what_it_cannot_evaluate_and_what_it_cannot_show() {
 }
 
 #[test]
+fn a_check_that_does_not_apply_is_told_by_a_preview_and_a_misspelt_column_of_it_by_a_check() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let (campaigns, catalogs) = (folder.path().join("campaigns"), folder.path().join("catalogs"));
+    let campaign = campaigns.join("new-episode");
+    [&campaigns, &catalogs].into_iter().for_each(|new| fs::create_dir(new).expect("is made"));
+    copy_campaign(&campaign);
+    fs::write(catalogs.join("shows.csv"), "id,title,note\nA,Hello,\n").expect("is written");
+    let prompt = "{% catalog_items shows {{ events.last.properties.show }} %}{{ items[0].title }}";
+    fs::write(campaign.join("prompt.liquid"), prompt).expect("is written");
+    let settings = fs::read_to_string(campaign.join("campaign.toml")).expect("is text");
+    let events = folder.path().join("events.jsonl");
+    let event = r#"{"event_type":"users.behaviors.CustomEvent","user_id":"u1","id":"e1","time":1764000000,"name":"episode_watched","properties":{"show":"A","season":2,"episode":7}}"#;
+    fs::write(&events, event).expect("is written");
+    let says = |column: &str, command: &[&str]| {
+        let check = format!(
+            "\n[[checks]]\nname = \"quotes\"\nwhen = 'answer.heading != items[0].{column}'\nsay = \"a\"\n"
+        );
+        fs::write(campaign.join("campaign.toml"), settings.clone() + &check).expect("is written");
+        ops(&[&["campaigns"], command, &["--campaigns", text(&campaigns)]].concat())
+    };
+    let preview = ["preview", "--campaign", "new-episode", "--events", text(&events)];
+
+    let applied = stdout(&says("title", &preview));
+    let empty = stdout(&says("note", &preview));
+    let right = says("note", &["check"]);
+    let misspelt = says("titel", &["check"]);
+
+    let unapplied = "the check quotes was not applied, as something that it looks at is missing";
+    assert!(
+        empty.contains(unapplied) && empty.contains("answer.heading != items[0].note"),
+        "{empty}"
+    );
+    assert!(!applied.contains("not applied") && applied.contains("--- content"), "{applied}");
+    assert!(right.status.success(), "{}", stderr(&right));
+    let said = stderr(&misspelt);
+    assert!(said.contains("items[0].titel: the catalog shows has no column titel"), "{said}");
+}
+
+#[test]
 fn an_unknown_campaign_is_named_with_those_that_exist() {
     let folder = campaigns();
     let output = ops(&[
