@@ -11,7 +11,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use contract::attributes::{self, Attributes, MAX_KEPT, WEBHOOK};
-use contract::catalog::ItemKey;
 use contract::user_record::Event;
 use contract::wanted::Wanted;
 use jsonschema::Validator;
@@ -23,12 +22,12 @@ use crate::config::LanguageOf;
 use crate::fallback::languages;
 use crate::fault::{Fault, InvalidCampaigns};
 use crate::folder::{self, Draft};
-use crate::grounds::{Brief, Grounds, Item, Lack, Rendering, Told};
+use crate::grounds::{Brief, Grounds, Lack, Rendering, Told};
 use crate::known_catalogs::{ItemUse, KnownCatalogs};
 use crate::known_events::KnownEvents;
 use crate::passed::Passed;
 use crate::past::Past;
-use crate::prompt::{NotRendered, Outcome, Prompt, Rendered};
+use crate::prompt::{NotRendered, Outcome, Prompt, Rendered, Used};
 use crate::prompt_hash::Parameters;
 use crate::rules::Rules;
 use crate::schema::travelling::{self, Irreducible, TravellingSchema};
@@ -333,14 +332,15 @@ impl CompiledCampaign {
 
     /// Renders the prompt over what is known of a user, with all that follows from it.
     pub fn brief(&self, grounds: &Grounds<'_>) -> Result<Rendering, NotRendered> {
-        let Rendered { text, used, missing } = match self.prompt.render(grounds)? {
+        let rendered = match self.prompt.render(grounds)? {
             Outcome::Wants(items) => return Ok(Rendering::Wants(items)),
             Outcome::Done(rendered) => rendered,
         };
         let skips = self.campaign.config.on_missing_item == OnMissingItem::Skip;
-        if let Some(missing) = missing.into_iter().next().filter(|_| skips) {
-            return Ok(Rendering::Lacks(Lack::Item(missing)));
+        if let Some(missing) = rendered.missing().next().filter(|_| skips) {
+            return Ok(Rendering::Lacks(Lack::Item(missing.clone())));
         }
+        let Rendered { text, used } = rendered;
         let lacking = self.lacking(grounds.attributes, &used);
         if !lacking.is_empty() {
             return Ok(Rendering::Lacks(Lack::Parts(lacking)));
@@ -359,11 +359,12 @@ impl CompiledCampaign {
 
     /// The attributes and columns that the prompt prints bare, and that are not there or show
     /// nothing.
-    fn lacking(&self, attributes: &Attributes, used: &[(ItemKey, Arc<Item>)]) -> Vec<String> {
+    fn lacking(&self, attributes: &Attributes, used: &[Used]) -> Vec<String> {
         let Prompt { bare_attributes, bare_columns, .. } = &self.prompt;
         let names = bare_attributes.iter().filter(|name| !is_there(attributes.get(*name)));
         let mut lacking: Vec<String> = names.map(|name| prompt::as_written(name)).collect();
-        for (key, item) in used {
+        let found = used.iter().filter_map(|Used { key, item }| key.as_ref().zip(item.as_ref()));
+        for (key, item) in found {
             let of_item = bare_columns.iter().filter(|(catalog, column)| {
                 let is_meant = catalog.as_ref().is_none_or(|catalog| *catalog == key.catalog);
                 is_meant && column != ID && !is_there(item.get(column))
@@ -373,14 +374,14 @@ impl CompiledCampaign {
         lacking
     }
 
-    fn told(&self, prompt: String, grounds: &Grounds<'_>, used: Vec<(ItemKey, Arc<Item>)>) -> Told {
+    fn told(&self, prompt: String, grounds: &Grounds<'_>, used: Vec<Used>) -> Told {
         let listed = &self.campaign.config.attributes;
         let seen = listed.iter().filter_map(|name| grounds.attributes.get_key_value(name));
         Told {
             prompt,
             event: grounds.events.last().cloned(),
             attributes: seen.map(|(name, value)| (name.clone(), value.clone())).collect(),
-            items: used.into_iter().map(|(_, item)| item).collect(),
+            items: used.into_iter().map(|used| used.item).collect(),
         }
     }
 

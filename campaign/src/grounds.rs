@@ -75,8 +75,9 @@ pub struct Told {
     pub event: Option<Past>,
     /// The attributes that the campaign lists.
     pub attributes: Attributes,
-    /// The items that the prompt used, in the order in which it did.
-    pub items: Vec<Arc<Item>>,
+    /// The items that the prompt used, each once, in the order in which it did; `None` in the
+    /// place of one that is in no catalog.
+    pub items: Vec<Option<Arc<Item>>>,
 }
 
 impl Items {

@@ -13,7 +13,6 @@ mod values;
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use contract::attributes::CUSTOM_PREFIX;
 use contract::catalog::ItemKey;
@@ -22,9 +21,10 @@ use dialect::{
     ATTRIBUTES, Column, Exploration, Fault, Limits, Object, Preview, Scene, Template, Value,
 };
 
-use crate::grounds::{Grounds, Item};
+use crate::grounds::Grounds;
 use crate::past::Past;
 use crate::{field, safe_text};
+pub(crate) use items::Used;
 use items::{Anything, Lookup};
 pub(crate) use values::without_delimiters;
 use values::{EVENT, inert, inert_text};
@@ -83,10 +83,16 @@ pub struct Prompt {
 pub(crate) struct Rendered {
     /// The text.
     pub(crate) text: String,
-    /// The items, in the order in which they were used.
-    pub(crate) used: Vec<(ItemKey, Arc<Item>)>,
-    /// Items that are in no catalog.
-    pub(crate) missing: Vec<ItemKey>,
+    /// The items, in the order in which they were used, and those that are in no catalog.
+    pub(crate) used: Vec<Used>,
+}
+
+impl Rendered {
+    /// The items that are in no catalog.
+    pub(crate) fn missing(&self) -> impl Iterator<Item = &ItemKey> {
+        let missing = self.used.iter().filter(|used| used.item.is_none());
+        missing.filter_map(|used| used.key.as_ref())
+    }
 }
 
 /// What came of a rendering.
@@ -179,7 +185,7 @@ impl Prompt {
         let mut scene = scene(&given, grounds.events.last().map(|event| event.time));
         if !self.template.has_catalogs() {
             let text = self.template.render(&scene)?;
-            return Ok(Outcome::Done(Rendered { text, used: Vec::new(), missing: Vec::new() }));
+            return Ok(Outcome::Done(Rendered { text, used: Vec::new() }));
         }
         let lookup = Lookup::new(grounds.items);
         scene.catalogs = Some(Rc::clone(&lookup) as _);
@@ -189,8 +195,7 @@ impl Prompt {
             // What came of it without them decides nothing.
             return Ok(Outcome::Wants(wanted));
         }
-        let (used, missing) = lookup.used();
-        Ok(Outcome::Done(Rendered { text: rendered?, used, missing }))
+        Ok(Outcome::Done(Rendered { text: rendered?, used: lookup.used() }))
     }
 
     /// Renders the prompt, and says what nobody would want a model to read; items that are not

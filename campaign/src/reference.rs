@@ -2,10 +2,11 @@
 //! `items[0].url`, `attributes.custom_attribute.genre`, `answer.heading`.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::grounds::Told;
+use crate::grounds::{Item, Told};
 
 /// Most steps of a place; what is remembered of an event is no deeper.
 const MAX_STEPS: usize = 16;
@@ -86,7 +87,13 @@ impl Root {
                 }
                 Value::Object(all)
             }
-            Self::Items => told.items.iter().map(|item| Value::Object((**item).clone())).collect(),
+            Self::Items => {
+                let value = |item: &Option<Arc<Item>>| match item {
+                    Some(item) => Value::Object((**item).clone()),
+                    None => Value::Null,
+                };
+                told.items.iter().map(value).collect()
+            }
         }
     }
 }
@@ -193,8 +200,6 @@ impl fmt::Display for Reference {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use serde_json::json;
 
     use super::*;
@@ -214,7 +219,7 @@ mod tests {
                 ("custom_attribute.gone".to_owned(), Value::Null),
             ]
             .into(),
-            items: vec![Arc::new(item)],
+            items: vec![Some(Arc::new(item))],
         }
     }
 

@@ -9,6 +9,9 @@ pub const MAX_ITEMS: usize = 100;
 pub trait Catalogs {
     /// The item of this id; none if there is none, or if it is not known yet.
     fn item(&self, catalog: &str, id: &str) -> Option<Value>;
+
+    /// A tag names no item, as what its id is made of is not there.
+    fn no_item(&self) {}
 }
 
 /// A column that a template looks at: the catalog, if its name stands in the template, and the

@@ -129,6 +129,10 @@ impl Ground {
         }
         section("items");
         for (n, item) in brief.told.items.iter().enumerate() {
+            let Some(item) = item else {
+                say(format_args!("items[{n}] is in no catalog"));
+                continue;
+            };
             say(format_args!("items[{n}]"));
             for (name, value) in item.iter() {
                 say(format_args!("  {name} = {}", cut(value)));

@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
+use contract::catalog::ItemKey;
 use serde_json::json;
 
 use super::*;
-use crate::Items;
 use crate::config::Expression;
+use crate::{Item, Items};
 
 pub(crate) fn sample_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/campaigns")
@@ -216,7 +217,7 @@ fn a_prompt_is_asked_only_with_all_that_it_prints() {
     };
     assert_eq!(brief.told.prompt, "Tales for Ada");
     assert_eq!(brief.told.attributes.keys().collect::<Vec<_>>(), ["first_name"]);
-    assert_eq!(brief.told.items[0]["url"], "https://example.com/");
+    assert_eq!(brief.told.items[0].as_ref().expect("is there")["url"], "https://example.com/");
 
     let lacks = |attributes: Value, item| match briefed("skip", attributes, item) {
         Rendering::Lacks(Lack::Parts(parts)) => parts.join(", "),
@@ -231,6 +232,42 @@ fn a_prompt_is_asked_only_with_all_that_it_prints() {
     let asked = briefed("ask", ada, None);
     let Rendering::Asks(brief) = asked else { panic!("it is asked all the same: {asked:?}") };
     assert_eq!(brief.told.prompt, " for Ada");
+}
+
+#[test]
+fn an_item_that_is_in_no_catalog_keeps_its_place_among_the_items() {
+    let mut draft = draft();
+    let text = "{% catalog_items shows {{ events[0].show }} %}{% catalog_items episodes {{ items[0].newest }} %}{% catalog_items shows {{ events[0].show }} %}{% catalog_items cards 1 %}a {{ events[0].show }}";
+    draft.prompt = Some(text.to_owned());
+    draft.named.fields = Some(vec![(1, "show".to_owned())]);
+    draft.config.as_mut().expect("is there").on_missing_item = OnMissingItem::Ask;
+    let campaign = compiled(draft);
+    let items_with = |show: Value| {
+        let fields = Map::from_iter([("show".to_owned(), "7".into())]);
+        let past = Past { id: "e".to_owned(), time: 7, event_type: "t".to_owned(), fields };
+        let mut items = Items::default();
+        for (catalog, id, item) in [
+            ("shows", "7", show),
+            ("episodes", "8", json!({ "title": "Pilot" })),
+            ("cards", "1", json!({ "title": "Card" })),
+        ] {
+            let key = ItemKey { catalog: catalog.to_owned(), id: id.to_owned() };
+            items.insert(key, item.as_object().cloned().map(Arc::new));
+        }
+        let attributes = Attributes::new();
+        let grounds = Grounds { events: &[past], attributes: &attributes, items: &items };
+        let Ok(Rendering::Asks(brief)) = campaign.brief(&grounds) else { panic!("it is asked") };
+        let value = |item: Option<Arc<Item>>| item.map_or(Value::Null, |item| json!(*item));
+        Value::from_iter(brief.told.items.into_iter().map(value))
+    };
+
+    let card = json!({ "title": "Card" });
+    assert_eq!(
+        items_with(json!({ "newest": "8" })),
+        json!([{ "newest": "8" }, { "title": "Pilot" }, card])
+    );
+    // Neither the show nor what it would lead to.
+    assert_eq!(items_with(Value::Null), json!([null, null, card]));
 }
 
 #[test]

@@ -58,7 +58,7 @@ fn told(item: Value) -> Told {
     let (id, event_type) = ("e".to_owned(), "t".to_owned());
     Told {
         event: Some(Past { id, time: 7, event_type, fields }),
-        items: vec![Arc::new(item)],
+        items: vec![Some(Arc::new(item))],
         ..Told::default()
     }
 }
@@ -118,6 +118,18 @@ fn what_does_not_fit_is_left_out_unless_it_must_be_there() {
             "items[0].code".to_owned()
         ])
     );
+}
+
+#[test]
+fn what_is_taken_over_of_an_item_that_is_in_no_catalog_is_left_out() {
+    let sources = [("link", "items[1].url"), ("price", "items[0].price")];
+    let passed = Passed::compile(&named(&sources), &schema()).expect("compiles");
+    let mut told = told(json!({ "url": "https://a.example/", "price": 7 }));
+    told.items.insert(0, None);
+
+    let values = passed.values(&told, &schema()).expect("has what must be there");
+
+    assert_eq!(Value::Object(values), json!({ "link": "https://a.example/" }));
 }
 
 #[test]

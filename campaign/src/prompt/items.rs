@@ -21,8 +21,16 @@ pub(super) struct Lookup {
 #[derive(Debug, Default)]
 struct Seen {
     wanted: BTreeSet<ItemKey>,
-    used: Vec<(ItemKey, Arc<Item>)>,
-    missing: Vec<ItemKey>,
+    used: Vec<Used>,
+}
+
+/// A place among the items that a prompt used.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Used {
+    /// What was looked up; `None` where a tag named no item.
+    pub(crate) key: Option<ItemKey>,
+    /// What it holds; `None` if it is in no catalog.
+    pub(crate) item: Option<Arc<Item>>,
 }
 
 /// Stands for the catalogs while a template is explored: it holds nothing, and is not asked.
@@ -40,10 +48,17 @@ impl Lookup {
         self.seen.borrow().wanted.clone()
     }
 
-    /// The items that were found, each once, and those that are in no catalog.
-    pub(super) fn used(&self) -> (Vec<(ItemKey, Arc<Item>)>, Vec<ItemKey>) {
-        let mut seen = self.seen.borrow_mut();
-        (std::mem::take(&mut seen.used), std::mem::take(&mut seen.missing))
+    /// The items that were looked up, each once, those that are in no catalog too: so the place of
+    /// an item does not depend on whether those before it are there.
+    pub(super) fn used(&self) -> Vec<Used> {
+        std::mem::take(&mut self.seen.borrow_mut().used)
+    }
+
+    fn note(&self, key: ItemKey, item: Option<Arc<Item>>) {
+        let used = &mut self.seen.borrow_mut().used;
+        if used.iter().all(|used| used.key.as_ref() != Some(&key)) {
+            used.push(Used { key: Some(key), item });
+        }
     }
 }
 
@@ -52,20 +67,21 @@ impl Catalogs for Lookup {
         let key = ItemKey { catalog: catalog.to_owned(), id: id.to_owned() };
         let can_be_there = is_name(catalog) && is_id(id);
         let known = if can_be_there { self.items.get(&key) } else { Some(None) };
-        let mut seen = self.seen.borrow_mut();
         match known {
-            None => drop(seen.wanted.insert(key)),
-            Some(None) => seen.missing.push(key),
+            None => drop(self.seen.borrow_mut().wanted.insert(key)),
+            Some(None) => self.note(key, None),
             Some(Some(item)) => {
-                if seen.used.iter().all(|(used, _)| *used != key) {
-                    seen.used.push((key, Arc::clone(item)));
-                }
+                self.note(key, Some(Arc::clone(item)));
                 let mut columns = inert_map(item, &ITEM, 0);
                 columns.insert("id".into(), Value::scalar(id.to_owned()));
                 return Some(Value::Object(columns));
             }
         }
         None
+    }
+
+    fn no_item(&self) {
+        self.seen.borrow_mut().used.push(Used { key: None, item: None });
     }
 }
 

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use contract::attributes::Attributes;
 use serde_json::json;
 
@@ -329,9 +331,9 @@ impl Known {
         let grounds =
             Grounds { events: &[event], attributes: &self.attributes, items: &self.items };
         match prompt.render(&grounds).expect("renders") {
-            Outcome::Done(Rendered { text, missing, .. }) => {
-                let missing = missing.iter().map(|key| format!(" lacks {key}"));
-                text + &missing.collect::<String>()
+            Outcome::Done(rendered) => {
+                let missing = rendered.missing().map(|key| format!(" lacks {key}"));
+                rendered.text.clone() + &missing.collect::<String>()
             }
             Outcome::Wants(items) => {
                 items.iter().map(|key| format!("wants {key} ")).collect::<String>()

@@ -1,7 +1,8 @@
 //! The checks that a campaign writes itself: `[[checks]]`.
 //!
 //! What a check looks at of event, attributes and items may be missing for one user: then it
-//! does not apply. What it looks at of the answer must be there. A prompt shows `<`, `>` and `"`
+//! does not apply. An item that is in no catalog has its place among the items all the same, and
+//! only what goes over all of them passes it by. What it looks at of the answer must be there. A prompt shows `<`, `>` and `"`
 //! of values as look-alikes, which an answer repeats: a check is met by either form.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -90,7 +91,17 @@ impl Check {
         uses
     }
 
+    /// Whether it goes over the items without naming the place of one.
+    fn goes_over_items(&self) -> bool {
+        self.whole().any(|root| root == Root::Items)
+            && self.places().all(|place| place.root != Root::Items)
+    }
+
     fn fate(&self, values: &BTreeMap<Root, &Value>) -> Fate {
+        let items = values.get(&Root::Items).filter(|_| self.goes_over_items());
+        let there = items.map(|items| without_gaps(items));
+        let mut values = values.clone();
+        values.extend(there.iter().map(|there| (Root::Items, there)));
         let seen = values.iter().filter(|(root, _)| self.roots.contains(root));
         let unanswered = match self.question.is_met(seen.map(|(root, value)| (*root, *value))) {
             Ok(true) => return Fate::Met,
@@ -145,6 +156,12 @@ pub(super) fn examine(checks: &[Check], answer: &Value, told: &Told, outcome: &m
             }
         }
     }
+}
+
+/// The items that there are.
+fn without_gaps(items: &Value) -> Value {
+    let items = items.as_array().map_or(&[][..], Vec::as_slice);
+    items.iter().filter(|item| !item.is_null()).cloned().collect()
 }
 
 /// A value as a prompt shows it.

@@ -34,7 +34,7 @@ fn told(show: &str) -> Told {
         prompt: format!("show {show}, season 2, episode 7"),
         event: Some(Past { id, time: 7, event_type, fields }),
         attributes: [("first_name".to_owned(), json!("Ada"))].into(),
-        items: vec![Arc::new(item)],
+        items: vec![Some(Arc::new(item))],
     }
 }
 
@@ -82,6 +82,24 @@ fn a_check_looks_at_the_answer_and_at_what_the_model_was_told() {
             "a",
             "met",
         ),
+    ] {
+        assert_eq!(fate(when, heading, &told), expected, "{when}");
+    }
+}
+
+#[test]
+fn a_place_of_an_item_that_is_in_no_catalog_is_nobody_elses() {
+    let mut told = told("Signal 9");
+    told.items.insert(0, None);
+    for (when, heading, expected) in [
+        ("answer.heading.contains(items[1].title)", "See The Wake", "met"),
+        ("answer.heading.contains(items[1].title)", "More", "broken"),
+        ("answer.heading.contains(items[0].title)", "See The Wake", "unapplied"),
+        ("!has(items[0].title) || answer.heading == items[0].title", "More", "unapplied"),
+        // What goes over the items goes over those that are there.
+        ("items.exists(i, answer.heading.contains(i.title))", "See The Wake", "met"),
+        ("items.all(i, answer.heading.contains(i.title))", "More", "broken"),
+        ("size(items) == 1 && answer.heading != \"\"", "More", "met"),
     ] {
         assert_eq!(fate(when, heading, &told), expected, "{when}");
     }

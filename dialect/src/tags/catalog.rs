@@ -50,6 +50,9 @@ impl CatalogTag {
             let reason = format!("names {} items of {catalog}: {MAX_ITEMS} are taken", ids.len());
             state::tell(runtime, self.line, || Some(reason));
         }
+        if ids.is_empty() {
+            catalogs.no_item();
+        }
         let mut items = Vec::new();
         for id in ids.into_iter().take(MAX_ITEMS) {
             state::spend(runtime, 1)?;
