@@ -5,6 +5,7 @@
 
 mod event_types;
 mod explanation;
+mod kinds;
 mod names;
 mod numbers;
 mod question;
@@ -24,6 +25,7 @@ use serde_json::{Map, Value};
 
 use crate::config::Expression;
 use crate::reference::Root;
+pub(crate) use kinds::{Kind, Kinds};
 use names::Names;
 pub(crate) use question::{Question, Unanswered};
 use syntax::Mistake;

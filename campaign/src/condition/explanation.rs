@@ -78,7 +78,7 @@ pub(super) fn parts(expr: &Expr) -> Vec<&Expr> {
 }
 
 /// A literal, or a list of them, as it is written.
-fn constant(expr: &Expr) -> Option<String> {
+pub(super) fn constant(expr: &Expr) -> Option<String> {
     match expr {
         Expr::Literal(literal) => Some(match literal {
             LiteralValue::Boolean(flag) => flag.inner().to_string(),

@@ -238,7 +238,7 @@ pub(super) fn field_path(expr: &Expr) -> Option<Vec<&str>> {
 
 /// The name at which an expression begins, and the steps from there, those included that
 /// `has` asks for: `items[0].title`, `has(event.a)`.
-fn place(expr: &Expr) -> Option<(&str, Vec<Step>)> {
+pub(super) fn place(expr: &Expr) -> Option<(&str, Vec<Step>)> {
     let mut steps = Vec::new();
     let mut expr = expr;
     loop {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use cel::{Context, ExecutionError, Program, Value as Cel};
 use serde_json::Value;
 
+use super::kinds::{self, KindOf};
 use super::names::Names;
 use super::truth::Truth;
 use super::{FUNCTIONS, cel, never_met, parsed, unknown_function};
@@ -63,6 +64,11 @@ impl Question {
     /// The columns of items that it looks at, by how they are written.
     pub(crate) fn columns(&self) -> &BTreeMap<String, String> {
         &self.columns
+    }
+
+    /// What of it can never fit, where `kind_of` tells of which kinds the values of places are.
+    pub(crate) fn misfits(&self, kind_of: KindOf<'_>) -> BTreeSet<String> {
+        kinds::misfits(&self.program.expression().expr, kind_of)
     }
 
     /// All roots that it looks at.

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::{Broken, Outcome, taken_over};
-use crate::condition::{Question, Unanswered};
+use crate::condition::{Kind, Kinds, Question, Unanswered};
 use crate::config::{CheckSettings, Named};
 use crate::grounds::Told;
 use crate::known_catalogs::ItemUse;
@@ -53,6 +53,9 @@ impl Check {
             .iter()
             .filter_map(|place| wrong_place(place, named, schema))
             .collect();
+        if wrong.is_empty() {
+            wrong.extend(question.misfits(&|place| kinds(place, schema)));
+        }
         let roots = question.roots();
         if !roots.contains(&Root::Answer) {
             let reason = "looks at no part of the answer, so that no other answer would mend it: name one, such as answer.heading";
@@ -210,6 +213,27 @@ fn wrong_part(place: &Reference, named: &Named, schema: &Value) -> Option<String
         of = inside;
     }
     None
+}
+
+/// Of which kinds the value of a place is, where that is known: the schema says it of the answer.
+fn kinds(place: &Reference, schema: &Value) -> Kinds {
+    let names = place.names();
+    match place.root {
+        Root::Answer => {
+            let of = place.steps.iter().fold(places::Of::root(schema), |of, step| match step {
+                Step::Name(name) => of.property(name),
+                Step::Place(place) => of.item(*place),
+            });
+            of.kinds()
+        }
+        Root::Event => match names.as_slice() {
+            ["time"] => Some([Kind::Number].into()),
+            ["id" | "type"] => Some([Kind::Text].into()),
+            _ => None,
+        },
+        Root::Items if place.steps.len() == 1 => Some([Kind::Null, Kind::Object].into()),
+        Root::Items | Root::Attributes => None,
+    }
 }
 
 fn joined<'n>(names: impl Iterator<Item = &'n str>) -> String {

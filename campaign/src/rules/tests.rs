@@ -237,6 +237,97 @@ fn what_is_wrong_with_a_rule_is_told_with_its_line_and_what_was_meant() {
     assert!(told.ends_with(expected), "{told}");
 }
 
+/// What is wrong with a check of an answer with all kinds of values.
+fn misfit(when: &str) -> String {
+    let mut draft = with("", &format!("\n[[checks]]\nwhen = '''{when}'''\nsay = \"a\"\n"));
+    let schema = draft.answer_schema.as_mut().expect("is there");
+    for (name, of) in [
+        ("price", json!({ "type": "number" })),
+        ("isNew", json!({ "type": "boolean" })),
+        ("maybe", json!({ "type": ["string", "null"], "maxLength": 9 })),
+        (
+            "either",
+            json!({ "anyOf": [{ "type": "string", "maxLength": 9 }, { "type": "boolean" }] }),
+        ),
+        ("level", json!({ "enum": ["low", "high"] })),
+        (
+            "tags",
+            json!({ "type": "array", "maxItems": 2, "items": { "type": "string", "maxLength": 9 } }),
+        ),
+    ] {
+        schema["properties"][name] = of;
+    }
+    let told = faults_of(draft);
+    told.iter().filter_map(|told| told.split_once("checks: when: ")).map(|(_, why)| why).collect()
+}
+
+#[test]
+fn a_check_that_can_never_be_true_or_false_is_refused_where_the_schema_decides_it() {
+    for (when, expected) in [
+        (
+            "answer.heading",
+            "answer.heading is a text and never true or false: compare it with something",
+        ),
+        ("answer.details", "answer.details is an object and never true or false"),
+        ("answer.price != 0.0 && answer.tags", "answer.tags is a list and never true or false"),
+        ("answer.maybe || answer.isNew", "answer.maybe is null or a text and never true"),
+        ("answer.isNew ? answer.price : true", "answer.price is a number and never true"),
+        ("answer.isNew || event.time", "event.time is a number and never true"),
+        (
+            "answer.emailTitle > 5",
+            "answer.emailTitle is a text and 5 is a number, which have no order (size(...) is",
+        ),
+        (
+            "answer.price == \"7\"",
+            "answer.price is a number and \"7\" is a text, which are never equal",
+        ),
+        (
+            "answer.tags[0] == 7",
+            "answer.tags[0] is a text and 7 is a number, which are never equal",
+        ),
+        (
+            "answer.tags > answer.tags",
+            "answer.tags is a list and answer.tags is a list, which have no order",
+        ),
+        ("answer.level == 3", "answer.level is a text and 3 is a number"),
+        ("size(answer.heading) == \"7\"", "size() is a number and \"7\" is a text"),
+        (
+            "\"a\" in answer.heading",
+            "answer.heading is a text, and nothing is in it: write answer.heading.contains(\"a\")",
+        ),
+        (
+            "answer.price.contains(\"7\")",
+            "answer.price is a number, of which there is no contains()",
+        ),
+        ("size(answer.price) > 1", "answer.price is a number, of which there is no size()"),
+        ("answer.heading.startsWith(7)", "7 is a number, and startsWith() of a text takes a text"),
+        (
+            "!(answer.heading.contains(answer.price))",
+            "answer.price is a number, and contains() of a",
+        ),
+    ] {
+        let told = misfit(when);
+        assert!(told.starts_with(expected), "{when}: {told}");
+    }
+    for when in [
+        "answer.isNew && answer.either",
+        "answer.price > 5 && answer.price < 7.5",
+        "answer.maybe == null || answer.maybe == \"a\"",
+        "answer.heading != null",
+        "has(answer.price) && answer.details.cta < \"b\"",
+        "\"a\" in answer.tags && answer.tags.contains(\"b\") && answer.heading.contains(string(answer.price))",
+        "answer.heading in [\"a\", event.properties.show] && size(answer.tags) < 3",
+        "answer.tags.all(each, size(each) < 7 && each != \"\")",
+        "answer.heading == event.properties.show || answer.price > event.properties.season",
+        "(answer.isNew ? answer.price : 7) > 3 && answer.level == \"low\"",
+        "answer.either == true || answer.either == \"a\" || event.type == \"t\"",
+        "answer.price + 1.0 > 2.0 && answer.heading + \"a\" != \"b\"",
+        "type(answer.price) == double",
+    ] {
+        assert_eq!(misfit(when), "", "{when}");
+    }
+}
+
 #[test]
 fn what_is_taken_over_is_no_part_of_an_answer_and_is_passed_on_by_the_brief() {
     let fields = "\n[fields_from]\nemailTitle = \"event.properties.show\"\n";

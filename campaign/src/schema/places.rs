@@ -1,6 +1,10 @@
 //! Finds what a schema says of a place in a value, through references and alternatives.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
+
+use crate::condition::{Kind, Kinds};
 
 /// Deepest chain of references and alternatives that is followed.
 const MAX_DEPTH: usize = 16;
@@ -73,6 +77,28 @@ impl<'s> Of<'s> {
         })
     }
 
+    /// The kinds of values that it may have; `None` where a schema of it does not say.
+    pub(crate) fn kinds(&self) -> Kinds {
+        let mut kinds = BTreeSet::new();
+        for schema in &self.schemas {
+            let said = match &schema["type"] {
+                Value::Array(all) => all.iter().map(named).collect::<Option<Vec<Kind>>>()?,
+                Value::String(_) => vec![named(&schema["type"])?],
+                _ => match (schema.get("const"), schema["enum"].as_array()) {
+                    (Some(one), _) => vec![kind(one)],
+                    (None, Some(all)) => all.iter().map(kind).collect(),
+                    // What it refers to, or its alternatives, are schemas of the place too.
+                    (None, None) if REFERRING.iter().any(|key| schema.get(key).is_some()) => {
+                        Vec::new()
+                    }
+                    (None, None) => return None,
+                },
+            };
+            kinds.extend(said);
+        }
+        Some(kinds).filter(|kinds| !kinds.is_empty())
+    }
+
     fn below(&self, find: impl Fn(&'s Value) -> Option<&'s Value>) -> Self {
         let mut of = Self { root: self.root, schemas: Vec::new() };
         for schema in self.schemas.iter().filter_map(|schema| find(schema)) {
@@ -99,6 +125,34 @@ impl<'s> Of<'s> {
                 self.add(schema, depth + 1);
             }
         }
+    }
+}
+
+/// Keywords by which a schema says what it says elsewhere.
+const REFERRING: [&str; 4] = ["$ref", "allOf", "anyOf", "oneOf"];
+
+/// The kind that `type` names.
+fn named(kind: &Value) -> Option<Kind> {
+    Some(match kind.as_str()? {
+        "array" => Kind::List,
+        "boolean" => Kind::Flag,
+        "integer" | "number" => Kind::Number,
+        "null" => Kind::Null,
+        "object" => Kind::Object,
+        "string" => Kind::Text,
+        _ => return None,
+    })
+}
+
+/// The kind of a value.
+fn kind(value: &Value) -> Kind {
+    match value {
+        Value::Array(_) => Kind::List,
+        Value::Bool(_) => Kind::Flag,
+        Value::Null => Kind::Null,
+        Value::Number(_) => Kind::Number,
+        Value::Object(_) => Kind::Object,
+        Value::String(_) => Kind::Text,
     }
 }
 
