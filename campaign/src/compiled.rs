@@ -180,6 +180,10 @@ fn compile(draft: Draft, faults: &mut Vec<Fault>) -> Option<CompiledCampaign> {
         }
         says
     });
+    let of_fallbacks = demands.as_ref().map(|demands| demands::of_fallbacks(&draft, demands));
+    let (broken, odd) = of_fallbacks.unwrap_or_default();
+    let demands = demands.filter(|_| broken.is_empty());
+    broken.into_iter().for_each(|(file, line, reason)| blame(&file, line, reason));
     let fallbacks = draft.fallback_texts();
     let schema_text = draft.schema_text.clone();
     let campaign = draft.finish()?;
@@ -195,7 +199,7 @@ fn compile(draft: Draft, faults: &mut Vec<Fault>) -> Option<CompiledCampaign> {
         (config::RETRACT_WHEN, retract_when.as_ref()),
     ];
     let asked = passed.asked.as_ref().map_or(&campaign.answer_schema, |(asked, _)| asked);
-    let warnings = warnings::of(&Look {
+    let mut warnings = warnings::of(&Look {
         folder: &folder,
         campaign: &campaign,
         prompt: &prompt,
@@ -205,6 +209,8 @@ fn compile(draft: Draft, faults: &mut Vec<Fault>) -> Option<CompiledCampaign> {
         schema: &schema_text,
         fallbacks: &fallbacks,
     });
+    let odd = odd.into_iter();
+    warnings.extend(odd.map(|(file, line, why)| Fault::new(&folder.join(file), line, why)));
     let schema_bytes = reduced.schema.to_string().len();
     let parameters = Parameters::new(&campaign, asked, &system);
     Some(CompiledCampaign {
@@ -444,6 +450,15 @@ impl CompiledCampaign {
         };
         let language = field(&event?.fields, path)?.as_str()?.trim().replace('_', "-");
         languages::is_tag(&language).then_some(language)
+    }
+
+    /// The language in which a user gets fallback content, as far as it is known of them: by the
+    /// attribute, or the field of their newest event, that the campaign names.
+    pub fn language_of(&self, attributes: &Attributes, newest: Option<&Past>) -> Option<String> {
+        match self.campaign.config.fallback_attribute() {
+            Some(name) => Some(attributes.get(name)?.as_str()?.replace('_', "-")),
+            None => self.language(newest),
+        }
     }
 
     /// Identifies everything that decides an answer: what [`CompiledCampaign::prompt_hash`] does,

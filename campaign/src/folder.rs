@@ -36,10 +36,15 @@ pub(crate) struct Draft {
     /// `fallback.json`, as text for its lines, and as content.
     pub(crate) fallback: Option<(String, Map<String, Value>)>,
     /// The same of `fallback.<language>.json`, by language.
-    pub(crate) fallbacks: BTreeMap<String, (String, Map<String, Value>)>,
+    pub(crate) fallbacks: Fallbacks,
+    /// Files that were meant as fallback content and are none, with what is said of each.
+    pub(crate) misnamed_fallbacks: Vec<(String, String)>,
     /// What the templates can include.
     pub(crate) brand: Brand,
 }
+
+/// Fallback content by language, each with its text.
+type Fallbacks = BTreeMap<String, (String, Map<String, Value>)>;
 
 /// The attribute that Braze keeps a user's language in.
 const LANGUAGE: &str = "language";
@@ -179,7 +184,7 @@ pub(crate) fn read_campaign(
         None => (String::new(), None),
     };
     let fallback = files.json("fallback.json");
-    let fallbacks = files.languages();
+    let (fallbacks, misnamed_fallbacks) = files.languages();
     let (name, folder) = (name.to_owned(), folder.to_owned());
     Some(Draft {
         name,
@@ -192,6 +197,7 @@ pub(crate) fn read_campaign(
         answer_schema,
         fallback,
         fallbacks,
+        misnamed_fallbacks,
         brand: brand.clone(),
     })
 }
@@ -242,16 +248,16 @@ impl Files<'_> {
         }
     }
 
-    /// Fallback content in other languages, with its text.
-    fn languages(&mut self) -> BTreeMap<String, (String, Map<String, Value>)> {
+    /// Fallback content in other languages, with its text; and what is called by none.
+    fn languages(&mut self) -> (Fallbacks, Vec<(String, String)>) {
         let entries = std::fs::read_dir(self.folder).into_iter().flatten().flatten();
         let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
         let mut names: Vec<String> = names.collect();
         names.sort();
-        let mut found: BTreeMap<String, (String, Map<String, Value>)> = BTreeMap::new();
+        let (mut found, mut misnamed) = (Fallbacks::new(), Vec::new());
         for name in names {
             match languages::tag_of(&name) {
-                None => {}
+                None => misnamed.extend(languages::misnamed(&name).map(|told| (name, told))),
                 Some(Err(wrong)) => self.blame(&name, vec![(None, wrong)]),
                 Some(Ok(tag)) if found.keys().any(|other| other.eq_ignore_ascii_case(tag)) => {
                     let reason = "is there twice, in letters of another case: remove one of them";
@@ -264,7 +270,7 @@ impl Files<'_> {
                 }
             }
         }
-        found
+        (found, misnamed)
     }
 
     fn blame(&mut self, name: &str, found: Vec<Found>) {

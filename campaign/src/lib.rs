@@ -93,8 +93,16 @@ impl Campaign {
     /// The fallback content for a language, such as `de-AT`: in it, in the language without its
     /// region, or what `fallback.json` has.
     pub fn fallback_for(&self, language: Option<&str>) -> &Map<String, Value> {
-        let best = language.and_then(|language| languages::best(&self.fallbacks, language));
-        best.unwrap_or(&self.fallback)
+        self.best_fallback(language).map_or(&self.fallback, |(_, content)| content)
+    }
+
+    /// The tag of that content, as the file is called by it; `None` for `fallback.json`.
+    pub fn fallback_tag(&self, language: Option<&str>) -> Option<&str> {
+        self.best_fallback(language).map(|(tag, _)| tag)
+    }
+
+    fn best_fallback(&self, language: Option<&str>) -> Option<(&str, &Map<String, Value>)> {
+        languages::best(&self.fallbacks, language?)
     }
 }
 

@@ -108,19 +108,46 @@ impl Rules {
         if !self.checks.is_empty() {
             checks::examine(&self.checks, answer, told, &mut outcome);
         }
-        each_text(answer, &mut String::new(), &mut |text, place| {
-            let forbidden = self.forbidden.as_ref().and_then(|words| words.broken_by(text));
-            let links = self.links.broken_by(text);
-            let found = [(FORBIDDEN, forbidden), (LINKS, links)];
-            outcome.broken.extend(found.into_iter().filter_map(|(rule, say)| {
-                let (rule, place) = (rule.to_owned(), place.to_owned());
-                Some(Broken { rule, place, say: say? })
-            }));
-        });
+        outcome.broken.extend(self.broken_by_texts(answer));
         if let Some(grounded) = &self.grounded {
             grounded.examine(answer, &told.prompt, &mut outcome.broken);
         }
         outcome
+    }
+
+    /// The rules of words and links that texts break.
+    fn broken_by_texts(&self, value: &Value) -> Vec<Broken> {
+        let mut broken = Vec::new();
+        each_text(value, &mut String::new(), &mut |text, place| {
+            let forbidden = self.forbidden.as_ref().and_then(|words| words.broken_by(text));
+            let links = self.links.broken_by(text);
+            let found = [(FORBIDDEN, forbidden), (LINKS, links)];
+            broken.extend(found.into_iter().filter_map(|(rule, say)| {
+                let (rule, place) = (rule.to_owned(), place.to_owned());
+                Some(Broken { rule, place, say: say? })
+            }));
+        });
+        broken
+    }
+
+    /// What an author's own content breaks of what they forbid a model: the place, and what is
+    /// wrong there. A link is no fault where the campaign says nothing of links.
+    pub(crate) fn broken_by_author(
+        &self,
+        content: &Value,
+    ) -> Vec<(String, Result<String, String>)> {
+        let broken = self.broken_by_texts(content).into_iter();
+        let told = broken.map(|Broken { rule, place, say }| {
+            let told = if rule == LINKS && !self.links.allow_some() {
+                Ok(format!(
+                    "holds a link at \"{place}\", though no answer may hold one without links in campaign.toml"
+                ))
+            } else {
+                Err(format!("breaks {rule} of campaign.toml at \"{place}\": {say}"))
+            };
+            (place, told)
+        });
+        told.collect()
     }
 
     /// What decides, beside the prompt, whether an answer passes: the values of the places that

@@ -296,9 +296,19 @@ fn fallback_content_in_a_language_is_checked_and_found() {
     assert_eq!(cta(Some("de-AT")), "Jetzt ansehen &amp; mehr");
     assert_eq!(cta(Some("fr")), "Watch now");
     assert_eq!(cta(None), "Watch now");
+    assert_eq!(compiled.campaign.fallback_tag(Some("de_AT")), Some("de"));
+    assert_eq!(compiled.campaign.fallback_tag(Some("fr")), None);
+    let language = [("language".to_owned(), "de_AT".into())].into();
+    assert_eq!(compiled.language_of(&language, None).as_deref(), Some("de-AT"));
     let read = crate::read(folder.path()).expect("is right").remove(0);
     assert_eq!(read, compiled.campaign);
     assert!(compiled.warnings.is_empty(), "{:?}", compiled.warnings);
+
+    std::fs::write(campaign.join("fallback-fr.json"), &own).expect("is written");
+    let misnamed = says("").expect("is right").remove(0);
+    let told = misnamed.warnings.iter().map(ToString::to_string).collect::<String>();
+    assert!(told.ends_with("did you mean fallback.fr.json?"), "{told}");
+    std::fs::remove_file(campaign.join("fallback-fr.json")).expect("is removed");
 
     let by_event = says("\n[fallback]\nlanguage = \"event.properties.language\"\n");
     let by_event = by_event.expect("is right").remove(0);
@@ -319,6 +329,39 @@ fn fallback_content_in_a_language_is_checked_and_found() {
     let wrong = says("").expect_err("is wrong").to_string();
     assert!(wrong.contains("fallback.de.json:3: has \"headng\""), "{wrong}");
     assert!(wrong.contains("fallback.pt_BR.json: is called by no language"), "{wrong}");
+}
+
+#[test]
+fn fallback_content_that_breaks_the_campaigns_own_rules_is_a_fault() {
+    let with_fallback = |above: &str, tables: &str, intro: &str| {
+        let mut draft = crate::rules::tests::with(above, tables);
+        let (text, content) = draft.fallback.as_mut().expect("is there");
+        content["details"]["intro"] = intro.into();
+        *text = serde_json::to_string_pretty(&content).expect("is JSON");
+        draft
+    };
+    let words = "forbidden = [\"hurry\"]";
+    let links = "links = [\"https://shop.example.com/\"]";
+    let taken = "\n[fields_from]\n\"details.intro\" = \"event.properties.show\"\n";
+    let told = |above, tables, intro| faults_of(with_fallback(above, tables, intro)).join("\n");
+
+    let forbidden = told(words, "", "Hürry up");
+    assert!(forbidden.contains("fallback.json:"), "{forbidden}");
+    assert!(
+        forbidden.contains("breaks forbidden of campaign.toml at \"/details/intro\": do not write"),
+        "{forbidden}"
+    );
+    let link = told(links, "", "See https://evil.example/");
+    assert!(link.contains("breaks links of campaign.toml at \"/details/intro\""), "{link}");
+    assert_eq!(told(links, "", "See https://shop.example.com/sale"), "");
+    // What is taken over is no part of an answer, and of links nothing may be said.
+    assert_eq!(told(words, taken, "Hurry up"), "");
+    let unsaid = compiled(with_fallback("", "", "See https://evil.example/")).warnings;
+    let unsaid: Vec<String> = unsaid.iter().map(ToString::to_string).collect();
+    assert!(
+        unsaid.iter().any(|told| told.contains("holds a link at \"/details/intro\"")),
+        "{unsaid:?}"
+    );
 }
 
 #[test]

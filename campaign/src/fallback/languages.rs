@@ -8,6 +8,12 @@ use serde_json::{Map, Value};
 /// (<https://www.rfc-editor.org/rfc/rfc5646#section-4.4.1>).
 const MAX_TAG_CHARS: usize = 35;
 
+/// What files of fallback content begin with.
+const NAME: &str = "fallback";
+
+/// The file in no language of its own.
+const OWN: &str = "fallback.json";
+
 /// Longest subtag, in characters.
 const MAX_SUBTAG_CHARS: usize = 8;
 
@@ -25,6 +31,25 @@ pub(crate) fn tag_of(file: &str) -> Option<Result<&str, String>> {
     )))
 }
 
+/// What is said of a file that was meant as fallback content and is none by its name:
+/// `fallback-fr.json`, `fr.fallback.json`. Copies, whose names end otherwise, are passed over.
+pub(crate) fn misnamed(file: &str) -> Option<String> {
+    let lower = file.to_ascii_lowercase();
+    let name = lower.strip_suffix(".json")?;
+    if file == OWN || tag_of(file).is_some() || name.starts_with('.') {
+        return None;
+    }
+    let rest = name.strip_prefix(NAME).or_else(|| name.strip_suffix(NAME))?;
+    let start = if name.starts_with(NAME) { NAME.len() } else { 0 };
+    let written = file.get(start..start + rest.len()).unwrap_or_default();
+    let tag = written.trim_matches(|c: char| !c.is_alphanumeric()).replace('_', "-");
+    let meant =
+        if is_tag(&tag) { format!(": did you mean {NAME}.{tag}.json?") } else { String::new() };
+    Some(format!(
+        "is read by nobody, as fallback content is called {OWN}, and in other languages {NAME}.LANGUAGE.json{meant}"
+    ))
+}
+
 /// Tells whether a text is a language tag, `de` or `pt-BR`.
 pub(crate) fn is_tag(text: &str) -> bool {
     let mut subtags = text.split('-');
@@ -38,12 +63,12 @@ pub(crate) fn is_tag(text: &str) -> bool {
     is_language && text.len() <= MAX_TAG_CHARS && subtags.all(is_subtag)
 }
 
-/// The content of a language: of its tag, whatever its case, of the tag without its last part,
-/// and so on; `pt_BR` is `pt-BR`.
+/// The content of a language, and its tag: of the tag, whatever its case, of the tag without its
+/// last part, and so on; `pt_BR` is `pt-BR`.
 pub(crate) fn best<'c>(
     contents: &'c BTreeMap<String, Map<String, Value>>,
     language: &str,
-) -> Option<&'c Map<String, Value>> {
+) -> Option<(&'c str, &'c Map<String, Value>)> {
     if contents.is_empty() || language.len() > MAX_TAG_CHARS {
         return None;
     }
@@ -51,8 +76,8 @@ pub(crate) fn best<'c>(
     let mut wanted = language.as_str();
     loop {
         let found = contents.iter().find(|(tag, _)| tag.eq_ignore_ascii_case(wanted));
-        if let Some((_, content)) = found {
-            return Some(content);
+        if let Some((tag, content)) = found {
+            return Some((tag, content));
         }
         (wanted, _) = wanted.rsplit_once('-')?;
     }
@@ -78,8 +103,33 @@ mod tests {
             ("", None),
             ("d", None),
         ] {
-            let found = best(&contents, language).map(|content| &content["name"]);
+            let found = best(&contents, language).map(|(_, content)| &content["name"]);
             assert_eq!(found, expected.map(Value::from).as_ref(), "{language}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_was_meant_for_a_language_is_told_by_its_right_name() {
+        for (file, meant) in [
+            ("fallback-fr.json", ": did you mean fallback.fr.json?"),
+            ("fallback_pt_BR.json", ": did you mean fallback.pt-BR.json?"),
+            ("fr.fallback.json", ": did you mean fallback.fr.json?"),
+            ("Fallback.de.json", ": did you mean fallback.de.json?"),
+            ("fallbackde.JSON", ": did you mean fallback.de.json?"),
+            ("fallback-content.json", "fallback.LANGUAGE.json"),
+        ] {
+            let told = misnamed(file).expect(file);
+            assert!(told.ends_with(meant), "{file}: {told}");
+        }
+        for file in [
+            "fallback.json",
+            "fallback.de.json",
+            "fallback.pt_BR.json",
+            "fallback.de.json.bak",
+            "._fallback-fr.json",
+            "answer.schema.json",
+        ] {
+            assert_eq!(misnamed(file), None, "{file}");
         }
     }
 

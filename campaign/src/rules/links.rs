@@ -68,6 +68,11 @@ impl Links {
         Self { allowed: entries.iter().filter_map(|entry| beginning(&entry.text).ok()).collect() }
     }
 
+    /// Tells whether there may be some.
+    pub(crate) fn allow_some(&self) -> bool {
+        !self.allowed.is_empty()
+    }
+
     /// What the model is told of a text that holds another link.
     pub(crate) fn broken_by(&self, text: &str) -> Option<String> {
         // Every link has one of them.

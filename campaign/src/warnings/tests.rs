@@ -313,7 +313,8 @@ fn a_link_that_the_model_is_asked_for_and_may_not_write_is_told() {
     let allowed = warnings_of(|draft| {
         asked(draft);
         let (text, line) = ("https://example.com/".to_owned(), 1);
-        draft.config.as_mut().expect("is there").rules.links = vec![Lined { text, line }];
+        draft.named.rules.links = vec![Lined { text, line }];
+        draft.config.as_mut().expect("is there").rules = draft.named.rules.clone();
     });
     assert_eq!(allowed, "");
 }
