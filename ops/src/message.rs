@@ -27,17 +27,22 @@ pub(crate) struct Written<'a> {
     pub(crate) content: &'a Map<String, Value>,
 }
 
+/// What tells the language in which a user gets a campaign's fallback content.
+pub(crate) type LanguageOf<'l> = &'l dyn Fn(&CompiledCampaign) -> Option<String>;
+
 /// What the api would answer for a user: the content that was written, if it was, and
-/// fallback content for everything else.
+/// fallback content, in the user's language, for everything else.
 fn calls(
     campaigns: &[Arc<CompiledCampaign>],
     user_id: &str,
     written: Option<Written<'_>>,
+    language_of: LanguageOf<'_>,
 ) -> anyhow::Result<Rc<dyn Calls>> {
     let answer = |each: &Arc<CompiledCampaign>| {
         let name = each.campaign.name.as_str();
         let own = written.filter(|written| written.campaign == name);
-        let data = own.map_or(&each.campaign.fallback, |written| written.content);
+        let fallback = || each.campaign.fallback_for(language_of(each).as_deref());
+        let data = own.map_or_else(fallback, |written| written.content);
         let content = Content { data: Data::Json(data), is_fallback: own.is_none() };
         let of = |format| {
             let contents = vec![(name, content)];
@@ -55,7 +60,7 @@ fn calls(
 pub(crate) fn show(
     (folder, heading): (&Path, &str),
     campaigns: &[Arc<CompiledCampaign>],
-    to: &Recipient,
+    (to, language_of): (&Recipient, LanguageOf<'_>),
     written: Option<Written<'_>>,
 ) -> anyhow::Result<()> {
     let Some(message) = Message::read(folder) else {
@@ -64,7 +69,7 @@ pub(crate) fn show(
         return Ok(());
     };
     section(heading);
-    match message.render(to, &calls(campaigns, &to.user_id, written)?) {
+    match message.render(to, &calls(campaigns, &to.user_id, written, language_of)?) {
         Ok(shown) => {
             if let Some(subject) = &shown.subject {
                 say(format_args!("subject line: {}", subject.text.trim()));
@@ -91,7 +96,7 @@ pub(crate) fn warnings(
     let Some(message) = Message::read(folder) else { return Ok(warnings) };
     let own = Written { campaign: &campaign.campaign.name, content: &campaign.campaign.fallback };
     for written in [None, Some(own)] {
-        let calls = calls(campaigns, NOBODY, written)?;
+        let calls = calls(campaigns, NOBODY, written, &|_| None)?;
         match message.render(&Recipient::new(NOBODY), &calls) {
             Ok(shown) => warnings.extend(faults(&message, &shown)),
             Err(error) if error.abort_reason().is_some() => {}

@@ -17,7 +17,8 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, bail};
 use campaign::message::{Preview as Rendered, Recipient};
-use campaign::{Brief, CompiledCampaign, Grounds, Lack, Rendering, wanted_fields};
+use campaign::{Brief, CompiledCampaign, Grounds, Lack, Past, Rendering, wanted_fields};
+use contract::attributes::Attributes;
 use contract::metrics::Counts;
 use processor::answers::{Answers, Asker, Conclusion, Question};
 use processor::coordination::Unshared;
@@ -65,6 +66,7 @@ pub async fn preview(arguments: &Preview) -> anyhow::Result<ExitCode> {
     let show = Show { arguments, campaign, campaigns: &campaigns, attributes };
     let mut prompts: BTreeMap<String, String> = BTreeMap::new();
     let mut all_answered = true;
+    let mut without_content: BTreeMap<Option<String>, Speaker> = BTreeMap::new();
     for (n, (user_id, seen)) in shown.iter().enumerate() {
         if n > 0 {
             section(&format!("user {} of {}", n + 1, shown.len()));
@@ -76,6 +78,11 @@ pub async fn preview(arguments: &Preview) -> anyhow::Result<ExitCode> {
         let ground = known.ground(campaign, user_id, history).await?;
         let grounds =
             Grounds { events: history, attributes: &ground.attributes, items: &ground.items };
+        let speaker =
+            Speaker { attributes: ground.attributes.clone(), newest: history.last().cloned() };
+        let tag = campaign.campaign.fallback_tag(speaker.language(campaign).as_deref());
+        let tag = tag.map(str::to_owned);
+        without_content.entry(tag).or_insert_with(|| speaker.clone());
         let rendered = campaign.prompt.preview(&grounds)?;
         if let Some(other) = prompts.get(&rendered.text) {
             say(format_args!("the same prompt as of user {other}, and the same answer"));
@@ -87,14 +94,32 @@ pub async fn preview(arguments: &Preview) -> anyhow::Result<ExitCode> {
             say(campaign.system.trim_end());
         }
         ground.show(campaign, section);
-        all_answered &= show.user(user_id, &rendered, ground.rendering).await?;
+        all_answered &= show.user((user_id, &speaker), &rendered, ground.rendering).await?;
     }
     if !arguments.prompt_only {
         let unknown = Recipient::new(choice::UNKNOWN_USER);
-        let heading = "message, for a user without content, who gets the fallback content";
-        message::show((&folder, heading), &campaigns, &unknown, None)?;
+        for (tag, speaker) in &without_content {
+            let of = tag.as_ref().map_or(String::new(), |tag| format!(" of fallback.{tag}.json"));
+            let heading =
+                format!("message, for a user without content, who gets the fallback content{of}");
+            let language_of = |campaign: &CompiledCampaign| speaker.language(campaign);
+            message::show((&folder, &heading), &campaigns, (&unknown, &language_of), None)?;
+        }
     }
     Ok(if all_answered { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What tells the language in which a user gets fallback content.
+#[derive(Clone)]
+struct Speaker {
+    attributes: Attributes,
+    newest: Option<Past>,
+}
+
+impl Speaker {
+    fn language(&self, campaign: &CompiledCampaign) -> Option<String> {
+        campaign.language_of(&self.attributes, self.newest.as_ref())
+    }
 }
 
 /// What is shown of each user.
@@ -109,7 +134,7 @@ impl Show<'_> {
     /// Shows a user's prompt, the answer, and the message; `false` if nothing can be used.
     async fn user(
         &self,
-        user_id: &str,
+        (user_id, speaker): (&str, &Speaker),
         rendered: &Rendered,
         rendering: Rendering,
     ) -> anyhow::Result<bool> {
@@ -148,7 +173,8 @@ impl Show<'_> {
         let written = Written { campaign: &arguments.campaign, content: &content };
         let folder = arguments.campaigns.join(&arguments.campaign);
         let heading = "message, as Braze renders it with this content";
-        message::show((&folder, heading), campaigns, &to, Some(written))?;
+        let language_of = |campaign: &CompiledCampaign| speaker.language(campaign);
+        message::show((&folder, heading), campaigns, (&to, &language_of), Some(written))?;
         Ok(true)
     }
 }

@@ -230,6 +230,33 @@ fn a_check_that_does_not_apply_is_told_by_a_preview_and_a_misspelt_column_of_it_
 }
 
 #[test]
+fn a_preview_shows_the_fallback_content_of_the_users_language() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let campaign = folder.path().join("new-episode");
+    copy_campaign(&campaign);
+    let own = fs::read_to_string(campaign.join("fallback.json")).expect("is text");
+    let german = own.replace("Watch now", "Jetzt ansehen");
+    fs::write(campaign.join("fallback.de.json"), german).expect("is written");
+    let events = folder.path().join("events.jsonl");
+    let event = r#"{"event_type":"users.behaviors.CustomEvent","user_id":"u1","id":"e1","time":1764000000,"name":"episode_watched","properties":{"show":"S","season":2,"episode":7}}"#;
+    fs::write(&events, event).expect("is written");
+    let fallback = |attributes: &str| {
+        let common = ["campaigns", "preview", "--campaign", "new-episode", "--events"];
+        let folder = ["--campaigns", text(folder.path()), "--user-attributes", attributes];
+        let shown = stdout(&ops(&[&common[..], &[text(&events)], &folder].concat()));
+        let (_, fallback) = shown.split_once("for a user without content").expect("is shown");
+        fallback.to_owned()
+    };
+
+    let german = fallback("{\"language\":\"de_AT\"}");
+    let french = fallback("{\"language\":\"fr\"}");
+
+    assert!(german.contains("of fallback.de.json") && german.contains("Jetzt ansehen"), "{german}");
+    assert!(!german.contains("Watch now"), "{german}");
+    assert!(french.contains("Watch now") && !french.contains("fallback.de.json"), "{french}");
+}
+
+#[test]
 fn an_unknown_campaign_is_named_with_those_that_exist() {
     let folder = campaigns();
     let output = ops(&[
