@@ -155,6 +155,11 @@ impl Prompt {
         Ok(prompt)
     }
 
+    /// Whether it asks for items of catalogs, somewhere.
+    pub fn has_catalogs(&self) -> bool {
+        self.template.has_catalogs()
+    }
+
     /// What is wrong with a template whose fields nobody can tell.
     pub(crate) fn faults_of_syntax(text: &str, parts: Parts<'_>) -> Result<(), Vec<Fault>> {
         Template::parse_including(text, parts).map(drop)

@@ -335,6 +335,16 @@ pub struct Why {
     #[arg(long, value_name = "FILE_OR_FOLDER")]
     pub events: PathBuf,
 
+    /// What only Braze knows of the user, as JSON or a file of it: {"first_name": "Ada",
+    /// "custom_attribute": {"pet": "cat"}}.
+    #[arg(long, value_name = "JSON_OR_FILE")]
+    pub user_attributes: Option<String>,
+
+    /// Folder of catalogs; without it, the folder "catalogs" beside that of the campaigns, if there
+    /// is one.
+    #[arg(long, value_name = "DIR", env = "CATALOGS")]
+    pub catalogs: Option<PathBuf>,
+
     /// Folder of campaigns.
     #[arg(long, value_name = "DIR", env = "CAMPAIGNS", default_value = "campaigns")]
     pub campaigns: PathBuf,

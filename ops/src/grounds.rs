@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::Context as _;
 use campaign::known_catalogs::KnownCatalogs;
-use campaign::{CompiledCampaign, Grounds, Items, Past, Rendering};
+use campaign::prompt::NotRendered;
+use campaign::{CompiledCampaign, Grounds, Items, Lack, Past, Rendering};
 use catalog::folder;
-use catalog::table::{CatalogTable as _, Memory};
+use catalog::table::Memory;
 use contract::attributes::{Attributes, CUSTOM_PREFIX, PROFILE_UPDATE};
 use contract::user_record::UserRecord;
 use processor::attributes::{Profile, merged};
@@ -54,15 +54,42 @@ pub(crate) fn columns(folder: Option<&Path>) -> anyhow::Result<KnownCatalogs> {
     Ok(known)
 }
 
+/// The catalogs of a folder, as far as a prompt of these campaigns asks for items.
+pub(crate) fn catalogs<'c>(
+    folder: Option<&Path>,
+    mut campaigns: impl Iterator<Item = &'c Arc<CompiledCampaign>>,
+) -> anyhow::Result<Memory> {
+    match folder.filter(|_| campaigns.any(|each| each.prompt.has_catalogs())) {
+        Some(folder) => Ok(folder::in_memory(folder)?),
+        None => Ok(Memory::default()),
+    }
+}
+
+/// Why nothing is asked, for a person; nothing if the model is.
+pub(crate) fn lack(rendering: &Rendering) -> Option<String> {
+    match rendering {
+        Rendering::Asks(_) => None,
+        Rendering::Lacks(Lack::Item(key)) => Some(format!(
+            "there is no item {key} (on_missing_item = \"skip\"; --catalogs names a folder of catalogs)"
+        )),
+        Rendering::Lacks(Lack::Parts(parts)) => {
+            Some(format!("what it needs is not there: {}", parts.join(", ")))
+        }
+        Rendering::Lacks(Lack::Blank) | Rendering::Wants(_) => {
+            Some("the prompt says nothing, and is never sent".to_owned())
+        }
+    }
+}
+
 impl Known {
     /// What events tell of users' attributes, as far as the campaign keeps them, what is said of
-    /// them besides, and the catalogs of a folder.
-    pub(crate) fn read(
+    /// them besides, and catalogs.
+    pub(crate) fn of(
         campaign: &CompiledCampaign,
         records: &[UserRecord],
         said: &Map<String, Value>,
-        catalogs: Option<&Path>,
-    ) -> anyhow::Result<Self> {
+        catalogs: Memory,
+    ) -> Self {
         let kept = campaign.campaign.config.kept_attributes();
         let wanted: BTreeSet<String> = kept.map(str::to_owned).collect();
         let mut profiles: BTreeMap<String, Profile> = BTreeMap::new();
@@ -74,20 +101,16 @@ impl Known {
                 profile.known = known;
             }
         }
-        let catalogs = match catalogs {
-            Some(folder) => folder::in_memory(folder)?,
-            None => Memory::default(),
-        };
-        Ok(Self { profiles, said: flat(said), catalogs })
+        Self { profiles, said: flat(said), catalogs }
     }
 
     /// What a campaign's prompt is about for a user.
-    pub(crate) async fn ground(
+    pub(crate) fn ground(
         &self,
-        campaign: &Arc<CompiledCampaign>,
+        campaign: &CompiledCampaign,
         user_id: &str,
         events: &[Past],
-    ) -> anyhow::Result<Ground> {
+    ) -> Result<Ground, NotRendered> {
         let profile = self.profiles.get(user_id).map(Profile::attributes);
         let mut attributes = profile.unwrap_or_default();
         attributes.extend(self.said.clone());
@@ -100,8 +123,7 @@ impl Known {
                 }
                 Rendering::Wants(wanted) => {
                     let wanted: Vec<_> = wanted.into_iter().collect();
-                    let found = self.catalogs.items(&wanted).await;
-                    items.extend(found.context("reading catalogs")?);
+                    items.extend(self.catalogs.find(&wanted));
                 }
                 rendering => return Ok(Ground { attributes, items, rendering }),
             }

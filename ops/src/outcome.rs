@@ -34,6 +34,8 @@ pub(crate) enum Outcome {
     Lacks(Vec<String>),
     /// It deletes the user: content and history go.
     Deletes,
+    /// It would ask, and the model is not asked, for this reason: what it leads to is not there.
+    Ungrounded(String),
     /// It asks for content, which is written from this history.
     Asks(Vec<Past>),
     /// An event of this id took its place before its time had come.
@@ -59,7 +61,10 @@ pub(crate) struct Seen {
     pub(crate) cut: u64,
 }
 
-/// What becomes of all events in a campaign, by user.
+/// Says why a history leads to no prompt, if it leads to none.
+pub(crate) type LackOf<'l> = &'l dyn Fn(&[Past]) -> Option<String>;
+
+/// What becomes of all events in a campaign, by user, wherever they lead to.
 pub(crate) fn by_user<'r>(
     campaign: &Arc<CompiledCampaign>,
     records: &'r [UserRecord],
@@ -68,7 +73,8 @@ pub(crate) fn by_user<'r>(
     for record in records {
         of_users.entry(&record.user_id).or_default().push(record);
     }
-    let seen = of_users.into_iter().map(|(user, own)| (user, of_records(campaign, &own)));
+    let seen =
+        of_users.into_iter().map(|(user, own)| (user, of_records(campaign, &own, &|_| None)));
     seen.collect()
 }
 
@@ -77,18 +83,23 @@ pub(crate) fn of_user(
     campaign: &Arc<CompiledCampaign>,
     records: &[UserRecord],
     user_id: &str,
+    lack_of: LackOf<'_>,
 ) -> Vec<Seen> {
     let own: Vec<&UserRecord> = records.iter().filter(|record| record.user_id == user_id).collect();
-    of_records(campaign, &own)
+    of_records(campaign, &own, lack_of)
 }
 
-fn of_records(campaign: &Arc<CompiledCampaign>, own: &[&UserRecord]) -> Vec<Seen> {
+fn of_records(
+    campaign: &Arc<CompiledCampaign>,
+    own: &[&UserRecord],
+    lack_of: LackOf<'_>,
+) -> Vec<Seen> {
     let mut events: Vec<_> = own
         .iter()
         .flat_map(|record| record.events.iter().map(|event| (record.event_type.as_str(), event)))
         .collect();
     events.sort_by(|(_, a), (_, b)| (a.time, &a.id).cmp(&(b.time, &b.id)));
-    let mut course = Course::of(campaign);
+    let mut course = Course::of(campaign, lack_of);
     for (event_type, event) in events {
         course.take(event_type, event);
     }
@@ -138,6 +149,7 @@ impl Seen {
             Outcome::Lacks(fields) => {
                 format!("is skipped, as the prompt needs what it lacks: {}", fields.join(", "))
             }
+            Outcome::Ungrounded(why) => format!("is remembered and not asked for: {why}"),
             Outcome::Deletes => "deletes the user: content and history go".to_owned(),
             Outcome::Asks(_) => match self.asks_at {
                 Some(at) => format!("asks for content at {}", moment(at)),

@@ -62,7 +62,8 @@ pub async fn preview(arguments: &Preview) -> anyhow::Result<ExitCode> {
     let records = events::read(&file, wanted)?;
     let Choice { users, shown } = choice::choose(campaign, (&file, &records), arguments)?;
     let catalogs = grounds::catalogs_dir(arguments.catalogs.as_deref(), &arguments.campaigns);
-    let known = Known::read(campaign, &records, &attributes, catalogs.as_deref())?;
+    let catalogs = grounds::catalogs(catalogs.as_deref(), [campaign].into_iter())?;
+    let known = Known::of(campaign, &records, &attributes, catalogs);
     let show = Show { arguments, campaign, campaigns: &campaigns, attributes };
     let mut prompts: BTreeMap<String, String> = BTreeMap::new();
     let mut all_answered = true;
@@ -75,7 +76,7 @@ pub async fn preview(arguments: &Preview) -> anyhow::Result<ExitCode> {
             bail!(choice::nothing_asks(campaign, user_id, seen));
         };
         choice::tell(campaign, users, (user_id, seen), (trigger, history));
-        let ground = known.ground(campaign, user_id, history).await?;
+        let ground = known.ground(campaign, user_id, history)?;
         let grounds =
             Grounds { events: history, attributes: &ground.attributes, items: &ground.items };
         let speaker =
@@ -149,16 +150,9 @@ impl Show<'_> {
             Rendering::Lacks(Lack::Blank) | Rendering::Wants(_) => {
                 bail!("the prompt says nothing, and is never sent")
             }
-            Rendering::Lacks(Lack::Item(key)) => {
-                say(format_args!(
-                    "\nnothing is asked: there is no item {key} (on_missing_item = \"skip\"; \
-                     --catalogs names a folder of catalogs)"
-                ));
-                return Ok(false);
-            }
-            Rendering::Lacks(Lack::Parts(parts)) => {
-                let parts = parts.join(", ");
-                say(format_args!("\nnothing is asked: what it needs is not there: {parts}"));
+            lacking @ Rendering::Lacks(_) => {
+                let why = grounds::lack(&lacking).unwrap_or_default();
+                say(format_args!("\nnothing is asked: {why}"));
                 return Ok(false);
             }
         };
@@ -180,7 +174,7 @@ impl Show<'_> {
 }
 
 /// What is said of the user that only Braze knows.
-fn attributes(said: Option<&str>) -> anyhow::Result<Map<String, Value>> {
+pub(crate) fn attributes(said: Option<&str>) -> anyhow::Result<Map<String, Value>> {
     let Some(said) = said else { return Ok(Map::new()) };
     let text = if said.trim_start().starts_with('{') {
         said.to_owned()

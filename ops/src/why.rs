@@ -1,16 +1,19 @@
 //! Tells what becomes of a user's events in each campaign, and why: which meet the trigger,
 //! what a condition saw, and what eligibility says.
 //!
-//! It knows the events that it is given and nothing that a deployment remembers.
+//! It knows the events, attributes and catalogs that it is given and nothing that a deployment
+//! remembers. An event whose items or attributes are not there is told as such, as the very code
+//! of a preview says it.
 
 use std::process::ExitCode;
 
 use anyhow::bail;
-use campaign::{Campaign, wanted_fields};
+use campaign::{Campaign, Past, wanted_fields};
 
 use crate::arguments::Why;
+use crate::grounds::{self, Known};
 use crate::outcome::{self, Outcome, Seen, timing};
-use crate::preview::{asking, events, similar_user};
+use crate::preview::{asking, attributes, events, similar_user};
 use crate::say;
 
 /// What a run over all of the events may do otherwise.
@@ -19,6 +22,7 @@ const TOGETHER: &str = "     (as if they came one after another; of events that 
 
 /// Tells what becomes of a user's events.
 pub fn why(arguments: &Why) -> anyhow::Result<ExitCode> {
+    let attributes = attributes(arguments.user_attributes.as_deref())?;
     let campaigns = campaign::load(&arguments.campaigns)?;
     let records = events::read(&arguments.events, wanted_fields(&campaigns))?;
     if !records.iter().any(|record| record.user_id == arguments.user) {
@@ -29,8 +33,15 @@ pub fn why(arguments: &Why) -> anyhow::Result<ExitCode> {
             similar_user(&records, &arguments.user)
         );
     }
+    let catalogs = grounds::catalogs_dir(arguments.catalogs.as_deref(), &arguments.campaigns);
+    let catalogs = grounds::catalogs(catalogs.as_deref(), campaigns.iter())?;
     for campaign in &campaigns {
-        let seen = outcome::of_user(campaign, &records, &arguments.user);
+        let known = Known::of(campaign, &records, &attributes, catalogs.clone());
+        let lack_of = |history: &[Past]| match known.ground(campaign, &arguments.user, history) {
+            Ok(ground) => grounds::lack(&ground.rendering),
+            Err(error) => Some(error.to_string()),
+        };
+        let seen = outcome::of_user(campaign, &records, &arguments.user, &lack_of);
         let Campaign { name, config, .. } = &campaign.campaign;
         say(format_args!("{name}, on {}", config.trigger));
         for line in timing(config) {
@@ -47,6 +58,7 @@ pub fn why(arguments: &Why) -> anyhow::Result<ExitCode> {
             matches!(
                 event.outcome,
                 Outcome::Asks(_)
+                    | Outcome::Ungrounded(_)
                     | Outcome::Superseded(_)
                     | Outcome::Ended(_)
                     | Outcome::Retracted(_)

@@ -68,6 +68,18 @@ impl Memory {
         self.kept().items.len()
     }
 
+    /// What each of these items holds, if it is there.
+    pub fn find(&self, keys: &[ItemKey]) -> Vec<(ItemKey, Option<Arc<Item>>)> {
+        let mut kept = self.kept();
+        kept.reads += 1;
+        let find = |key: &ItemKey| {
+            let since = kept.heads.get(&key.catalog)?.since;
+            let (import, item) = kept.items.get(key)?;
+            (*import >= since).then(|| Arc::clone(item))
+        };
+        keys.iter().map(|key| (key.clone(), find(key))).collect()
+    }
+
     fn kept(&self) -> MutexGuard<'_, Kept> {
         // What is kept is whole after every statement that could panic.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -80,14 +92,7 @@ impl CatalogTable for Memory {
         &self,
         keys: &[ItemKey],
     ) -> Result<Vec<(ItemKey, Option<Arc<Item>>)>, TableError> {
-        let mut kept = self.kept();
-        kept.reads += 1;
-        let find = |key: &ItemKey| {
-            let since = kept.heads.get(&key.catalog)?.since;
-            let (import, item) = kept.items.get(key)?;
-            (*import >= since).then(|| Arc::clone(item))
-        };
-        Ok(keys.iter().map(|key| (key.clone(), find(key))).collect())
+        Ok(self.find(keys))
     }
 }
 

@@ -12,7 +12,7 @@ use processor::eligibility::{
     Action, AskOutcome, Candidate, Memory, Role, Rules, State, WrittenFor, decide, decide_ask,
 };
 
-use super::{Outcome, Seen};
+use super::{LackOf, Outcome, Seen};
 
 /// What the trigger's `when` is called.
 const CONDITION: &str = "the condition";
@@ -28,6 +28,7 @@ pub(super) struct Course<'c> {
     served: Option<usize>,
     /// Id of the latest event that ends or retracts.
     noted: String,
+    lack_of: LackOf<'c>,
 }
 
 /// An event whose content waits for its time.
@@ -46,7 +47,7 @@ struct Met {
 
 impl<'c> Course<'c> {
     /// Of a user of whom nothing is known.
-    pub(super) fn of(campaign: &'c Arc<CompiledCampaign>) -> Self {
+    pub(super) fn of(campaign: &'c Arc<CompiledCampaign>, lack_of: LackOf<'c>) -> Self {
         Self {
             campaign,
             rules: Rules::of(&campaign.campaign.config),
@@ -55,6 +56,7 @@ impl<'c> Course<'c> {
             waiting: None,
             served: None,
             noted: String::new(),
+            lack_of,
         }
     }
 
@@ -142,8 +144,10 @@ impl<'c> Course<'c> {
             Action::Generate(memory) => {
                 self.supersede(&event.id);
                 let history = memory.history.clone();
-                self.write(place, memory, event.time);
-                Outcome::Asks(history)
+                match self.write(place, memory, event.time) {
+                    Some(why) => Outcome::Ungrounded(why),
+                    None => Outcome::Asks(history),
+                }
             }
         };
         if role.ends || role.retracts {
@@ -164,7 +168,9 @@ impl<'c> Course<'c> {
             let now = i64::try_from(waiting.due_ms / 1_000).unwrap_or(i64::MAX);
             match decide_ask(&self.ask(waiting), &self.state, self.rules, now).outcome {
                 AskOutcome::Goes(Action::Generate(memory)) => {
-                    self.write(waiting.place, memory, now)
+                    if let Some(why) = self.write(waiting.place, memory, now) {
+                        self.seen[waiting.place].outcome = Outcome::Ungrounded(why);
+                    }
                 }
                 AskOutcome::Goes(Action::Park(parking)) => {
                     self.waiting = Some(Waiting { due_ms: parking.not_before_ms, ..waiting });
@@ -176,8 +182,12 @@ impl<'c> Course<'c> {
         }
     }
 
-    /// Content is written for the newest event of what is remembered.
-    fn write(&mut self, place: usize, memory: Memory, now: i64) {
+    /// Content is written for the newest event of what is remembered; or says why none can be.
+    fn write(&mut self, place: usize, memory: Memory, now: i64) -> Option<String> {
+        if let Some(why) = (self.lack_of)(&memory.history) {
+            self.state.memory = memory;
+            return Some(why);
+        }
         if let Some(newest) = memory.history.last() {
             self.state.written_for = Some(WrittenFor {
                 event_id: newest.id.clone(),
@@ -188,6 +198,7 @@ impl<'c> Course<'c> {
         }
         self.state.memory = memory;
         self.served = Some(place);
+        None
     }
 
     /// Ends what waits and takes back what is served, if the note that was just taken says so.

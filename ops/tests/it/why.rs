@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::commands::{ops, stderr, stdout, text};
+use crate::commands::{copy_campaign, ops, stderr, stdout, text};
 
 fn told(lines: &str, arguments: &[&str]) -> std::process::Output {
     let folder = tempfile::tempdir().expect("temporary folder");
@@ -80,6 +80,52 @@ fn of_carts(command: &[&str], settings: &str, lines: &str) -> String {
     fs::write(&events, lines).expect("is written");
     let common = ["--events", text(&events), "--campaigns", text(&campaigns)];
     stdout(&ops(&[&["campaigns"], command, &common].concat()))
+}
+
+#[test]
+fn an_event_whose_item_or_attribute_is_not_there_gets_no_content() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let (campaigns, catalogs) = (folder.path().join("campaigns"), folder.path().join("catalogs"));
+    [&campaigns, &catalogs].into_iter().for_each(|new| fs::create_dir(new).expect("is made"));
+    let campaign = campaigns.join("new-episode");
+    copy_campaign(&campaign);
+    fs::write(catalogs.join("shows.csv"), "id,title\nSignal-9,Signal\n").expect("is written");
+    let prompt = "{% catalog_items shows {{ events.last.properties.show }} %}{{ items[0].title }} for {{${first_name}}}";
+    fs::write(campaign.join("prompt.liquid"), prompt).expect("is written");
+    let path = campaign.join("campaign.toml");
+    let settings = fs::read_to_string(&path).expect("is text");
+    let settings = settings
+        .replace("cooldown_hours = 0", "cooldown_hours = 24\nattributes = [\"first_name\"]");
+    fs::write(&path, settings).expect("is written");
+    let events = folder.path().join("events.jsonl");
+    let there =
+        |id: &str, time| watched(id, time, "episode_watched").replace("Harbour Lights", "Signal-9");
+    let missing =
+        |id: &str, time| watched(id, time, "episode_watched").replace("Harbour Lights", "Gone");
+    let told = |lines: String, attributes: &str| {
+        fs::write(&events, lines).expect("is written");
+        let folders = ["--events", text(&events), "--campaigns", text(&campaigns)];
+        let attributes = ["--user-attributes", attributes];
+        stdout(&ops(&[&["campaigns", "why", "u"], &folders[..], &attributes].concat()))
+    };
+    let ada = r#"{"first_name":"Ada"}"#;
+    let at = 1_764_000_000;
+
+    let none = told(missing("a", at), ada);
+    let some = told(there("a", at), ada);
+    let nameless = told(there("a", at), "{}");
+    // What got no content begins no cooldown.
+    let next = told(missing("a", at) + &there("b", at + 60), ada);
+
+    assert!(
+        none.contains("is remembered and not asked for: there is no item shows \"Gone\""),
+        "{none}"
+    );
+    assert!(none.contains("-> no content"), "{none}");
+    assert!(some.contains("-> content, written for a"), "{some}");
+    assert!(nameless.contains("what it needs is not there: ${first_name}"), "{nameless}");
+    assert!(nameless.contains("-> no content"), "{nameless}");
+    assert!(next.contains("-> content, written for b"), "{next}");
 }
 
 fn purchase(id: &str, time: i64) -> String {
