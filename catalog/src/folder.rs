@@ -50,7 +50,7 @@ pub fn beside(campaigns: &Path) -> Option<PathBuf> {
     folder.is_dir().then_some(folder)
 }
 
-/// The catalogs' files of a folder, by name; other files are none of theirs.
+/// The catalogs' files of a folder, by name; other files, and hidden ones, are none of theirs.
 pub fn files(folder: &Path) -> Result<Vec<CatalogFile>, InvalidFolder> {
     let unread = |error| InvalidFolder::Folder(folder.to_owned(), error);
     let mut found: BTreeMap<String, CatalogFile> = BTreeMap::new();
@@ -63,7 +63,9 @@ pub fn files(folder: &Path) -> Result<Vec<CatalogFile>, InvalidFolder> {
     entries.sort();
     for path in entries {
         let file = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let Some(format) = Format::of(file).filter(|_| path.is_file()) else { continue };
+        // Hidden files are those of other programs, such as what macOS keeps of a file (`._shows.csv`).
+        let is_catalog = !file.starts_with('.') && path.is_file();
+        let Some(format) = Format::of(file).filter(|_| is_catalog) else { continue };
         let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
         let shown = path.display();
         if !is_name(&name) {

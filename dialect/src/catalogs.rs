@@ -44,6 +44,15 @@ pub(crate) fn wrong(written: &str) -> Option<String> {
     if words.clone().next().is_none() && !catalog.contains('{') {
         return Some(format!("{form}: it names no item"));
     }
+    // Outside of values, in which a filter may have one.
+    let has_comma = written.split("{{").enumerate().any(|(n, part)| {
+        let outside =
+            if n == 0 { part } else { part.split_once("}}").map_or("", |(_, rest)| rest) };
+        outside.contains(',')
+    });
+    if has_comma {
+        return Some(format!("{form}: leave the comma out, blanks stand between ids"));
+    }
     let depth_after = |depth: usize, word: &str| {
         (depth + word.matches("{{").count()).saturating_sub(word.matches("}}").count())
     };
@@ -53,7 +62,7 @@ pub(crate) fn wrong(written: &str) -> Option<String> {
             return Some(format!("catalog_items has no option {word}: there is {RERENDER}"));
         }
         let is_bare = depth == 0 && !word.contains("{{") && !word.starts_with(':');
-        if is_bare && word.contains(['.', '[', '$', '|', '"', '\'', ',']) {
+        if is_bare && word.contains(['.', '[', '$', '|', '"', '\'']) {
             return Some(format!(
                 "catalog_items takes ids as they are, and {word} is none: write {{{{ {word} }}}} for a value, and blanks between ids"
             ));
@@ -82,7 +91,10 @@ mod tests {
             ("games", "names no item"),
             ("'games' 1", "without quotes"),
             ("games, 1", "no commas"),
-            ("games 1, 2", "blanks between ids"),
+            ("games 1, 2", "leave the comma out, blanks stand between ids"),
+            ("games a-1,a-2", "leave the comma out, blanks stand between ids"),
+            ("games {{ a }} , 2", "leave the comma out"),
+            ("games {{ a }}, {{ b }}", "leave the comma out"),
             ("games event.id", "write {{ event.id }} for a value"),
             ("games ${id}", "write {{ ${id} }} for a value"),
             ("games 1 :rerender_all", "there is :rerender"),

@@ -145,6 +145,11 @@ fn header(record: &ByteRecord, line: u64, faults: &mut Faults) -> Vec<String> {
         faults.push(line, None, "the file is UTF-16: save it as CSV UTF-8");
         return Vec::new();
     }
+    if raw.to_ascii_lowercase().starts_with(b"sep=") {
+        let reason = "is for spreadsheets, and Braze takes none such: remove this line";
+        faults.push(line, None, reason);
+        return Vec::new();
+    }
     if record.len() == 1 {
         let others = [(b';', "semicolons"), (b'\t', "tabs"), (b'|', "bars")];
         if let Some((_, what)) = others.iter().find(|(byte, _)| raw.contains(byte)) {

@@ -134,6 +134,8 @@ fn headers_are_as_braze_takes_them() {
         ("id,a,\n", "f:1: column 3: a column's name has letters"),
         ("id;name\n1;x\n", "f:1: the columns are separated by semicolons: Braze takes commas"),
         ("id\tname\n1\tx\n", "f:1: the columns are separated by tabs"),
+        ("sep=,\nid,name\n1,x\n", "f:1: is for spreadsheets, and Braze takes none such: remove"),
+        ("SEP=;\nid;name\n1;x\n", "f:1: is for spreadsheets, and Braze takes none such: remove"),
         ("", "f:1: the file is empty"),
         ("id,a\n", "f:1: the file has no items"),
     ] {
@@ -144,6 +146,19 @@ fn headers_are_as_braze_takes_them() {
     let wide: Vec<String> = (0..1_000).map(|n| format!("c{n}")).collect();
     let wide = format!("id,{}\n", wide.join(","));
     assert_eq!(faults(Format::Csv, wide), "f:1: has 1001 columns: a catalog has 1000 at most");
+}
+
+#[test]
+fn hidden_files_of_a_folder_are_passed_over() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    for name in ["._shows.csv", ".x.csv", "shows.csv"] {
+        std::fs::write(folder.path().join(name), "id,a\n1,b\n").expect("is written");
+    }
+    std::fs::write(folder.path().join("._shows.jsonl"), [0, 5, 22, 7]).expect("is written");
+
+    let found = catalog::folder::checked(folder.path()).expect("holds one catalog");
+
+    assert_eq!(found.iter().map(|(file, _)| file.name.as_str()).collect::<Vec<_>>(), ["shows"]);
 }
 
 #[test]
