@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use campaign::known_catalogs::KnownCatalogs;
+use campaign::message::Message;
 use campaign::prompt::NotRendered;
 use campaign::{CompiledCampaign, Grounds, Items, Lack, Past, Rendering};
 use catalog::folder;
@@ -161,6 +162,38 @@ impl Ground {
             }
         }
     }
+}
+
+/// Which attributes somebody says of a user though no campaign lists them, and no message shows
+/// them: a slip of the hand, most likely.
+pub(crate) fn unlisted(
+    said: &Map<String, Value>,
+    campaigns: &[Arc<CompiledCampaign>],
+    folder: &Path,
+) -> Option<String> {
+    let kept = || campaigns.iter().flat_map(|each| each.campaign.config.kept_attributes());
+    let kept: BTreeSet<&str> = kept().collect();
+    let folders = campaigns.iter().map(|each| folder.join(&each.campaign.name));
+    let messages: Vec<Message> = folders.filter_map(|folder| Message::read(&folder)).collect();
+    let is_shown = |name: &str| {
+        let own = format!("${{{}}}", name.strip_prefix(CUSTOM_PREFIX).unwrap_or(name));
+        messages.iter().any(|message| {
+            let templates = [&message.text].into_iter().chain(&message.subject);
+            templates.chain(message.content_blocks.values()).any(|text| text.contains(&own))
+        })
+    };
+    let unlisted: Vec<String> = flat(said)
+        .into_keys()
+        .filter(|name| !kept.contains(name.as_str()) && !is_shown(name))
+        .collect();
+    let kept = Vec::from_iter(kept).join(", ");
+    let kept = if kept.is_empty() { "none".to_owned() } else { kept };
+    (!unlisted.is_empty()).then(|| {
+        format!(
+            "note: --user-attributes says {}, which no campaign lists and no message shows (listed: {kept})",
+            unlisted.join(", ")
+        )
+    })
 }
 
 /// Attributes by the names that campaigns list: groups of them are objects, as Braze has them.

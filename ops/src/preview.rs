@@ -64,6 +64,7 @@ pub async fn preview(arguments: &Preview) -> anyhow::Result<ExitCode> {
     let catalogs = grounds::catalogs_dir(arguments.catalogs.as_deref(), &arguments.campaigns);
     let catalogs = grounds::catalogs(catalogs.as_deref(), [campaign].into_iter())?;
     let known = Known::of(campaign, &records, &attributes, catalogs);
+    grounds::unlisted(&attributes, &campaigns, &arguments.campaigns).iter().for_each(say);
     let show = Show { arguments, campaign, campaigns: &campaigns, attributes };
     let mut prompts: BTreeMap<String, String> = BTreeMap::new();
     let mut all_answered = true;

@@ -33,6 +33,7 @@ pub fn why(arguments: &Why) -> anyhow::Result<ExitCode> {
             similar_user(&records, &arguments.user)
         );
     }
+    grounds::unlisted(&attributes, &campaigns, &arguments.campaigns).iter().for_each(say);
     let catalogs = grounds::catalogs_dir(arguments.catalogs.as_deref(), &arguments.campaigns);
     let catalogs = grounds::catalogs(catalogs.as_deref(), campaigns.iter())?;
     for campaign in &campaigns {

@@ -229,6 +229,13 @@ fn a_check_that_does_not_apply_is_told_by_a_preview_and_a_misspelt_column_of_it_
     assert!(said.contains("items[0].titel: the catalog shows has no column titel"), "{said}");
 }
 
+/// A preview over a folder of campaigns, for a user with these attributes.
+fn preview_in(campaigns: &Path, events: &Path, attributes: &str) -> Output {
+    let common = ["campaigns", "preview", "--campaign", "new-episode", "--events", text(events)];
+    let more = ["--campaigns", text(campaigns), "--user-attributes", attributes];
+    ops(&[&common[..], &more].concat())
+}
+
 #[test]
 fn a_preview_shows_the_fallback_content_of_the_users_language() {
     let folder = tempfile::tempdir().expect("temporary folder");
@@ -241,18 +248,20 @@ fn a_preview_shows_the_fallback_content_of_the_users_language() {
     let event = r#"{"event_type":"users.behaviors.CustomEvent","user_id":"u1","id":"e1","time":1764000000,"name":"episode_watched","properties":{"show":"S","season":2,"episode":7}}"#;
     fs::write(&events, event).expect("is written");
     let fallback = |attributes: &str| {
-        let common = ["campaigns", "preview", "--campaign", "new-episode", "--events"];
-        let folder = ["--campaigns", text(folder.path()), "--user-attributes", attributes];
-        let shown = stdout(&ops(&[&common[..], &[text(&events)], &folder].concat()));
+        let shown = stdout(&preview_in(folder.path(), &events, attributes));
+        assert!(!shown.contains("which no campaign lists"), "{shown}");
         let (_, fallback) = shown.split_once("for a user without content").expect("is shown");
         fallback.to_owned()
     };
 
     let german = fallback("{\"language\":\"de_AT\"}");
     let french = fallback("{\"language\":\"fr\"}");
+    let misspelt = stdout(&preview_in(folder.path(), &events, "{\"langage\":\"de\"}"));
 
     assert!(german.contains("of fallback.de.json") && german.contains("Jetzt ansehen"), "{german}");
     assert!(!german.contains("Watch now"), "{german}");
+    let said = "says langage, which no campaign lists and no message shows (listed: language)";
+    assert!(misspelt.contains(said), "{misspelt}");
     assert!(french.contains("Watch now") && !french.contains("fallback.de.json"), "{french}");
 }
 
