@@ -94,9 +94,21 @@ fn likeness(lower: &str, name: &str) -> Option<f64> {
     let likeness = strsim::jaro_winkler(lower, &known);
     let changed = strsim::osa_distance(lower, &known) as f64 / longest(lower, name);
     let is_cut = lower.chars().count() >= MIN_PART_CHARS && known.starts_with(lower);
+    let likeness = if is_exchanged(lower, &known) { likeness.max(LIKENESS) } else { likeness };
     let is_like = likeness >= LIKENESS && (changed < MAX_CHANGED || is_cut);
     let is_part = is_part(lower, &known) || is_part(&known, lower);
     (is_like || is_part).then_some(likeness + f64::from(u8::from(is_part)))
+}
+
+/// Tells whether two names differ by two letters that are exchanged, which makes short ones look
+/// unlike.
+fn is_exchanged(one: &str, other: &str) -> bool {
+    let letters = |name: &str| {
+        let mut letters: Vec<char> = name.chars().collect();
+        letters.sort_unstable();
+        letters
+    };
+    strsim::osa_distance(one, other) == 1 && letters(one) == letters(other)
 }
 
 fn longest(one: &str, other: &str) -> f64 {
@@ -180,6 +192,8 @@ mod tests {
         }
         assert_eq!(did_you_mean("properties", ["products", "cart"]), "");
         assert_eq!(did_you_mean("model", ["model_id"]), ": did you mean model_id?");
+        assert_eq!(did_you_mean("ulr", ["id", "url", "number"]), ": did you mean url?");
+        assert_eq!(did_you_mean("uri", ["id", "number"]), "");
     }
 
     #[test]
