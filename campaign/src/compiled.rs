@@ -110,6 +110,7 @@ pub fn check(
             faults.extend(unknown);
             faults.extend(catalogs.unknown_to_settings(&folder, compiled));
             compiled.warnings.extend(not_given);
+            compiled.warnings.extend(catalogs.texts_that_misfit(&folder, compiled));
         }
         if known.must_be {
             faults.extend(unknown);
@@ -394,6 +395,11 @@ impl CompiledCampaign {
     /// What `campaign.toml` looks at of the items that the prompt used.
     pub(crate) fn item_uses(&self) -> impl Iterator<Item = ItemUse> {
         self.rules.item_uses().chain(self.passed.item_uses())
+    }
+
+    /// What of its checks can never fit where every value of an item is a text, with the line.
+    pub(crate) fn misfits_of_texts(&self) -> Vec<(usize, String)> {
+        self.rules.misfits_of_texts(&self.campaign.answer_schema)
     }
 
     /// Checks an answer to what the model was told, and makes it safe.

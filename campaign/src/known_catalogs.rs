@@ -20,7 +20,15 @@ const MAX_NAMED: usize = 30;
 
 /// The columns of catalogs, as far as they are given.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct KnownCatalogs(BTreeMap<String, BTreeSet<String>>);
+pub struct KnownCatalogs(BTreeMap<String, Columns>);
+
+/// What is known of a catalog.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Columns {
+    names: BTreeSet<String>,
+    /// Every value is a text.
+    are_texts: bool,
+}
 
 /// What `campaign.toml` looks at of the items that the prompt used.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,14 +42,19 @@ pub(crate) struct ItemUse {
 }
 
 impl KnownCatalogs {
-    /// A catalog with its columns.
-    pub fn insert(&mut self, catalog: String, columns: BTreeSet<String>) {
-        self.0.insert(catalog, columns);
+    /// A catalog with its columns, of whatever values.
+    pub fn insert(&mut self, catalog: String, names: BTreeSet<String>) {
+        self.0.insert(catalog, Columns { names, are_texts: false });
+    }
+
+    /// A catalog with its columns, whose every value is a text, as in CSV.
+    pub fn insert_texts(&mut self, catalog: String, names: BTreeSet<String>) {
+        self.0.insert(catalog, Columns { names, are_texts: true });
     }
 
     /// The columns of a catalog, if it is given.
     pub fn columns(&self, catalog: &str) -> Option<&BTreeSet<String>> {
-        self.0.get(catalog)
+        self.0.get(catalog).map(|columns| &columns.names)
     }
 
     /// Whether none is given.
@@ -86,6 +99,29 @@ impl KnownCatalogs {
             warnings.push(Fault::new(&path, Some(line), reason));
         }
         (faults, warnings)
+    }
+
+    /// The checks that compare items with what no text is, where all catalogs of the prompt hold
+    /// texts alone. Items that come another way may hold numbers, so it is no fault.
+    pub(crate) fn texts_that_misfit(
+        &self,
+        folder: &Path,
+        campaign: &CompiledCampaign,
+    ) -> Vec<Fault> {
+        let path = folder.join("campaign.toml");
+        let is_of_texts = |catalog: &Option<String>| {
+            let known = catalog.as_ref().and_then(|catalog| self.0.get(catalog));
+            known.is_some_and(|columns| columns.are_texts)
+        };
+        if !campaign.prompt.catalogs.iter().all(|(_, catalog)| is_of_texts(catalog)) {
+            return Vec::new();
+        }
+        let misfits = campaign.misfits_of_texts().into_iter();
+        let told = misfits.map(|(line, reason)| {
+            let remedy = "in CSV every value is a text: compare texts, or write double(...)";
+            Fault::new(&path, Some(line), format!("{reason}: {remedy}"))
+        });
+        told.collect()
     }
 
     /// The columns that a campaign's checks and `[fields_from]` look at, and that no catalog of
@@ -247,6 +283,32 @@ mod tests {
                 told.starts_with(&expected) && told.is_empty() == expected.is_empty(),
                 "{when}: {told}"
             );
+        }
+    }
+
+    #[test]
+    fn a_check_that_takes_texts_of_csv_for_numbers_is_told() {
+        let told = |when: &str, insert: fn(&mut KnownCatalogs, String, BTreeSet<String>)| {
+            let mut draft = with("", &check(when));
+            draft.prompt = Some(format!("{EPISODES} {{{{ events.last.properties.show }}}}"));
+            let mut known = KnownCatalogs::default();
+            insert(&mut known, "episodes".to_owned(), ["price".to_owned()].into());
+            let told = known.texts_that_misfit(Path::new(""), &compiled(draft));
+            told.iter().map(ToString::to_string).collect::<String>()
+        };
+        let number = "answer.heading != \"\" && items[0].price > 5";
+
+        let of_csv = told(number, KnownCatalogs::insert_texts);
+
+        let expected = "campaign.toml:30: checks: when: items[0].price is a text and 5 is a number";
+        assert!(of_csv.starts_with(expected) && of_csv.contains("double(...)"), "{of_csv}");
+        assert_eq!(told(number, KnownCatalogs::insert), "");
+        for right in [
+            "answer.heading != \"\" && double(items[0].price) > 5.0",
+            "answer.heading.contains(items[0].price)",
+            "has(items[0].price) && answer.heading != items[0].price",
+        ] {
+            assert_eq!(told(right, KnownCatalogs::insert_texts), "", "{right}");
         }
     }
 

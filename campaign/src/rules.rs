@@ -102,6 +102,11 @@ impl Rules {
         self.checks.iter().flat_map(Check::item_uses)
     }
 
+    /// What of the checks can never fit where every value of an item is a text, with the line.
+    pub(crate) fn misfits_of_texts(&self, schema: &Value) -> Vec<(usize, String)> {
+        self.checks.iter().flat_map(|check| check.misfits_of_texts(schema)).collect()
+    }
+
     /// Holds an answer against all rules.
     pub(crate) fn examine(&self, answer: &Value, told: &Told) -> Outcome {
         let mut outcome = Outcome::default();

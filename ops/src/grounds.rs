@@ -9,6 +9,7 @@ use campaign::known_catalogs::KnownCatalogs;
 use campaign::message::Message;
 use campaign::prompt::NotRendered;
 use campaign::{CompiledCampaign, Grounds, Items, Lack, Past, Rendering};
+use catalog::file::Format;
 use catalog::folder;
 use catalog::table::Memory;
 use contract::attributes::{Attributes, CUSTOM_PREFIX, PROFILE_UPDATE};
@@ -50,7 +51,10 @@ pub(crate) fn catalogs_dir(named: Option<&Path>, campaigns: &Path) -> Option<Pat
 pub(crate) fn columns(folder: Option<&Path>) -> anyhow::Result<KnownCatalogs> {
     let mut known = KnownCatalogs::default();
     for (file, checked) in folder.map_or(Ok(Vec::new()), folder::checked)? {
-        known.insert(file.name, checked.columns);
+        match file.format {
+            Format::Csv => known.insert_texts(file.name, checked.columns),
+            Format::JsonLines => known.insert(file.name, checked.columns),
+        }
     }
     Ok(known)
 }

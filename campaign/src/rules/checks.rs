@@ -94,6 +94,16 @@ impl Check {
         uses
     }
 
+    /// What of it can never fit where every value of an item is a text.
+    pub(super) fn misfits_of_texts(&self, schema: &Value) -> Vec<(usize, String)> {
+        let kind_of = |place: &Reference| match place.column() {
+            Some(_) if place.steps.len() == 2 => Some([Kind::Text].into()),
+            _ => kinds(place, schema),
+        };
+        let misfits = self.question.misfits(&kind_of).into_iter();
+        misfits.map(|why| (self.line, format!("{SETTING}: {why}"))).collect()
+    }
+
     /// Whether it goes over the items without naming the place of one.
     fn goes_over_items(&self) -> bool {
         self.whole().any(|root| root == Root::Items)
