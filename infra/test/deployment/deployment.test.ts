@@ -4,6 +4,7 @@ import { GetQueueAttributesCommand, ListQueuesCommand, SQSClient } from '@aws-sd
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 
 import { deploy, type Outputs } from './deployment.js';
@@ -133,6 +134,7 @@ test('campaigns are published, recalled, paused and put back without a deploymen
   change('offer/prompt.liquid', 'offer: {{', 'our offer: {{');
   expect(await operate(...publish)).toContain('offer/prompt.liquid');
   await fallback('Our offers');
+  await followed();
   expect((await post(wish('5f1a0c9e7d3b2a46881e0101'), token)).status).toBe(200);
   await own('5f1a0c9e7d3b2a46881e0101');
 
@@ -145,8 +147,7 @@ test('campaigns are published, recalled, paused and put back without a deploymen
   await operate('campaigns', 'pause', 'offer', '--yes');
   await operate('campaigns', 'put-back', '1', '--yes');
   await fallback('Offers');
-  // The api has seen it; so have the others a look later.
-  await new Promise((resolve) => setTimeout(resolve, FOLLOWED_MS));
+  await followed();
   expect((await post(wish('5f1a0c9e7d3b2a46881e0102'), token)).status).toBe(200);
   const asks = (await queues()).filter((url) => url.includes('-Asks'));
   await until('the paused offer waits', async () => ((await sum(asks)) > 0 ? true : undefined));
@@ -174,6 +175,11 @@ test.each([
   expect(body.Item).toBeUndefined();
   expect(body.error.code).toBe('unauthorized');
 });
+
+/** The api has seen what holds; so have the others a look later. */
+async function followed(): Promise<void> {
+  await setTimeout(FOLLOWED_MS);
+}
 
 /** Waits until a user has content of their own. */
 async function expectContent(user: string): Promise<void> {
