@@ -19,7 +19,7 @@ test('no bucket is public, and none takes anything in the clear', () => {
       RestrictPublicBuckets: true,
     },
   });
-  expect(buckets).toHaveLength(3);
+  expect(buckets).toHaveLength(4);
   for (const bucket of buckets) {
     template.hasResourceProperties('AWS::S3::BucketPolicy', {
       Bucket: { Ref: bucket },
@@ -164,7 +164,7 @@ test('an existing bucket keeps its own notifications: a rule tells of its files'
       }),
     ],
   });
-  template.resourceCountIs('AWS::S3::Bucket', 2);
+  template.resourceCountIs('AWS::S3::Bucket', 3);
 });
 
 test('the key of an existing bucket may be used through S3 only, by ingest to read and by Braze to write', () => {
