@@ -31,8 +31,11 @@ BEDROCK_PORT ?= 8090
 CAMPAIGNS ?= campaigns
 export CAMPAIGNS
 
+# What a deployment says that it was built from.
+BUILD = $(shell git describe --always --dirty --abbrev=12 --exclude '*' 2>/dev/null)
+
 CDK := npm --prefix infra run --silent cdk --
-CONTEXT = --context stage=$(STAGE) --context "campaigns=$$CAMPAIGNS"
+CONTEXT = --context stage=$(STAGE) --context build=$(BUILD) --context "campaigns=$$CAMPAIGNS"
 
 .PHONY: help
 help: ## list the commands
@@ -127,7 +130,7 @@ check: infra/node_modules ## format, lint, documentation and types
 lambdas: infra/node_modules ## build the functions for Lambda; ARCH=arm64 for the other processors, CAMPAIGNS=DIR for your own
 	@# Functions do not start with a campaign that is wrong. Events of one's own are no matter to them.
 	cargo run --profile local --locked --quiet --bin ops -- campaigns check --unknown-events
-	RUSTFLAGS="$(if $(filter x86_64,$(ARCH)),$(LAMBDA_RUSTFLAGS))" $(LAMBDA_CROSS) \
+	BUILD_COMMIT=$(BUILD) RUSTFLAGS="$(if $(filter x86_64,$(ARCH)),$(LAMBDA_RUSTFLAGS))" $(LAMBDA_CROSS) \
 		cargo build --locked --profile lambda --target-dir target/lambda \
 		$(if $(LAMBDA_TARGET),--target $(LAMBDA_TARGET)) $(addprefix --package ,$(LAMBDAS))
 	for program in $(LAMBDAS); do \

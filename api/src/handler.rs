@@ -8,10 +8,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use campaign::Campaign;
 use contract::metrics::{self, Counts};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use program::build::BUILD;
 use program::causes;
-use registry::current::{Current, NotLoaded};
+use registry::current::{Current, Edition, NotLoaded};
 use registry::head::Head;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::answer::{self, Answer, Caching};
 use crate::cache::Cache;
@@ -33,9 +34,6 @@ const HEALTH_PATH: &str = "/health";
 /// Said of every other path.
 const NO_SUCH_PATH: &str = "use GET /?user_id=...: nothing stands between the question mark and \
     the stage, or the custom domain with its base path";
-
-/// What `GET /health` answers.
-const HEALTHY: &str = r#"{"status":"ok"}"#;
 
 /// Methods that are understood.
 const METHODS: &str = "GET, HEAD";
@@ -120,8 +118,16 @@ impl Api {
     pub async fn handle(&self, call: &Call<'_>) -> Response<String> {
         let mut counts = Counts::default();
         let response = self.answer(call, &mut counts).await;
-        tracing::info!(counts = counts.to_json(), "invocation done");
+        let publication = self.campaigns.known().publication;
+        tracing::info!(counts = counts.to_json(), build = BUILD, publication, "invocation done");
         response
+    }
+
+    /// What `GET /health` answers, of what is known already.
+    fn health(&self) -> String {
+        let Edition { version, publication, .. } = &*self.campaigns.known();
+        let campaigns = json!({ "version": version, "publication": publication });
+        json!({ "status": "ok", "build": BUILD, "campaigns": campaigns }).to_string()
     }
 
     /// Answers a call and counts what became of it.
@@ -150,7 +156,7 @@ impl Api {
             return answer::error(StatusCode::BAD_REQUEST, "unexpected_body", message);
         }
         match call.path {
-            HEALTH_PATH => answer::document(HEALTHY),
+            HEALTH_PATH => answer::document(&self.health()),
             OPENAPI_PATH => answer::document(OPENAPI),
             _ => self.look_up(call, counts).await,
         }

@@ -83,6 +83,11 @@ pub const ITEM_PREFIX: &str = "content#";
 /// answers and budgets; its items end by [`EXPIRES_AT`] as well.
 pub const COORDINATION_KEY: &str = "key";
 
+/// Key of the answer to a prompt in the coordination table, by the prompt's hash.
+pub fn answer_key(hash: &str) -> String {
+    format!("answer#{hash}")
+}
+
 /// Sort key of a campaign's content.
 pub fn item_key(campaign: &str) -> String {
     format!("{ITEM_PREFIX}{campaign}")

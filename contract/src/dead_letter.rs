@@ -30,6 +30,12 @@ pub struct DeadLetter {
     /// When its record arrived on the stream, in UNIX milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_seen_ms: Option<u64>,
+    /// Build that gave it up.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub build: String,
+    /// Number of the publication of campaigns under which it was given up.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub publication: u64,
     /// What could not be processed.
     pub input: Input,
 }
@@ -120,7 +126,8 @@ impl DeadLetter {
     pub fn new(reason: &str, detail: impl Into<String>, input: Input) -> Self {
         let (attempts, first_seen_ms) = (0, None);
         let (reason, detail) = (reason.to_owned(), detail.into());
-        Self { v: VERSION, reason, detail, attempts, first_seen_ms, input }
+        let (build, publication) = (String::new(), 0);
+        Self { v: VERSION, reason, detail, attempts, first_seen_ms, build, publication, input }
     }
 
     /// Says when the input arrived on the stream, and what was tried with it.
@@ -164,8 +171,8 @@ fn drop_older_half(user_records: &mut Vec<UserRecord>) {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
-fn is_zero(n: &u32) -> bool {
-    *n == 0
+fn is_zero<N: Default + PartialEq>(n: &N) -> bool {
+    *n == N::default()
 }
 
 fn to_json(letter: &DeadLetter) -> String {

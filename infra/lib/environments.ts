@@ -18,6 +18,8 @@ export interface Environment {
   readonly stream: StreamSettings;
   readonly processor: ProcessorSettings;
   readonly asks: AskSettings;
+  /** ARNs of roles or users of this account that may take up the role of who runs `ops`; there is none if left out. */
+  readonly operators?: readonly string[];
   readonly api: ApiSettings;
   readonly alarms: AlarmSettings;
 }

@@ -18,6 +18,7 @@ import { EventsDoor } from './events-door.js';
 import type { Environment } from './environments.js';
 import { Ingest, INGEST_TIMEOUT } from './ingest.js';
 import { ModelQuotas } from './model-quotas.js';
+import { OperatorRole } from './operator-role.js';
 import { Processor } from './processor.js';
 import type { ProgramName } from './program.js';
 import { Registry } from './registry.js';
@@ -103,6 +104,19 @@ export class PipelineStack extends Stack {
       tables,
     });
 
+    if (environment.operators !== undefined) {
+      new OperatorRole(this, 'OperatorRole', {
+        principals: environment.operators,
+        asks,
+        currents,
+        deadLetters,
+        encryption,
+        processor,
+        records,
+        registry,
+        tables,
+      });
+    }
     const following = [ingest, processor, asksWorker, api, eventsDoor];
     registry.watch(alarms, following.map((each) => each.program));
 

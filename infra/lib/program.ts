@@ -59,6 +59,7 @@ export class Program extends Construct {
           ? lambda.Architecture.ARM_64
           : lambda.Architecture.X86_64,
       code: lambda.Code.fromAsset(props.codePath),
+      description: `${props.name}, build ${this.node.tryGetContext('build') || 'development'}`,
       environment: { CAMPAIGNS_DIR: 'campaigns', ...props.settings },
       handler: 'bootstrap',
       loggingFormat: lambda.LoggingFormat.JSON,

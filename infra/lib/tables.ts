@@ -1,3 +1,4 @@
+import { CfnOutput } from 'aws-cdk-lib';
 import * as dynamodb from 'aws-cdk-lib/aws-dynamodb';
 import { Construct } from 'constructs';
 
@@ -47,6 +48,10 @@ export class Tables extends Construct {
     this.catalogs = new dynamodb.Table(this, 'Catalogs', {
       ...kept,
       partitionKey: { name: 'key', type: dynamodb.AttributeType.STRING },
+    });
+    new CfnOutput(this, 'ContentName', {
+      description: 'For ops show, ask and recall',
+      value: this.content.tableName,
     });
     this.watch(props.alarms, 'content', this.content);
     this.watch(props.alarms, 'coordination', this.coordination);

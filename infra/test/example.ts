@@ -38,6 +38,7 @@ export const EVERYTHING: Environment = {
     braze: { accountId: '111122223333', externalId: 'from-braze' },
     prefix: 'currents-export/',
   },
+  operators: ['arn:aws:iam::111122223333:role/on-call'],
   processor: {
     ...PROD.processor,
     modelQuotas: { '*': { tokensPerMinute: { quotaCode: 'L-0123ABCD' } } },

@@ -129,7 +129,63 @@ const ALLOWED: Record<string, readonly string[]> = {
   ],
 };
 
+/** What `ops` may do. */
+const OPERATOR = [
+  'dynamodb:BatchGetItem TablesCatalogs',
+  'dynamodb:BatchGetItem TablesContent',
+  'dynamodb:BatchGetItem TablesCoordination',
+  'dynamodb:DeleteItem TablesCatalogs',
+  'dynamodb:DeleteItem TablesCoordination',
+  'dynamodb:GetItem TablesCatalogs',
+  'dynamodb:GetItem TablesContent',
+  'dynamodb:GetItem TablesCoordination',
+  'dynamodb:PutItem TablesCatalogs',
+  'dynamodb:PutItem TablesCoordination',
+  'dynamodb:Query TablesContent',
+  'dynamodb:Scan TablesCatalogs',
+  'dynamodb:Scan TablesContent',
+  'dynamodb:UpdateItem TablesCatalogs',
+  'kinesis:PutRecords UserRecordsStream',
+  'kms:Decrypt EncryptionKey',
+  'kms:DescribeKey EncryptionKey',
+  'kms:Encrypt EncryptionKey',
+  'kms:GenerateDataKey EncryptionKey',
+  'kms:ReEncryptFrom EncryptionKey',
+  'kms:ReEncryptTo EncryptionKey',
+  's3:DeleteObject ProcessorGivenUp/*',
+  's3:GetObject ProcessorGivenUp/*',
+  's3:GetObject RegistryVersions/versions/*',
+  's3:ListBucket CurrentsBucket',
+  's3:ListBucket ProcessorGivenUp',
+  's3:PutObject RegistryVersions/versions/*',
+  'sqs:ChangeMessageVisibility DeadLettersQueue',
+  'sqs:DeleteMessage DeadLettersQueue',
+  'sqs:GetQueueAttributes DeadLettersQueue',
+  'sqs:ReceiveMessage DeadLettersQueue',
+  ...ASKS.map((queue) => `sqs:SendMessage ${queue}`),
+  'sqs:SendMessage CurrentsUploads',
+];
+
 const { template } = example(EVERYTHING);
+
+test('an operator may do exactly what ops does, and of the shared table what belongs to campaigns', () => {
+  expect(allowedActions('OperatorRole')).toEqual([...OPERATOR].sort());
+
+  const [role] = Object.values(template.findResources('AWS::IAM::Role', {
+    Properties: { Description: 'What ops may do' },
+  }));
+  const trusted = role?.Properties.AssumeRolePolicyDocument.Statement;
+  expect(trusted.map((each: { Principal: unknown }) => each.Principal)).toEqual([
+    { AWS: 'arn:aws:iam::111122223333:role/on-call' },
+  ]);
+  const conditions = JSON.stringify(template.findResources('AWS::IAM::Policy')).match(
+    /\{"ForAllValues:StringLike":\{"dynamodb:LeadingKeys":\["[^"]*"\]\}\}/g,
+  );
+  expect(conditions).toEqual([
+    '{"ForAllValues:StringLike":{"dynamodb:LeadingKeys":["campaigns"]}}',
+    '{"ForAllValues:StringLike":{"dynamodb:LeadingKeys":["answer#*"]}}',
+  ]);
+});
 
 test.each(Object.entries(ALLOWED))('%s may do exactly what is listed, and nothing else', (name, allowed) => {
   expect(allowedActions(`${name}ProgramRole`)).toEqual([...allowed].sort());

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use ingest::posts::is_request;
 use ingest::{handler::Ingest, settings::Settings};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn, tracing};
+use program::build::BUILD;
 use program::start_up;
 use serde_json::Value;
 
@@ -33,7 +34,7 @@ async fn serve() -> Result<(), Error> {
         }
         // Boxed, or the compiler finds what this holds too deep.
         let report = Box::pin(ingest.handle(event.payload, event.context.deadline())).await?;
-        tracing::info!(counts = report.counts.to_json(), "invocation done");
+        tracing::info!(counts = report.counts.to_json(), build = BUILD, "invocation done");
         Ok(serde_json::to_value(report.response)?)
     }))
     .await

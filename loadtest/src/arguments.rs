@@ -31,7 +31,7 @@ const KEPT_CONNECTIONS: usize = 32;
 /// Exit codes: 0 all is well, 1 measured and not well (a bound not kept, something lost),
 /// 2 nothing could be measured.
 #[derive(Debug, Parser)]
-#[command(name = "loadtest", version)]
+#[command(name = "loadtest", version = program::build::VERSION.as_str())]
 pub struct Arguments {
     /// What to do.
     #[command(subcommand)]

@@ -28,7 +28,7 @@ const MAX_CONCURRENT_GENERATIONS: usize = 8 * 32;
 /// embedded, and the text comes from a stand-in for Amazon Bedrock, unless you
 /// ask for the real one.
 #[derive(Debug, Parser)]
-#[command(name = "local", version, args_conflicts_with_subcommands = true)]
+#[command(name = "local", version = program::build::VERSION.as_str(), args_conflicts_with_subcommands = true)]
 pub struct Arguments {
     /// Something else than a run.
     #[command(subcommand)]

@@ -9,6 +9,7 @@ use campaign::config::wait;
 use clap::{Args, Parser, Subcommand};
 use contract::ask::QueueUrls;
 use ingest::settings::DEFAULT_STREAM_BUCKETS;
+use program::build::VERSION;
 use quota::ModelQuotas;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -17,7 +18,7 @@ use crate::cost::load::LoadArguments;
 
 /// Looks after a deployment, or after the folder that a run of `local` keeps.
 #[derive(Debug, Parser)]
-#[command(name = "ops", version)]
+#[command(name = "ops", version = VERSION.as_str())]
 pub struct Arguments {
     /// What to do.
     #[command(subcommand)]
@@ -194,33 +195,33 @@ pub struct RecallArguments {
     #[arg(long, value_name = "HASH")]
     pub prompt: Option<String>,
 
-    /// What was written from this time on (2026-01-31T12:00:00Z) ...
+    /// What holds this text, upper and lower case being the same, and all with the same prompts.
+    #[arg(long, value_name = "TEXT")]
+    pub containing: Option<String>,
+
+    /// What was written from this time on (2026-01-31T12:00:00Z, or 2h ago) ...
     #[arg(long, value_name = "TIME", requires = "written_to")]
-    pub written_from: Option<Moment>,
+    pub written_from: Option<Since>,
 
     /// ... and before this one.
     #[arg(long, value_name = "TIME", requires = "written_from")]
-    pub written_to: Option<Moment>,
+    pub written_to: Option<Since>,
 
     /// Everything that is written so far.
     #[arg(long)]
     pub all: bool,
 
+    /// Content table of the deployment, which is scanned.
+    #[arg(long, value_name = "NAME", env = "CONTENT_TABLE")]
+    pub table: String,
+
+    /// File to write the users to whose content it was, one Braze id a line, for ops ask --users.
+    #[arg(long, value_name = "FILE")]
+    pub users_file: Option<PathBuf>,
+
     /// How it is done.
     #[command(flatten)]
     pub change: Change,
-}
-
-/// A time, in UNIX seconds.
-#[derive(Debug, Clone, Copy)]
-pub struct Moment(pub i64);
-
-impl FromStr for Moment {
-    type Err = time::error::Parse;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        OffsetDateTime::parse(text, &Rfc3339).map(|time| Self(time.unix_timestamp()))
-    }
 }
 
 /// Brings catalogs in.

@@ -49,7 +49,7 @@ pub async fn command(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Command::Campaigns(Campaigns::Resume { campaign, change }) => {
             published::resume(campaign, change).await
         }
-        Command::Recall(arguments) => published::recall(arguments).await,
+        Command::Recall(arguments) => published::recall::recall(arguments).await,
         Command::Catalogs(arguments) => catalogs::catalogs(arguments).await,
         Command::Ask(arguments) => ask::ask(arguments).await,
         Command::Show(arguments) => show::show(arguments).await,

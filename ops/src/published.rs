@@ -4,8 +4,12 @@
 //! is told. The functions follow within a minute.
 //!
 //! - `changes` — what differs between two versions, in lines.
+//! - [`recall`] — lets content not be served any more.
+//! - `survey` — what that would be.
 
 mod changes;
+pub mod recall;
+mod survey;
 
 use std::io::{BufRead as _, IsTerminal as _};
 use std::path::Path;
@@ -16,16 +20,19 @@ use contract::ask::QueueUrls;
 use registry::Registry as _;
 use registry::aws::Aws;
 use registry::files::{Files, Version};
-use registry::head::{Head, NoChange, Recall, Recalled, Serves};
+use registry::head::{Head, NoChange, Recalled, Serves};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::arguments::{Change, Pause, Publish, PutBack, RecallArguments, RegistryPlace};
+use crate::arguments::{Change, Pause, Publish, PutBack, RegistryPlace};
 use crate::{now_ms, say};
 use changes::changes;
 
 /// What functions take until they have followed.
 const FOLLOWED: &str = "The functions follow within a minute.";
+
+/// Prompts that are named in a line.
+const MAX_NAMED: usize = 3;
 
 /// Publishes a folder.
 pub async fn publish(arguments: &Publish) -> anyhow::Result<ExitCode> {
@@ -133,31 +140,6 @@ pub async fn resume(name: &str, change: &Change) -> anyhow::Result<ExitCode> {
     switch(change, &format!("Let {name} go on?"), |head| head.resumed(name)).await
 }
 
-/// Lets content of a campaign not be served any more.
-pub async fn recall(arguments: &RecallArguments) -> anyhow::Result<ExitCode> {
-    let registry = open(&arguments.change.place).await?;
-    let head = registry.head().await?;
-    let RecallArguments { campaign, below, prompt, written_from, written_to, all, .. } = arguments;
-    let of = match (below, prompt, written_from.zip(*written_to), all) {
-        (Some(below), None, None, false) => Recalled::Below(*below),
-        (None, Some(hash), None, false) => Recalled::Prompt(hash.clone()),
-        (None, None, Some((from, to)), false) => Recalled::Written(from.0, to.0),
-        (None, None, None, true) => Recalled::All,
-        _ => bail!(
-            "say what: one of --below N, --prompt HASH, --written-from T --written-to T, --all"
-        ),
-    };
-    let told = what(&of);
-    let next = head.recalled(Recall { campaign: campaign.clone(), at: now_secs(), of })?;
-    if arguments.change.goes_on(&format!("Recall of {campaign}: {told}?"))? {
-        registry.switch(&next).await?;
-        say(format_args!(
-            "Recalled. {FOLLOWED} Ask anew with: ops ask --campaign {campaign} --regenerate"
-        ));
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
 /// Makes one change of the head, if the person wants it.
 async fn switch(
     change: &Change,
@@ -242,7 +224,12 @@ fn what(of: &Recalled) -> String {
     match of {
         Recalled::All => "all".to_owned(),
         Recalled::Below(number) => format!("what was written before publication {number}"),
-        Recalled::Prompt(hash) => format!("what was written from prompt {hash}"),
+        Recalled::Prompts(hashes) => {
+            let named: Vec<&str> = hashes.iter().take(MAX_NAMED).map(String::as_str).collect();
+            let more = hashes.len() - named.len();
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            format!("what was written from prompt {}{more}", named.join(", "))
+        }
         Recalled::Written(from, to) => {
             format!("what was written from {} and before {}", date(*from), date(*to))
         }

@@ -8,6 +8,7 @@ use aws_sdk_sqs::Client;
 use contract::dead_letter::DeadLetter;
 use contract::metrics::{self, Counts};
 use program::aws::CallError;
+use program::build::BUILD;
 use program::causes;
 use quota::clock::Clock;
 
@@ -63,6 +64,8 @@ pub(crate) struct Letters {
     /// Knows which are written.
     pub(crate) marks: Arc<dyn Coordination>,
     pub(crate) clock: Clock,
+    /// Number of the publication of campaigns, of which letters tell.
+    pub(crate) publication: u64,
 }
 
 impl Letters {
@@ -82,7 +85,9 @@ impl Letters {
                 tracing::debug!(error = causes::told(&error), "dead letter may come twice");
             }
         }
-        if let Err(error) = self.queue.send(letter).await {
+        let (build, publication) = (BUILD.to_owned(), self.publication);
+        let letter = DeadLetter { build, publication, ..letter.clone() };
+        if let Err(error) = self.queue.send(&letter).await {
             tracing::warn!(error = causes::told(&error), "input goes back");
             return false;
         }

@@ -123,6 +123,8 @@ pub struct Report {
     pub response: KinesisEventResponse,
     /// What was counted.
     pub counts: Counts,
+    /// Number of the publication of campaigns that it saw.
+    pub publication: u64,
     /// From an object's appearance to its content being stored, per content.
     pub freshness: Vec<Duration>,
     /// Why something goes back, of several reasons the last.
@@ -146,7 +148,7 @@ impl Processor {
         let Ports { model, quotas, table, items, coordination, dead_letters, asks } = ports;
         let marks = Arc::clone(&coordination);
         let reader = Reader { table, items, coordination: Arc::clone(&coordination), clock };
-        let letters = Letters { queue: dead_letters, marks, clock };
+        let letters = Letters { queue: dead_letters, marks, clock, publication: 0 };
         let outbox = Outbox::new(Arc::clone(&asks));
         let writer = Writer { reader, letters, outbox, standing: Arc::default() };
         let answers = Answers::new(model, quotas, coordination, questions, (clock, jitter));
@@ -222,6 +224,7 @@ impl Processor {
         let edition = self.campaigns.now().await;
         let mut tools = self.tools.clone();
         tools.writer.standing = Arc::new(Standing::of(&edition));
+        tools.writer.letters.publication = edition.publication;
         (Arc::clone(&edition.campaigns), tools)
     }
 
@@ -230,7 +233,8 @@ impl Processor {
         let (held, tools) = self.now().await;
         let Tools { answers, writer } = &tools;
         let deadline = Deadline::new(&writer.reader.clock, deadline);
-        let mut report = Report::default();
+        let publication = writer.standing.publication;
+        let mut report = Report { publication, ..Report::default() };
         report.counts.add(metrics::CAMPAIGNS_REFUSED, self.campaigns.take_refused());
         let batch = Arc::new(Batch::decode(delivery));
         let mut fates = Fates::of(&batch);
@@ -281,6 +285,7 @@ impl Processor {
         let measures = (self.questions, &self.takes);
         let worker = Worker::new(&held.campaigns, &tools, &self.asks, measures);
         let mut report = worker.work(deadline).await;
+        report.publication = writer.standing.publication;
         report.counts.add(metrics::CAMPAIGNS_REFUSED, self.campaigns.take_refused());
         answers.say_refusals();
         let asks = report.counts.get(AskFate::Returned.metric());
@@ -327,7 +332,8 @@ impl Processor {
 impl Report {
     /// Adds what another did.
     pub(crate) fn merge(&mut self, other: Self) {
-        let Self { response, counts, freshness, returned_for, conditions_failed } = other;
+        let Self { response, counts, publication: _, freshness, returned_for, conditions_failed } =
+            other;
         self.response.batch_item_failures.extend(response.batch_item_failures);
         self.counts.merge(&counts);
         self.freshness.extend(freshness);

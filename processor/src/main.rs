@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use lambda_runtime::{Error, LambdaEvent, run, service_fn, tracing};
 use processor::{handler::Processor, settings::Settings};
+use program::build::BUILD;
 use program::start_up;
 
 #[tokio::main]
@@ -22,7 +23,8 @@ async fn serve() -> Result<(), Error> {
 
     run(service_fn(|event: LambdaEvent<_>| async move {
         let report = processor.invoke(event.payload, event.context.deadline()).await;
-        tracing::info!(counts = report.counts.to_json(), "invocation done");
+        let (counts, publication) = (report.counts.to_json(), report.publication);
+        tracing::info!(counts, build = BUILD, publication, "invocation done");
         Ok::<_, Error>(report.response)
     }))
     .await

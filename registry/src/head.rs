@@ -3,7 +3,7 @@
 //! One small item, read by every instance and replaced as a whole. Each change counts its
 //! [`Head::revision`] up by one, and is written only over the revision that it was made from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +14,10 @@ pub const MAX_PUBLICATIONS: usize = 200;
 
 /// Recalls that are remembered. One is forgotten when nothing that it hides can be there any more.
 pub const MAX_RECALLS: usize = 200;
+
+/// Prompts that recalls name, all together: the head is read by every instance, and a thousand
+/// hashes are 64 KiB.
+pub const MAX_PROMPTS: usize = 1_000;
 
 /// Longest life of content, in seconds (`ttl_days` is at most 365): so long a recall counts.
 pub const LONGEST_LIFE_SECS: i64 = 366 * 24 * 3_600;
@@ -84,8 +88,8 @@ pub enum Recalled {
     All,
     /// Those of an earlier publication than the one of this number.
     Below(u64),
-    /// Those of one prompt, by its hash.
-    Prompt(String),
+    /// Those of these prompts, by their hashes.
+    Prompts(BTreeSet<String>),
     /// Those that were written from the first time on and before the second, in UNIX seconds.
     Written(i64, i64),
 }
@@ -108,7 +112,10 @@ pub enum NoChange {
     #[error("that holds already")]
     Holds,
     /// There are too many recalls.
-    #[error("{MAX_RECALLS} recalls count already: recall all content of a campaign instead")]
+    #[error(
+        "more than {MAX_RECALLS} recalls, or {MAX_PROMPTS} prompts of them, would count: recall \
+         by time or publication, or all content of the campaign"
+    )]
     TooManyRecalls,
 }
 
@@ -173,6 +180,13 @@ impl Head {
             return Err(NoChange::TooManyRecalls);
         }
         next.recalls.push(recall);
+        let prompts = next.recalls.iter().map(|recall| match &recall.of {
+            Recalled::Prompts(hashes) => hashes.len(),
+            _ => 0,
+        });
+        if prompts.sum::<usize>() > MAX_PROMPTS {
+            return Err(NoChange::TooManyRecalls);
+        }
         Ok(next)
     }
 
@@ -182,14 +196,15 @@ impl Head {
 }
 
 impl Recall {
-    fn is_of(&self, campaign: &str, content: Provenance<'_>) -> bool {
+    /// Tells whether it is about a content.
+    pub fn is_of(&self, campaign: &str, content: Provenance<'_>) -> bool {
         // What is written in the second of the recall may be from before it.
         self.campaign == campaign
             && content.generated_at <= self.at
             && match &self.of {
                 Recalled::All => true,
                 Recalled::Below(number) => content.publication < *number,
-                Recalled::Prompt(hash) => content.prompt_hash == hash,
+                Recalled::Prompts(hashes) => hashes.contains(content.prompt_hash),
                 Recalled::Written(from, to) => (*from..*to).contains(&content.generated_at),
             }
     }
@@ -244,7 +259,7 @@ mod tests {
         assert!(below.serves("offer", content(3, "h", 100)));
         assert!(below.serves("offer", content(2, "h", 101)));
         assert!(below.serves("other", content(2, "h", 100)));
-        let prompt = of(Recalled::Prompt("h".to_owned()));
+        let prompt = of(Recalled::Prompts(["h".to_owned()].into()));
         assert!(
             !prompt.serves("offer", content(9, "h", 1))
                 && prompt.serves("offer", content(9, "i", 1))
@@ -285,6 +300,10 @@ mod tests {
             MAX_RECALLS
         );
         assert_eq!(head.recalled(recall(2, Recalled::All)).expect("covers").recalls.len(), 1);
+        let prompts = |n: usize| Recalled::Prompts((0..n).map(|n| n.to_string()).collect());
+        assert!(Head::default().recalled(recall(1, prompts(MAX_PROMPTS))).is_ok());
+        let many = Head::default().recalled(recall(1, prompts(MAX_PROMPTS + 1)));
+        assert_eq!(many, Err(NoChange::TooManyRecalls));
         let later = head.recalled(recall(2 + LONGEST_LIFE_SECS, Recalled::Below(900)));
         assert_eq!(later.expect("has room").recalls.len(), 1);
     }

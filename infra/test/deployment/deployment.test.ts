@@ -138,7 +138,8 @@ test('campaigns are published, recalled, paused and put back without a deploymen
   expect((await post(wish('5f1a0c9e7d3b2a46881e0101'), token)).status).toBe(200);
   await own('5f1a0c9e7d3b2a46881e0101');
 
-  await operate('recall', '--campaign', 'offer', '--below', '2', '--yes');
+  const recalled = await operate('recall', '--campaign', 'offer', '--below', '2', '--yes');
+  expect(recalled).toMatch(/^1 of 2 contents, such as of 5f1a0c9e7d3b2a46881e00ff;/m);
   await until('what was written before is recalled', async () =>
     (await offered(before))?.source === undefined ? undefined : true,
   );

@@ -21,6 +21,7 @@ const SAID_BYTES = 16 << 20;
 export interface Outputs {
   readonly bucket: string;
   readonly campaignsBucket: string;
+  readonly contentTable: string;
   readonly coordinationTable: string;
   readonly secretArn: string;
   readonly eventsSecretArn: string;
@@ -55,6 +56,7 @@ export async function deploy(emulator: Emulator, folder: string): Promise<Output
   return {
     bucket: named('CurrentsBucketName'),
     campaignsBucket: named('RegistryBucket'),
+    contentTable: named('TablesContentName'),
     coordinationTable: named('RegistryTable'),
     secretArn: named('ApiSecretArn'),
     eventsSecretArn: named('EventsDoorSecretArn'),

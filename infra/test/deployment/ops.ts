@@ -10,6 +10,7 @@ export async function ops(emulator: Emulator, outputs: Outputs, ...args: string[
   const env = {
     ...emulator.environment,
     CAMPAIGNS_BUCKET: outputs.campaignsBucket,
+    CONTENT_TABLE: outputs.contentTable,
     COORDINATION_TABLE: outputs.coordinationTable,
   };
   const { stdout } = await promisify(execFile)(program('ops'), args, { env });

@@ -15,7 +15,7 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, KeysAndAttributes, ReturnValue, ReturnValuesOnConditionCheckFailure,
 };
 use backon::{BackoffBuilder as _, ExponentialBuilder};
-use contract::content::{COORDINATION_KEY, EXPIRES_AT};
+use contract::content::{COORDINATION_KEY, EXPIRES_AT, answer_key};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use program::aws::CallError;
 use program::causes;
@@ -23,8 +23,8 @@ use tokio::time::sleep;
 
 use item::{
     ANSWER, ATTEMPTS, BEGUN, DETAIL, FAILED_CALLS, GIVEN_UP_AT, INPUT_TOKENS, LAST_FAILURE,
-    LAST_SPENT, LEASE_UNTIL, OUTPUT_TOKENS, OWNER, REASON, SPENT, UNTIL, answer_key, begun_key,
-    budget_key, end_after, end_of, entry, failed_before, key, mark_key, notice_key,
+    LAST_SPENT, LEASE_UNTIL, OUTPUT_TOKENS, OWNER, REASON, SPENT, UNTIL, begun_key, budget_key,
+    end_after, end_of, entry, failed_before, key, mark_key, notice_key,
 };
 
 use super::{BudgetOfDay, Coordination, Entry, Failures, Lease, LeaseReply, Spending};

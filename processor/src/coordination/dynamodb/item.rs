@@ -59,10 +59,6 @@ pub(super) fn key(name: String) -> Item {
     HashMap::from([(COORDINATION_KEY.to_owned(), AttributeValue::S(name))])
 }
 
-pub(super) fn answer_key(hash: &str) -> String {
-    format!("answer#{hash}")
-}
-
 pub(super) fn budget_key(budget: &BudgetOfDay) -> String {
     format!("budget#{}#{}", budget.campaign, budget.day)
 }
