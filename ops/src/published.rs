@@ -132,6 +132,8 @@ pub async fn pause(arguments: &Pause) -> anyhow::Result<ExitCode> {
         false => Serves::Content,
     };
     let (name, at) = (&arguments.campaign, now_secs());
+    let registry = open(&arguments.change.place).await?;
+    ensure_campaign(&registry, &registry.head().await?, name).await?;
     switch(&arguments.change, &format!("Pause {name}?"), |head| head.paused(name, serves, at)).await
 }
 
@@ -188,6 +190,20 @@ async fn open(place: &RegistryPlace) -> anyhow::Result<Aws> {
         s3: aws_sdk_s3::Client::new(&config),
         bucket: place.bucket.clone(),
     })
+}
+
+/// Refuses a name that no campaign has, as far as that can be known.
+async fn ensure_campaign(registry: &Aws, head: &Head, name: &str) -> anyhow::Result<()> {
+    let Some(current) = head.current() else {
+        eprintln!("Nothing was published, so whether there is a campaign {name} cannot be told.");
+        return Ok(());
+    };
+    let files = registry.files(&current.version).await?;
+    if files.campaigns().any(|campaign| campaign == name) {
+        return Ok(());
+    }
+    let names: Vec<&str> = files.campaigns().collect();
+    bail!("no campaign \"{name}\": there is {}", names.join(", "))
 }
 
 /// Refuses campaigns that ask a model which the deployment has no queues for.

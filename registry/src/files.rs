@@ -109,6 +109,11 @@ impl Files {
         self.0.iter().map(|(path, text)| (path.as_str(), text.as_str()))
     }
 
+    /// Names of the campaigns among them.
+    pub fn campaigns(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().filter_map(|path| path.strip_suffix("/campaign.toml"))
+    }
+
     /// One text.
     pub fn text(&self, path: &str) -> Option<&str> {
         self.0.get(path).map(String::as_str)
@@ -223,6 +228,7 @@ mod tests {
         let files = Files::read(other.path()).expect("is read");
 
         assert_eq!(files.texts().collect::<Vec<_>>(), OFFER);
+        assert_eq!(files.campaigns().collect::<Vec<_>>(), ["offer"]);
         assert_eq!(files, Files::read(one.path()).expect("is read"));
     }
 

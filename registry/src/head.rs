@@ -68,7 +68,8 @@ pub enum Serves {
     Fallback,
 }
 
-/// Content of a campaign that is not served any more. What is written later is.
+/// Content of a campaign that is not served any more. What is written later is, but for an earlier
+/// publication's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recall {
@@ -109,8 +110,11 @@ pub struct Provenance<'c> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NoChange {
     /// It holds already.
-    #[error("that holds already")]
+    #[error("that holds already: there is nothing to change")]
     Holds,
+    /// What has that number is not published.
+    #[error("nothing of that number is published: recall below one that is")]
+    NotPublished,
     /// There are too many recalls.
     #[error(
         "more than {MAX_RECALLS} recalls, or {MAX_PROMPTS} prompts of them, would count: recall \
@@ -168,9 +172,13 @@ impl Head {
         next.paused.remove(campaign).map(|_| next).ok_or(NoChange::Holds)
     }
 
-    /// The same with more content that is not served; recalls that hide nothing any more are
+    /// The same with more content that is not served, which no later publication may be among; recalls that hide nothing any more are
     /// forgotten, and those that this one covers.
     pub fn recalled(&self, recall: Recall) -> Result<Self, NoChange> {
+        let current = self.current().map_or(0, |current| current.number);
+        if matches!(recall.of, Recalled::Below(number) if number > current) {
+            return Err(NoChange::NotPublished);
+        }
         let mut next = self.next();
         let covers = |old: &Recall| {
             old.campaign == recall.campaign && (recall.of == Recalled::All || old.of == recall.of)
@@ -199,11 +207,13 @@ impl Recall {
     /// Tells whether it is about a content.
     pub fn is_of(&self, campaign: &str, content: Provenance<'_>) -> bool {
         // What is written in the second of the recall may be from before it.
+        let is_from_before = content.generated_at <= self.at;
         self.campaign == campaign
-            && content.generated_at <= self.at
             && match &self.of {
-                Recalled::All => true,
+                // An instance that has not followed yet writes under the old number.
                 Recalled::Below(number) => content.publication < *number,
+                _ if !is_from_before => false,
+                Recalled::All => true,
                 Recalled::Prompts(hashes) => hashes.contains(content.prompt_hash),
                 Recalled::Written(from, to) => (*from..*to).contains(&content.generated_at),
             }
@@ -218,6 +228,13 @@ mod tests {
     fn version(text: &str) -> Version {
         let json = serde_json::json!({ "a/prompt.liquid": text }).to_string();
         Files::from_json(json.as_bytes()).expect("are files").version()
+    }
+
+    /// So many publications.
+    fn published(number: u64) -> Head {
+        (0..number).fold(Head::default(), |head, n| {
+            head.published(&version(&n.to_string()), 0).expect("is new")
+        })
     }
 
     fn content(publication: u64, prompt_hash: &str, generated_at: i64) -> Provenance<'_> {
@@ -251,13 +268,13 @@ mod tests {
     fn a_recall_hides_what_it_names_and_nothing_that_is_written_later() {
         let of = |of| {
             let recall = Recall { campaign: "offer".to_owned(), at: 100, of };
-            Head::default().recalled(recall).expect("is possible")
+            published(3).recalled(recall).expect("is possible")
         };
 
         let below = of(Recalled::Below(3));
         assert!(!below.serves("offer", content(2, "h", 100)));
         assert!(below.serves("offer", content(3, "h", 100)));
-        assert!(below.serves("offer", content(2, "h", 101)));
+        assert!(!below.serves("offer", content(2, "h", 101)), "its writer had not followed");
         assert!(below.serves("other", content(2, "h", 100)));
         let prompt = of(Recalled::Prompts(["h".to_owned()].into()));
         assert!(
@@ -289,11 +306,12 @@ mod tests {
     #[test]
     fn recalls_are_forgotten_when_they_hide_nothing_and_are_never_too_many() {
         let recall = |at, of| Recall { campaign: "offer".to_owned(), at, of };
-        let mut head = Head::default();
+        let mut head = published(1_000);
         for n in 0..MAX_RECALLS as u64 {
             head = head.recalled(recall(1, Recalled::Below(n))).expect("has room");
         }
 
+        assert_eq!(head.recalled(recall(2, Recalled::Below(1_001))), Err(NoChange::NotPublished));
         assert_eq!(head.recalled(recall(2, Recalled::Below(900))), Err(NoChange::TooManyRecalls));
         assert_eq!(
             head.recalled(recall(2, Recalled::Below(7))).expect("again").recalls.len(),

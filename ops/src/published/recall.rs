@@ -19,7 +19,7 @@ use registry::aws::Aws;
 use registry::head::{Recall, Recalled};
 
 use super::survey::{Survey, Wanted, survey};
-use super::{FOLLOWED, now_secs, open, what};
+use super::{FOLLOWED, ensure_campaign, now_secs, open, what};
 use crate::arguments::RecallArguments;
 use crate::say;
 
@@ -30,6 +30,7 @@ const CONCURRENT: usize = 16;
 pub async fn recall(arguments: &RecallArguments) -> anyhow::Result<ExitCode> {
     let mut recall = recall_of(arguments)?;
     let registry = open(&arguments.change.place).await?;
+    ensure_campaign(&registry, &registry.head().await?, &recall.campaign).await?;
     let wanted = Wanted { recall: &recall, containing: arguments.containing.as_deref() };
     let found = survey(&registry.dynamodb, &arguments.table, &wanted).await?;
     say(found.told());
