@@ -170,7 +170,6 @@ fn drop_older_half(user_records: &mut Vec<UserRecord>) {
     user_records.retain(|record| !record.events.is_empty());
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
 fn is_zero<N: Default + PartialEq>(n: &N) -> bool {
     *n == N::default()
 }

@@ -41,7 +41,9 @@ pub async fn command(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         }
         Command::Campaigns(Campaigns::Preview(arguments)) => preview::preview(arguments).await,
         Command::Campaigns(Campaigns::Why(arguments)) => why::why(arguments),
-        Command::Campaigns(Campaigns::Publish(arguments)) => published::publish(arguments).await,
+        Command::Campaigns(Campaigns::Publish(arguments)) => {
+            published::publish::publish(arguments).await
+        }
         Command::Campaigns(Campaigns::Versions { place }) => published::versions(place).await,
         Command::Campaigns(Campaigns::Diff { a, b, place }) => published::diff(a, b, place).await,
         Command::Campaigns(Campaigns::PutBack(arguments)) => published::put_back(arguments).await,

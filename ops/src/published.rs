@@ -4,27 +4,27 @@
 //! is told. The functions follow within a minute.
 //!
 //! - `changes` — what differs between two versions, in lines.
+//! - [`publish`] — lets a folder hold.
 //! - [`recall`] — lets content not be served any more.
 //! - `survey` — what that would be.
 
 mod changes;
+pub mod publish;
 pub mod recall;
 mod survey;
 
 use std::io::{BufRead as _, IsTerminal as _};
-use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
-use contract::ask::QueueUrls;
 use registry::Registry as _;
 use registry::aws::Aws;
-use registry::files::{Files, Version};
+use registry::files::Version;
 use registry::head::{Head, NoChange, Recalled, Serves};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::arguments::{Change, Pause, Publish, PutBack, RegistryPlace};
+use crate::arguments::{Change, Pause, PutBack, RegistryPlace};
 use crate::{now_ms, say};
 use changes::changes;
 
@@ -33,42 +33,6 @@ const FOLLOWED: &str = "The functions follow within a minute.";
 
 /// Prompts that are named in a line.
 const MAX_NAMED: usize = 3;
-
-/// Publishes a folder.
-pub async fn publish(arguments: &Publish) -> anyhow::Result<ExitCode> {
-    let folder = &arguments.campaigns;
-    let checked =
-        crate::campaigns::check(folder, arguments.unknown_events, arguments.catalogs.as_deref())?;
-    if checked != ExitCode::SUCCESS {
-        return Ok(checked);
-    }
-    if let Some(queues) = &arguments.queues {
-        ensure_models(folder, queues)?;
-    }
-    let registry = open(&arguments.change.place).await?;
-    let files = Files::read(folder)?;
-    let head = registry.head().await?;
-    let before = match head.current() {
-        Some(current) => registry.files(&current.version).await?,
-        None => Files::default(),
-    };
-    let next = match head.published(&files.version(), now_secs()) {
-        Ok(next) => next,
-        Err(NoChange::Holds) => {
-            say(format_args!("{} holds already: nothing to publish.", files.version()));
-            return Ok(ExitCode::SUCCESS);
-        }
-        Err(error) => return Err(error.into()),
-    };
-    say(format_args!("\nVersion {}:\n{}", files.version(), changes(&before, &files)));
-    if !arguments.change.goes_on("Publish it?")? {
-        return Ok(ExitCode::SUCCESS);
-    }
-    registry.keep(&files).await?;
-    registry.switch(&next).await?;
-    say(format_args!("Published as {}. {FOLLOWED}", number(&next)));
-    Ok(ExitCode::SUCCESS)
-}
 
 /// Lists what was published, what is paused and what is recalled.
 pub async fn versions(place: &RegistryPlace) -> anyhow::Result<ExitCode> {
@@ -204,22 +168,6 @@ async fn ensure_campaign(registry: &Aws, head: &Head, name: &str) -> anyhow::Res
     }
     let names: Vec<&str> = files.campaigns().collect();
     bail!("no campaign \"{name}\": there is {}", names.join(", "))
-}
-
-/// Refuses campaigns that ask a model which the deployment has no queues for.
-fn ensure_models(folder: &Path, queues: &QueueUrls) -> anyhow::Result<()> {
-    let models: Vec<&str> = queues.models().collect();
-    for campaign in campaign::read(folder)? {
-        let model = campaign.config.model_id.as_str();
-        if !models.contains(&model) {
-            bail!(
-                "campaign {} asks {model}, for which nothing is deployed: there is {}",
-                campaign.name,
-                models.join(", ")
-            );
-        }
-    }
-    Ok(())
 }
 
 /// The version that a person means.
