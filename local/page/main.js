@@ -7,7 +7,7 @@ import { drawFlow, placeFlow } from "./flow.js";
 import { count } from "./numbers.js";
 import { Series, sampled } from "./series.js";
 import { drawSilence, drawStatus } from "./status.js";
-import { showUser } from "./user.js";
+import { refreshUser, showUser } from "./user.js";
 import { drawUsers, markChosen } from "./users.js";
 
 const INTERVAL_MS = 1_000;
@@ -17,6 +17,7 @@ const PATIENCE_MS = 5_000;
 
 const series = new Series();
 let contents = null;
+let campaigns = null;
 
 const drawCounters = (metrics) => {
   const rows = byId("counters");
@@ -38,6 +39,8 @@ const draw = async () => {
   drawAsks(metrics);
   drawCharts(metrics, series);
   drawCounters(metrics);
+  if (campaigns !== null && campaigns !== metrics.campaigns) followFolder();
+  campaigns = metrics.campaigns;
   const stored = metrics.counts.contents_stored ?? 0;
   await drawUsers(metrics, stored !== contents);
   contents = stored;
@@ -52,6 +55,13 @@ const again = async () => {
     contents = null;
   }
   setTimeout(again, INTERVAL_MS);
+};
+
+/** Shows the chosen user anew after the folder of campaigns was edited, unless somebody types there. */
+const followFolder = () => {
+  const id = new URLSearchParams(location.hash.slice(1)).get("user");
+  const types = document.activeElement instanceof HTMLTextAreaElement;
+  if (id !== null && !types) refreshUser(id);
 };
 
 const follow = () => {

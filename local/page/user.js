@@ -42,12 +42,17 @@ let asked = 0;
 
 /** Shows a user, and takes the reader there. */
 export const showUser = async (id) => {
-  asked += 1;
-  const mine = asked;
   byId("user").hidden = false;
   byId("user-campaigns").replaceChildren();
   say(byId("user-name"), `User ${id}`);
   say(byId("user-said"), "looking …");
+  if (await refreshUser(id)) byId("user-name").focus();
+};
+
+/** Shows what is known of a user now; tells whether nobody else was chosen meanwhile. */
+export const refreshUser = async (id) => {
+  asked += 1;
+  const mine = asked;
   let found = null;
   let said = "";
   try {
@@ -57,8 +62,8 @@ export const showUser = async (id) => {
     said = error.message;
   }
   // Another user may have been chosen meanwhile.
-  if (mine !== asked) return;
+  if (mine !== asked) return false;
   say(byId("user-said"), said);
   byId("user-campaigns").replaceChildren(...(found?.campaigns ?? []).map((of) => campaign(found, of)));
-  byId("user-name").focus();
+  return true;
 };

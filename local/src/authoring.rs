@@ -1,7 +1,7 @@
 //! Tells an author what became of a folder of campaigns that is edited while it runs.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +15,9 @@ use crate::run::say;
 
 /// Time between two looks at the folder: whoever saves and turns to the page sees the change.
 pub const LOOK: Duration = Duration::from_millis(500);
+
+/// Folders within folders that are looked at: a campaign's content blocks.
+const DEEPEST: usize = 2;
 
 /// Watches until `stop`, and says what changed, or what is wrong.
 pub fn watch(
@@ -47,6 +50,24 @@ pub fn watch(
     tasks.spawn(async move { stop.run_until_cancelled(watching).await });
 }
 
+/// Tells a folder from what it is after somebody saved something in it, messages too.
+pub(crate) fn stamp(folder: &Path) -> String {
+    let mut all = Vec::new();
+    let mut folders = vec![(folder.to_owned(), 0)];
+    while let Some((folder, depth)) = folders.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            let Ok(about) = entry.metadata() else { continue };
+            if about.is_dir() && depth < DEEPEST {
+                folders.push((entry.path(), depth + 1));
+            } else if about.is_file() {
+                all.push((entry.path(), about.len(), about.modified().ok()));
+            }
+        }
+    }
+    all.sort();
+    contract::digest::hex(format!("{all:?}"))
+}
+
 /// Which files changed, came or went.
 fn changes(before: &Files, now: &Files) -> String {
     let (before, now): (BTreeMap<_, _>, BTreeMap<_, _>) =
@@ -64,6 +85,19 @@ fn changes(before: &Files, now: &Files) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_stamp_changes_with_what_is_saved() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let message = folder.path().join("offer/message.liquid");
+        std::fs::create_dir(folder.path().join("offer")).expect("is made");
+        std::fs::write(&message, "Hi").expect("is written");
+        let before = stamp(folder.path());
+
+        assert_eq!(stamp(folder.path()), before);
+        std::fs::write(&message, "Hello").expect("is written");
+        assert_ne!(stamp(folder.path()), before);
+    }
 
     #[test]
     fn files_that_changed_came_or_went_are_named() {

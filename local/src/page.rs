@@ -45,6 +45,7 @@ use registry::current::Current;
 use render::Renderer;
 use samples::Samples;
 
+use crate::authoring;
 use crate::faults::{self, Faults};
 use crate::metrics::Metrics;
 
@@ -99,7 +100,17 @@ pub fn routes(page: Arc<Page>) -> Router {
 }
 
 async fn now(State(page): State<Arc<Page>>) -> Response {
-    answer(&page.metrics.now())
+    let version = page.campaigns.now().await.version.clone();
+    let campaigns = format!("{version} {}", authoring::stamp(&page.campaigns_dir));
+    answer(&Now { metrics: page.metrics.now(), campaigns })
+}
+
+/// The figures of now, and what tells whether the folder of campaigns was edited.
+#[derive(Serialize)]
+struct Now<M> {
+    #[serde(flatten)]
+    metrics: M,
+    campaigns: String,
 }
 
 /// Lets nobody but this machine's own pages through.
