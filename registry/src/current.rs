@@ -215,13 +215,16 @@ impl<T> Current<T> {
             }
             Err(error) => {
                 self.refused.fetch_add(1, Ordering::Relaxed);
-                tracing::error!(version = %published.version, error = causes::told(&*error), "campaigns not taken over");
-                self.complain(Some(causes::told(&*error)));
+                let complaint = causes::told(&*error);
+                if registry.folder().is_none() {
+                    tracing::error!(version = %published.version, error = complaint, "campaigns not taken over");
+                }
                 looking.refused = Some((published.version, Instant::now() + LOAD_AGAIN));
                 // Pauses and recalls hold all the same; the head stays unlike the one that was
                 // read, so that the version is tried again.
                 let publications = known.head.publications.clone();
                 self.take(known.under(known.publication, Head { publications, ..head }));
+                self.complain(Some(complaint));
             }
         }
         Ok(())

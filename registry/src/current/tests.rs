@@ -119,7 +119,7 @@ async fn a_version_that_cannot_be_loaded_changes_nothing_and_rings_while_it_hold
     });
 
     assert_eq!(held(&current).await, ("first".to_owned(), 0, true));
-    assert_eq!(current.take_refused(), 1);
+    assert_eq!((current.take_refused(), current.complaint()), (1, Some("is bad".to_owned())));
     advance(DEFAULT_FOLLOW).await;
     assert_eq!(held(&current).await, ("first".to_owned(), 0, true));
     assert_eq!(current.take_refused(), 1);
@@ -127,7 +127,7 @@ async fn a_version_that_cannot_be_loaded_changes_nothing_and_rings_while_it_hold
     registry.with(|state| state.head = state.head.resumed("offer").expect("was paused"));
     advance(DEFAULT_FOLLOW).await;
     assert_eq!(held(&current).await, of("good", 2));
-    assert_eq!(current.take_refused(), 0);
+    assert_eq!((current.take_refused(), current.complaint()), (0, None));
 }
 
 #[tokio::test(start_paused = true)]
