@@ -34,8 +34,12 @@ pub fn watch(
             let now = campaigns.now().await;
             let complaint = campaigns.complaint();
             if complaint != told {
-                if let Some(complaint) = &complaint {
-                    say(format_args!("Campaigns stay as they were:\n{complaint}\n"));
+                match &complaint {
+                    Some(complaint) => {
+                        say(format_args!("Campaigns stay as they were:\n{complaint}\n"));
+                    }
+                    None if now.version == version => say("Campaigns are in order again.\n"),
+                    None => {}
                 }
                 told = complaint;
             }
