@@ -14,6 +14,7 @@ use quota::ModelQuotas;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use crate::consent::Consent;
 use crate::cost::load::LoadArguments;
 
 /// Looks after a deployment, or after the folder that a run of `local` keeps.
@@ -113,16 +114,12 @@ pub struct RegistryPlace {
     pub bucket: String,
 }
 
-/// How something is changed.
+/// How campaigns are changed.
 #[derive(Debug, Args)]
 pub struct Change {
-    /// Only show what would change.
-    #[arg(long)]
-    pub dry_run: bool,
-
-    /// Do it without asking.
-    #[arg(long, conflicts_with = "dry_run")]
-    pub yes: bool,
+    /// Whether it is wanted.
+    #[command(flatten)]
+    pub consent: Consent,
 
     /// Where it is kept.
     #[command(flatten)]

@@ -14,6 +14,7 @@ pub mod arguments;
 pub mod ask;
 pub mod campaigns;
 pub mod catalogs;
+pub mod consent;
 pub mod cost;
 mod grounds;
 mod kept;

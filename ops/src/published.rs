@@ -13,7 +13,6 @@ pub mod publish;
 pub mod recall;
 mod survey;
 
-use std::io::{BufRead as _, IsTerminal as _};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
@@ -82,7 +81,7 @@ pub async fn put_back(arguments: &PutBack) -> anyhow::Result<ExitCode> {
     if let Some(current) = head.current() {
         say(changes(&registry.files(&current.version).await?, &files));
     }
-    if arguments.change.goes_on(&format!("Put {version} back?"))? {
+    if arguments.change.consent.goes_on(&format!("Put {version} back?"))? {
         registry.switch(&next).await?;
         say(format_args!("Published as {}. {FOLLOWED}", number(&next)));
     }
@@ -114,36 +113,11 @@ async fn switch(
 ) -> anyhow::Result<ExitCode> {
     let registry = open(&change.place).await?;
     let next = next(&registry.head().await?)?;
-    if change.goes_on(question)? {
+    if change.consent.goes_on(question)? {
         registry.switch(&next).await?;
         say(FOLLOWED);
     }
     Ok(ExitCode::SUCCESS)
-}
-
-impl Change {
-    /// Tells whether the change is wanted: it is asked for at a terminal, and has to be said
-    /// with `--yes` elsewhere.
-    fn goes_on(&self, question: &str) -> anyhow::Result<bool> {
-        if self.dry_run {
-            say("Nothing was changed.");
-            return Ok(false);
-        }
-        if self.yes {
-            return Ok(true);
-        }
-        if !std::io::stdin().is_terminal() {
-            bail!("say --yes, for nobody can be asked, or --dry-run");
-        }
-        eprint!("{question} [y/N] ");
-        let mut answer = String::new();
-        std::io::stdin().lock().read_line(&mut answer).context("reading the answer")?;
-        let is_yes = matches!(answer.trim(), "y" | "Y" | "yes");
-        if !is_yes {
-            say("Nothing was changed.");
-        }
-        Ok(is_yes)
-    }
 }
 
 async fn open(place: &RegistryPlace) -> anyhow::Result<Aws> {

@@ -45,7 +45,7 @@ pub async fn publish(arguments: &Publish) -> anyhow::Result<ExitCode> {
     for name in asked_anew(&before, &files)? {
         say(format_args!("  {name}: its prompts change, so each is asked anew from now on"));
     }
-    if !arguments.change.goes_on("Publish it?")? {
+    if !arguments.change.consent.goes_on("Publish it?")? {
         return Ok(ExitCode::SUCCESS);
     }
     registry.keep(&files).await?;

@@ -43,7 +43,7 @@ pub async fn recall(arguments: &RecallArguments) -> anyhow::Result<ExitCode> {
     }
     let told = what(&recall.of);
     let next = registry.head().await?.recalled(recall)?;
-    if !arguments.change.goes_on(&format!("Recall of {}: {told}?", arguments.campaign))? {
+    if !arguments.change.consent.goes_on(&format!("Recall of {}: {told}?", arguments.campaign))? {
         return Ok(ExitCode::SUCCESS);
     }
     registry.switch(&next).await?;

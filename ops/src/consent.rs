@@ -1,0 +1,44 @@
+//! Whether a person wants a change: asked for at a terminal, said with `--yes` elsewhere.
+
+use std::io::{BufRead as _, IsTerminal as _};
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+
+use crate::say;
+
+/// Whether a change is wanted.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Consent {
+    /// Only show what would change.
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// Do it without asking.
+    #[arg(long, conflicts_with = "dry_run")]
+    pub yes: bool,
+}
+
+impl Consent {
+    /// Tells whether the change is wanted, and asks where a person can be asked.
+    pub(crate) fn goes_on(self, question: &str) -> anyhow::Result<bool> {
+        if self.dry_run {
+            say("Nothing was changed.");
+            return Ok(false);
+        }
+        if self.yes {
+            return Ok(true);
+        }
+        if !std::io::stdin().is_terminal() {
+            bail!("say --yes, for nobody can be asked, or --dry-run");
+        }
+        eprint!("{question} [y/N] ");
+        let mut answer = String::new();
+        std::io::stdin().lock().read_line(&mut answer).context("reading the answer")?;
+        let is_yes = matches!(answer.trim(), "y" | "Y" | "yes");
+        if !is_yes {
+            say("Nothing was changed.");
+        }
+        Ok(is_yes)
+    }
+}
