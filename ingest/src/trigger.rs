@@ -4,7 +4,11 @@
 //! from this function itself. Keys are decoded here, because keys of Currents hold literal
 //! `+`, which notifications write as `%2B`, while a `+` in a notification is a space;
 //! EventBridge writes keys as they are.
+//!
+//! - `notification` — what a notification says.
+//! - [`created`] — the same the other way round: tells of an object as S3 does.
 
+pub mod created;
 mod notification;
 #[cfg(test)]
 mod tests;

@@ -12,6 +12,7 @@ mod keys;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use anyhow::Context as _;
 use aws_sdk_s3::Client;
@@ -140,16 +141,17 @@ impl ShortNames {
         is_same.then_some(()).ok_or_else(|| s3_error!(PreconditionFailed))
     }
 
-    /// Size of an object, if it is there.
-    fn size(&self, bucket: &str, key: &str) -> Option<u64> {
+    /// Size of an object, if it is there, and when it came.
+    fn file(&self, bucket: &str, key: &str) -> Option<(u64, Option<SystemTime>)> {
         let path = self.root.join(bucket).join(short(key));
-        std::fs::metadata(path).ok().map(|file| file.len())
+        let file = std::fs::metadata(path).ok()?;
+        Some((file.len(), file.modified().ok()))
     }
 
     /// Tells of an object that is there now.
     async fn tell(&self, bucket: &str, key: String) {
         let Some(created) = self.created.as_ref().filter(|_| bucket == BUCKET) else { return };
-        let bytes = self.size(bucket, &key).unwrap_or_default();
+        let bytes = self.file(bucket, &key).map_or(0, |(bytes, _)| bytes);
         // Nobody listens any more only when the process is stopping.
         let _ = created.send(CreatedObject { key, bytes }).await;
     }
@@ -205,8 +207,9 @@ impl S3 for ShortNames {
         keys.truncate(most);
         let next = keys.last().cloned().filter(|_| is_truncated);
         let object = |key: String| {
-            let size = i64::try_from(self.size(&input.bucket, &key)?).ok();
-            Some(Object { key: Some(key), size, ..Object::default() })
+            let (bytes, modified) = self.file(&input.bucket, &key)?;
+            let (size, last_modified) = (i64::try_from(bytes).ok(), modified.map(Into::into));
+            Some(Object { key: Some(key), size, last_modified, ..Object::default() })
         };
         let contents: Vec<_> = keys.into_iter().filter_map(object).collect();
         Ok(S3Response::new(ListObjectsV2Output {

@@ -12,9 +12,9 @@ use std::time::{Duration, SystemTime};
 use contract::dead_letter::{DeadLetter, Input};
 use contract::metrics::{self, Counts};
 use ingest::handler::Ingest;
-use serde_json::{Value, json};
+use ingest::trigger::created::CreatedObject;
+use serde_json::json;
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -73,7 +73,9 @@ impl Notifications {
 
     /// Announces an object as S3 does, its key encoded.
     pub async fn object_created(&self, key: &str, bytes: u64) {
-        self.message(notification(key, bytes).to_string()).await;
+        let at = OffsetDateTime::now_utc();
+        let created = CreatedObject { bucket: BUCKET, key, bytes, at };
+        self.message(created.notification("local")).await;
     }
 
     /// Puts a message into the queue as it is.
@@ -154,56 +156,5 @@ impl Consumer {
             }
             Err(error) => tracing::error!(%error, "a notification is lost"),
         }
-    }
-}
-
-/// A notification with the fields that S3 sends.
-fn notification(key: &str, bytes: u64) -> Value {
-    let now = OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default();
-    json!({ "Records": [{
-        "eventVersion": "2.1",
-        "eventSource": "aws:s3",
-        "awsRegion": "us-east-1",
-        "eventTime": now,
-        "eventName": "ObjectCreated:Put",
-        "userIdentity": { "principalId": "local" },
-        "requestParameters": { "sourceIPAddress": "127.0.0.1" },
-        "responseElements": {},
-        "s3": {
-            "s3SchemaVersion": "1.0",
-            "configurationId": "local",
-            "bucket": {
-                "name": BUCKET,
-                "ownerIdentity": { "principalId": "local" },
-                "arn": format!("arn:aws:s3:::{BUCKET}"),
-            },
-            "object": { "key": encoded(key), "size": bytes, "sequencer": "0" },
-        },
-    }] })
-}
-
-/// Encodes a key as notifications do: everything but letters, digits and `-_.*/`,
-/// with `+` for a space.
-fn encoded(key: &str) -> String {
-    let mut encoded = String::with_capacity(key.len());
-    for byte in key.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'*' | b'/' => {
-                encoded.push(char::from(byte));
-            }
-            b' ' => encoded.push('+'),
-            byte => encoded.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    encoded
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keys_are_encoded_as_in_notifications() {
-        assert_eq!(encoded("a b/event_type=x/i+0+1.avro"), "a+b/event_type%3Dx/i%2B0%2B1.avro");
     }
 }
