@@ -40,6 +40,7 @@ use tokio::time::{Duration, Instant, sleep_until};
 
 use crate::arguments::Ask as Arguments;
 use crate::campaigns::named;
+use crate::progress::Progress;
 use crate::{now_ms, say};
 use look::Look;
 use send::{Sender, Wanted};
@@ -51,9 +52,6 @@ const LOOKED_UP: usize = 200;
 /// Shortest time from one page of the table to the next: of a table with much in it, a page is a
 /// megabyte, and somebody else needs it meanwhile.
 const PAGE_INTERVAL: Duration = Duration::from_millis(100);
-
-/// How often it is told how far it is.
-const PROGRESS_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Whom content is asked for.
 enum Whom {
@@ -231,24 +229,4 @@ fn is_agreed(arguments: &Arguments, asks: usize) -> anyhow::Result<bool> {
     let mut line = String::new();
     std::io::stdin().read_line(&mut line).context("reading the answer")?;
     Ok(matches!(line.trim(), "y" | "Y" | "yes"))
-}
-
-/// Tells at times how far it is.
-struct Progress {
-    next: Instant,
-}
-
-impl Default for Progress {
-    fn default() -> Self {
-        Self { next: Instant::now() + PROGRESS_INTERVAL }
-    }
-}
-
-impl Progress {
-    fn tell(&mut self, did: &str, n: u64) {
-        if Instant::now() >= self.next {
-            eprintln!("{did} {n}");
-            self.next = Instant::now() + PROGRESS_INTERVAL;
-        }
-    }
 }

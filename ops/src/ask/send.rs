@@ -9,11 +9,12 @@ use contract::ask::{Ask, Queue};
 use processor::asks::{AskQueue, MAX_MESSAGES, place};
 use processor::eligibility::{Candidate, Memory, State};
 use processor::store::{ContentTable, DAY_SECS, Key, WaitingAsk, Write, WriteResult};
-use tokio::time::{Duration, Instant, sleep, sleep_until};
+use tokio::time::{Duration, sleep};
 
-use super::Progress;
 use super::look::{Look, Plan, Seen};
 use crate::now_ms;
+use crate::pace::Pace;
+use crate::progress::Progress;
 
 /// Attempts at asks that the queue does not take.
 const MAX_ATTEMPTS: u32 = 5;
@@ -59,12 +60,11 @@ impl<'s> Sender<'s> {
 
     /// Sends all.
     pub(super) async fn send(&self, wanted: Vec<Wanted>) -> anyhow::Result<()> {
-        let (mut progress, mut next) = (Progress::default(), Instant::now());
+        let (mut progress, mut pace) = (Progress::default(), Pace::new(self.rate));
         let mut wanted = wanted.into_iter().peekable();
         while wanted.peek().is_some() {
-            sleep_until(next).await;
             let some: Vec<Wanted> = wanted.by_ref().take(MAX_MESSAGES).collect();
-            next += Duration::from_secs(some.len() as u64) / self.rate.get();
+            pace.turn(some.len()).await;
             let mut by_queue: BTreeMap<Queue, Vec<(Ask, Duration)>> = BTreeMap::new();
             for Wanted { ask, fresh } in some {
                 let Some(ask) = self.remember(ask, &fresh).await? else { continue };
@@ -156,6 +156,7 @@ mod tests {
     use processor::asks::{Delivery, QueueError};
     use processor::eligibility::Role;
     use processor::simulated::memory::Memory as Tables;
+    use tokio::time::Instant;
 
     use super::*;
 
