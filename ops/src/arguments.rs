@@ -1,4 +1,8 @@
 //! What a person can say on the command line.
+//!
+//! - `erase` — what that takes.
+
+mod erase;
 
 use std::num::{NonZeroU16, NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
@@ -16,6 +20,8 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::consent::Consent;
 use crate::cost::load::LoadArguments;
+
+pub use erase::{Erase, Retention};
 
 /// Looks after a deployment, or after the folder that a run of `local` keeps.
 #[derive(Debug, Parser)]
@@ -44,6 +50,9 @@ pub enum Command {
     Recall(RecallArguments),
     /// Send again what was given up: by a run of `local`, or on AWS.
     Redrive(Redrive),
+    /// Delete all that is stored of a user, wait until it is done, and say what is left elsewhere;
+    /// or delete again those who came back with a restored table.
+    Erase(Erase),
     /// Tell what a month on AWS costs, and what one call of the model for each event would.
     Cost(Cost),
 }

@@ -6,6 +6,7 @@
 //! - [`catalogs`] — brings catalogs in, from files or from Braze.
 //! - [`ask`] — asks for content by hand.
 //! - [`redrive`] — sends again what was given up.
+//! - [`erase`] — deletes users.
 //! - [`cost`] — tells what a month costs.
 //!
 //! It links none of the embedded services, so that it is small and builds soon.
@@ -16,6 +17,7 @@ pub mod campaigns;
 pub mod catalogs;
 pub mod consent;
 pub mod cost;
+pub mod erase;
 mod grounds;
 mod kept;
 mod message;
@@ -59,6 +61,7 @@ pub async fn command(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Command::Ask(arguments) => ask::ask(arguments).await,
         Command::Show(arguments) => show::show(arguments).await,
         Command::Redrive(arguments) => redrive::redrive(arguments).await,
+        Command::Erase(arguments) => erase::erase(arguments).await,
         Command::Cost(arguments) => tell_cost(arguments),
     }
 }

@@ -26,7 +26,7 @@ pub use dynamodb::DynamoDb;
 
 /// How long a deletion refuses older events, in seconds: SDK events can be days
 /// late, and a replay of old files must not bring a user back.
-pub(crate) const TOMBSTONE_SECS: i64 = 400 * DAY_SECS;
+pub const TOMBSTONE_SECS: i64 = 400 * DAY_SECS;
 
 /// How long an ask waits at most beyond its time, in seconds: a person must have looked by then.
 pub(crate) const MAX_WAIT_SECS: i64 = 14 * DAY_SECS;

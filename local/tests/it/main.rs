@@ -7,6 +7,7 @@ mod authoring;
 mod by_hand;
 mod catalogs;
 mod commands;
+mod erase;
 mod faults;
 mod given_up;
 mod ill_stream;

@@ -16,7 +16,7 @@ use crate::rig::{Rig, options};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A run with the campaign `offer` and its catalog.
-async fn rig() -> (Rig, TempDir) {
+pub(crate) async fn rig() -> (Rig, TempDir) {
     let catalogs = tempfile::tempdir().expect("temporary folder");
     let items = r#"{"id": "a", "title": "Tent", "more": "b", "url": "https://shop.example.com/a?x=1&y=2"}
 {"id": "b", "title": "Mat", "url": "https://shop.example.com/b"}
@@ -28,7 +28,7 @@ async fn rig() -> (Rig, TempDir) {
     (rig, catalogs)
 }
 
-async fn post(rig: &Rig, token: &str, body: &Value) -> (u16, Value) {
+pub(crate) async fn post(rig: &Rig, token: &str, body: &Value) -> (u16, Value) {
     let url = format!("http://{}{EVENTS_PATH}", rig.pipeline.address);
     let request = reqwest::Client::new().post(url).bearer_auth(token).json(body);
     let answer = request.send().await.expect("is answered");
@@ -36,7 +36,7 @@ async fn post(rig: &Rig, token: &str, body: &Value) -> (u16, Value) {
 }
 
 /// Waits until a user has content of their own.
-async fn content_of(rig: &Rig, user: &str) -> Value {
+pub(crate) async fn content_of(rig: &Rig, user: &str) -> Value {
     let query = format!("user_id={user}&campaign=offer&format=plain");
     let begun = tokio::time::Instant::now();
     loop {
@@ -49,7 +49,7 @@ async fn content_of(rig: &Rig, user: &str) -> Value {
     }
 }
 
-async fn item(rig: &Rig, user: &str, sort_key: String) -> Value {
+pub(crate) async fn item(rig: &Rig, user: &str, sort_key: String) -> Value {
     let request = rig.pipeline.aws.dynamodb.get_item().table_name(local::aws::TABLE);
     let request = request
         .key(content::USER_ID, aws_sdk_dynamodb::types::AttributeValue::S(user.to_owned()))

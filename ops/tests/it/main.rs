@@ -4,6 +4,7 @@
 //! - [`catalogs`] — catalogs from files and from Braze.
 //! - [`commands`] — campaigns, and what was given up.
 //! - [`cost`] — what a load costs.
+//! - [`erase`] — users who are deleted.
 //! - [`mistakes`] — what authors mistype.
 //! - [`own_events`] — what they preview with.
 #![expect(clippy::expect_used, reason = "a test that cannot go on fails")]
@@ -12,6 +13,7 @@ mod asks;
 mod catalogs;
 mod commands;
 mod cost;
+mod erase;
 mod mistakes;
 mod own_events;
 mod why;
