@@ -1,8 +1,9 @@
 //! What a person can say on the command line.
 //!
-//! - `erase` — what that takes.
+//! - `erase`, `replay` — what these take.
 
 mod erase;
+mod replay;
 
 use std::num::{NonZeroU16, NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
@@ -22,6 +23,7 @@ use crate::consent::Consent;
 use crate::cost::load::LoadArguments;
 
 pub use erase::{Erase, Retention};
+pub use replay::{Place, Replay};
 
 /// Looks after a deployment, or after the folder that a run of `local` keeps.
 #[derive(Debug, Parser)]
@@ -53,6 +55,9 @@ pub enum Command {
     /// Delete all that is stored of a user, wait until it is done, and say what is left elsewhere;
     /// or delete again those who came back with a restored table.
     Erase(Erase),
+    /// Let files of Currents be read that lie in the bucket already. Events that are remembered
+    /// change nothing.
+    Replay(Replay),
     /// Tell what a month on AWS costs, and what one call of the model for each event would.
     Cost(Cost),
 }

@@ -5,7 +5,7 @@
 //! - [`published`] — lets campaigns hold for a deployment, pauses and recalls.
 //! - [`catalogs`] — brings catalogs in, from files or from Braze.
 //! - [`ask`] — asks for content by hand.
-//! - [`redrive`] — sends again what was given up.
+//! - [`redrive`] — sends again what was given up; [`replay`] lets files be read once more.
 //! - [`erase`] — deletes users.
 //! - [`cost`] — tells what a month costs.
 //!
@@ -27,6 +27,7 @@ pub mod preview;
 mod progress;
 pub mod published;
 pub mod redrive;
+pub mod replay;
 mod show;
 pub mod why;
 
@@ -62,6 +63,7 @@ pub async fn command(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Command::Show(arguments) => show::show(arguments).await,
         Command::Redrive(arguments) => redrive::redrive(arguments).await,
         Command::Erase(arguments) => erase::erase(arguments).await,
+        Command::Replay(arguments) => replay::replay(arguments).await,
         Command::Cost(arguments) => tell_cost(arguments),
     }
 }

@@ -20,6 +20,7 @@ mod program;
 mod redrive;
 mod registry;
 mod repeat;
+mod replay;
 mod rig;
 mod round_trip;
 mod scenarios;

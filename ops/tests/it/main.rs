@@ -4,7 +4,7 @@
 //! - [`catalogs`] — catalogs from files and from Braze.
 //! - [`commands`] — campaigns, and what was given up.
 //! - [`cost`] — what a load costs.
-//! - [`erase`] — users who are deleted.
+//! - [`erase`], [`replay`] — users who are deleted, and files that are read once more.
 //! - [`mistakes`] — what authors mistype.
 //! - [`own_events`] — what they preview with.
 #![expect(clippy::expect_used, reason = "a test that cannot go on fails")]
@@ -16,4 +16,5 @@ mod cost;
 mod erase;
 mod mistakes;
 mod own_events;
+mod replay;
 mod why;
