@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use clap::Args;
 
-use super::Moment;
+use super::Since;
 use crate::consent::Consent;
 
 /// Lets files be read that lie in a bucket already.
@@ -17,11 +17,11 @@ pub struct Replay {
 
     /// Files that came at this time (2026-01-31T12:00:00Z) or later ...
     #[arg(long, value_name = "TIME")]
-    pub from: Moment,
+    pub from: Since,
 
     /// ... and before this one.
     #[arg(long, value_name = "TIME")]
-    pub to: Moment,
+    pub to: Since,
 
     /// Only these event types, by the folders of Currents: users.behaviors.CustomEvent,...
     #[arg(long, value_name = "TYPE", value_delimiter = ',')]
