@@ -41,9 +41,8 @@ pub(super) async fn again(
     file: &Path,
 ) -> anyhow::Result<ExitCode> {
     let all = list::read(file)?;
-    let since = since.saturating_sub(UNDER_WAY_SECS);
-    let listed = all.len();
-    let wanted: Vec<Deletion> = all.into_iter().filter(|each| each.at >= since).collect();
+    let (listed, since) = (all.len(), since.saturating_sub(UNDER_WAY_SECS));
+    let wanted = not_before(since, all);
     say(format_args!(
         "Of {listed} deletions {} are of {} or later: three weeks before the time that was said, \
          because a deletion can be under way that long.",
@@ -71,6 +70,10 @@ pub(super) async fn again(
     }
     say("Done: what happened before these deletions is gone from the content table.");
     Ok(ExitCode::SUCCESS)
+}
+
+fn not_before(since: i64, all: Vec<Deletion>) -> Vec<Deletion> {
+    all.into_iter().filter(|each| each.at >= since).collect()
 }
 
 /// Sends all, no faster than is said.
@@ -111,4 +114,18 @@ async fn wait(table: &DynamoDb, mut left: Vec<Deletion>, limit: Duration) -> any
         }
     }
     Ok(left.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deletion_of_the_very_second_is_sent_again_and_an_older_one_is_not() {
+        let of = |at| Deletion { user_id: format!("u{at}"), at };
+
+        let wanted = not_before(100, vec![of(99), of(100), of(101)]);
+
+        assert_eq!(wanted, [of(100), of(101)]);
+    }
 }
