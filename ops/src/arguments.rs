@@ -223,8 +223,8 @@ pub struct RecallArguments {
     pub all: bool,
 
     /// Content table of the deployment, which is scanned.
-    #[arg(long, value_name = "NAME", env = "CONTENT_TABLE")]
-    pub table: String,
+    #[arg(long = "table", value_name = "NAME", env = "CONTENT_TABLE")]
+    pub content_table: String,
 
     /// File to write the users to whose content it was, one Braze id a line, for ops ask --users.
     #[arg(long, value_name = "FILE")]

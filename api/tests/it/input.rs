@@ -91,5 +91,10 @@ async fn health_needs_no_credentials_and_asks_nobody() {
     request.path = "/health";
     request.headers.clear();
 
-    assert_eq!(request.json(&api).await, (200, json!({ "status": "ok" })));
+    let (status, said) = request.json(&api).await;
+
+    let version = registry::files::Files::default().version();
+    let campaigns = json!({ "version": version, "publication": 0 });
+    let healthy = json!({ "status": "ok", "build": "development", "campaigns": campaigns });
+    assert_eq!((status, said), (200, healthy));
 }

@@ -32,7 +32,7 @@ pub async fn recall(arguments: &RecallArguments) -> anyhow::Result<ExitCode> {
     let registry = open(&arguments.change.place).await?;
     ensure_campaign(&registry, &registry.head().await?, &recall.campaign).await?;
     let wanted = Wanted { recall: &recall, containing: arguments.containing.as_deref() };
-    let found = survey(&registry.dynamodb, &arguments.table, &wanted).await?;
+    let found = survey(&registry.dynamodb, &arguments.content_table, &wanted).await?;
     say(found.told());
     if arguments.containing.is_some() {
         if found.prompts.is_empty() {
