@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use campaign::Campaign;
 use contract::metrics::{self, Counts};
@@ -27,6 +27,10 @@ pub const OPENAPI: &str = include_str!("../openapi.json");
 
 /// Where [`OPENAPI`] is served.
 const OPENAPI_PATH: &str = "/openapi.json";
+
+/// Longest look at what is published, before the content is looked up: fallback content must
+/// still arrive in time, whatever becomes of the registry.
+const LOOK: Duration = Duration::from_millis(600);
 
 /// Answers while the process lives, without asking anything else.
 const HEALTH_PATH: &str = "/health";
@@ -111,7 +115,7 @@ impl Api {
                 managed.warm(unix_secs()).await;
             }
         };
-        tokio::join!(secrets, self.table.warm(), self.campaigns.now());
+        tokio::join!(secrets, self.table.warm(), self.campaigns.within(LOOK));
     }
 
     /// Answers a call and logs one line of counters.
@@ -176,7 +180,7 @@ impl Api {
             }
         };
         // One edition from here on: a look-up sees one version.
-        let edition = self.campaigns.now().await;
+        let edition = self.campaigns.within(LOOK).await;
         counts.add(metrics::CAMPAIGNS_REFUSED, self.campaigns.take_refused());
         let Some(campaigns) = named(&edition.campaigns, &query.campaigns) else {
             return no_campaign(query.campaigns.is_empty());

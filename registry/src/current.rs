@@ -110,13 +110,15 @@ impl<T> Current<T> {
         registry: Option<Box<dyn Registry>>,
         follow: Duration,
     ) -> Self {
+        let has_looked = AtomicBool::new(registry.is_none());
         Self {
             registry,
             load,
             follow,
             edition: RwLock::new(Arc::new(edition)),
             looking: tokio::sync::Mutex::default(),
-            has_looked: AtomicBool::new(false),
+            // Where there is nothing to look at, nobody waits for a look.
+            has_looked,
             refused: AtomicU64::new(0),
             complaint: Mutex::default(),
         }
@@ -140,6 +142,15 @@ impl<T> Current<T> {
             && let Err(error) = self.look_if_due(&mut looking).await
         {
             tracing::warn!(error = causes::told(&error), "campaigns stay as they are known");
+        }
+        self.known()
+    }
+
+    /// The same for whoever has no time for more than `limit`: a look that takes longer is left,
+    /// and repeated a little later.
+    pub async fn within(&self, limit: Duration) -> Arc<Edition<T>> {
+        if timeout(limit, self.now()).await.is_err() {
+            tracing::warn!("campaigns stay as they are known: the registry takes too long");
         }
         self.known()
     }
@@ -168,6 +179,8 @@ impl<T> Current<T> {
         if looking.due.is_some_and(|due| Instant::now() < due) {
             return Ok(());
         }
+        // Noted first, so that a look that is left is not begun anew at once.
+        looking.due = Some(Instant::now() + LOOK_AGAIN.min(self.follow));
         let looked = self.look(registry, looking).await;
         let wait = if looked.is_ok() { self.follow } else { LOOK_AGAIN.min(self.follow) };
         looking.due = Some(Instant::now() + wait);

@@ -16,6 +16,7 @@ struct State {
     head: Head,
     versions: HashMap<Version, Files>,
     is_down: bool,
+    hangs: bool,
     looks: usize,
     loads: usize,
 }
@@ -47,10 +48,14 @@ impl Registry for Written {
     }
 
     async fn files(&self, version: &Version) -> Result<Files, RegistryError> {
-        self.with(|state| {
+        let hangs = self.with(|state| {
             state.loads += 1;
-            Ok(state.versions[version].clone())
-        })
+            state.hangs
+        });
+        if hangs {
+            std::future::pending::<()>().await;
+        }
+        Ok(self.with(|state| state.versions[version].clone()))
     }
 }
 
@@ -155,4 +160,23 @@ async fn whoever_began_with_an_edition_goes_on_with_it() {
     let after = current.now().await;
 
     assert_eq!((before.campaigns.as_str(), after.campaigns.as_str()), ("first", "second"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_has_no_time_goes_on_with_what_is_known_and_the_look_is_repeated_later() {
+    let registry = Written::default();
+    let current = follow(&registry);
+    registry.publish("second");
+    registry.with(|state| state.hangs = true);
+    let limit = Duration::from_millis(600);
+    let begun = Instant::now();
+
+    assert_eq!(current.within(limit).await.campaigns.as_str(), "first");
+    assert_eq!(begun.elapsed(), limit);
+    // Nobody waits once more until the look is due again.
+    assert_eq!(current.within(limit).await.campaigns.as_str(), "first");
+    assert_eq!((begun.elapsed(), registry.with(|state| state.loads)), (limit, 1));
+    registry.with(|state| state.hangs = false);
+    advance(LOOK_AGAIN).await;
+    assert_eq!(current.within(limit).await.campaigns.as_str(), "second");
 }
