@@ -9,6 +9,16 @@ const ASKS = [
   ...['High', 'Normal', 'Low'].map((each) => `Asks${each}usanthropicclaudehaiku4520251001v10`),
 ];
 
+/** What whoever writes an encrypted table may do with its key. */
+const KEY_OF_TABLES = [
+  'kms:Decrypt EncryptionKey',
+  'kms:DescribeKey EncryptionKey',
+  'kms:Encrypt EncryptionKey',
+  'kms:GenerateDataKey EncryptionKey',
+  'kms:ReEncryptFrom EncryptionKey',
+  'kms:ReEncryptTo EncryptionKey',
+];
+
 /** What both functions of the program `processor` are allowed to do. */
 const ANSWERER = [
   'bedrock:ApplyGuardrail arn:aws:bedrock:here:this-account:guardrail/gr1234567890',
@@ -30,12 +40,7 @@ const ANSWERER = [
   'dynamodb:Query TablesContent',
   'dynamodb:UpdateItem TablesContent',
   'dynamodb:UpdateItem TablesCoordination',
-  'kms:Decrypt EncryptionKey',
-  'kms:DescribeKey EncryptionKey',
-  'kms:Encrypt EncryptionKey',
-  'kms:GenerateDataKey EncryptionKey',
-  'kms:ReEncryptFrom EncryptionKey',
-  'kms:ReEncryptTo EncryptionKey',
+  ...KEY_OF_TABLES,
   's3:GetObject RegistryVersions/versions/*',
   ...ASKS.map((queue) => `sqs:SendMessage ${queue}`),
   'sqs:SendMessage DeadLettersQueue',
@@ -56,12 +61,7 @@ const ALLOWED: Record<string, readonly string[]> = {
     'dynamodb:Scan TablesCatalogs',
     'dynamodb:UpdateItem TablesCatalogs',
     'kinesis:PutRecords UserRecordsStream',
-    'kms:Decrypt EncryptionKey',
-    'kms:DescribeKey EncryptionKey',
-    'kms:Encrypt EncryptionKey',
-    'kms:GenerateDataKey EncryptionKey',
-    'kms:ReEncryptFrom EncryptionKey',
-    'kms:ReEncryptTo EncryptionKey',
+    ...KEY_OF_TABLES,
     'logs:CreateLogStream IngestProgramLog',
     'logs:PutLogEvents IngestProgramLog',
     's3:GetObject CurrentsBucket/catalogs/*',
@@ -146,12 +146,7 @@ const OPERATOR = [
   'dynamodb:Scan TablesContent',
   'dynamodb:UpdateItem TablesCatalogs',
   'kinesis:PutRecords UserRecordsStream',
-  'kms:Decrypt EncryptionKey',
-  'kms:DescribeKey EncryptionKey',
-  'kms:Encrypt EncryptionKey',
-  'kms:GenerateDataKey EncryptionKey',
-  'kms:ReEncryptFrom EncryptionKey',
-  'kms:ReEncryptTo EncryptionKey',
+  ...KEY_OF_TABLES,
   's3:DeleteObject ProcessorGivenUp/*',
   's3:GetObject ProcessorGivenUp/*',
   's3:GetObject RegistryVersions/versions/*',

@@ -24,7 +24,6 @@ mod survey;
 mod users;
 
 use std::collections::BTreeMap;
-use std::io::IsTerminal as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -40,6 +39,7 @@ use tokio::time::{Duration, Instant, sleep_until};
 
 use crate::arguments::Ask as Arguments;
 use crate::campaigns::named;
+use crate::consent::agrees;
 use crate::progress::Progress;
 use crate::{now_ms, say};
 use look::Look;
@@ -115,7 +115,7 @@ pub async fn ask_in(
     let Some(queues) = queues.filter(|_| !wanted.is_empty()) else {
         return Ok(ExitCode::SUCCESS);
     };
-    if !is_agreed(arguments, wanted.len())? {
+    if !arguments.yes && !agrees(&format!("Send {} asks?", wanted.len()))? {
         say("Nothing was sent.");
         return Ok(ExitCode::FAILURE);
     }
@@ -215,18 +215,4 @@ async fn survey_all(
         progress.tell("looked at", survey.looked_at());
     }
     Ok(wanted)
-}
-
-/// Whether a person agrees.
-fn is_agreed(arguments: &Arguments, asks: usize) -> anyhow::Result<bool> {
-    if arguments.yes {
-        return Ok(true);
-    }
-    if !std::io::stdin().is_terminal() {
-        bail!("nobody is there to agree: say --yes, or --dry-run to see this only");
-    }
-    eprint!("Send {asks} asks? [y/N] ");
-    let mut line = String::new();
-    std::io::stdin().read_line(&mut line).context("reading the answer")?;
-    Ok(matches!(line.trim(), "y" | "Y" | "yes"))
 }

@@ -29,16 +29,21 @@ impl Consent {
         if self.yes {
             return Ok(true);
         }
-        if !std::io::stdin().is_terminal() {
-            bail!("say --yes, for nobody can be asked, or --dry-run");
-        }
-        eprint!("{question} [y/N] ");
-        let mut answer = String::new();
-        std::io::stdin().lock().read_line(&mut answer).context("reading the answer")?;
-        let is_yes = matches!(answer.trim(), "y" | "Y" | "yes");
-        if !is_yes {
+        let is_agreed = agrees(question)?;
+        if !is_agreed {
             say("Nothing was changed.");
         }
-        Ok(is_yes)
+        Ok(is_agreed)
     }
+}
+
+/// Asks a person at the terminal.
+pub(crate) fn agrees(question: &str) -> anyhow::Result<bool> {
+    if !std::io::stdin().is_terminal() {
+        bail!("nobody is there to agree: say --yes, or --dry-run to see this only");
+    }
+    eprint!("{question} [y/N] ");
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer).context("reading the answer")?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
