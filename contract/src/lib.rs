@@ -10,6 +10,7 @@
 //! - [`content`] — what `processor` stores and `api` serves.
 //! - [`ask`] — what waits for content that could not be made at once.
 //! - [`attributes`], [`catalog`] — what is known of users, and of what campaigns speak of.
+//! - [`guardrails`] — the guardrails that a deployment may ask.
 //! - [`dead_letter`] — what is kept of input that could not be processed.
 //! - [`local`] — what a running `local` tells load tests.
 //! - [`mod@env`] — how a program reads its settings from the environment.
@@ -26,6 +27,7 @@ pub mod dead_letter;
 pub mod digest;
 pub mod env;
 pub mod event_id;
+pub mod guardrails;
 pub mod local;
 mod md5_lanes;
 pub mod metrics;

@@ -28,8 +28,20 @@ pub const REDRIVEN_FILE: &str = "dead-letters.redriven.jsonl";
 /// queues.
 pub const BY_HAND_FILE: &str = "asks.by-hand.jsonl";
 
+/// In that folder, while a run uses it: where its tables are, as [`Endpoints`].
+pub const ENDPOINTS_FILE: &str = "endpoints.json";
+
 /// In that folder: locked while a program uses it.
 pub const LOCK_FILE: &str = "lock";
+
+/// Where a run keeps what it stores, for programs of the same machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Endpoints {
+    /// Address of its DynamoDB.
+    pub dynamodb: String,
+    /// Name of the content table there.
+    pub content_table: String,
+}
 
 /// What a person asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

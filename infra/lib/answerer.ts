@@ -52,6 +52,7 @@ export function answerer(scope: Construct, props: AnswererProps, own: Own): Prog
       CONTENT_TABLE: tables.content.tableName,
       DEAD_LETTER_QUEUE_URL: deadLetters.queue.queueUrl,
       MAX_CONCURRENT_GENERATIONS: String(settings.maxConcurrentGenerations),
+      GUARDRAILS: JSON.stringify(props.asked.guardrails),
       // While the table of the quota is out of reach, each instance of either function keeps to
       // its share of it.
       MAX_INSTANCES: String(settings.maxInstances + environment.asks.maxInstances),

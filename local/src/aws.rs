@@ -14,6 +14,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
+use contract::local::{ENDPOINTS_FILE, Endpoints};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -127,8 +128,19 @@ impl EmbeddedAws {
         }
         kinesis::create_stream(&embedded.kinesis, STREAM, options.shards).await?;
         dynamodb::create_tables(&embedded.dynamodb).await?;
+        if options.kept {
+            tell(folder, dynamodb)?;
+        }
         Ok((embedded, notifications))
     }
+}
+
+/// Tells `ops` where the tables are.
+fn tell(folder: &Path, dynamodb: SocketAddr) -> anyhow::Result<()> {
+    let (dynamodb, content_table) = (format!("http://{dynamodb}"), TABLE.to_owned());
+    let endpoints = serde_json::to_string(&Endpoints { dynamodb, content_table })?;
+    let path = folder.join(ENDPOINTS_FILE);
+    std::fs::write(&path, endpoints).with_context(|| format!("writing {}", path.display()))
 }
 
 /// SDK configuration whose every call goes to `address`.

@@ -1,6 +1,5 @@
 //! The three Lambdas, wired to the embedded AWS.
 
-use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,7 +26,7 @@ use processor::asks;
 use processor::coordination::SharedTable;
 use processor::dead_letters::{DeadLetterQueue, Sqs};
 use processor::handler::{Ports, Processor, models};
-use processor::held::Held;
+use processor::held::{Access, Held};
 use processor::model::Bedrock;
 use processor::store::DynamoDb;
 use program::causes;
@@ -232,8 +231,8 @@ impl Pipeline {
             asks: Arc::new(asks::Sqs::new(aws.sqs.clone(), ask_queues.clone())),
         };
         let questions = options.max_concurrent_generations;
-        let known: BTreeSet<String> = model_ids.into_iter().collect();
-        let read = move |folder: &Path| Held::with_models(folder, &known);
+        let access = Access { models: Some(model_ids.into_iter().collect()), guardrails: None };
+        let read = move |folder: &Path| Held::with_access(folder, &access);
         let held = Arc::new(follow(&campaigns_dir, read)?);
         let chance = (clock, Jitter::default());
         let processor = Processor::new(Arc::clone(&held), ports, questions, chance);

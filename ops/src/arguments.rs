@@ -10,9 +10,11 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use anyhow::Context as _;
 use campaign::config::wait;
 use clap::{Args, Parser, Subcommand};
 use contract::ask::QueueUrls;
+use contract::guardrails::Guardrails;
 use ingest::settings::DEFAULT_STREAM_BUCKETS;
 use program::build::VERSION;
 use quota::ModelQuotas;
@@ -25,10 +27,30 @@ use crate::cost::load::LoadArguments;
 pub use erase::{Erase, Retention};
 pub use replay::{Place, Replay};
 
+/// What `--help` ends with: what somebody needs who is called at night.
+const AFTER_HELP: &str = "\
+Names of tables, buckets, queues and the stream are outputs of the stack; most commands find them in
+the environment too, by the names that --help shows. AWS credentials: the environment, a profile, or
+`eval \"$(aws configure export-credentials --format env)\"` after a single sign-on.
+
+At night:
+  content is wrong          ops campaigns pause NAME --serve-fallback, then ops recall --help
+  a new version is wrong    ops campaigns versions, then ops campaigns put-back NUMBER
+  what does a user get?     ops show USER
+  something was given up    ops redrive --help
+
+Whatever changes something takes --dry-run, which only shows it. Most of it asks first; --yes does not.
+Exit codes: 0 done, or nothing to do; 1 failed, not all done, or not wanted; 2 wrong command line.";
+
 /// Looks after a deployment, or after the folder that a run of `local` keeps.
 #[derive(Debug, Parser)]
-#[command(name = "ops", version = VERSION.as_str())]
+#[command(name = "ops", version = VERSION.as_str(), after_help = AFTER_HELP)]
 pub struct Arguments {
+    /// Answer with one JSON document on standard output; what is meant for people goes to
+    /// standard error.
+    #[arg(long, global = true)]
+    pub json: bool,
+
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -155,10 +177,21 @@ pub struct Publish {
     #[arg(long, value_name = "DIR", env = "CATALOGS")]
     pub catalogs: Option<PathBuf>,
 
-    /// The deployment's queues of asks, as its output AskQueues says them: models that have none
-    /// are refused.
+    /// ASK_QUEUES of the deployment, as JSON: campaigns on a model that has none are refused.
     #[arg(long, value_name = "JSON", env = "ASK_QUEUES")]
     pub queues: Option<QueueUrls>,
+
+    /// GUARDRAILS of the deployment, as JSON: campaigns that ask another are refused.
+    #[arg(long, value_name = "JSON", env = "GUARDRAILS")]
+    pub guardrails: Option<Guardrails>,
+
+    /// MODEL_QUOTAS of the deployment, as JSON: campaigns whose answers never fit are refused.
+    #[arg(long, value_name = "JSON", env = "MODEL_QUOTAS")]
+    pub model_quotas: Option<ModelQuotas>,
+
+    /// Content table of the deployment, to tell what writing anew what changes may cost.
+    #[arg(long = "table", value_name = "NAME", env = "CONTENT_TABLE")]
+    pub content_table: Option<String>,
 
     /// How it is done.
     #[command(flatten)]
@@ -229,6 +262,23 @@ pub struct RecallArguments {
     /// File to write the users to whose content it was, one Braze id a line, for ops ask --users.
     #[arg(long, value_name = "FILE")]
     pub users_file: Option<PathBuf>,
+
+    /// Then write it anew, at --rate, with the campaigns that hold.
+    #[arg(long)]
+    pub regenerate: bool,
+
+    /// What the functions take to follow, in seconds, before anything is written anew:
+    /// campaigns.followSeconds of the deployment, and what is under way.
+    #[arg(long, value_name = "N", default_value_t = 60)]
+    pub follow_secs: u32,
+
+    /// Folder of the deployment's campaigns, for --regenerate where none were published.
+    #[arg(long, value_name = "DIR", env = "CAMPAIGNS", default_value = "campaigns")]
+    pub campaigns: PathBuf,
+
+    /// How asks are sent.
+    #[command(flatten)]
+    pub sending: Sending,
 
     /// How it is done.
     #[command(flatten)]
@@ -309,6 +359,10 @@ pub struct PullArguments {
     /// The key, which no command line shows.
     #[arg(skip = Secret::of_environment())]
     pub key: Option<Secret>,
+
+    /// Only get it and say what it holds; a later run goes on from there.
+    #[arg(long)]
+    pub dry_run: bool,
 
     /// Folder of what came so far, until all is there.
     #[arg(long, value_name = "DIR", default_value = ".")]
@@ -468,17 +522,13 @@ pub struct Ask {
     #[arg(long)]
     pub regenerate: bool,
 
-    /// Asks sent in a second at most. The model's quota is kept in any case.
-    #[arg(long, value_name = "N", default_value = "200")]
-    pub rate: NonZeroU32,
+    /// How asks are sent.
+    #[command(flatten)]
+    pub sending: Sending,
 
-    /// Only say what it comes to.
-    #[arg(long, conflicts_with = "yes")]
-    pub dry_run: bool,
-
-    /// Do it without being asked.
-    #[arg(long)]
-    pub yes: bool,
+    /// Whether it is wanted.
+    #[command(flatten)]
+    pub consent: Consent,
 
     /// Folder that a run of `local` kept with --data, in place of AWS; the next such run asks.
     #[arg(long, value_name = "DIR", conflicts_with = "events")]
@@ -488,13 +538,33 @@ pub struct Ask {
     #[arg(long, value_name = "NAME", env = "CONTENT_TABLE")]
     pub table: Option<String>,
 
-    /// ASK_QUEUES of the deployment, as JSON.
-    #[arg(long, value_name = "JSON", env = "ASK_QUEUES")]
-    pub queues: Option<QueueUrls>,
-
     /// Coordination table, to tell which prompts are answered already.
     #[arg(long, value_name = "NAME", env = "COORDINATION_TABLE")]
     pub coordination_table: Option<String>,
+
+    /// Bucket of the deployment's campaigns: with the coordination table it tells which hold; where
+    /// none were published, those of the folder do.
+    #[arg(long, value_name = "NAME", env = "CAMPAIGNS_BUCKET", conflicts_with = "data")]
+    pub campaigns_bucket: Option<String>,
+
+    /// Folder of campaigns.
+    #[arg(long, value_name = "DIR", env = "CAMPAIGNS", default_value = "campaigns")]
+    pub campaigns: PathBuf,
+}
+
+/// What is said where queues are needed.
+pub(crate) const NO_QUEUES: &str = "--queues is missing: ASK_QUEUES of the deployment";
+
+/// How asks are sent, and what tells how long they take.
+#[derive(Debug, Args)]
+pub struct Sending {
+    /// Asks sent in a second at most. The model's quota is kept in any case.
+    #[arg(long, value_name = "N", default_value = "200")]
+    pub rate: NonZeroU32,
+
+    /// ASK_QUEUES of the deployment, as JSON.
+    #[arg(long, value_name = "JSON", env = "ASK_QUEUES")]
+    pub queues: Option<QueueUrls>,
 
     /// Tokens a minute that the model's quota allows, to tell how long it takes.
     #[arg(long, value_name = "N")]
@@ -503,10 +573,25 @@ pub struct Ask {
     /// MODEL_QUOTAS of the deployment, as JSON, in place of --tokens-per-minute.
     #[arg(long, value_name = "JSON", env = "MODEL_QUOTAS")]
     pub model_quotas: Option<ModelQuotas>,
+}
 
-    /// Folder of campaigns.
-    #[arg(long, value_name = "DIR", env = "CAMPAIGNS", default_value = "campaigns")]
-    pub campaigns: PathBuf,
+impl Sending {
+    /// The queues, which nobody needs who only wants to be told.
+    pub(crate) fn urls(&self, consent: Consent) -> anyhow::Result<Option<QueueUrls>> {
+        match consent.dry_run {
+            true => Ok(None),
+            false => self.queues.clone().context(NO_QUEUES).map(Some),
+        }
+    }
+
+    /// The quotas, if they are known.
+    pub(crate) fn quotas(&self) -> anyhow::Result<Option<ModelQuotas>> {
+        let Some(tokens) = self.tokens_per_minute else {
+            return Ok(self.model_quotas.clone());
+        };
+        let quotas = format!(r#"{{"*": {{"tokens_per_minute": {tokens}}}}}"#);
+        Ok(Some(quotas.parse().context("--tokens-per-minute is no quota")?))
+    }
 }
 
 /// Since when, in UNIX seconds.
@@ -529,7 +614,7 @@ impl FromStr for Since {
     }
 }
 
-/// Shows what is stored of one user. A run of `local` shows it on its page.
+/// Shows what is stored of one user.
 #[derive(Debug, Args)]
 pub struct Show {
     /// Braze id of the user.
@@ -537,8 +622,12 @@ pub struct Show {
     pub user: String,
 
     /// The content table on AWS, CONTENT_TABLE of the deployment; with your credentials.
-    #[arg(long, value_name = "NAME", env = "CONTENT_TABLE")]
-    pub table: String,
+    #[arg(long, value_name = "NAME", env = "CONTENT_TABLE", required_unless_present = "data")]
+    pub table: Option<String>,
+
+    /// Folder that a run of `local` keeps with --data, in place of AWS; the run must be on.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
 
     /// Only what is stored for this campaign.
     #[arg(long, value_name = "NAME")]
@@ -579,6 +668,10 @@ pub struct Redrive {
     /// Only what was given up for this reason, e.g. bad_answer.
     #[arg(long, value_name = "REASON")]
     pub reason: Option<String>,
+
+    /// Only say what can be sent.
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// Tells what a month on AWS costs.

@@ -28,20 +28,22 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
+use aws_config::SdkConfig;
 use campaign::CompiledCampaign;
-use contract::ask::{Ask, QueueUrls};
+use contract::ask::Ask;
 use processor::asks;
 use processor::coordination::{Coordination, SharedTable};
 use processor::eligibility::Candidate;
 use processor::store::{ContentTable as _, DynamoDb, Key};
-use quota::ModelQuotas;
 use tokio::time::{Duration, Instant, sleep_until};
 
-use crate::arguments::Ask as Arguments;
+use crate::arguments::{Ask as Arguments, NO_QUEUES, Sending, Since};
 use crate::campaigns::named;
-use crate::consent::agrees;
+use crate::consent::Consent;
+use crate::now_ms;
+use crate::output::{answer, say};
 use crate::progress::Progress;
-use crate::{now_ms, say};
+use crate::published::{held_campaigns, registry_at};
 use look::Look;
 use send::{Sender, Wanted};
 use survey::Survey;
@@ -54,7 +56,7 @@ const LOOKED_UP: usize = 200;
 const PAGE_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Whom content is asked for.
-enum Whom {
+pub(crate) enum Whom {
     /// These.
     Named(Vec<String>),
     /// Everybody of whom something is remembered.
@@ -72,22 +74,57 @@ pub struct Account {
     pub sqs: aws_sdk_sqs::Client,
 }
 
+/// What is asked for.
+pub(crate) struct Order<'o> {
+    /// For which campaign.
+    pub(crate) campaign: &'o Arc<CompiledCampaign>,
+    /// Whether content that is there is written anew.
+    pub(crate) regenerate: bool,
+    /// Since when users must have done something.
+    pub(crate) seen_since: Option<Since>,
+    /// How asks are sent.
+    pub(crate) sending: &'o Sending,
+    /// The content table.
+    pub(crate) table: String,
+    /// The coordination table, which has the answers that are kept.
+    pub(crate) coordination_table: Option<String>,
+    /// Whether it is wanted.
+    pub(crate) consent: Consent,
+}
+
 /// Asks for content.
 pub async fn ask(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let campaigns = campaign::load(&arguments.campaigns)?;
-    let campaign = named(&campaigns, &arguments.campaign)?;
     let is_everybody = arguments.all || arguments.seen_since.is_some();
     if arguments.users.is_none() && arguments.events.is_none() && !is_everybody {
         bail!("say of whom: --users FILE, --all, --seen-since TIME or --events FILES");
     }
     if let Some(folder) = &arguments.data {
+        let campaigns = campaign::load(&arguments.campaigns)?;
+        let campaign = named(&campaigns, &arguments.campaign)?;
         return folder::set_aside(folder, (arguments, whom(arguments, campaign)?), now_ms());
     }
-    targets(arguments)?;
+    table(arguments)?;
+    arguments.sending.urls(arguments.consent)?;
     let config = program::aws::account(program::aws::environment()).await?;
+    let campaigns = held(arguments, &config).await?;
+    let campaign = named(&campaigns, &arguments.campaign)?;
     let (dynamodb, sqs) =
         (aws_sdk_dynamodb::Client::new(&config), aws_sdk_sqs::Client::new(&config));
     ask_in(&Account { dynamodb, sqs }, arguments, campaign).await
+}
+
+/// The campaigns that hold for the deployment.
+async fn held(
+    arguments: &Arguments,
+    config: &SdkConfig,
+) -> anyhow::Result<Vec<Arc<CompiledCampaign>>> {
+    let place = arguments.campaigns_bucket.clone().zip(arguments.coordination_table.clone());
+    match place.filter(|(bucket, table)| !bucket.is_empty() && !table.is_empty()) {
+        Some((bucket, table)) => {
+            held_campaigns(&registry_at(config, table, bucket), &arguments.campaigns).await
+        }
+        None => Ok(campaign::load(&arguments.campaigns)?),
+    }
 }
 
 /// Asks for content in a deployment.
@@ -96,11 +133,29 @@ pub async fn ask_in(
     arguments: &Arguments,
     campaign: &Arc<CompiledCampaign>,
 ) -> anyhow::Result<ExitCode> {
-    let (table, queues) = targets(arguments)?;
-    let whom = whom(arguments, campaign)?;
-    let table = DynamoDb::new(account.dynamodb.clone(), table);
-    let look = Look::new(campaign, arguments.regenerate, arguments.seen_since, now_ms());
-    let cache = arguments.coordination_table.clone().map(|table| {
+    let order = Order {
+        campaign,
+        regenerate: arguments.regenerate,
+        seen_since: arguments.seen_since,
+        sending: &arguments.sending,
+        table: table(arguments)?,
+        coordination_table: arguments.coordination_table.clone(),
+        consent: arguments.consent,
+    };
+    carry_out(account, &order, whom(arguments, campaign)?).await
+}
+
+/// Looks at all who are meant, says what it comes to, and asks for their content if that is wanted.
+pub(crate) async fn carry_out(
+    account: &Account,
+    order: &Order<'_>,
+    whom: Whom,
+) -> anyhow::Result<ExitCode> {
+    let Order { campaign, sending, consent, .. } = order;
+    let queues = sending.urls(*consent)?;
+    let table = DynamoDb::new(account.dynamodb.clone(), order.table.clone());
+    let look = Look::new(campaign, order.regenerate, order.seen_since, now_ms());
+    let cache = order.coordination_table.clone().map(|table| {
         Arc::new(SharedTable::new(account.dynamodb.clone(), table)) as Arc<dyn Coordination>
     });
     let config = &campaign.campaign.config;
@@ -109,23 +164,30 @@ pub async fn ask_in(
     if queues.as_ref().is_some_and(|queues| queues.url(&queue).is_none()) {
         bail!("--queues has none of the model {}: deploy the campaign first", config.model_id);
     }
-    let mut survey = Survey::new(campaign, quotas(arguments)?.as_ref(), cache);
+    let mut survey = Survey::new(campaign, sending.quotas()?.as_ref(), cache);
     let wanted = survey_all(&table, &look, whom, &mut survey).await?;
     say(&survey);
-    let Some(queues) = queues.filter(|_| !wanted.is_empty()) else {
-        return Ok(ExitCode::SUCCESS);
+    let told = |sent: u64| {
+        let mut all = survey.to_json();
+        all["sent"] = sent.into();
+        answer(all);
     };
-    if !arguments.yes && !agrees(&format!("Send {} asks?", wanted.len()))? {
-        say("Nothing was sent.");
-        return Ok(ExitCode::FAILURE);
+    told(0);
+    if wanted.is_empty() {
+        return Ok(ExitCode::SUCCESS);
     }
+    if let Some(ended) = consent.ends(&format!("Send {} asks?", wanted.len()))? {
+        return Ok(ended);
+    }
+    let queues = queues.context(NO_QUEUES)?;
     let queue = asks::Sqs::new(account.sqs.clone(), queues);
-    let sender = Sender::new(&table, &queue, &look, arguments.rate);
+    let sender = Sender::new(&table, &queue, &look, sending.rate);
     let sent = tokio::select! {
         sent = sender.send(wanted) => sent,
         _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("stopped")),
     };
     let n = sender.sent();
+    told(n);
     sent.with_context(|| {
         format!("{n} asks were sent; begin again: who has content by then is left out")
     })?;
@@ -133,21 +195,9 @@ pub async fn ask_in(
     Ok(ExitCode::SUCCESS)
 }
 
-/// The content table, and the queues, which nobody needs who only wants to be told.
-fn targets(arguments: &Arguments) -> anyhow::Result<(String, Option<QueueUrls>)> {
+fn table(arguments: &Arguments) -> anyhow::Result<String> {
     let table = arguments.table.clone().filter(|name| !name.is_empty());
-    let table =
-        table.context("--table is missing: name the content table, or a folder (--data)")?;
-    let queues = match arguments.dry_run {
-        true => None,
-        false => Some(
-            arguments
-                .queues
-                .clone()
-                .context("--queues is missing: ASK_QUEUES of the deployment")?,
-        ),
-    };
-    Ok((table, queues))
+    table.context("--table is missing: name the content table, or a folder (--data)")
 }
 
 fn whom(arguments: &Arguments, campaign: &Arc<CompiledCampaign>) -> anyhow::Result<Whom> {
@@ -158,14 +208,6 @@ fn whom(arguments: &Arguments, campaign: &Arc<CompiledCampaign>) -> anyhow::Resu
         Some(events) => Ok(Whom::Events(events::read(events, campaign)?)),
         None => Ok(Whom::Everybody),
     }
-}
-
-fn quotas(arguments: &Arguments) -> anyhow::Result<Option<ModelQuotas>> {
-    let Some(tokens) = arguments.tokens_per_minute else {
-        return Ok(arguments.model_quotas.clone());
-    };
-    let quotas = format!(r#"{{"*": {{"tokens_per_minute": {tokens}}}}}"#);
-    Ok(Some(quotas.parse().context("--tokens-per-minute is no quota")?))
 }
 
 /// Looks at everybody, and returns those who are to be asked for.

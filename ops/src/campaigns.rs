@@ -5,12 +5,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use campaign::CompiledCampaign;
 use campaign::known_events::KnownEvents;
+use campaign::{CompiledCampaign, Fault};
 use currents::event_types;
+use serde_json::json;
 
 use crate::outcome::timing;
-use crate::{grounds, message, say};
+use crate::output::{answer, say};
+use crate::{grounds, message};
 
 /// Checks every campaign of a folder; events that Currents does not have are let pass if
 /// `unknown_events` says so. Columns of catalogs are held against those of a folder.
@@ -24,6 +26,10 @@ pub fn check(
     let known = KnownEvents { types: event_types(), must_be: !unknown_events };
     let campaigns = campaign::check(folder, &known, &columns).map_err(|wrong| {
         let n = wrong.0.len();
+        let faults = wrong.0.iter().map(|Fault { path, line, reason, .. }| {
+            json!({ "file": path, "line": line, "reason": reason })
+        });
+        answer(json!({ "faults": faults.collect::<Vec<_>>() }));
         let hint = if unknown_events || !wrong.0.iter().any(|fault| fault.is_of_events) {
             ""
         } else {
@@ -31,6 +37,7 @@ pub fn check(
         };
         anyhow::anyhow!("{wrong}\n{n} in all{hint}")
     })?;
+    let mut checked = Vec::with_capacity(campaigns.len());
     for compiled in &campaigns {
         let config = &compiled.campaign.config;
         say(format_args!("{}: ok, on {}", compiled.campaign.name, config.trigger));
@@ -47,10 +54,15 @@ pub fn check(
         let of_message = message::warnings(&of_campaign, compiled, &campaigns)?;
         let of_message =
             of_message.into_iter().map(|warning| format!("{}/{warning}", of_campaign.display()));
-        for warning in compiled.warnings.iter().map(ToString::to_string).chain(of_message) {
+        let warnings = compiled.warnings.iter().map(ToString::to_string).chain(of_message);
+        let warnings: Vec<String> = warnings.collect();
+        for warning in &warnings {
             say(format_args!("  warning: {warning}"));
         }
+        let (name, on) = (&compiled.campaign.name, config.trigger.to_string());
+        checked.push(json!({ "campaign": name, "on": on, "warnings": warnings }));
     }
+    answer(json!({ "campaigns": checked }));
     Ok(ExitCode::SUCCESS)
 }
 

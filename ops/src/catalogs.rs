@@ -16,9 +16,11 @@ use anyhow::{Context as _, bail};
 use catalog::check::{CheckError, Checked, check};
 use catalog::file::Format;
 use contract::catalog::is_name;
+use serde_json::json;
 
 use crate::arguments::{Catalogs, Put};
-use crate::{now_ms, say};
+use crate::now_ms;
+use crate::output::{answer, say};
 use place::Place;
 use pull::{Pauses, Pull};
 
@@ -51,6 +53,9 @@ pub async fn catalogs(arguments: &Catalogs) -> anyhow::Result<ExitCode> {
                 file = pull.run(now_ms()) => file?,
                 _ = tokio::signal::ctrl_c() => bail!("stopped; run it again to go on"),
             };
+            if arguments.dry_run {
+                return only_look(&file);
+            }
             let code = import(&place, &arguments.name, &file, true, false).await?;
             if code == ExitCode::SUCCESS {
                 pull.forget()?;
@@ -64,14 +69,18 @@ async fn put(arguments: &Put) -> anyhow::Result<ExitCode> {
     ensure_name(&arguments.name)?;
     // What is only looked at needs no place.
     if arguments.dry_run {
-        let checked = look(&arguments.file)?;
-        return Ok(checked.map_or(ExitCode::FAILURE, |checked| {
-            say(format_args!("{} Nothing was written.", told(&arguments.file, &checked)));
-            ExitCode::SUCCESS
-        }));
+        return only_look(&arguments.file);
     }
     let place = Place::open(&arguments.place).await?;
     import(&place, &arguments.name, &arguments.file, !arguments.partial, true).await
+}
+
+/// Says what a file holds.
+fn only_look(file: &Path) -> anyhow::Result<ExitCode> {
+    let Some(checked) = look(file)? else { return Ok(ExitCode::FAILURE) };
+    say(format_args!("{} Nothing was written.", told(file, &checked)));
+    answer(json!({ "done": false, "items": checked.items, "columns": checked.columns }));
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn import(
@@ -91,6 +100,7 @@ async fn import(
     }
     let what = if is_whole { "holds" } else { "was given" };
     say(format_args!("{name} {what} {} items.", checked.items));
+    answer(json!({ "done": true, "items": checked.items, "columns": checked.columns }));
     Ok(ExitCode::SUCCESS)
 }
 

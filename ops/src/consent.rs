@@ -1,11 +1,12 @@
 //! Whether a person wants a change: asked for at a terminal, said with `--yes` elsewhere.
 
 use std::io::{BufRead as _, IsTerminal as _};
+use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
 
-use crate::say;
+use crate::output::say;
 
 /// Whether a change is wanted.
 #[derive(Debug, Clone, Copy, Args)]
@@ -20,25 +21,22 @@ pub struct Consent {
 }
 
 impl Consent {
-    /// Tells whether the change is wanted, and asks where a person can be asked.
-    pub(crate) fn goes_on(self, question: &str) -> anyhow::Result<bool> {
-        if self.dry_run {
-            say("Nothing was changed.");
-            return Ok(false);
-        }
-        if self.yes {
-            return Ok(true);
-        }
-        let is_agreed = agrees(question)?;
-        if !is_agreed {
-            say("Nothing was changed.");
-        }
-        Ok(is_agreed)
+    /// How the command ends, where the change is not wanted: well, if it was only to be shown.
+    /// A person is asked where one can be.
+    pub(crate) fn ends(self, question: &str) -> anyhow::Result<Option<ExitCode>> {
+        let ended = match self {
+            Self { dry_run: true, .. } => ExitCode::SUCCESS,
+            Self { yes: true, .. } => return Ok(None),
+            _ if agrees(question)? => return Ok(None),
+            _ => ExitCode::FAILURE,
+        };
+        say("Nothing was changed.");
+        Ok(Some(ended))
     }
 }
 
 /// Asks a person at the terminal.
-pub(crate) fn agrees(question: &str) -> anyhow::Result<bool> {
+fn agrees(question: &str) -> anyhow::Result<bool> {
     if !std::io::stdin().is_terminal() {
         bail!("nobody is there to agree: say --yes, or --dry-run to see this only");
     }

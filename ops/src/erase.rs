@@ -25,10 +25,12 @@ use anyhow::{Context as _, bail, ensure};
 use contract::user_record::is_user_id;
 use ingest::stream::again::Target;
 use processor::store::DynamoDb;
+use serde_json::json;
 use tokio::time::{Duration, Instant, sleep};
 
 use crate::arguments::Erase;
-use crate::{now_ms, say};
+use crate::now_ms;
+use crate::output::{answer, say};
 use deletion::Deletion;
 use evidence::Evidence;
 use holdings::Holdings;
@@ -70,13 +72,14 @@ async fn one(account: &Account, arguments: &Erase, user_id: &str) -> anyhow::Res
     let table = DynamoDb::new(account.dynamodb.clone(), arguments.table.clone());
     let before = Holdings::read(&table, user_id).await?;
     say(format_args!("The content table has of the user: {before}."));
+    answer(json!({ "done": false, "before": before.all() }));
     if arguments.consent.dry_run {
         say("Nothing was changed.");
         return Ok(ExitCode::SUCCESS);
     }
     let target = target(account, arguments)?;
-    if !arguments.consent.goes_on("Delete the user?")? {
-        return Ok(ExitCode::FAILURE);
+    if let Some(ended) = arguments.consent.ends("Delete the user?")? {
+        return Ok(ended);
     }
     // Who cannot keep the evidence must hear so before there is something to keep.
     if let Some(file) = &arguments.evidence {
@@ -98,8 +101,10 @@ async fn one(account: &Account, arguments: &Erase, user_id: &str) -> anyhow::Res
         retention: arguments.retention,
     };
     say(&evidence);
+    answer(evidence.to_json());
     if let Some(file) = &arguments.evidence {
-        std::fs::write(file, evidence.to_json()).with_context(|| writing(file))?;
+        std::fs::write(file, format!("{:#}\n", evidence.to_json()))
+            .with_context(|| writing(file))?;
     }
     Ok(if is_done { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

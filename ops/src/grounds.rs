@@ -17,7 +17,7 @@ use contract::user_record::UserRecord;
 use processor::attributes::{Profile, merged};
 use serde_json::{Map, Value};
 
-use crate::say;
+use crate::output::say;
 
 /// Times that items are fetched for a prompt, as the processor does it.
 const MAX_ITEM_ROUNDS: usize = 3;

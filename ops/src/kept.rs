@@ -5,7 +5,22 @@ use std::io::BufRead as _;
 use std::path::Path;
 
 use anyhow::Context as _;
-use contract::local::LOCK_FILE;
+use contract::local::{ENDPOINTS_FILE, Endpoints, LOCK_FILE};
+
+/// Where the tables are of the run that uses a folder.
+pub(crate) fn endpoints(folder: &Path) -> anyhow::Result<Endpoints> {
+    anyhow::ensure!(
+        Kept::take(folder).is_err() || !folder.is_dir(),
+        "no run uses {0}: start one that only serves, and leave it on:\n\n  \
+         make run ARGS=\"--data {0} --serve\"\n",
+        folder.display()
+    );
+    let path = folder.join(ENDPOINTS_FILE);
+    let failed =
+        || format!("reading {}: is it a folder that a run keeps (--data)?", path.display());
+    let text = fs::read(&path).with_context(failed)?;
+    serde_json::from_slice(&text).with_context(failed)
+}
 
 /// A folder that nobody else uses as long as this is there.
 pub(crate) struct Kept<'f> {

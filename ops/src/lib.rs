@@ -22,6 +22,7 @@ mod grounds;
 mod kept;
 mod message;
 mod outcome;
+mod output;
 mod pace;
 pub mod preview;
 mod progress;
@@ -38,10 +39,16 @@ use anyhow::Context as _;
 use arguments::{Arguments, Campaigns, Command};
 use cost::prices::{Bedrock, Prices};
 use cost::report::Report;
+use output::say;
 
-/// Does what the command line says.
-pub async fn command(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    match &arguments.command {
+/// Does what the command line says, and tells how it ended.
+pub async fn command(arguments: &Arguments) -> ExitCode {
+    output::begin(arguments.json);
+    output::end(run(&arguments.command).await)
+}
+
+async fn run(command: &Command) -> anyhow::Result<ExitCode> {
+    match command {
         Command::Campaigns(Campaigns::Check { campaigns, unknown_events, catalogs }) => {
             campaigns::check(campaigns, *unknown_events, catalogs.as_deref())
         }
@@ -74,7 +81,9 @@ fn tell_cost(arguments: &arguments::Cost) -> anyhow::Result<ExitCode> {
         prices.bedrock = price_of(name, &arguments.campaigns)?;
     }
     let load = arguments.load.load()?;
-    say(Report::of(&load, &prices));
+    let report = Report::of(&load, &prices);
+    output::answer(report.to_json());
+    say(report);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -100,10 +109,4 @@ fn price_of(name: &str, folder: &Path) -> anyhow::Result<Bedrock> {
 fn now_ms() -> u64 {
     let now_ms = std::time::UNIX_EPOCH.elapsed().map_or(0, |now| now.as_millis());
     u64::try_from(now_ms).unwrap_or(u64::MAX)
-}
-
-/// Prints a line; a reader that has gone away is no reason to stop.
-fn say(line: impl std::fmt::Display) {
-    use std::io::Write as _;
-    let _ = writeln!(std::io::stdout(), "{line}");
 }

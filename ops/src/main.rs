@@ -13,9 +13,5 @@ async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    ops::command(&arguments).await.unwrap_or_else(|error| {
-        // A person reads this: the causes, without a backtrace.
-        eprintln!("error: {error:#}");
-        ExitCode::FAILURE
-    })
+    ops::command(&arguments).await
 }

@@ -14,8 +14,8 @@ use campaign::CompiledCampaign;
 use campaign::message::{AnswersAtHand, ApiAnswer, Calls, Message, Recipient, Shown};
 use serde_json::{Map, Value};
 
+use crate::output::say;
 use crate::preview::section;
-use crate::say;
 
 /// The user of a check; no user has this id.
 const NOBODY: &str = "user";

@@ -34,7 +34,7 @@ use crate::arguments::{Bedrock, Preview};
 use crate::campaigns::named;
 use crate::grounds::{self, Known};
 use crate::message::{self, Written};
-use crate::say;
+use crate::output::say;
 use choice::Choice;
 pub(crate) use choice::{asking, similar_user};
 use shown::{Example, ShowingModel};

@@ -6,26 +6,34 @@
 //! - `changes` — what differs between two versions, in lines.
 //! - [`publish`] — lets a folder hold.
 //! - [`recall`] — lets content not be served any more.
+//! - `sample` — how much content a campaign has, about.
 //! - `survey` — what that would be.
 
 mod changes;
 pub mod publish;
 pub mod recall;
+mod sample;
 mod survey;
 
+use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
+use aws_config::SdkConfig;
+use campaign::CompiledCampaign;
 use registry::Registry as _;
 use registry::aws::Aws;
-use registry::files::Version;
+use registry::files::{Files, Version};
 use registry::head::{Head, NoChange, Recalled, Serves};
+use serde_json::json;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::arguments::{Change, Pause, PutBack, RegistryPlace};
-use crate::{now_ms, say};
-use changes::changes;
+use crate::now_ms;
+use crate::output::{answer, say};
+use changes::Changes;
 
 /// What functions take until they have followed.
 const FOLLOWED: &str = "The functions follow within a minute.";
@@ -36,6 +44,7 @@ const MAX_NAMED: usize = 3;
 /// Lists what was published, what is paused and what is recalled.
 pub async fn versions(place: &RegistryPlace) -> anyhow::Result<ExitCode> {
     let head = open(place).await?.head().await?;
+    answer(serde_json::to_value(&head)?);
     if head.publications.is_empty() {
         say("Nothing was published: the campaigns of the deployment hold.");
     }
@@ -66,7 +75,9 @@ pub async fn diff(a: &str, b: &str, place: &RegistryPlace) -> anyhow::Result<Exi
     let registry = open(place).await?;
     let head = registry.head().await?;
     let (a, b) = (among(&head, a)?, among(&head, b)?);
-    say(changes(&registry.files(&a).await?, &registry.files(&b).await?));
+    let changes = Changes::between(&registry.files(&a).await?, &registry.files(&b).await?);
+    say(&changes);
+    answer(json!({ "a": a, "b": b, "changes": changes }));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -78,13 +89,24 @@ pub async fn put_back(arguments: &PutBack) -> anyhow::Result<ExitCode> {
     let next = head.published(&version, now_secs())?;
     // A version that is not there any more must not hold.
     let files = registry.files(&version).await?;
-    if let Some(current) = head.current() {
-        say(changes(&registry.files(&current.version).await?, &files));
+    let before = match head.current() {
+        Some(current) => registry.files(&current.version).await?,
+        None => Files::default(),
+    };
+    let changes = Changes::between(&before, &files);
+    say(&changes);
+    let told = |is_done| {
+        answer(json!({
+            "done": is_done, "number": number(&next), "version": version, "changes": changes,
+        }));
+    };
+    told(false);
+    if let Some(ended) = arguments.change.consent.ends(&format!("Put {version} back?"))? {
+        return Ok(ended);
     }
-    if arguments.change.consent.goes_on(&format!("Put {version} back?"))? {
-        registry.switch(&next).await?;
-        say(format_args!("Published as {}. {FOLLOWED}", number(&next)));
-    }
+    registry.switch(&next).await?;
+    told(true);
+    say(format_args!("Published as {}. {FOLLOWED}", number(&next)));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -113,21 +135,40 @@ async fn switch(
 ) -> anyhow::Result<ExitCode> {
     let registry = open(&change.place).await?;
     let next = next(&registry.head().await?)?;
-    if change.consent.goes_on(question)? {
-        registry.switch(&next).await?;
-        say(FOLLOWED);
+    answer(json!({ "done": false }));
+    if let Some(ended) = change.consent.ends(question)? {
+        return Ok(ended);
     }
+    registry.switch(&next).await?;
+    answer(json!({ "done": true, "paused": next.paused }));
+    say(FOLLOWED);
     Ok(ExitCode::SUCCESS)
 }
 
 async fn open(place: &RegistryPlace) -> anyhow::Result<Aws> {
     let config = program::aws::account(program::aws::environment()).await?;
-    Ok(Aws {
-        dynamodb: aws_sdk_dynamodb::Client::new(&config),
-        table: place.table.clone(),
-        s3: aws_sdk_s3::Client::new(&config),
-        bucket: place.bucket.clone(),
-    })
+    Ok(registry_at(&config, place.table.clone(), place.bucket.clone()))
+}
+
+/// Where published campaigns are kept.
+pub(crate) fn registry_at(config: &SdkConfig, table: String, bucket: String) -> Aws {
+    let (dynamodb, s3) = (aws_sdk_dynamodb::Client::new(config), aws_sdk_s3::Client::new(config));
+    Aws { dynamodb, table, s3, bucket }
+}
+
+/// The campaigns that hold; those of the folder, where none were published.
+pub(crate) async fn held_campaigns(
+    registry: &Aws,
+    folder: &Path,
+) -> anyhow::Result<Vec<Arc<CompiledCampaign>>> {
+    let head = registry.head().await?;
+    let Some(current) = head.current() else {
+        return Ok(campaign::load(folder)?);
+    };
+    let files = registry.files(&current.version).await?;
+    let written = tempfile::tempdir().context("making a temporary folder")?;
+    files.write(written.path())?;
+    Ok(campaign::load(written.path())?)
 }
 
 /// Refuses a name that no campaign has, as far as that can be known.

@@ -14,38 +14,49 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use ingest::stream::again::{Stays, Target};
+use serde_json::json;
 
 use crate::arguments::Redrive;
-use crate::say;
+use crate::output::{answer, say};
 
 /// Sends dead letters once more.
 pub async fn redrive(arguments: &Redrive) -> anyhow::Result<ExitCode> {
     let reason = arguments.reason.as_deref();
     if let Some(folder) = &arguments.data {
-        return folder::redrive(folder, reason);
+        return folder::redrive(folder, reason, arguments.dry_run);
     }
     let stream = arguments.stream.clone().context("--stream is missing: name the stream")?;
     let config = program::aws::account(program::aws::environment()).await?;
     let kinesis = aws_sdk_kinesis::Client::new(&config);
     let target = Target::new(kinesis, stream, arguments.stream_buckets);
+    let only_looks = arguments.dry_run;
     let left = match (&arguments.queue_url, &arguments.bucket) {
         (Some(queue_url), _) => {
             let sqs = aws_sdk_sqs::Client::new(&config);
             let asks = arguments.queues.clone();
-            let queue = queue::Queue { sqs, target, queue_url: queue_url.clone(), asks };
+            let queue =
+                queue::Queue { sqs, target, queue_url: queue_url.clone(), asks, only_looks };
             let sent = queue.redrive(reason).await?;
             say(&sent);
+            answer(json!({ "sent": sent.sent, "left": left_by_reason(&sent.left) }));
             sent.left()
         }
         (None, Some(name)) => {
             let s3 = aws_sdk_s3::Client::new(&config);
-            let sent = bucket::Bucket { s3, target, name: name.clone() }.redrive().await?;
+            let sent =
+                bucket::Bucket { s3, target, name: name.clone(), only_looks }.redrive().await?;
             say(&sent);
+            let left = left_by_reason(&sent.left);
+            answer(json!({ "batches": sent.batches, "records": sent.records, "left": left }));
             sent.left()
         }
         (None, None) => anyhow::bail!("name a folder, or a queue or bucket and a stream"),
     };
-    Ok(if left == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if left == 0 || only_looks { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn left_by_reason(left: &BTreeMap<Stays, u64>) -> BTreeMap<String, u64> {
+    left.iter().map(|(stays, count)| (stays.to_string(), *count)).collect()
 }
 
 /// Writes how many stay for which reason, and ends the sentence.

@@ -22,12 +22,13 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, ensure};
 use aws_sdk_s3::types::Object;
+use serde_json::json;
 use time::OffsetDateTime;
 
 use crate::arguments::{Place, Replay};
+use crate::output::{answer, say};
 use crate::pace::Pace;
 use crate::progress::Progress;
-use crate::say;
 use choice::{Choice, File, Survey};
 use send::Sender;
 
@@ -60,14 +61,20 @@ pub async fn replay_in(account: &Account, arguments: &Replay) -> anyhow::Result<
         progress.tell("files looked at:", survey.looked_at());
     }
     say(&survey);
-    if survey.is_empty() || !arguments.consent.goes_on("Let them be read?")? {
+    let told = |sent: u64| answer(json!({ "sent": sent, "wanted": survey.to_json() }));
+    told(0);
+    if survey.is_empty() {
         return Ok(ExitCode::SUCCESS);
+    }
+    if let Some(ended) = arguments.consent.ends("Let them be read?")? {
+        return Ok(ended);
     }
     let sender = Sender::new(&account.sqs, &queue, arguments.after.clone());
     let sent = tokio::select! {
         sent = send_all(account, arguments, &choice, &sender) => sent,
         _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("stopped")),
     };
+    told(sender.sent());
     sent.with_context(|| sender.how_to_go_on())?;
     say(format_args!(
         "Sent {} notifications. What is new in these files is content soon; the rest is skipped \

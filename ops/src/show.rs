@@ -9,39 +9,56 @@ use anyhow::{Context as _, bail};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use contract::content;
+use contract::local::Endpoints;
 use processor::attributes::Profile;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::arguments::Show;
+use crate::kept::endpoints;
 use crate::outcome::moment;
-use crate::say;
+use crate::output::{answer, say};
+
+/// Fields of items that say something of a person, beside their id.
+const ABOUT_A_PERSON: [&str; 5] =
+    [content::DATA, content::HISTORY, content::VALUES, content::PROMPT, content::ANSWER];
+
+/// What stands for them.
+const HIDDEN: &str = "(--values shows it)";
 
 /// Most pages of a user's items: each is a megabyte, and nobody has as many campaigns.
 const MAX_PAGES: usize = 10;
 
 type Item = std::collections::HashMap<String, AttributeValue>;
 
-/// Shows a user of a deployment.
+/// Shows a user.
 pub(crate) async fn show(arguments: &Show) -> anyhow::Result<ExitCode> {
-    let config = program::aws::account(program::aws::environment()).await?;
-    let items = items(&Client::new(&config), arguments).await?;
+    let (config, table) = match (&arguments.data, &arguments.table) {
+        (Some(folder), _) => {
+            let Endpoints { dynamodb, content_table } = endpoints(folder)?;
+            (program::aws::at(&dynamodb).await, content_table)
+        }
+        (None, Some(table)) => {
+            (program::aws::account(program::aws::environment()).await?, table.clone())
+        }
+        (None, None) => bail!("--table is missing: name the content table, or a folder (--data)"),
+    };
+    let items = items(&Client::new(&config), &table, &arguments.user).await?;
     if items.is_empty() {
         bail!("nothing is stored of {}", arguments.user);
     }
-    for line in lines(&items, arguments) {
-        say(line);
-    }
+    lines(&items, arguments).iter().for_each(say);
+    answer(as_json(&items, arguments));
     Ok(ExitCode::SUCCESS)
 }
 
-async fn items(client: &Client, arguments: &Show) -> anyhow::Result<Vec<Item>> {
+async fn items(client: &Client, table: &str, user_id: &str) -> anyhow::Result<Vec<Item>> {
     let pages = client
         .query()
-        .table_name(&arguments.table)
+        .table_name(table)
         .consistent_read(true)
         .key_condition_expression("#user = :user")
         .expression_attribute_names("#user", content::USER_ID)
-        .expression_attribute_values(":user", AttributeValue::S(arguments.user.clone()))
+        .expression_attribute_values(":user", AttributeValue::S(user_id.to_owned()))
         .into_paginator()
         .send();
     let (mut pages, mut all) = (pages, Vec::new());
@@ -52,22 +69,46 @@ async fn items(client: &Client, arguments: &Show) -> anyhow::Result<Vec<Item>> {
     Ok(all)
 }
 
+/// The items for a program: as they are stored, in plain JSON; of what is about a person only
+/// whether it is there, unless somebody asked for values.
+fn as_json(items: &[Item], arguments: &Show) -> Value {
+    let mut all = serde_json::Map::new();
+    for item in items.iter().filter(|item| is_wanted(item, arguments)) {
+        let Some(key) = text(item, content::ITEM) else { continue };
+        let fields =
+            item.iter().filter(|(name, _)| *name != content::USER_ID).map(|(name, value)| {
+                let is_hidden = ABOUT_A_PERSON.contains(&name.as_str()) && !arguments.values;
+                let value = if is_hidden { HIDDEN.into() } else { plain(value) };
+                (name.clone(), value)
+            });
+        all.insert(key.to_owned(), Value::Object(fields.collect()));
+    }
+    json!({ "items": all })
+}
+
+/// Whether an item is of the campaign that was asked for, or of none.
+fn is_wanted(item: &Item, arguments: &Show) -> bool {
+    let key = text(item, content::ITEM).unwrap_or_default();
+    let campaign = [content::ITEM_PREFIX, content::ASKED_PREFIX]
+        .iter()
+        .find_map(|prefix| key.strip_prefix(prefix));
+    let asked = arguments.campaign.as_deref();
+    asked.is_none() || campaign.is_none() || campaign == asked
+}
+
 /// What is told of the items, in the order of their names.
 fn lines(items: &[Item], arguments: &Show) -> Vec<String> {
     let mut lines = Vec::new();
-    let wanted = |campaign: &str| arguments.campaign.as_ref().is_none_or(|name| name == campaign);
-    for item in items {
+    for item in items.iter().filter(|item| is_wanted(item, arguments)) {
         let Some(key) = text(item, content::ITEM) else { continue };
         if key == content::TOMBSTONE {
             let at = number(item, content::DELETED_AT).map_or("unknown".to_owned(), moment);
             lines.push(format!("deleted at {at}: what happened before is refused"));
         } else if key == content::ATTRIBUTES {
             lines.extend(attributes(item, arguments.values));
-        } else if let Some(campaign) = key.strip_prefix(content::ITEM_PREFIX).filter(|c| wanted(c))
-        {
+        } else if let Some(campaign) = key.strip_prefix(content::ITEM_PREFIX) {
             lines.extend(of_campaign(campaign, item, arguments.values));
-        } else if let Some(campaign) = key.strip_prefix(content::ASKED_PREFIX).filter(|c| wanted(c))
-        {
+        } else if let Some(campaign) = key.strip_prefix(content::ASKED_PREFIX) {
             lines.push(format!(
                 "asked for {campaign}, kept until {}",
                 time(item, content::EXPIRES_AT)
@@ -77,7 +118,10 @@ fn lines(items: &[Item], arguments: &Show) -> Vec<String> {
                     "  prompt:\n{}",
                     text(item, content::PROMPT).unwrap_or_default()
                 ));
-                lines.push(format!("  answer: {}", json(item.get(content::ANSWER))));
+                lines.push(format!(
+                    "  answer: {}",
+                    item.get(content::ANSWER).map(plain).unwrap_or_default()
+                ));
             }
         }
     }
@@ -109,7 +153,7 @@ fn of_campaign(campaign: &str, item: &Item, with_values: bool) -> Vec<String> {
     say("remembered", Some(format!("{events} events")));
     if with_values {
         say("events", history.map(|history| history.to_string()));
-        say("content", item.get(content::DATA).map(|data| json(Some(data))));
+        say("content", item.get(content::DATA).map(|data| plain(data).to_string()));
     }
     lines
 }
@@ -122,7 +166,7 @@ fn attributes(item: &Item, with_values: bool) -> Vec<String> {
         let value = match (known.value.is_null(), with_values) {
             (true, _) => "none".to_owned(),
             (false, true) => known.value.to_string(),
-            (false, false) => "(--values shows it)".to_owned(),
+            (false, false) => HIDDEN.to_owned(),
         };
         format!("  {name} = {value}, since {}", moment(known.time))
     }));
@@ -141,11 +185,9 @@ fn time(item: &Item, name: &str) -> String {
     number(item, name).map_or("unknown".to_owned(), moment)
 }
 
-fn json(value: Option<&AttributeValue>) -> String {
-    let written = value.map(|value| {
-        serde_json::to_string(&api::content::PlainJson(api::content::Data::Stored(value)))
-    });
-    written.and_then(Result::ok).unwrap_or_default()
+fn plain(value: &AttributeValue) -> Value {
+    let value = api::content::PlainJson(api::content::Data::Stored(value));
+    serde_json::to_value(value).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -181,9 +223,9 @@ mod tests {
             item("asked#other", &[(content::PROMPT, text("for Ada"))]),
         ];
         let shown = |values: bool| {
-            let (user, table) = ("u".to_owned(), "t".to_owned());
-            let arguments = Show { user, table, campaign: Some("offer".to_owned()), values };
-            lines(&items, &arguments).join("\n")
+            let (user, campaign) = ("u".to_owned(), Some("offer".to_owned()));
+            let arguments = Show { user, table: None, data: None, campaign, values };
+            lines(&items, &arguments).join("\n") + &as_json(&items, &arguments).to_string()
         };
 
         assert!(
@@ -194,5 +236,6 @@ mod tests {
         assert!(shown(false).contains("first_name") && shown(false).contains("1 events"));
         assert!(shown(true).contains("\"Ada\"") && shown(true).contains("for Ada"));
         assert_eq!(shown(true).matches("asked for").count(), 1);
+        assert!(shown(false).contains(r#""asked#offer""#) && !shown(true).contains("asked#other"));
     }
 }

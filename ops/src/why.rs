@@ -13,8 +13,8 @@ use campaign::{Campaign, Past, wanted_fields};
 use crate::arguments::Why;
 use crate::grounds::{self, Known};
 use crate::outcome::{self, Outcome, Seen, timing};
+use crate::output::say;
 use crate::preview::{asking, attributes, events, similar_user};
-use crate::say;
 
 /// What a run over all of the events may do otherwise.
 const TOGETHER: &str = "     (as if they came one after another; of events that come together only \

@@ -33,7 +33,7 @@ use crate::deadline::{Deadline, OPERATION_TIMEOUT};
 use crate::decide::{Fated, Reader, Turn, Wanted};
 use crate::deletion::Deletions;
 use crate::eligibility::Role;
-use crate::held::{Held, Standing};
+use crate::held::{Access, Held, Standing};
 use crate::model::{Bedrock, TextModel};
 use crate::settings::Settings;
 use crate::stages::{Done, Stages, Tools};
@@ -116,6 +116,11 @@ pub fn models(campaigns: &[Arc<CompiledCampaign>]) -> impl Iterator<Item = &str>
     campaigns.iter().map(|each| each.campaign.config.model_id.as_str())
 }
 
+fn guardrails(campaigns: &[Arc<CompiledCampaign>]) -> impl Iterator<Item = &str> {
+    let guardrails = campaigns.iter().filter_map(|each| each.campaign.config.guardrail.as_ref());
+    guardrails.map(|guardrail| guardrail.id.as_str())
+}
+
 /// What an invocation did.
 #[derive(Debug, Default)]
 pub struct Report {
@@ -181,7 +186,10 @@ impl Processor {
             models(&own.campaigns).map(str::to_owned).chain(deployed).collect();
         let quotas =
             Quotas::new(&settings.model_quotas, models.iter().map(String::as_str), &instance)?;
-        let load = Box::new(move |folder: &Path| Held::with_models(folder, &models));
+        let guardrails = guardrails(&own.campaigns).map(str::to_owned);
+        let guardrails = settings.guardrails.0.iter().cloned().chain(guardrails).collect();
+        let access = Access { models: Some(models), guardrails: Some(guardrails) };
+        let load = Box::new(move |folder: &Path| Held::with_access(folder, &access));
         let follow = settings.registry.follow;
         let campaigns = Current::new(&settings.campaigns_dir, load, registry, follow);
         let campaigns = campaigns.map_err(NotReady::Held)?;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use campaign::{CompiledCampaign, InvalidCampaigns};
+use campaign::{Campaign, CompiledCampaign, InvalidCampaigns};
 use registry::current::{Edition, NotLoaded};
 use registry::head::Head;
 
@@ -29,12 +29,44 @@ pub(crate) struct Standing {
     head: Head,
 }
 
-/// A published campaign asks a model that this deployment has no quota or queue for.
+/// What campaigns may ask for.
+#[derive(Debug, Clone, Default)]
+pub struct Access {
+    /// Models that have a quota and queues; `None` for any.
+    pub models: Option<BTreeSet<String>>,
+    /// Guardrails that may be asked; `None` for any.
+    pub guardrails: Option<BTreeSet<String>>,
+}
+
+/// A published campaign asks for what this deployment has not.
 #[derive(Debug, thiserror::Error)]
-#[error("campaign {campaign} asks {model_id}, which is deployed for none: deploy with it first")]
-struct UnknownModel {
+#[error("campaign {campaign} asks {asked}, which is deployed for none: deploy with it first")]
+pub struct NotDeployed {
     campaign: String,
-    model_id: String,
+    asked: String,
+}
+
+impl Access {
+    /// Refuses campaigns that ask for anything else.
+    pub fn ensure<'c>(
+        &self,
+        campaigns: impl IntoIterator<Item = &'c Campaign>,
+    ) -> Result<(), NotDeployed> {
+        for Campaign { name, config, .. } in campaigns {
+            let refused =
+                |asked: &str| Err(NotDeployed { campaign: name.clone(), asked: asked.to_owned() });
+            if self.models.as_ref().is_some_and(|known| !known.contains(&config.model_id)) {
+                return refused(&config.model_id);
+            }
+            let guardrail = config.guardrail.as_ref().map(|guardrail| guardrail.id.as_str());
+            if let (Some(id), Some(known)) = (guardrail, &self.guardrails)
+                && !known.contains(id)
+            {
+                return refused(&format!("the guardrail {id}"));
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Held {
@@ -49,16 +81,10 @@ impl Held {
         campaign::load(folder).map(Self::of)
     }
 
-    /// Compiles a folder's, all of which must ask one of these models.
-    pub fn with_models(folder: &Path, models: &BTreeSet<String>) -> Result<Self, NotLoaded> {
+    /// Compiles a folder's, which must ask for nothing else.
+    pub fn with_access(folder: &Path, access: &Access) -> Result<Self, NotLoaded> {
         let held = Self::read(folder)?;
-        for each in &held.campaigns {
-            let (campaign, model_id) = (&each.campaign.name, &each.campaign.config.model_id);
-            if !models.contains(model_id) {
-                let (campaign, model_id) = (campaign.clone(), model_id.clone());
-                return Err(UnknownModel { campaign, model_id }.into());
-            }
-        }
+        access.ensure(held.campaigns.iter().map(|each| &each.campaign))?;
         Ok(held)
     }
 }
@@ -74,5 +100,36 @@ impl Standing {
     /// Tells whether nothing is to be generated for a campaign.
     pub(crate) fn is_paused(&self, campaign: &str) -> bool {
         self.head.is_paused(campaign)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn campaigns_that_ask_what_is_not_deployed_are_refused() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../campaign/tests/campaigns");
+        let mut campaigns = campaign::read(&folder).expect("are valid");
+        let model = campaigns[0].config.model_id.clone();
+        let access =
+            Access { models: Some([model].into()), guardrails: Some(["g1".to_owned()].into()) };
+        let told = |access: &Access, campaigns: &[Campaign]| {
+            access.ensure(campaigns).map_err(|refused| refused.to_string())
+        };
+
+        assert_eq!(told(&access, &campaigns), Ok(()));
+        let nothing = Access { models: Some(BTreeSet::new()), ..access.clone() };
+        let none = told(&nothing, &campaigns).expect_err("is refused");
+        assert!(none.contains(&campaigns[0].config.model_id), "{none}");
+        let guardrail =
+            |id: &str| Some(campaign::Guardrail { id: id.to_owned(), version: "1".to_owned() });
+        campaigns[0].config.guardrail = guardrail("g1");
+        assert_eq!(told(&access, &campaigns), Ok(()));
+        campaigns[0].config.guardrail = guardrail("g2");
+        let refused = told(&access, &campaigns).expect_err("is refused");
+        assert!(refused.contains("the guardrail g2, which is deployed for none"), "{refused}");
+        let any = Access { guardrails: None, ..access };
+        assert_eq!(told(&any, &campaigns), Ok(()));
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use contract::ask::QueueUrls;
 use contract::env::{Env, InvalidSettings};
-
+use contract::guardrails::Guardrails;
 use quota::ModelQuotas;
 use registry::settings::RegistrySettings;
 
@@ -28,6 +28,8 @@ pub struct Settings {
     pub registry: RegistrySettings,
     /// What the account allows, by model, for all instances together.
     pub model_quotas: ModelQuotas,
+    /// Guardrails that may be asked.
+    pub guardrails: Guardrails,
     /// Most instances that run at a time.
     pub max_instances: NonZeroU32,
     /// Most calls of the model at a time.
@@ -50,6 +52,7 @@ impl Settings {
         let ask_queues = env.required("ASK_QUEUES");
         let campaigns_dir = env.optional("CAMPAIGNS_DIR", PathBuf::from("campaigns"));
         let model_quotas = env.required("MODEL_QUOTAS");
+        let guardrails = env.optional("GUARDRAILS", Guardrails::default());
         let max_instances = env.required("MAX_INSTANCES");
         let max_concurrent_generations =
             env.optional("MAX_CONCURRENT_GENERATIONS", NonZeroU32::MIN.saturating_add(31));
@@ -63,6 +66,7 @@ impl Settings {
             ask_queues: ask_queues?,
             campaigns_dir: campaigns_dir?,
             model_quotas: model_quotas?,
+            guardrails: guardrails?,
             max_instances: max_instances?,
             max_concurrent_generations: max_concurrent_generations?,
         })

@@ -44,6 +44,8 @@ pub enum Stays {
     TooLarge,
     /// The stream refuses its records.
     Refused,
+    /// It can be sent, and somebody only looked.
+    Looked,
 }
 
 impl fmt::Display for Stays {
@@ -55,6 +57,7 @@ impl fmt::Display for Stays {
             Self::Unreadable => "that cannot be read",
             Self::TooLarge => "too large to be read",
             Self::Refused => "refused by the stream",
+            Self::Looked => "that can be sent (--dry-run)",
         })
     }
 }

@@ -130,7 +130,8 @@ fn what_is_asked_for_in_a_folder_is_written_anew_by_its_next_run_after_a_change(
         let said = ["ops", "ask", "--campaign", "new-episode", "--campaigns", campaigns];
         let arguments = Arguments::try_parse_from([&said[..], &["--data", data], more].concat());
         let runtime = tokio::runtime::Runtime::new().expect("starts");
-        runtime.block_on(ops::command(&arguments.expect("is right"))).expect("is done");
+        let ended = runtime.block_on(ops::command(&arguments.expect("is right")));
+        assert_eq!(ended, std::process::ExitCode::SUCCESS);
         assert!(state.path().join(BY_HAND_FILE).exists());
         let said = run(data, changed.path(), &[]);
         assert!(!state.path().join(BY_HAND_FILE).exists());

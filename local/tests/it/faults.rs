@@ -62,7 +62,7 @@ async fn what_the_event_source_gives_up_is_kept_with_its_records_and_can_be_redr
     assert!(letters.iter().all(|letter| letter.reason == "record_given_up"), "{letters:?}");
     rig.pipeline.stop().await;
 
-    ops::redrive::folder::redrive(rig.folder.path(), None).expect("is set aside");
+    ops::redrive::folder::redrive(rig.folder.path(), None, false).expect("is set aside");
     let mut run = Command::new(env!("CARGO_BIN_EXE_local"));
     run.args(["--exit-when-done", "--port", "0", "--batch-window-ms", "100", "--data"])
         .arg(rig.folder.path());

@@ -88,8 +88,13 @@ async fn batches_that_were_given_up_go_back_to_the_stream_and_out_of_the_bucket(
         s3: aws_sdk_s3::Client::from_conf(s3.build()),
         target: target(&rig),
         name: "given-up".to_owned(),
+        only_looks: true,
     };
 
+    let looked = bucket.redrive().await.expect("is looked at");
+    assert_eq!((looked.batches, looked.left.get(&Stays::Looked)), (0, Some(&2)));
+    assert_eq!(objects.lock().expect("whole").len(), 3, "nothing was changed");
+    let bucket = Bucket { only_looks: false, ..bucket };
     let redriven = bucket.redrive().await.expect("is sent");
     rig.pipeline.drain().await;
 

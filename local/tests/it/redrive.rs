@@ -135,6 +135,7 @@ async fn queue_of(rig: &Rig, letters: Vec<String>) -> (Queue, Arc<Mutex<Sqs>>) {
         target: target(rig),
         queue_url: format!("http://{address}/1/letters"),
         asks: None,
+        only_looks: false,
     };
     (queue, state)
 }
@@ -181,8 +182,13 @@ async fn letters_of_a_queue_go_back_to_the_stream_and_out_of_the_queue() {
         "no letter".to_owned(),
         letter("bad_answer", unit("u4", "")).replacen("\"v\":1", "\"v\":2", 1),
     ];
-    let (queue, sqs) = queue_of(&rig, letters).await;
+    let (mut queue, sqs) = queue_of(&rig, letters).await;
 
+    queue.only_looks = true;
+    let looked = queue.redrive(Some("bad_answer")).await.expect("is looked at");
+    assert_eq!((looked.sent, looked.left.get(&Stays::Looked)), (0, Some(&1)));
+    assert_eq!(sqs.lock().expect("whole").shown.len(), 5, "nothing was changed");
+    queue.only_looks = false;
     let redriven = queue.redrive(Some("bad_answer")).await.expect("is sent");
     rig.pipeline.drain().await;
 

@@ -6,11 +6,12 @@ use std::process::ExitCode;
 
 use contract::ask::Ask;
 use contract::local::{BY_HAND_FILE, ByHand};
+use serde_json::json;
 
 use super::Whom;
 use crate::arguments::Ask as Arguments;
 use crate::kept::Kept;
-use crate::say;
+use crate::output::{answer, say};
 
 /// Sets asks aside.
 pub(super) fn set_aside(
@@ -36,15 +37,18 @@ pub(super) fn set_aside(
         [ByHand::Everybody { .. }] => "everybody of whom something is remembered".to_owned(),
         users => format!("{} users", users.len()),
     };
-    if arguments.dry_run {
+    answer(json!({ "set_aside": 0 }));
+    if arguments.consent.dry_run {
         say(format_args!("Content of {of_whom} would be asked for."));
         return Ok(ExitCode::SUCCESS);
     }
+    let n = asked.len();
     let mut lines = kept.lines(BY_HAND_FILE)?;
     for each in asked {
         lines.push(serde_json::to_string(&each)?);
     }
     kept.replace(BY_HAND_FILE, &lines)?;
+    answer(json!({ "set_aside": n }));
     say(format_args!(
         "Content of {of_whom} is asked for by the next run with this folder:\n\n  \
          make run ARGS=\"--data {}\"",

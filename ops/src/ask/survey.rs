@@ -10,6 +10,7 @@ use processor::coordination::{Coordination, Entry};
 use processor::model::estimated_input_tokens;
 use program::causes;
 use quota::{ModelQuota, ModelQuotas};
+use serde_json::{Value, json};
 
 use super::look::{Plan, Seen};
 
@@ -115,6 +116,27 @@ impl Survey {
         self.questions() * u64::from(self.campaign.campaign.config.max_tokens)
     }
 
+    /// Most that it costs, if prices are known.
+    fn usd(&self) -> Option<f64> {
+        let price = self.campaign.campaign.config.price?;
+        Some(price.usd(self.input_tokens, self.output_tokens()))
+    }
+
+    /// The same for a program.
+    pub(super) fn to_json(&self) -> Value {
+        json!({
+            "looked_at": self.looked_at,
+            "asks": self.asks,
+            "left_out": self.left,
+            "prompts": self.prompts.len(),
+            "answered_already": self.answered,
+            "input_tokens": self.input_tokens,
+            "most_output_tokens": self.output_tokens(),
+            "most_usd": self.usd(),
+            "most_minutes": self.quota.as_ref().map(|quota| self.minutes(quota)),
+        })
+    }
+
     /// Minutes of a quota, by its tokens or by its requests, whichever takes longer.
     fn minutes(&self, quota: &ModelQuota) -> f64 {
         let tokens =
@@ -152,7 +174,7 @@ impl fmt::Display for Survey {
         writeln!(f, "{prompts} different prompts{answered}")?;
         let (input, output) = (self.input_tokens, self.output_tokens());
         writeln!(f, "about {input} input tokens, at most {output} output tokens")?;
-        let usd = config.price.map(|price| price.usd(input, output));
+        let usd = self.usd();
         match usd {
             Some(usd) => {
                 // A few answers cost less than a cent.

@@ -14,10 +14,12 @@ use catalog::folder::{checked, files};
 use catalog::import::{Import, Progress, Standing};
 use catalog::table::{CatalogTable as _, DynamoDb, ImportTable as _, PutResult, SweepPlace};
 use contract::catalog::ItemKey;
+use serde_json::json;
 
 use super::format;
 use crate::arguments::CatalogPlace;
-use crate::{now_ms, say};
+use crate::now_ms;
+use crate::output::{answer, say};
 
 /// Items after which it is told how far an import is.
 const TOLD_EVERY: u64 = 10_000;
@@ -59,6 +61,12 @@ impl Place {
     }
 
     pub(super) async fn list(&self) -> anyhow::Result<ExitCode> {
+        let mut listed = serde_json::Map::new();
+        let mut line = |name: &str, items: u64, columns: &BTreeSet<String>, from: &str| {
+            line(name, items, columns, from);
+            let of = json!({ "items": items, "columns": columns, "from": from });
+            listed.insert(name.to_owned(), of);
+        };
         match self {
             Self::Folder(folder) => {
                 for (file, checked) in checked(folder)? {
@@ -78,6 +86,7 @@ impl Place {
                 }
             }
         }
+        answer(json!({ "catalogs": listed }));
         Ok(ExitCode::SUCCESS)
     }
 
@@ -107,6 +116,7 @@ impl Place {
         match item {
             Some(item) => {
                 say(serde_json::to_string_pretty(&item)?);
+                answer(json!({ "item": item }));
                 Ok(ExitCode::SUCCESS)
             }
             None => bail!("{name} has no item {id:?}"),

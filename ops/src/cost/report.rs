@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Display, Formatter};
 
+use serde_json::{Value, json};
+
 use super::load::{Gateway, Load};
 use super::month::{Month, waiting};
 use super::prices::Prices;
@@ -21,6 +23,22 @@ impl<'a> Report<'a> {
     pub fn of(load: &'a Load, prices: &'a Prices) -> Self {
         let (bill, break_even) = (Bill::of(load, prices), BreakEven::of(load, prices));
         Self { load, prices, bill, break_even }
+    }
+
+    /// The same for a program, in dollars a month.
+    pub fn to_json(&self) -> Value {
+        let Bill { kinesis, lambda, dynamodb, api_gateway, s3_and_sqs, .. } = self.bill;
+        let Bill { logs_and_traces, key_and_alarms, bedrock, one_call_per_event, .. } = self.bill;
+        json!({
+            "usd_a_month": {
+                "kinesis": kinesis, "lambda": lambda, "dynamodb": dynamodb,
+                "api_gateway": api_gateway, "s3_and_sqs": s3_and_sqs,
+                "logs_and_traces": logs_and_traces, "key_and_alarms": key_and_alarms,
+                "bedrock": bedrock, "total": self.bill.total(),
+            },
+            "one_call_per_event": one_call_per_event,
+            "prices_of": self.prices.date, "region": self.prices.region,
+        })
     }
 
     fn fmt_assumptions(&self, f: &mut Formatter<'_>) -> fmt::Result {

@@ -11,6 +11,7 @@ use anyhow::Context as _;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use ingest::stream::again::Target;
 use processor::store::{DAY_SECS, DynamoDb};
+use serde_json::json;
 use tokio::time::{Duration, Instant, sleep};
 
 use super::deletion::{Deletion, send};
@@ -18,9 +19,9 @@ use super::holdings::Holdings;
 use super::{Account, POLL_INTERVAL, list, target};
 use crate::arguments::Erase;
 use crate::outcome::moment;
+use crate::output::{answer, say};
 use crate::pace::Pace;
 use crate::progress::Progress;
-use crate::say;
 
 /// How long a deletion can be under way before it is done, in seconds: its notification waits in
 /// the queue of uploads for two weeks at most, then its record on the stream for one. So one of
@@ -43,24 +44,30 @@ pub(super) async fn again(
     let all = list::read(file)?;
     let (listed, since) = (all.len(), since.saturating_sub(UNDER_WAY_SECS));
     let wanted = not_before(since, all);
+    let n = wanted.len();
     say(format_args!(
         "Of {listed} deletions {} are of {} or later: three weeks before the time that was said, \
          because a deletion can be under way that long.",
-        wanted.len(),
+        n,
         moment(since)
     ));
+    let told = |is_done: bool, left: usize| {
+        answer(json!({ "done": is_done, "listed": listed, "wanted": n, "left": left }));
+    };
+    told(false, n);
     if arguments.consent.dry_run || wanted.is_empty() {
         say("Nothing was changed.");
         return Ok(ExitCode::SUCCESS);
     }
     let target = target(account, arguments)?;
-    if !arguments.consent.goes_on("Send them again?")? {
-        return Ok(ExitCode::FAILURE);
+    if let Some(ended) = arguments.consent.ends("Send them again?")? {
+        return Ok(ended);
     }
     send_all(&target, &wanted, arguments.rate).await?;
     let table = DynamoDb::new(account.dynamodb.clone(), arguments.table.clone());
     let limit = Duration::from_secs(arguments.wait_secs.into());
     let left = wait(&table, wanted, limit).await?;
+    told(left == 0, left);
     if left > 0 {
         say(format_args!(
             "Not done: {left} users are still there. Look at the runbook for events-late, and run \

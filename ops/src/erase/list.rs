@@ -16,12 +16,13 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use contract::content;
 use contract::user_record::is_user_id;
+use serde_json::json;
 use tokio::time::{Duration, Instant, sleep_until};
 
 use super::deletion::Deletion;
 use super::writing;
+use crate::output::{answer, say};
 use crate::progress::Progress;
-use crate::say;
 
 /// Shortest time from one page of the table to the next: a page is a megabyte, and somebody
 /// else needs the table meanwhile.
@@ -48,6 +49,7 @@ pub(super) async fn write(client: &Client, table: &str, file: &Path) -> anyhow::
         "{} lists {listed} deletions with users' ids: keep it beside the backups, and from others.",
         file.display()
     ));
+    answer(json!({ "done": unreadable == 0, "listed": listed, "left_out": unreadable }));
     if unreadable > 0 {
         say(format_args!("{unreadable} more have no time that can be read, and are left out."));
         return Ok(ExitCode::FAILURE);

@@ -10,7 +10,7 @@ use contract::user_record::UserRecord;
 
 use crate::arguments::Preview;
 use crate::outcome::{self, Outcome, Seen};
-use crate::say;
+use crate::output::say;
 
 /// A user of whom nothing is known.
 pub(super) const UNKNOWN_USER: &str = "unknown-user";

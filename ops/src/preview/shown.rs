@@ -9,7 +9,7 @@ use processor::model::{
 };
 
 use super::pretty;
-use crate::say;
+use crate::output::say;
 
 /// Bytes of an answer that make one token, about.
 const BYTES_PER_TOKEN: usize = 4;

@@ -1,25 +1,70 @@
 //! What differs between two versions, in lines that a person reads before saying yes.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use registry::files::Files;
+use serde::Serialize;
 
 /// Lines of a file that are shown at most: who changed more reads the files.
 const MAX_LINES: usize = 40;
 
-/// What differs, file by file.
-pub(super) fn changes(before: &Files, after: &Files) -> String {
-    let paths: BTreeSet<&str> = before.texts().chain(after.texts()).map(|(path, _)| path).collect();
-    let told: Vec<String> = paths
-        .into_iter()
-        .filter_map(|path| match (before.text(path), after.text(path)) {
-            (None, _) => Some(format!("  {path} is new")),
-            (_, None) => Some(format!("  {path} is gone")),
-            (Some(old), Some(new)) if old != new => Some(format!("  {path}\n{}", lines(old, new))),
-            _ => None,
-        })
-        .collect();
-    if told.is_empty() { "  nothing differs".to_owned() } else { told.join("\n") }
+/// What differs, by the file.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+pub(super) struct Changes(Vec<Change>);
+
+/// What became of a file.
+#[derive(Debug, Serialize)]
+struct Change {
+    path: String,
+    what: What,
+    /// Lines that differ, as `diff` shows them.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    lines: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum What {
+    New,
+    Gone,
+    Changed,
+}
+
+impl Changes {
+    /// What differs, file by file.
+    pub(super) fn between(before: &Files, after: &Files) -> Self {
+        let paths: BTreeSet<&str> =
+            before.texts().chain(after.texts()).map(|(path, _)| path).collect();
+        let changes = paths.into_iter().filter_map(|path| {
+            let (what, lines) = match (before.text(path), after.text(path)) {
+                (None, _) => (What::New, String::new()),
+                (_, None) => (What::Gone, String::new()),
+                (Some(old), Some(new)) if old != new => (What::Changed, lines(old, new)),
+                _ => return None,
+            };
+            Some(Change { path: path.to_owned(), what, lines })
+        });
+        Self(changes.collect())
+    }
+}
+
+impl fmt::Display for Changes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str("  nothing differs");
+        }
+        for (n, Change { path, what, lines }) in self.0.iter().enumerate() {
+            let end = if n == 0 { "" } else { "\n" };
+            match what {
+                What::New => write!(f, "{end}  {path} is new")?,
+                What::Gone => write!(f, "{end}  {path} is gone")?,
+                What::Changed => write!(f, "{end}  {path}\n{lines}")?,
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The lines between what is the same at the beginning and what is the same at the end.
@@ -43,6 +88,10 @@ fn lines(old: &str, new: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn changes(before: &Files, after: &Files) -> String {
+        Changes::between(before, after).to_string()
+    }
 
     fn files(texts: &[(&str, &str)]) -> Files {
         let json: serde_json::Map<_, _> =

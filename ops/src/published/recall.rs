@@ -11,17 +11,22 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
+use aws_config::SdkConfig;
 use aws_sdk_dynamodb::types::AttributeValue;
 use contract::content::{COORDINATION_KEY, answer_key};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use registry::Registry as _;
 use registry::aws::Aws;
 use registry::head::{Recall, Recalled};
+use serde_json::json;
+use tokio::time::{Duration, sleep};
 
 use super::survey::{Survey, Wanted, survey};
-use super::{FOLLOWED, ensure_campaign, now_secs, open, what};
+use super::{FOLLOWED, ensure_campaign, held_campaigns, now_secs, registry_at, what};
 use crate::arguments::RecallArguments;
-use crate::say;
+use crate::ask::{self, Order, Whom};
+use crate::campaigns::named;
+use crate::output::{answer, say};
 
 /// Answers that are forgotten at a time.
 const CONCURRENT: usize = 16;
@@ -29,11 +34,24 @@ const CONCURRENT: usize = 16;
 /// Lets content of a campaign not be served any more.
 pub async fn recall(arguments: &RecallArguments) -> anyhow::Result<ExitCode> {
     let mut recall = recall_of(arguments)?;
-    let registry = open(&arguments.change.place).await?;
+    let consent = arguments.change.consent;
+    if arguments.regenerate {
+        arguments.sending.urls(consent)?;
+    }
+    let config = program::aws::account(program::aws::environment()).await?;
+    let place = &arguments.change.place;
+    let registry = registry_at(&config, place.table.clone(), place.bucket.clone());
     ensure_campaign(&registry, &registry.head().await?, &recall.campaign).await?;
     let wanted = Wanted { recall: &recall, containing: arguments.containing.as_deref() };
     let found = survey(&registry.dynamodb, &arguments.content_table, &wanted).await?;
     say(found.told());
+    let told = |is_done: bool| {
+        answer(json!({
+            "done": is_done, "contents": found.contents, "recalled": found.users.len(),
+            "prompts": found.prompts.len(), "read_units": found.read_units,
+        }));
+    };
+    told(false);
     if arguments.containing.is_some() {
         if found.prompts.is_empty() {
             say("Nothing holds that text: nothing was changed.");
@@ -41,25 +59,58 @@ pub async fn recall(arguments: &RecallArguments) -> anyhow::Result<ExitCode> {
         }
         recall.of = Recalled::Prompts(found.prompts.clone());
     }
-    let told = what(&recall.of);
+    let which = what(&recall.of);
     let next = registry.head().await?.recalled(recall)?;
-    if !arguments.change.consent.goes_on(&format!("Recall of {}: {told}?", arguments.campaign))? {
-        return Ok(ExitCode::SUCCESS);
+    if let Some(ended) = consent.ends(&format!("Recall of {}: {which}?", arguments.campaign))? {
+        return Ok(ended);
     }
     registry.switch(&next).await?;
     forget(&registry, &found.prompts).await?;
+    told(true);
     let users = arguments.users_file.as_deref();
     if let Some(path) = users {
         write_users(path, &found)?;
     }
+    say(format_args!(
+        "Recalled. {FOLLOWED} Answers to {} prompts are forgotten.",
+        found.prompts.len()
+    ));
+    if found.is_cut {
+        say("There are more prompts than that: run it again, or their answers end by themselves \
+             (cache_hours).");
+    }
+    if arguments.regenerate {
+        return regenerate(arguments, (&registry, &config), found.users).await;
+    }
     let whose = users.map_or("FILE".to_owned(), |path| path.display().to_string());
     say(format_args!(
-        "Recalled. {FOLLOWED} Answers to {} prompts are forgotten. To write it anew, once they \
-         have: ops ask --campaign {} --users {whose} --regenerate",
-        found.prompts.len(),
+        "To write it anew, once they have: ops ask --campaign {} --users {whose} --regenerate",
         arguments.campaign
     ));
     Ok(ExitCode::SUCCESS)
+}
+
+/// Asks anew for users' content, once whoever writes it has followed.
+async fn regenerate(
+    arguments: &RecallArguments,
+    (registry, config): (&Aws, &SdkConfig),
+    users: Vec<String>,
+) -> anyhow::Result<ExitCode> {
+    say(format_args!("Waiting {} s until they have.", arguments.follow_secs));
+    sleep(Duration::from_secs(arguments.follow_secs.into())).await;
+    let campaigns = held_campaigns(registry, &arguments.campaigns).await?;
+    let account =
+        ask::Account { dynamodb: registry.dynamodb.clone(), sqs: aws_sdk_sqs::Client::new(config) };
+    let order = Order {
+        campaign: named(&campaigns, &arguments.campaign)?,
+        regenerate: true,
+        seen_since: None,
+        sending: &arguments.sending,
+        table: arguments.content_table.clone(),
+        coordination_table: Some(registry.table.clone()),
+        consent: arguments.change.consent,
+    };
+    ask::carry_out(&account, &order, Whom::Named(users)).await
 }
 
 fn recall_of(arguments: &RecallArguments) -> anyhow::Result<Recall> {

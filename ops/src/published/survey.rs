@@ -4,16 +4,23 @@
 //! is ever written, and this is asked for on a bad day. It is told what the scan took.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::Context as _;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
 use contract::content;
 use futures::future::try_join_all;
-use registry::head::{MAX_PROMPTS, Provenance, Recall};
+use registry::head::{Provenance, Recall};
+
+use crate::progress::Progress;
 
 /// Parts of the table that are scanned at a time.
 const SEGMENTS: i32 = 8;
+
+/// Prompts that are remembered, whose answers are forgotten: some 100 MB of hashes.
+const MAX_FORGOTTEN: usize = 1_000_000;
 
 /// Users that are shown.
 const MAX_SAMPLES: usize = 3;
@@ -35,8 +42,10 @@ pub(super) struct Survey {
     pub(super) contents: u64,
     /// Users whose content is meant.
     pub(super) users: Vec<String>,
-    /// Prompts of what is meant, as many as a recall can name and one more.
+    /// Prompts of what is meant.
     pub(super) prompts: BTreeSet<String>,
+    /// Whether there are more prompts than are remembered.
+    pub(super) is_cut: bool,
     /// Read units of DynamoDB that it took.
     pub(super) read_units: f64,
 }
@@ -55,13 +64,21 @@ pub(super) async fn survey(
     table: &str,
     wanted: &Wanted<'_>,
 ) -> anyhow::Result<Survey> {
-    let parts = (0..SEGMENTS).map(|segment| scan(client, table, wanted, segment));
     let mut all = Survey::default();
+    let progress = Mutex::new(Progress::default());
+    let looked = AtomicU64::default();
+    let told = |more: u64| {
+        let looked = looked.fetch_add(more, Ordering::Relaxed) + more;
+        let progress = progress.lock();
+        progress.unwrap_or_else(PoisonError::into_inner).tell("items looked at:", looked);
+    };
+    let parts = (0..SEGMENTS).map(|segment| scan(client, table, wanted, (segment, &told)));
     for part in try_join_all(parts).await? {
         all.contents += part.contents;
         all.read_units += part.read_units;
         all.users.extend(part.users);
         all.prompts.extend(part.prompts);
+        all.is_cut |= part.is_cut;
     }
     Ok(all)
 }
@@ -70,7 +87,7 @@ async fn scan(
     client: &Client,
     table: &str,
     wanted: &Wanted<'_>,
-    segment: i32,
+    (segment, told): (i32, &dyn Fn(u64)),
 ) -> anyhow::Result<Survey> {
     let names: Vec<String> = (0..READ.len()).map(|n| format!("#n{n}")).collect();
     let key = AttributeValue::S(content::item_key(&wanted.recall.campaign));
@@ -95,6 +112,7 @@ async fn scan(
         let page = scan.send().await.with_context(|| format!("scanning the table {table}"))?;
         let units = page.consumed_capacity.as_ref().and_then(|used| used.capacity_units);
         found.read_units += units.unwrap_or_default();
+        told(u64::try_from(page.scanned_count).unwrap_or_default());
         for item in page.items.unwrap_or_default() {
             found.take(&item, wanted);
         }
@@ -126,7 +144,9 @@ impl Survey {
             return;
         }
         self.users.extend(text(content::USER_ID).map(str::to_owned));
-        if self.prompts.len() <= MAX_PROMPTS && !prompt_hash.is_empty() {
+        if self.prompts.len() >= MAX_FORGOTTEN {
+            self.is_cut |= !self.prompts.contains(prompt_hash);
+        } else if !prompt_hash.is_empty() {
             self.prompts.insert(prompt_hash.to_owned());
         }
     }

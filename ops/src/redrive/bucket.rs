@@ -33,6 +33,8 @@ pub struct Bucket {
     pub target: Target,
     /// Name of the bucket.
     pub name: String,
+    /// Whether it is only looked what can be sent.
+    pub only_looks: bool,
 }
 
 /// What became of a bucket's batches.
@@ -95,6 +97,9 @@ impl Bucket {
             Ok(records) => records.concat(),
             Err(stays) => return Ok(Err(stays)),
         };
+        if self.only_looks {
+            return Ok(Err(Stays::Looked));
+        }
         let sent = self.target.send(&records).await;
         match sent.with_context(|| format!("sending {key} again; it stays in the bucket"))? {
             Sent::All => {}

@@ -63,6 +63,8 @@ pub struct Queue {
     pub queue_url: String,
     /// Where asks go back to; without it they stay.
     pub asks: Option<QueueUrls>,
+    /// Whether it is only looked what can be sent.
+    pub only_looks: bool,
 }
 
 /// What became of a queue's letters.
@@ -129,6 +131,7 @@ impl Queue {
             let mut letters = Vec::with_capacity(new.len());
             for message in new {
                 match self.again(&message, reason) {
+                    Ok(_) if self.only_looks => pass.hide(message, Stays::Looked),
                     Ok(again) => letters.push(Letter { message, again }),
                     Err(stays) => pass.hide(message, stays),
                 }

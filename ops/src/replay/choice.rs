@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use serde::Serialize;
+use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use crate::outcome::moment;
@@ -59,7 +61,7 @@ pub(super) struct Survey<'c> {
     span: Option<(i64, i64)>,
 }
 
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize)]
 struct Sum {
     files: u64,
     bytes: u64,
@@ -87,6 +89,12 @@ impl<'c> Survey<'c> {
     /// Files that were looked at, wanted or not.
     pub(super) fn looked_at(&self) -> u64 {
         self.looked_at
+    }
+
+    /// The same for a program.
+    pub(super) fn to_json(&self) -> Value {
+        let span = self.span.map(|(first, last)| [moment(first), moment(last)]);
+        json!({ "looked_at": self.looked_at, "by_type": self.by_type, "came": span })
     }
 
     /// Whether no file is wanted.

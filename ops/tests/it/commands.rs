@@ -350,3 +350,76 @@ fn a_folder_that_is_none_is_refused_with_what_to_name() {
 
     assert!(stderr(&output).contains("an earlier run kept with --data"), "{}", stderr(&output));
 }
+
+#[test]
+fn with_json_the_answer_is_one_document_and_lines_for_people_go_elsewhere() {
+    let folder = campaigns();
+    let files = sample();
+    let document = |output: &Output| -> serde_json::Value {
+        serde_json::from_slice(&output.stdout).expect("is one document of JSON")
+    };
+
+    let checked = ops(&["--json", "campaigns", "check", "--campaigns", text(&folder)]);
+    let previewed = preview(&watched(files.path()), &["--prompt-only", "--json"]);
+    let cost = ops(&["cost", "--events", "1000000", "--json"]);
+    let failed = ops(&["redrive", "--data", "nowhere", "--json"]);
+
+    let of_check = document(&checked);
+    assert_eq!(of_check["campaigns"][0]["campaign"], "new-episode");
+    assert!(stderr(&checked).contains("new-episode: ok"), "{}", stderr(&checked));
+    let lines = document(&previewed)["lines"].to_string();
+    assert!(lines.contains("--- prompt"), "{lines}");
+    assert!(document(&cost)["usd_a_month"]["total"].as_f64().is_some_and(|usd| usd > 0.0));
+    assert!(document(&failed)["error"].to_string().contains("is no folder"));
+    assert_eq!(failed.status.code(), Some(1));
+}
+
+#[test]
+fn what_is_wrong_with_campaigns_is_told_to_a_program_by_file_and_line() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let campaign = folder.path().join("offer");
+    copy_campaign(&campaign);
+    let settings = fs::read_to_string(campaign.join("campaign.toml")).expect("is text");
+    let wrong = settings.replace("event.name ==", "name ==");
+    fs::write(campaign.join("campaign.toml"), wrong).expect("is written");
+
+    let output = ops(&["campaigns", "check", "--campaigns", text(folder.path()), "--json"]);
+
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).expect("is JSON");
+    let fault = &told["faults"][0];
+    assert!(fault["file"].as_str().is_some_and(|file| file.ends_with("offer/campaign.toml")));
+    assert_eq!(fault["line"], 22);
+    assert!(fault["reason"].to_string().contains("unknown name"), "{fault}");
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn every_command_that_changes_something_can_only_show_it() {
+    for command in [
+        &["campaigns", "publish"][..],
+        &["campaigns", "put-back"],
+        &["campaigns", "pause"],
+        &["campaigns", "resume"],
+        &["recall"],
+        &["catalogs", "put"],
+        &["catalogs", "pull"],
+        &["ask"],
+        &["redrive"],
+        &["erase"],
+        &["replay"],
+    ] {
+        let help = stdout(&ops(&[command, &["--help"]].concat()));
+
+        assert!(help.contains("--dry-run") && help.contains("--json"), "{command:?}\n{help}");
+    }
+}
+
+#[test]
+fn a_folder_that_no_run_uses_is_told_with_what_to_start() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+
+    let output = ops(&["show", "u1", "--data", text(folder.path())]);
+
+    let said = stderr(&output);
+    assert!(said.contains("no run uses") && said.contains("--serve"), "{said}");
+}
