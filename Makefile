@@ -31,6 +31,9 @@ BEDROCK_PORT ?= 8090
 CAMPAIGNS ?= campaigns
 export CAMPAIGNS
 
+# Who has built the whole system has most of `ops` already; alone it is built faster.
+OPS_PROFILE = $(if $(wildcard target/local/local),local,ops)
+
 # What a deployment says that it was built from.
 BUILD = $(shell git describe --always --dirty --abbrev=12 --exclude '*' 2>/dev/null)
 
@@ -47,7 +50,7 @@ run: ## run the whole system on this machine; ARGS="--help" lists what it takes
 
 .PHONY: ops
 ops: ## look after campaigns, dead letters and cost; ARGS="--help" lists what it takes
-	cargo run --profile local --locked --bin ops -- $(ARGS)
+	cargo run --profile $(OPS_PROFILE) --locked --bin ops -- $(ARGS)
 
 .PHONY: test
 test: test-infra test-rust test-deployment ## run every test that needs no AWS account
@@ -129,7 +132,7 @@ check: infra/node_modules ## format, lint, documentation and types
 .PHONY: lambdas
 lambdas: infra/node_modules ## build the functions for Lambda; ARCH=arm64 for the other processors, CAMPAIGNS=DIR for your own
 	@# Functions do not start with a campaign that is wrong. Events of one's own are no matter to them.
-	cargo run --profile local --locked --quiet --bin ops -- campaigns check --unknown-events
+	cargo run --profile $(OPS_PROFILE) --locked --quiet --bin ops -- campaigns check --unknown-events
 	BUILD_COMMIT=$(BUILD) RUSTFLAGS="$(if $(filter x86_64,$(ARCH)),$(LAMBDA_RUSTFLAGS))" $(LAMBDA_CROSS) \
 		cargo build --locked --profile lambda --target-dir target/lambda \
 		$(if $(LAMBDA_TARGET),--target $(LAMBDA_TARGET)) $(addprefix --package ,$(LAMBDAS))
