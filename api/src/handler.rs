@@ -51,7 +51,7 @@ pub struct Api {
     table: Table,
     gate: Gate,
     cache: Option<Cache>,
-    campaigns: Current<Campaigns>,
+    campaigns: Arc<Current<Campaigns>>,
     unknown_user: UnknownUser,
 }
 
@@ -101,7 +101,7 @@ impl Api {
         table: Table,
         gate: Gate,
         cache: Option<Cache>,
-        campaigns: Current<Campaigns>,
+        campaigns: Arc<Current<Campaigns>>,
         unknown_user: UnknownUser,
     ) -> Self {
         Self { table, gate, cache, campaigns, unknown_user }

@@ -7,6 +7,8 @@ use crate::cache::Cache;
 use crate::handler::{self, Api};
 use crate::settings::Settings;
 use crate::table::Table;
+use std::sync::Arc;
+
 use program::credentials::Gate;
 use program::credentials::managed::ManagedSecrets;
 use program::credentials::secrets_manager::SecretsManager;
@@ -22,7 +24,7 @@ pub async fn api(settings: &Settings) -> Result<Api, NotLoaded> {
     let secrets = SecretsManager::new(&config, settings.credentials_secret_arn.clone());
     let gate = Gate::Managed(ManagedSecrets::new(secrets));
     let cache = Cache::new(settings.cache_secs);
-    let api = Api::new(table, gate, cache, campaigns, settings.unknown_user);
+    let api = Api::new(table, gate, cache, Arc::new(campaigns), settings.unknown_user);
     api.warm().await;
     Ok(api)
 }

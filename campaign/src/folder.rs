@@ -297,6 +297,8 @@ pub(crate) fn readable(bytes: Vec<u8>) -> Result<String, Unreadable> {
     let Ok(text) = String::from_utf8(bytes) else {
         return Err(Unreadable { text: None, reason: "is not UTF-8: save it as UTF-8" });
     };
+    // As they are published: how lines end on a machine is no other prompt.
+    let text = text.replace("\r\n", "\n");
     match text.strip_prefix('\u{feff}') {
         None => Ok(text),
         Some(rest) => Err(Unreadable {

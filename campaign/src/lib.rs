@@ -34,6 +34,7 @@ pub mod config;
 pub mod example;
 mod fallback;
 pub mod fault;
+mod folded;
 mod folder;
 pub mod grounds;
 mod json;
@@ -62,6 +63,7 @@ pub use config::{
 };
 use fallback::languages;
 pub use fault::{Fault, InvalidCampaigns};
+pub use folded::folded;
 pub use folder::read;
 pub use grounds::{Brief, Grounds, Item, Items, Lack, Rendering, Told};
 pub use past::Past;

@@ -49,6 +49,12 @@ pub struct Ask {
     /// What was given up before this is to be tried again, in UNIX milliseconds; 0 for nothing.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub retry_given_up_before_ms: u64,
+    /// Commit of the build that put it on its queue; empty where that is unknown.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub build: String,
+    /// Number of the publication of campaigns under which it did; 0 before the first.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub publication: u64,
 }
 
 /// Why an ask waits.
@@ -156,6 +162,8 @@ impl Ask {
             not_before_ms: 0,
             regenerate_before_ms: 0,
             retry_given_up_before_ms: 0,
+            build: String::new(),
+            publication: 0,
         }
     }
 
@@ -288,7 +296,19 @@ mod tests {
             not_before_ms: 1_760_054_400_000,
             regenerate_before_ms: 0,
             retry_given_up_before_ms: 0,
+            build: "0123456789ab".to_owned(),
+            publication: 3,
         }
+    }
+
+    #[test]
+    fn an_ask_of_a_build_that_did_not_say_so_is_read() {
+        let mut older: serde_json::Value = serde_json::from_str(&ask().encode()).expect("is JSON");
+        let fields = older.as_object_mut().expect("is an object");
+        fields.retain(|name, _| name != "build" && name != "publication");
+
+        let expected = Ask { build: String::new(), publication: 0, ..ask() };
+        assert_eq!(Ask::decode(&older.to_string()).expect("decodes"), expected);
     }
 
     #[test]

@@ -10,6 +10,7 @@
 //! - [`content`] — what `processor` stores and `api` serves.
 //! - [`ask`] — what waits for content that could not be made at once.
 //! - [`attributes`], [`catalog`] — what is known of users, and of what campaigns speak of.
+//! - [`names`] — how the parts of a deployment are called where `ops` looks for them.
 //! - [`guardrails`] — the guardrails that a deployment may ask.
 //! - [`dead_letter`] — what is kept of input that could not be processed.
 //! - [`local`] — what a running `local` tells load tests.
@@ -31,5 +32,6 @@ pub mod guardrails;
 pub mod local;
 mod md5_lanes;
 pub mod metrics;
+pub mod names;
 pub mod user_record;
 pub mod wanted;

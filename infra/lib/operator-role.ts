@@ -9,6 +9,7 @@ import type { Currents } from './currents.js';
 import type { DeadLetters } from './dead-letters.js';
 import { type Encryption, KEY_TO_READ, KEY_TO_WRITE } from './encryption.js';
 import { acknowledgeObjects } from './findings.js';
+import type { Names } from './names.js';
 import type { Processor } from './processor.js';
 import type { Registry } from './registry.js';
 import type { Tables } from './tables.js';
@@ -24,6 +25,7 @@ export interface OperatorRoleProps {
   readonly currents: Currents;
   readonly deadLetters: DeadLetters;
   readonly encryption: Encryption;
+  readonly names: Names;
   readonly processor: Processor;
   readonly records: UserRecords;
   readonly registry: Registry;
@@ -42,6 +44,7 @@ export class OperatorRole extends Construct {
     this.grantTables(role, props);
     this.grantQueues(role, props);
     this.grantBuckets(role, props);
+    props.names.grantRead(role);
     // What is sent again, and deletions.
     props.records.stream.grant(role, 'kinesis:PutRecords');
     props.encryption.key.grant(role, ...KEY_TO_READ, ...KEY_TO_WRITE);
@@ -52,7 +55,14 @@ export class OperatorRole extends Construct {
   private grantTables(role: iam.Role, { tables }: OperatorRoleProps): void {
     const { catalogs, content, coordination } = tables;
     // Look at users, and at all of a campaign.
-    content.grant(role, 'dynamodb:BatchGetItem', 'dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:Scan');
+    content.grant(
+      role,
+      'dynamodb:BatchGetItem',
+      'dynamodb:DescribeTable',
+      'dynamodb:GetItem',
+      'dynamodb:Query',
+      'dynamodb:Scan',
+    );
     catalogs.grant(
       role,
       'dynamodb:BatchGetItem',

@@ -18,6 +18,7 @@ import { EventsDoor } from './events-door.js';
 import type { Environment } from './environments.js';
 import { Ingest, INGEST_TIMEOUT } from './ingest.js';
 import { ModelQuotas } from './model-quotas.js';
+import { Names } from './names.js';
 import { OperatorRole } from './operator-role.js';
 import { Processor } from './processor.js';
 import type { ProgramName } from './program.js';
@@ -104,6 +105,22 @@ export class PipelineStack extends Stack {
       tables,
     });
 
+    const names = new Names(this, 'Names', {
+      api,
+      asked,
+      asks,
+      asksWorker,
+      currents,
+      deadLetters,
+      eventsDoor,
+      ingest,
+      processor,
+      quotas,
+      records,
+      registry,
+      streamBuckets: environment.ingest.streamBuckets,
+      tables,
+    });
     if (environment.operators !== undefined) {
       new OperatorRole(this, 'OperatorRole', {
         principals: environment.operators,
@@ -111,6 +128,7 @@ export class PipelineStack extends Stack {
         currents,
         deadLetters,
         encryption,
+        names,
         processor,
         records,
         registry,

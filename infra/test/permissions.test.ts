@@ -136,6 +136,7 @@ const OPERATOR = [
   'dynamodb:BatchGetItem TablesCoordination',
   'dynamodb:DeleteItem TablesCatalogs',
   'dynamodb:DeleteItem TablesCoordination',
+  'dynamodb:DescribeTable TablesContent',
   'dynamodb:GetItem TablesCatalogs',
   'dynamodb:GetItem TablesContent',
   'dynamodb:GetItem TablesCoordination',
@@ -159,6 +160,7 @@ const OPERATOR = [
   'sqs:ReceiveMessage DeadLettersQueue',
   ...ASKS.map((queue) => `sqs:SendMessage ${queue}`),
   'sqs:SendMessage CurrentsUploads',
+  'ssm:GetParameter arn:aws:ssm:here:this-account:parameterNamesParameter',
 ];
 
 const { template } = example(EVERYTHING);

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 
+import names from '../../contract/golden/names.json' with { type: 'json' };
 import environment from '../../contract/golden/environment.json' with { type: 'json' };
 import { DEV, example } from './example.js';
 
@@ -7,6 +8,15 @@ const { template } = example();
 
 test.each(Object.entries(environment))('%s is given exactly the settings it reads', (name, names) => {
   expect(Object.keys(settings(name)).sort()).toEqual(names);
+});
+
+test('ops is told the names that it looks for, and by the stage alone', () => {
+  const [parameter] = Object.values(template.findResources('AWS::SSM::Parameter'));
+  const [open, ...rest] = parameter?.Properties.Value['Fn::Join'][1];
+  const told = [open, ...rest].filter((part) => typeof part === 'string').join('');
+
+  expect([...told.matchAll(/"([A-Z_]+)":/g)].map(([, name]) => name).sort()).toEqual(names);
+  expect(parameter?.Properties.Name).toBe('/Test/names');
 });
 
 test('both functions of the processor are given the same settings', () => {

@@ -44,7 +44,8 @@ pub fn watch(
                 told = complaint;
             }
             if now.version != version {
-                let read = Files::read(&folder).unwrap_or_default();
+                // What is being saved just now is told at the next look.
+                let Ok(read) = Files::read(&folder) else { continue };
                 say(format_args!("Campaigns are as they are now: {}.\n", changes(&files, &read)));
                 (files, version) = (read, now.version.clone());
             }

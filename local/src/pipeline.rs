@@ -241,7 +241,7 @@ impl Pipeline {
             Credentials::Asked => front::gate(),
             Credentials::Off => Gate::Open,
         };
-        let of_api = follow(&campaigns_dir, api::handler::load)?;
+        let of_api = Arc::new(follow(&campaigns_dir, api::handler::load)?);
         let api = Arc::new(Api::new(table, gate, None, of_api, UnknownUser::Fallback));
         let totals = Arc::new(Totals::default());
         let processor = Arc::new(processor);

@@ -12,6 +12,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
 use campaign::config::wait;
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand};
 use contract::ask::QueueUrls;
 use contract::guardrails::Guardrails;
@@ -29,9 +30,10 @@ pub use replay::{Place, Replay};
 
 /// What `--help` ends with: what somebody needs who is called at night.
 const AFTER_HELP: &str = "\
-Names of tables, buckets, queues and the stream are outputs of the stack; most commands find them in
-the environment too, by the names that --help shows. AWS credentials: the environment, a profile, or
-`eval \"$(aws configure export-credentials --format env)\"` after a single sign-on.
+AWS credentials: the environment, a profile, or after a single sign-on
+  eval \"$(aws configure export-credentials --format env)\"
+Names of tables, buckets, queues and the stream, which all commands find in the environment:
+  eval \"$(ops where --stage prod)\"
 
 At night:
   content is wrong          ops campaigns pause NAME --serve-fallback, then ops recall --help
@@ -80,6 +82,13 @@ pub enum Command {
     /// Let files of Currents be read that lie in the bucket already. Events that are remembered
     /// change nothing.
     Replay(Replay),
+    /// Tell the names of a deployment's parts, as a shell takes them, for all other commands:
+    /// eval "$(ops where --stage prod)"
+    Where {
+        /// Stage of the deployment.
+        #[arg(long, value_name = "NAME", env = "STAGE", default_value = "dev")]
+        stage: String,
+    },
     /// Tell what a month on AWS costs, and what one call of the model for each event would.
     Cost(Cost),
 }
@@ -189,6 +198,11 @@ pub struct Publish {
     #[arg(long, value_name = "JSON", env = "MODEL_QUOTAS")]
     pub model_quotas: Option<ModelQuotas>,
 
+    /// Refuse, unless the publication of this number still holds: that from which the folder was
+    /// made.
+    #[arg(long, value_name = "N")]
+    pub expect: Option<u64>,
+
     /// Content table of the deployment, to tell what writing anew what changes may cost.
     #[arg(long = "table", value_name = "NAME", env = "CONTENT_TABLE")]
     pub content_table: Option<String>,
@@ -239,8 +253,9 @@ pub struct RecallArguments {
     #[arg(long, value_name = "HASH")]
     pub prompt: Option<String>,
 
-    /// What holds this text, upper and lower case being the same, and all with the same prompts.
-    #[arg(long, value_name = "TEXT")]
+    /// What holds this text in one of its fields, and all with the same prompts. Upper and lower
+    /// case, kinds of quotes and blanks, and entities of HTML make no difference.
+    #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
     pub containing: Option<String>,
 
     /// What was written from this time on (2026-01-31T12:00:00Z, or 2h ago) ...
@@ -267,9 +282,9 @@ pub struct RecallArguments {
     #[arg(long)]
     pub regenerate: bool,
 
-    /// What the functions take to follow, in seconds, before anything is written anew:
-    /// campaigns.followSeconds of the deployment, and what is under way.
-    #[arg(long, value_name = "N", default_value_t = 60)]
+    /// Seconds that the functions take to follow, campaigns.followSeconds of the deployment: so
+    /// long, and half a minute for what is under way, is waited before anything is written anew.
+    #[arg(long, value_name = "N", env = "CAMPAIGNS_FOLLOW_SECS", default_value_t = 30)]
     pub follow_secs: u32,
 
     /// Folder of the deployment's campaigns, for --regenerate where none were published.
@@ -646,19 +661,19 @@ pub struct Redrive {
     pub data: Option<PathBuf>,
 
     /// Dead-letter queue on AWS, with your credentials, in place of a folder.
-    #[arg(long, value_name = "URL", conflicts_with = "data", requires = "stream")]
+    #[arg(long, value_name = "URL", conflicts_with = "data")]
     pub queue_url: Option<String>,
 
     /// Bucket on AWS with the batches that the event source gave up, in place of a folder.
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["data", "queue_url", "reason"], requires = "stream")]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["data", "queue_url", "reason"])]
     pub bucket: Option<String>,
 
     /// Stream on AWS that takes the records again.
-    #[arg(long, value_name = "NAME", conflicts_with = "data")]
+    #[arg(long, value_name = "NAME", env = "STREAM_NAME")]
     pub stream: Option<String>,
 
     /// STREAM_BUCKETS of the deployment, so that users go back to their own shards.
-    #[arg(long, value_name = "N", default_value_t = DEFAULT_STREAM_BUCKETS, conflicts_with = "data")]
+    #[arg(long, value_name = "N", env = "STREAM_BUCKETS", default_value_t = DEFAULT_STREAM_BUCKETS)]
     pub stream_buckets: NonZeroU16,
 
     /// ASK_QUEUES of the deployment, as JSON: where asks that were given up go back to.
@@ -700,6 +715,29 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    /// Names in the environment that are no deployment's.
+    const OF_A_PERSON: [&str; 4] = ["BRAZE_URL", "CAMPAIGNS", "CATALOGS", "STAGE"];
+
+    #[test]
+    fn whatever_is_found_in_the_environment_is_a_name_that_ops_where_tells() {
+        let (known, mut looked_at) = (contract::names::golden(), 0);
+        let mut commands = vec![Arguments::command()];
+        while let Some(command) = commands.pop() {
+            commands.extend(command.get_subcommands().cloned());
+            for name in command.get_arguments().filter_map(clap::Arg::get_env) {
+                let name = name.to_string_lossy().into_owned();
+                looked_at += 1;
+                assert!(
+                    known.contains(&name) || OF_A_PERSON.contains(&name.as_str()),
+                    "{}: {name}",
+                    command.get_name()
+                );
+            }
+        }
+        assert!(looked_at > 20, "{looked_at} names");
+        assert!(known.iter().all(|name| contract::names::is_name(name)));
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod evidence;
 mod holdings;
 mod list;
 
+use std::fs::File;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -31,6 +32,7 @@ use tokio::time::{Duration, Instant, sleep};
 use crate::arguments::Erase;
 use crate::now_ms;
 use crate::output::{answer, say};
+use crate::user_id::wrong_with;
 use deletion::Deletion;
 use evidence::Evidence;
 use holdings::Holdings;
@@ -77,23 +79,41 @@ async fn one(account: &Account, arguments: &Erase, user_id: &str) -> anyhow::Res
         say("Nothing was changed.");
         return Ok(ExitCode::SUCCESS);
     }
+    if before.is_empty() && !arguments.unknown_user {
+        let hint = wrong_with(user_id).map_or(String::new(), |what| format!(" (it {what})"));
+        bail!(
+            "nothing is stored of such a user{hint}: name the Braze id, not the external id or an \
+             address; to have what may still come of them refused, say --unknown-user"
+        );
+    }
     let target = target(account, arguments)?;
     if let Some(ended) = arguments.consent.ends("Delete the user?")? {
         return Ok(ended);
     }
     // Who cannot keep the evidence must hear so before there is something to keep.
     if let Some(file) = &arguments.evidence {
-        std::fs::write(file, "").with_context(|| writing(file))?;
+        File::create_new(file).with_context(|| {
+            format!("{}: what an earlier run wrote stays; name another", writing(file))
+        })?;
     }
     let asked_at = now_secs();
-    deletion::send(&target, &[Deletion { user_id: user_id.to_owned(), at: asked_at }]).await?;
     let limit = Duration::from_secs(arguments.wait_secs.into());
-    let (after, is_done) = waited(&table, user_id, asked_at, limit).await?;
+    let deleted = async {
+        deletion::send(&target, &[Deletion { user_id: user_id.to_owned(), at: asked_at }]).await?;
+        waited(&table, user_id, asked_at, limit).await
+    };
+    let (after, is_done) = deleted.await.inspect_err(|_| {
+        // Nothing is proven.
+        if let Some(file) = &arguments.evidence {
+            let _ = std::fs::remove_file(file);
+        }
+    })?;
     let evidence = Evidence {
         user_id,
         asked_at,
         ended_at: now_secs(),
         is_done,
+        was_known: !before.is_empty(),
         before: before.all(),
         after: after.up_to(asked_at),
         newer: after.behind(asked_at),

@@ -7,6 +7,7 @@
 //! - [`ask`] — asks for content by hand.
 //! - [`redrive`] — sends again what was given up; [`replay`] lets files be read once more.
 //! - [`erase`] — deletes users.
+//! - `names` — tells where a deployment's parts are.
 //! - [`cost`] — tells what a month costs.
 //!
 //! It links none of the embedded services, so that it is small and builds soon.
@@ -19,8 +20,10 @@ pub mod consent;
 pub mod cost;
 pub mod erase;
 mod grounds;
+mod https;
 mod kept;
 mod message;
+mod names;
 mod outcome;
 mod output;
 mod pace;
@@ -30,6 +33,7 @@ pub mod published;
 pub mod redrive;
 pub mod replay;
 mod show;
+mod user_id;
 pub mod why;
 
 use std::path::Path;
@@ -71,6 +75,7 @@ async fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Redrive(arguments) => redrive::redrive(arguments).await,
         Command::Erase(arguments) => erase::erase(arguments).await,
         Command::Replay(arguments) => replay::replay(arguments).await,
+        Command::Where { stage } => names::tell(stage).await,
         Command::Cost(arguments) => tell_cost(arguments),
     }
 }

@@ -22,6 +22,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use aws_config::SdkConfig;
 use campaign::CompiledCampaign;
+use program::causes;
 use registry::Registry as _;
 use registry::aws::Aws;
 use registry::files::{Files, Version};
@@ -89,11 +90,7 @@ pub async fn put_back(arguments: &PutBack) -> anyhow::Result<ExitCode> {
     let next = head.published(&version, now_secs())?;
     // A version that is not there any more must not hold.
     let files = registry.files(&version).await?;
-    let before = match head.current() {
-        Some(current) => registry.files(&current.version).await?,
-        None => Files::default(),
-    };
-    let changes = Changes::between(&before, &files);
+    let changes = Changes::between(&files_of(&registry, &head).await, &files);
     say(&changes);
     let told = |is_done| {
         answer(json!({
@@ -171,13 +168,33 @@ pub(crate) async fn held_campaigns(
     Ok(campaign::load(written.path())?)
 }
 
+/// The files that hold; none, where they cannot be read: they are being replaced.
+async fn files_of(registry: &Aws, head: &Head) -> Files {
+    let Some(current) = head.current() else { return Files::default() };
+    registry.files(&current.version).await.unwrap_or_else(|error| {
+        eprintln!(
+            "What differs cannot be told, for what holds cannot be read: {}",
+            causes::told(&error)
+        );
+        Files::default()
+    })
+}
+
 /// Refuses a name that no campaign has, as far as that can be known.
 async fn ensure_campaign(registry: &Aws, head: &Head, name: &str) -> anyhow::Result<()> {
     let Some(current) = head.current() else {
         eprintln!("Nothing was published, so whether there is a campaign {name} cannot be told.");
         return Ok(());
     };
-    let files = registry.files(&current.version).await?;
+    // Who has to stop something must not be stopped by a bucket.
+    let files = match registry.files(&current.version).await {
+        Ok(files) => files,
+        Err(error) => {
+            let error = causes::told(&error);
+            eprintln!("Whether there is a campaign {name} cannot be told: {error}");
+            return Ok(());
+        }
+    };
     if files.campaigns().any(|campaign| campaign == name) {
         return Ok(());
     }

@@ -25,7 +25,8 @@ pub async fn redrive(arguments: &Redrive) -> anyhow::Result<ExitCode> {
     if let Some(folder) = &arguments.data {
         return folder::redrive(folder, reason, arguments.dry_run);
     }
-    let stream = arguments.stream.clone().context("--stream is missing: name the stream")?;
+    let stream = arguments.stream.clone().filter(|name| !name.is_empty());
+    let stream = stream.context("--stream is missing: name the stream")?;
     let config = program::aws::account(program::aws::environment()).await?;
     let kinesis = aws_sdk_kinesis::Client::new(&config);
     let target = Target::new(kinesis, stream, arguments.stream_buckets);

@@ -21,7 +21,7 @@ mod send;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, ensure};
-use aws_sdk_s3::types::Object;
+use aws_sdk_s3::types::{Object, ObjectStorageClass, OptionalObjectAttributes};
 use serde_json::json;
 use time::OffsetDateTime;
 
@@ -140,6 +140,7 @@ impl<'a> Listing<'a> {
         let Some(start) = self.next.take() else { return Ok(None) };
         let Place { bucket, prefix } = self.place;
         let list = self.s3.list_objects_v2().bucket(bucket).prefix(prefix);
+        let list = list.optional_object_attributes(OptionalObjectAttributes::RestoreStatus);
         let list = match start {
             Start::Behind(key) => list.set_start_after(key),
             Start::Token(token) => list.continuation_token(token),
@@ -155,5 +156,9 @@ fn file(object: &Object) -> Option<File> {
     let at = object.last_modified()?;
     let at = OffsetDateTime::from_unix_timestamp_nanos(at.as_nanos()).ok()?;
     let bytes = u64::try_from(object.size().unwrap_or_default()).unwrap_or_default();
-    Some(File { key: object.key()?.to_owned(), bytes, at })
+    let archived = [ObjectStorageClass::Glacier, ObjectStorageClass::DeepArchive];
+    let restored = object.restore_status().and_then(|status| status.restore_expiry_date());
+    let is_archived =
+        restored.is_none() && object.storage_class().is_some_and(|class| archived.contains(class));
+    Some(File { key: object.key()?.to_owned(), bytes, at, is_archived })
 }

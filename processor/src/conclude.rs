@@ -15,6 +15,7 @@ use contract::ask::{self, Ask, Reason};
 use contract::dead_letter::{DeadLetter, Input};
 use contract::digest;
 use contract::metrics::{self, AskFate, Counts, Fate};
+use program::build::BUILD;
 use program::causes;
 
 use crate::answers::{Conclusion, HALT_MS, SharedAnswer};
@@ -253,12 +254,18 @@ impl Draft {
     }
 
     /// The ask that waits in the place of the unit.
-    fn ask(&self, reason: Reason, not_before_ms: u64, batch: &Batch) -> Ask {
+    fn ask(
+        &self,
+        (reason, not_before_ms): (Reason, u64),
+        batch: &Batch,
+        standing: &Standing,
+    ) -> Ask {
+        let (build, publication) = (BUILD.to_owned(), standing.publication);
         match &self.unit.origin {
             Origin::Ask(ask) => {
                 // Those of another reason say nothing of this one.
                 let attempts = if reason == ask.reason { ask.attempts + 1 } else { 1 };
-                Ask { reason, not_before_ms, attempts, ..ask.clone() }
+                Ask { reason, not_before_ms, attempts, build, publication, ..ask.clone() }
             }
             Origin::Events { places, .. } => {
                 let trigger = self.step.trigger;
@@ -266,7 +273,7 @@ impl Draft {
                 let Key { user_id, campaign } = self.unit.key.clone();
                 let retry_given_up_before_ms = self.unit.retry_given_up_before_ms(trigger);
                 let new = Ask::new(user_id, campaign, reason, first_seen_ms);
-                Ask { not_before_ms, retry_given_up_before_ms, ..new }
+                Ask { not_before_ms, retry_given_up_before_ms, build, publication, ..new }
             }
         }
     }
@@ -343,7 +350,7 @@ impl Writer {
             Intent::Park { parking, writes } => {
                 let is_due = parking.not_before_ms <= self.reader.clock.now_ms();
                 let reason = if is_due { Reason::Quota } else { Reason::Due };
-                let ask = draft.ask(reason, parking.not_before_ms, batch);
+                let ask = draft.ask((reason, parking.not_before_ms), batch, &self.standing);
                 let is_to_send = !parking.is_announced;
                 let waiting = match is_to_send {
                     true => WaitingAsk::Until(parking.not_before_ms),
@@ -399,7 +406,8 @@ impl Writer {
                 false => WaitingAsk::Until(until_ms),
             };
             let write = self.write(draft, memory, waiting, None);
-            let ask = (!is_announced).then(|| draft.ask(reason, not_before_ms, batch));
+            let ask =
+                (!is_announced).then(|| draft.ask((reason, not_before_ms), batch, &self.standing));
             return self.park(draft, Some(write), ask, (batch, deadline)).await;
         };
         if reason == Reason::Quota {
@@ -421,7 +429,7 @@ impl Writer {
             Reason::Halted => not_before_ms.max(now_ms + doubled(HALT_MS, attempts)),
             _ => not_before_ms,
         };
-        let ask = draft.ask(reason, not_before_ms, batch);
+        let ask = draft.ask((reason, not_before_ms), batch, &self.standing);
         self.park(draft, None, Some(ask), (batch, deadline)).await
     }
 

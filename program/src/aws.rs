@@ -1,6 +1,7 @@
 //! AWS as every program reaches it: one TLS client, and one way to say what a call failed
 //! with.
 
+use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials as _;
@@ -18,9 +19,14 @@ pub fn environment() -> ConfigLoader {
     aws_config::defaults(BehaviorVersion::latest()).http_client(https())
 }
 
+/// Attempts at a call of a program that a person started.
+const MAX_ATTEMPTS: u32 = 8;
+
 /// The account's configuration, refused where it could not send a single call.
 pub async fn account(environment: ConfigLoader) -> Result<SdkConfig, NoAccount> {
-    let config = environment.load().await;
+    // Nobody waits at the other end of a person's program: a table that is busy gets its time.
+    let retries = RetryConfig::standard().with_max_attempts(MAX_ATTEMPTS);
+    let config = environment.retry_config(retries).load().await;
     if config.region().is_none() {
         return Err(NoAccount::Region);
     }

@@ -30,11 +30,23 @@ const LOOK_AGAIN: Duration = Duration::from_secs(2);
 /// How soon a version that could not be loaded is tried again.
 const LOAD_AGAIN: Duration = Duration::from_secs(30);
 
+/// Earlier versions that are tried by a program that holds none yet: so many in a row that
+/// nobody can load are no accident of one publication.
+const MOST_EARLIER: usize = 5;
+
 /// How campaigns are made of a folder.
 pub type Load<T> = Box<dyn Fn(&Path) -> Result<T, NotLoaded> + Send + Sync>;
 
 /// Why campaigns could not be made of a folder.
 pub type NotLoaded = Box<dyn Error + Send + Sync>;
+
+/// Why a version is not held.
+enum Failed {
+    /// It could not be had: it may be fine.
+    Unread(RegistryError),
+    /// No campaigns can be made of it.
+    Refused(NotLoaded),
+}
 
 /// What a program holds of the campaigns at one time. It never changes: whoever began with one
 /// goes on with it.
@@ -70,6 +82,15 @@ struct Looking {
     refused: Option<(Version, Instant)>,
 }
 
+impl Failed {
+    fn told(&self) -> String {
+        match self {
+            Self::Unread(error) => causes::told(error),
+            Self::Refused(error) => causes::told(&**error),
+        }
+    }
+}
+
 impl<T> Edition<T> {
     /// The same campaigns under another head.
     fn under(&self, publication: u64, head: Head) -> Self {
@@ -86,8 +107,9 @@ impl<T> Current<T> {
         registry: Option<Box<dyn Registry>>,
         follow: Duration,
     ) -> Result<Self, NotLoaded> {
-        let campaigns = Arc::new(load(folder)?);
+        // First, so that what changes while it is loaded is another version.
         let version = Files::read(folder)?.version();
+        let campaigns = Arc::new(load(folder)?);
         Ok(Self::of(
             Edition { version, publication: 0, campaigns, head: Head::default() },
             load,
@@ -146,16 +168,24 @@ impl<T> Current<T> {
         self.known()
     }
 
-    /// The same for whoever has no time for more than `limit`: a look that takes longer is left,
-    /// and repeated a little later.
-    pub async fn within(&self, limit: Duration) -> Arc<Edition<T>> {
-        if timeout(limit, self.now()).await.is_err() {
+    /// The same for whoever has no time for more than `limit`: a look that takes longer goes on
+    /// by itself, for those who come later.
+    pub async fn within(self: &Arc<Self>, limit: Duration) -> Arc<Edition<T>>
+    where
+        T: Send + Sync + 'static,
+    {
+        let current = Arc::clone(self);
+        let look = tokio::spawn(async move { current.now().await });
+        if timeout(limit, look).await.is_err() {
+            // Nobody else waits for it.
+            self.has_looked.store(true, Ordering::Release);
             tracing::warn!("campaigns stay as they are known: the registry takes too long");
         }
         self.known()
     }
 
-    /// Looks for the first time, for whoever must not begin with what may have been replaced.
+    /// Looks for the first time, for whoever must not begin with what may have been replaced: it
+    /// fails where that cannot be told.
     pub async fn begin(&self) -> Result<(), RegistryError> {
         self.look_if_due(&mut *self.looking.lock().await).await
     }
@@ -194,9 +224,17 @@ impl<T> Current<T> {
         looking: &mut Looking,
     ) -> Result<(), RegistryError> {
         let head = timeout(LOOK_TIMEOUT, registry.head());
-        let head = head.await.unwrap_or_else(|_| Err(RegistryError::timed_out()))?;
+        let head = match head.await.unwrap_or_else(|_| Err(RegistryError::timed_out())) {
+            // Its author is told, who has it in hand.
+            Err(error) if registry.folder().is_some() => {
+                self.complain(Some(causes::told(&error)));
+                return Ok(());
+            }
+            head => head?,
+        };
         let known = self.known();
         if head == known.head {
+            self.complain(None);
             return Ok(());
         }
         let Some(published) = head.current().cloned() else {
@@ -226,32 +264,85 @@ impl<T> Current<T> {
                     head,
                 });
             }
-            Err(error) => {
+            Err(failed) => {
                 self.refused.fetch_add(1, Ordering::Relaxed);
-                let complaint = causes::told(&*error);
+                let complaint = failed.told();
                 if registry.folder().is_none() {
                     tracing::error!(version = %published.version, error = complaint, "campaigns not taken over");
                 }
-                looking.refused = Some((published.version, Instant::now() + LOAD_AGAIN));
                 // Pauses and recalls hold all the same; the head stays unlike the one that was
                 // read, so that the version is tried again.
                 let publications = known.head.publications.clone();
-                self.take(known.under(known.publication, Head { publications, ..head }));
+                self.take(known.under(known.publication, Head { publications, ..head.clone() }));
                 self.complain(Some(complaint));
+                match failed {
+                    Failed::Unread(error) if known.publication == 0 => return Err(error),
+                    Failed::Unread(_) => return Ok(()),
+                    Failed::Refused(_) => {
+                        looking.refused = Some((published.version, Instant::now() + LOAD_AGAIN));
+                    }
+                }
+                if known.publication == 0 {
+                    self.hold_earlier(registry, &head).await?;
+                }
             }
         }
         Ok(())
     }
 
-    async fn loaded(&self, registry: &dyn Registry, version: &Version) -> Result<T, NotLoaded> {
+    /// Takes the latest of the earlier versions that can be loaded, for a program that began
+    /// after the one that cannot: others hold that one, and what the program came with may be
+    /// much older.
+    async fn hold_earlier(
+        &self,
+        registry: &dyn Registry,
+        head: &Head,
+    ) -> Result<(), RegistryError> {
+        let known = self.known();
+        let earlier = head.publications.iter().enumerate().rev().skip(1).take(MOST_EARLIER);
+        for (place, earlier) in earlier {
+            let campaigns = match earlier.version == known.version {
+                true => Ok(Arc::clone(&known.campaigns)),
+                false => self.loaded(registry, &earlier.version).await.map(Arc::new),
+            };
+            let campaigns = match campaigns {
+                Ok(campaigns) => campaigns,
+                Err(Failed::Unread(error)) => return Err(error),
+                Err(Failed::Refused(_)) => continue,
+            };
+            tracing::warn!(version = %earlier.version, publication = earlier.number, "earlier campaigns taken over");
+            let publications = head.publications[..=place].to_vec();
+            let complaint = self.complaint();
+            self.take(Edition {
+                version: earlier.version.clone(),
+                publication: earlier.number,
+                campaigns,
+                head: Head { publications, ..head.clone() },
+            });
+            self.complain(complaint);
+            return Ok(());
+        }
+        Ok(())
+    }
+
+    async fn loaded(&self, registry: &dyn Registry, version: &Version) -> Result<T, Failed> {
+        let refused = |error: NotLoaded| Failed::Refused(error);
         if let Some(folder) = registry.folder() {
-            return (self.load)(folder);
+            let campaigns = (self.load)(folder).map_err(refused)?;
+            // Somebody may be about to save it.
+            let now = registry.files(version).await.map_err(Failed::Unread)?.version();
+            return match now == *version {
+                true => Ok(campaigns),
+                false => Err(Failed::Unread(RegistryError::Changing)),
+            };
         }
         let files = timeout(LOAD_TIMEOUT, registry.files(version));
-        let files = files.await.unwrap_or_else(|_| Err(RegistryError::timed_out()))?;
-        let folder = tempfile::Builder::new().prefix("campaigns-").tempdir()?;
-        files.write(folder.path())?;
-        (self.load)(folder.path())
+        let files = files.await.unwrap_or_else(|_| Err(RegistryError::timed_out()));
+        let files = files.map_err(Failed::Unread)?;
+        let folder = tempfile::Builder::new().prefix("campaigns-").tempdir();
+        let folder = folder.map_err(|error| refused(error.into()))?;
+        files.write(folder.path()).map_err(|error| refused(error.into()))?;
+        (self.load)(folder.path()).map_err(refused)
     }
 
     fn take(&self, edition: Edition<T>) {

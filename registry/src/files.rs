@@ -20,6 +20,16 @@ const MAX_FILES: usize = 2_000;
 /// Kinds of files that a campaign is made of.
 const KINDS: [&str; 3] = ["json", "liquid", "toml"];
 
+/// Files that are looked for by these names, which are other ones where case counts.
+const NAMES: [&str; 6] = [
+    "answer.schema.json",
+    "brand.liquid",
+    "campaign.toml",
+    "fallback.json",
+    "prompt.liquid",
+    "system.liquid",
+];
+
 /// What only Braze renders, and no function reads.
 const OF_BRAZE: [&str; 2] = ["message.liquid", "subject.liquid"];
 
@@ -37,6 +47,14 @@ pub enum NoFiles {
     /// A file or folder cannot be read.
     #[error("{} cannot be read", .0.display())]
     Unread(PathBuf, #[source] io::Error),
+    /// A name that is another one where the functions run.
+    #[error("{} must be called {known}: where the functions run, case counts", .path.display())]
+    Case {
+        /// The file.
+        path: PathBuf,
+        /// The name that is looked for.
+        known: String,
+    },
     /// All together they are too large.
     #[error("campaigns are more than {MAX_BYTES} bytes or {MAX_FILES} files")]
     TooLarge,
@@ -174,8 +192,18 @@ fn take(
     if path.is_dir() || !KINDS.contains(&kind) || OF_BRAZE.contains(&name) {
         return Ok(());
     }
-    let text =
-        std::fs::read_to_string(path).map_err(|error| NoFiles::Unread(path.to_owned(), error))?;
+    let known = name.to_ascii_lowercase();
+    if known != name && NAMES.contains(&known.as_str()) {
+        return Err(NoFiles::Case { path: path.to_owned(), known });
+    }
+    let unread = |error| NoFiles::Unread(path.to_owned(), error);
+    let bytes = std::fs::metadata(path).map_err(unread)?.len();
+    if bytes > *room as u64 {
+        return Err(NoFiles::TooLarge);
+    }
+    let text = std::fs::read_to_string(path).map_err(unread)?;
+    // Git writes lines of another kind on some machines, and no prompt is another one for that.
+    let text = text.replace("\r\n", "\n");
     *room = room.checked_sub(text.len()).ok_or(NoFiles::TooLarge)?;
     if files.len() == MAX_FILES {
         return Err(NoFiles::TooLarge);
@@ -212,6 +240,34 @@ mod tests {
         ("offer/campaign.toml", "a = 1"),
         ("offer/prompt.liquid", "Hi"),
     ];
+
+    #[test]
+    fn how_lines_end_on_a_machine_is_no_other_version() {
+        let windows = OFFER.map(|(path, text)| (path, format!("{text}\r\nnext\r\n")));
+        let windows: Vec<_> = windows.iter().map(|(path, text)| (*path, text.as_str())).collect();
+        let other = OFFER.map(|(path, text)| (path, format!("{text}\nnext\n")));
+        let other: Vec<_> = other.iter().map(|(path, text)| (*path, text.as_str())).collect();
+        let (one, other) = (folder(&windows), folder(&other));
+
+        let versions =
+            [one, other].map(|each| Files::read(each.path()).expect("is read").version());
+
+        assert_eq!(versions[0], versions[1]);
+    }
+
+    #[test]
+    fn a_name_that_is_another_one_where_case_counts_is_refused() {
+        let one = folder(&[("offer/campaign.toml", "a = 1"), ("offer/Prompt.liquid", "Hi")]);
+
+        let refused = Files::read(one.path()).expect_err("is refused").to_string();
+
+        assert!(
+            refused.ends_with(
+                "Prompt.liquid must be called prompt.liquid: where the functions run, case counts"
+            ),
+            "{refused}"
+        );
+    }
 
     #[test]
     fn what_functions_do_not_read_is_not_published() {

@@ -77,6 +77,9 @@ pub enum RegistryError {
     /// A folder holds nothing that can be published.
     #[error(transparent)]
     Folder(#[from] NoFiles),
+    /// A folder is being saved.
+    #[error("the folder changes while it is read")]
+    Changing,
     /// Somebody else switched in the meantime.
     #[error("somebody else has changed the campaigns in the meantime: look again")]
     Overtaken,

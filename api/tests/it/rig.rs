@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 use api::cache::Cache;
 use api::handler::{Api, Call, by_name};
@@ -130,7 +131,7 @@ pub(crate) fn api_over(
     unknown_user: UnknownUser,
 ) -> Api {
     let table = Table::new(config, TABLE.to_owned());
-    let campaigns = Current::fixed(by_name(campaigns()));
+    let campaigns = Arc::new(Current::fixed(by_name(campaigns())));
     Api::new(table, gate, cache, campaigns, unknown_user)
 }
 

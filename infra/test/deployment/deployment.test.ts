@@ -9,7 +9,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 
 import { deploy, type Outputs } from './deployment.js';
 import { Emulator } from './emulator.js';
-import { ops } from './ops.js';
+import { Operator } from './ops.js';
 import { type Sample, sample } from './sample.js';
 import { until } from './until.js';
 
@@ -23,12 +23,14 @@ let files: Sample;
 let moreFiles: Sample;
 let credentials: string;
 let token: string;
+let operator: Operator;
 
 beforeAll(async () => {
   files = await sample(join(folder, 'files'), 1);
   moreFiles = await sample(join(folder, 'more'), 2);
   emulator = await Emulator.start(folder);
   outputs = await deploy(emulator, folder);
+  operator = await Operator.of(emulator);
   const generated = await generatedSecret(emulator, outputs.secretArn);
   credentials = basic(generated.username, generated.password);
   token = (await generatedSecret(emulator, outputs.eventsSecretArn)).password;
@@ -113,7 +115,7 @@ test('campaigns are published, recalled, paused and put back without a deploymen
     expect(text).toContain(from);
     writeFileSync(path, text.replace(from, to));
   };
-  const operate = (...args: string[]) => ops(emulator!, outputs, ...args);
+  const operate = (...args: string[]) => operator.ops(...args);
   const wish = (user: string) => ({ user_id: user, campaign: 'offer', properties: { id: 'tent' } });
   const offered = async (user: string) => (await lookUp(user, credentials, 'offer')).body.Item;
   const own = (user: string) =>
@@ -132,17 +134,26 @@ test('campaigns are published, recalled, paused and put back without a deploymen
   await operate(...publish);
   change('offer/fallback.json', 'Offers', 'Our offers');
   change('offer/prompt.liquid', 'offer: {{', 'our offer: {{');
-  expect(await operate(...publish)).toContain('offer/prompt.liquid');
+  const published = await operate(...publish);
+  expect(published).toContain('offer/prompt.liquid');
+  expect(published).toContain('offer: its prompts change, so each is asked anew from now on;\n    1 contents stay');
+  expect(published).not.toContain('Not held against');
   await fallback('Our offers');
   await followed();
   expect((await post(wish('5f1a0c9e7d3b2a46881e0101'), token)).status).toBe(200);
   await own('5f1a0c9e7d3b2a46881e0101');
 
-  const recalled = await operate('recall', '--campaign', 'offer', '--below', '2', '--yes');
-  expect(recalled).toMatch(/^1 of 2 contents, such as of 5f1a0c9e7d3b2a46881e00ff;/m);
+  const below = ['recall', '--campaign', 'offer', '--below', '2', '--yes'];
+  const recalled = operate(...below, '--regenerate');
   await until('what was written before is recalled', async () =>
     (await offered(before))?.source === undefined ? undefined : true,
   );
+  expect(await recalled).toMatch(/^1 of 2 contents, such as of 5f1a0c9e7d3b2a46881e00ff;/m);
+  expect(await recalled).toContain('Sent 1 asks.');
+  await own(before);
+  const shown = JSON.parse(await operate('show', before, '--json', '--campaign', 'offer'));
+  expect(shown.items['content#offer'].publication).toBe(2);
+  expect(shown.items['content#offer'].data).toBe('(--values shows it)');
   expect((await offered('5f1a0c9e7d3b2a46881e0101'))?.source).toBeUndefined();
 
   await operate('campaigns', 'pause', 'offer', '--yes');
@@ -157,6 +168,21 @@ test('campaigns are published, recalled, paused and put back without a deploymen
   const versions = await operate('campaigns', 'versions');
   expect(versions.match(/holds/g)).toHaveLength(1);
   expect(versions).toContain('offer: recalled');
+});
+
+test('a user is erased through the stream, and the evidence says so without their id', async () => {
+  const user = '5f1a0c9e7d3b2a46881e00ff';
+  const evidence = join(folder, 'evidence.json');
+
+  const said = await operator.ops('erase', user, '--yes', '--evidence', evidence);
+
+  expect(said).toContain('Done: what happened up to');
+  const kept = readFileSync(evidence, 'utf8');
+  expect(JSON.parse(kept)).toMatchObject({ done: true, before: { contents: 1 }, after: { contents: 0 } });
+  expect(kept).not.toContain(user);
+  const shown = await operator.ops('show', user);
+  expect(shown).toMatch(/^deleted at .*: what happened before is refused$/m);
+  expect((await lookUp(user, credentials, 'offer')).body.Item.source).toEqual({ S: 'fallback' });
 });
 
 test('a user of whom nothing is known gets fallback content', async () => {

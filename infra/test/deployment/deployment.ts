@@ -20,9 +20,6 @@ const SAID_BYTES = 16 << 20;
 /** What a deployment prints at its end, by the name of the output without its hash. */
 export interface Outputs {
   readonly bucket: string;
-  readonly campaignsBucket: string;
-  readonly contentTable: string;
-  readonly coordinationTable: string;
   readonly secretArn: string;
   readonly eventsSecretArn: string;
   readonly url: string;
@@ -55,9 +52,6 @@ export async function deploy(emulator: Emulator, folder: string): Promise<Output
   };
   return {
     bucket: named('CurrentsBucketName'),
-    campaignsBucket: named('RegistryBucket'),
-    contentTable: named('TablesContentName'),
-    coordinationTable: named('RegistryTable'),
     secretArn: named('ApiSecretArn'),
     eventsSecretArn: named('EventsDoorSecretArn'),
     url: named('ApiUrl'),

@@ -24,6 +24,11 @@ const BEA: &str = "5f00000000000000000000b1";
 
 /// Deletes as a person does on the command line.
 async fn erased(aws: &EmbeddedAws, more: &[&str]) -> ExitCode {
+    tried(aws, more).await.expect("is done")
+}
+
+/// The same, whatever it comes to.
+async fn tried(aws: &EmbeddedAws, more: &[&str]) -> anyhow::Result<ExitCode> {
     let said = ["ops", "erase", "--table", TABLE, "--stream", STREAM];
     let said = said.iter().chain(more);
     let Command::Erase(arguments) = Arguments::try_parse_from(said).expect("is right").command
@@ -31,7 +36,7 @@ async fn erased(aws: &EmbeddedAws, more: &[&str]) -> ExitCode {
         panic!("is an erasure")
     };
     let (dynamodb, kinesis) = (aws.dynamodb.clone(), aws.kinesis.clone());
-    erase_in(&Account { dynamodb, kinesis }, &arguments).await.expect("is done")
+    erase_in(&Account { dynamodb, kinesis }, &arguments).await
 }
 
 /// Lets a user do something, and waits for their content.
@@ -99,6 +104,40 @@ async fn all_of_a_user_is_deleted_and_the_evidence_names_nobody() {
     assert_eq!(rig.count(Fate::Deleted.metric()), 1);
     assert_eq!(keys(&stored(&rig.pipeline.aws, ADA).await), [content::TOMBSTONE]);
     assert_eq!(rig.lost(), 0);
+    rig.pipeline.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mistaken_id_is_nobody_and_no_proof_is_written_over() {
+    let (rig, _catalogs) = rig().await;
+    written(&rig, ADA).await;
+    let (evidence, list) =
+        (rig.folder.path().join("evidence.json"), rig.folder.path().join("deletions.jsonl"));
+    let [proof, listed] = [&evidence, &list].map(|path| path.to_str().expect("is UTF-8"));
+    let aws = &rig.pipeline.aws;
+    let refused =
+        async |more: &[&str]| format!("{:#}", tried(aws, more).await.expect_err("is refused"));
+
+    for (id, expected) in [
+        ("ada@shop.example", "not the external id"),
+        (&ADA.to_uppercase(), "name the Braze id"),
+        (&format!("{ADA}\r"), "(it holds a blank)"),
+    ] {
+        let said = refused(&[id, "--yes", "--evidence", proof]).await;
+        assert!(said.contains(expected) && !evidence.exists(), "{said}");
+        assert!(stored(aws, id).await.is_empty(), "nobody was deleted");
+    }
+    let unknown = ["nobody", "--yes", "--unknown-user", "--evidence", proof];
+    assert_eq!(erased(aws, &unknown).await, ExitCode::SUCCESS);
+    assert_eq!(read(&evidence)["known"], false);
+    let said = refused(&[ADA, "--yes", "--evidence", proof]).await;
+    assert!(said.contains("what an earlier run wrote stays"), "{said}");
+    assert_eq!(read(&evidence)["known"], false, "the first proof is there still");
+    assert!(keys(&stored(aws, ADA).await).contains(&"content#offer"), "and Ada is as well");
+
+    fs::write(&list, "").expect("is written");
+    let said = refused(&["--list", listed]).await;
+    assert!(said.contains("exists: name another, and keep both"), "{said}");
     rig.pipeline.stop().await;
 }
 

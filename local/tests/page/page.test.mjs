@@ -1,6 +1,7 @@
 // What a person does on the page, in a browser; `local/tests/it/page.rs` starts what it shows.
 
 import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { launch } from "./browser.mjs";
 import { audit, choose, find, given, json, lookUp, open, type } from "./steps.mjs";
@@ -205,6 +206,26 @@ test("the page", async (t) => {
       await other.close();
     });
   }
+
+  await t.test("shows the prompt anew when its author saves it, for the user who was chosen", async () => {
+    const edited = await open(browser, given.edited);
+    await choose(edited, 0);
+    const heading = await edited.locator("#user-name").textContent();
+    const prompt = edited.getByRole("region", { name: "Prompt of new-episode" });
+    const file = `${given.folder}/new-episode/prompt.liquid`;
+    const before = readFileSync(file, "utf8");
+    assert.doesNotMatch(await prompt.textContent(), /in one breath/);
+    writeFileSync(file, `${before}\nSay it in one breath.\n`);
+    await prompt.filter({ hasText: "Say it in one breath." }).waitFor();
+    await edited.getByText("the content was written from an earlier one").waitFor();
+    assert.equal(await edited.locator("#user-name").textContent(), heading);
+    // What cannot be compiled changes nothing, until it can.
+    writeFileSync(file, `${before}\n{% if %}\n`);
+    writeFileSync(file, `${before}\nSay it twice.\n`);
+    await prompt.filter({ hasText: "Say it twice." }).waitFor();
+    assert.deepEqual(edited.errors, []);
+    await edited.close();
+  });
 
   await t.test("takes hostile content for text", async () => {
     const victim = await open(browser, given.hostile);

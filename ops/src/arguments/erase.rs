@@ -17,7 +17,12 @@ pub struct Erase {
     #[arg(value_name = "USER")]
     pub user: Option<String>,
 
-    /// Write into this file who was deleted, and when: a line of JSON each. Keep it beside the
+    /// Note the deletion of a user of whom nothing is stored, so that what may still come of them
+    /// is refused.
+    #[arg(long, conflicts_with_all = ["list", "since"])]
+    pub unknown_user: bool,
+
+    /// Write into this new file who was deleted, and when: a line of JSON each. Keep it beside the
     /// backups, for --since. The whole content table is read.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["dry_run", "yes"])]
     pub list: Option<PathBuf>,
@@ -45,10 +50,10 @@ pub struct Erase {
     pub stream: Option<String>,
 
     /// STREAM_BUCKETS of the deployment, so that users go to their own shards.
-    #[arg(long, value_name = "N", default_value_t = DEFAULT_STREAM_BUCKETS)]
+    #[arg(long, value_name = "N", env = "STREAM_BUCKETS", default_value_t = DEFAULT_STREAM_BUCKETS)]
     pub stream_buckets: NonZeroU16,
 
-    /// Write what was done into this file as JSON; it names the user by SHA-256 only.
+    /// Write what was done into this new file as JSON; it names the user by SHA-256 only.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["list", "since"])]
     pub evidence: Option<PathBuf>,
 

@@ -14,8 +14,9 @@ use std::path::Path;
 
 use anyhow::{Context as _, bail, ensure};
 use cells::{Row, rows};
-use contract::user_record::{MAX_USER_ID_BYTES, is_user_id};
 use serde_json::Value;
+
+use crate::user_id::wrong_with;
 
 /// Largest file of users: segments of some millions with all that Braze exports of a user.
 const MAX_BYTES: u64 = 1 << 30;
@@ -164,22 +165,11 @@ fn of_rows(text: &str) -> anyhow::Result<Users> {
 impl Users {
     fn add(&mut self, line: usize, cell: &str, seen: &mut HashSet<String>) {
         let id = cell.trim();
-        let what = if id.is_empty() {
-            "has no Braze id"
-        } else if !is_user_id(id) {
-            const { assert!(MAX_USER_ID_BYTES == 128) }
-            "is longer than 128 bytes"
-        } else if is_rounded(id) {
-            "is a number that a spreadsheet rounded"
-        } else if id.contains(char::is_whitespace) || id.contains(char::is_control) {
-            "holds a blank"
-        } else if seen.insert(id.to_owned()) {
-            return self.ids.push(id.to_owned());
-        } else {
-            self.repeated += 1;
-            return;
-        };
-        self.faults.push(Fault { line, what });
+        match wrong_with(id) {
+            Some(what) => self.faults.push(Fault { line, what }),
+            None if seen.insert(id.to_owned()) => self.ids.push(id.to_owned()),
+            None => self.repeated += 1,
+        }
     }
 }
 
@@ -207,16 +197,10 @@ impl Head {
     }
 }
 
-/// Whether a spreadsheet took an id for a number: `5.075E+23`.
-fn is_rounded(id: &str) -> bool {
-    let Some((digits, exponent)) = id.split_once("E+") else { return false };
-    let is_decimal = |c: char| c.is_ascii_digit() || c == '.' || c == ',';
-    let has_point = digits.contains(['.', ',']);
-    has_point && digits.chars().all(is_decimal) && exponent.chars().all(|c| c.is_ascii_digit())
-}
-
 #[cfg(test)]
 mod tests {
+    use contract::user_record::MAX_USER_ID_BYTES;
+
     use super::*;
 
     const ADA: &str = "5f0000000000000000000001";

@@ -8,17 +8,14 @@ use std::fmt;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use bytes::Bytes;
 use http::header::{AUTHORIZATION, LINK, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri};
-use http_body_util::{BodyExt as _, Empty, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+use http_body_util::{BodyExt as _, Full, Limited};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use tokio::time::timeout;
+
+use crate::https::{self, Https};
 
 /// Longest wait for an answer: Braze's own take some hundred milliseconds.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -30,7 +27,7 @@ const MAX_BODY_BYTES: usize = 64 * 1024 * 1024;
 /// Where Braze is, and the key for it.
 #[derive(Clone)]
 pub struct Braze {
-    client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
+    client: Https,
     url: String,
     authorization: HeaderValue,
 }
@@ -94,15 +91,8 @@ impl Braze {
             .ok()
             .context("BRAZE_API_KEY is no key: it holds other characters than a header may")?;
         authorization.set_sensitive(true);
-        let provider = rustls::crypto::ring::default_provider();
-        let connector = HttpsConnectorBuilder::new()
-            .with_provider_and_native_roots(provider)
-            .context("reading this machine's certificates")?
-            .https_or_http()
-            .enable_http1()
-            .build();
         Ok(Self {
-            client: Client::builder(TokioExecutor::new()).build(connector),
+            client: https::client()?,
             url: url.trim_end_matches('/').to_owned(),
             authorization,
         })
@@ -117,7 +107,7 @@ impl Braze {
     pub async fn get(&self, path: &str) -> anyhow::Result<Answer> {
         let request = Request::get(format!("{}{path}", self.url))
             .header(AUTHORIZATION, self.authorization.clone())
-            .body(Empty::new())
+            .body(Full::default())
             .context("Braze's link to the next page is none")?;
         let answered = timeout(TIMEOUT, async {
             let answer = self.client.request(request).await.map_err(|error| error.to_string())?;

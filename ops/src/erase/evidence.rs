@@ -22,6 +22,8 @@ pub(super) struct Evidence<'e> {
     /// When it was seen to be done, or was waited for no longer.
     pub(super) ended_at: i64,
     pub(super) is_done: bool,
+    /// Whether anything was known of the user before.
+    pub(super) was_known: bool,
     pub(super) before: Counts,
     /// What is there still of what there was.
     pub(super) after: Counts,
@@ -76,6 +78,7 @@ impl Evidence<'_> {
             "deleted_up_to": moment(self.asked_at),
             "ended_at": moment(self.ended_at),
             "done": self.is_done,
+            "known": self.was_known,
             "tombstone": self.tombstone.map(moment),
             "before": self.before,
             "after": self.after,
@@ -128,6 +131,7 @@ mod tests {
             asked_at: 1_795_564_800,
             ended_at: 1_795_564_803,
             is_done,
+            was_known: true,
             before: Counts { items: 1, contents: 1, events: 2, attributes: 3, prompts: 1 },
             after: if is_done {
                 Counts::default()

@@ -43,6 +43,11 @@ impl Holdings {
         Ok(Self { of_user, deleted_at })
     }
 
+    /// Whether nothing is known of the user, not even that they were deleted.
+    pub(super) fn is_empty(&self) -> bool {
+        self.deleted_at.is_none() && self.all() == Counts::default()
+    }
+
     /// All of it.
     pub(super) fn all(&self) -> Counts {
         self.counts(|_| true, |_| true, |_| true)

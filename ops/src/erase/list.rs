@@ -33,6 +33,8 @@ const MODE: u32 = 0o600;
 
 /// Writes everybody whom the content table has a tombstone of.
 pub(super) async fn write(client: &Client, table: &str, file: &Path) -> anyhow::Result<ExitCode> {
+    // One that was taken before a restore has those whom this one would lack.
+    ensure!(!file.exists(), "{} exists: name another, and keep both", file.display());
     let unfinished = unfinished(file);
     let failed = || writing(&unfinished);
     let mut options = OpenOptions::new();

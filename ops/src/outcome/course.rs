@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use campaign::condition::{Condition, NotEvaluated};
 use campaign::{CompiledCampaign, Past};
-use contract::ask::{self, Ask, Reason};
+use contract::ask::{Ask, Reason};
 use contract::metrics::{AskFate, Fate};
 use contract::user_record::Event;
 use processor::deletion::DELETIONS;
@@ -228,17 +228,9 @@ impl<'c> Course<'c> {
 
     /// The ask that waits. Whose it is decides nothing.
     fn ask(&self, waiting: Waiting) -> Ask {
-        Ask {
-            v: ask::VERSION,
-            user_id: String::new(),
-            campaign: self.campaign.campaign.name.clone(),
-            reason: Reason::Due,
-            first_seen_ms: 0,
-            attempts: 0,
-            not_before_ms: waiting.due_ms,
-            regenerate_before_ms: 0,
-            retry_given_up_before_ms: 0,
-        }
+        let campaign = self.campaign.campaign.name.clone();
+        let ask = Ask::new(String::new(), campaign, Reason::Due, 0);
+        Ask { not_before_ms: waiting.due_ms, ..ask }
     }
 
     /// Why an event meets no condition of the campaign.

@@ -19,7 +19,7 @@ use serde_json::json;
 
 use super::changes::Changes;
 use super::sample::{Estimate, Sample};
-use super::{FOLLOWED, now_secs, number, open};
+use super::{FOLLOWED, files_of, now_secs, number, open};
 use crate::arguments::Publish;
 use crate::output::{answer, say};
 
@@ -36,10 +36,15 @@ pub async fn publish(arguments: &Publish) -> anyhow::Result<ExitCode> {
     let registry = open(&arguments.change.place).await?;
     let files = Files::read(folder)?;
     let head = registry.head().await?;
-    let before = match head.current() {
-        Some(current) => registry.files(&current.version).await?,
-        None => Files::default(),
-    };
+    let holds = head.current().map_or(0, |current| current.number);
+    if let Some(expected) = arguments.expect {
+        ensure!(
+            holds == expected,
+            "publication {holds} holds, not {expected}: somebody published meanwhile; see ops \
+             campaigns diff {expected} {holds}"
+        );
+    }
+    let before = files_of(&registry, &head).await;
     let version = files.version();
     let next = match head.published(&version, now_secs()) {
         Ok(next) => next,
@@ -142,7 +147,10 @@ fn asked_anew(before: &Files, after: &Files) -> anyhow::Result<Vec<String>> {
         });
         Ok(all.collect())
     };
-    let before = hashes(before)?;
+    let before = hashes(before).unwrap_or_else(|error| {
+        eprintln!("What is asked anew cannot be told, for what holds is not in order: {error:#}");
+        BTreeMap::new()
+    });
     let anew = hashes(after)?
         .into_iter()
         .filter(|(name, hash)| before.get(name).is_some_and(|before| before != hash));

@@ -10,9 +10,10 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::types::AttributeValue;
+use campaign::folded;
 use contract::content::{COORDINATION_KEY, answer_key};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use registry::Registry as _;
@@ -27,6 +28,9 @@ use crate::arguments::RecallArguments;
 use crate::ask::{self, Order, Whom};
 use crate::campaigns::named;
 use crate::output::{answer, say};
+
+/// How long what is under way may go on with what held before.
+const UNDER_WAY: Duration = Duration::from_secs(30);
 
 /// Answers that are forgotten at a time.
 const CONCURRENT: usize = 16;
@@ -60,17 +64,20 @@ pub async fn recall(arguments: &RecallArguments) -> anyhow::Result<ExitCode> {
         recall.of = Recalled::Prompts(found.prompts.clone());
     }
     let which = what(&recall.of);
-    let next = registry.head().await?.recalled(recall)?;
+    // Refused before anybody is asked.
+    registry.head().await?.recalled(recall.clone())?;
     if let Some(ended) = consent.ends(&format!("Recall of {}: {which}?", arguments.campaign))? {
         return Ok(ended);
     }
-    registry.switch(&next).await?;
-    forget(&registry, &found.prompts).await?;
-    told(true);
     let users = arguments.users_file.as_deref();
     if let Some(path) = users {
         write_users(path, &found)?;
     }
+    hold(&registry, &mut recall).await?;
+    forget(&registry, &found.prompts).await?;
+    // Until now a kept answer could become somebody's content.
+    hold(&registry, &mut recall).await?;
+    told(true);
     say(format_args!(
         "Recalled. {FOLLOWED} Answers to {} prompts are forgotten.",
         found.prompts.len()
@@ -96,8 +103,9 @@ async fn regenerate(
     (registry, config): (&Aws, &SdkConfig),
     users: Vec<String>,
 ) -> anyhow::Result<ExitCode> {
-    say(format_args!("Waiting {} s until they have.", arguments.follow_secs));
-    sleep(Duration::from_secs(arguments.follow_secs.into())).await;
+    let wait = Duration::from_secs(arguments.follow_secs.into()) + UNDER_WAY;
+    say(format_args!("Waiting {} s until they have.", wait.as_secs()));
+    sleep(wait).await;
     let campaigns = held_campaigns(registry, &arguments.campaigns).await?;
     let account =
         ask::Account { dynamodb: registry.dynamodb.clone(), sqs: aws_sdk_sqs::Client::new(config) };
@@ -113,7 +121,18 @@ async fn regenerate(
     ask::carry_out(&account, &order, Whom::Named(users)).await
 }
 
+/// Lets a recall hold of all that is written up to now.
+async fn hold(registry: &Aws, recall: &mut Recall) -> anyhow::Result<()> {
+    recall.at = now_secs();
+    let next = registry.head().await?.recalled(recall.clone())?;
+    Ok(registry.switch(&next).await?)
+}
+
 fn recall_of(arguments: &RecallArguments) -> anyhow::Result<Recall> {
+    ensure!(
+        arguments.containing.as_ref().is_none_or(|text| !folded(text).is_empty()),
+        "--containing is blank: every content holds that"
+    );
     let RecallArguments { campaign, below, prompt, containing, written_from, .. } = arguments;
     let written = written_from.zip(arguments.written_to);
     let of = match (below, prompt, written, arguments.all || containing.is_some()) {

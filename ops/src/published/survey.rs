@@ -10,6 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::Context as _;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
+use campaign::folded;
 use contract::content;
 use futures::future::try_join_all;
 use registry::head::{Provenance, Recall};
@@ -54,7 +55,7 @@ pub(super) struct Survey {
 pub(super) struct Wanted<'w> {
     /// The recall.
     pub(super) recall: &'w Recall,
-    /// A text that the content holds, upper and lower case being the same.
+    /// A text that the content holds, as people compare texts.
     pub(super) containing: Option<&'w str>,
 }
 
@@ -135,9 +136,8 @@ impl Survey {
             prompt_hash,
             generated_at: number(content::GENERATED_AT).unwrap_or_default(),
         };
-        let holds = |part: &str| {
-            item.get(content::DATA).is_some_and(|data| contains(data, &part.to_lowercase()))
-        };
+        let holds =
+            |part: &str| item.get(content::DATA).is_some_and(|data| contains(data, &folded(part)));
         if !wanted.recall.is_of(&wanted.recall.campaign, provenance)
             || !wanted.containing.is_none_or(holds)
         {
@@ -167,10 +167,10 @@ impl Survey {
     }
 }
 
-/// Tells whether a text stands anywhere in a value.
+/// Tells whether a folded text stands anywhere in a value.
 fn contains(value: &AttributeValue, part: &str) -> bool {
     match value {
-        AttributeValue::S(text) => text.to_lowercase().contains(part),
+        AttributeValue::S(text) | AttributeValue::N(text) => folded(text).contains(part),
         AttributeValue::L(values) => values.iter().any(|value| contains(value, part)),
         AttributeValue::M(values) => values.values().any(|value| contains(value, part)),
         _ => false,
@@ -201,10 +201,10 @@ mod tests {
     fn what_holds_a_text_is_found_with_its_prompt() {
         let recall = Recall { campaign: "offer".to_owned(), at: 9, of: Recalled::All };
         let mut found = Survey::default();
-        let wanted = Wanted { recall: &recall, containing: Some("FREE") };
+        let wanted = Wanted { recall: &recall, containing: Some("it's FREE") };
 
         for (user, hash, heading) in
-            [("u1", "a", "Free today"), ("u2", "a", "It is free"), ("u3", "b", "Welcome")]
+            [("u1", "a", "It&#39;s free"), ("u2", "a", "It\u{2019}s Free"), ("u3", "b", "Welcome")]
         {
             found.take(&item(user, hash, heading), &wanted);
         }

@@ -19,6 +19,8 @@ pub(super) struct File {
     pub(super) bytes: u64,
     /// When it came.
     pub(super) at: OffsetDateTime,
+    /// Whether it must be restored before anybody can read it.
+    pub(super) is_archived: bool,
 }
 
 impl File {
@@ -43,6 +45,11 @@ pub(super) struct Choice {
 impl Choice {
     /// Whether a file is wanted.
     pub(super) fn takes(&self, file: &File) -> bool {
+        self.is_of(file) && !file.is_archived
+    }
+
+    /// Whether a file is of the time and of a type that are wanted.
+    fn is_of(&self, file: &File) -> bool {
         let is_wanted = |event_type: &str| {
             self.types.is_empty() || self.types.iter().any(|wanted| wanted == event_type)
         };
@@ -56,6 +63,7 @@ impl Choice {
 pub(super) struct Survey<'c> {
     choice: &'c Choice,
     looked_at: u64,
+    archived: u64,
     by_type: BTreeMap<String, Sum>,
     /// Times of the first and the last of them, in UNIX seconds.
     span: Option<(i64, i64)>,
@@ -71,11 +79,12 @@ impl<'c> Survey<'c> {
     pub(super) fn new(choice: &'c Choice) -> Self {
         // A type of which there is nothing is told too: it may be mistyped.
         let by_type = choice.types.iter().map(|wanted| (wanted.clone(), Sum::default()));
-        Self { choice, looked_at: 0, by_type: by_type.collect(), span: None }
+        Self { choice, looked_at: 0, archived: 0, by_type: by_type.collect(), span: None }
     }
 
     pub(super) fn take(&mut self, file: &File) {
         self.looked_at += 1;
+        self.archived += u64::from(file.is_archived && self.choice.is_of(file));
         let wanted = file.event_type().filter(|_| self.choice.takes(file));
         let Some(event_type) = wanted else { return };
         let sum = self.by_type.entry(event_type.to_owned()).or_default();
@@ -94,7 +103,7 @@ impl<'c> Survey<'c> {
     /// The same for a program.
     pub(super) fn to_json(&self) -> Value {
         let span = self.span.map(|(first, last)| [moment(first), moment(last)]);
-        json!({ "looked_at": self.looked_at, "by_type": self.by_type, "came": span })
+        json!({ "looked_at": self.looked_at, "archived": self.archived, "by_type": self.by_type, "came": span })
     }
 
     /// Whether no file is wanted.
@@ -114,6 +123,9 @@ impl fmt::Display for Survey<'_> {
             write!(f, ", that came from {} to {}", moment(first), moment(last))?;
         }
         write!(f, ".")?;
+        if self.archived > 0 {
+            write!(f, "\n  {} more are archived: restore them in S3 first", self.archived)?;
+        }
         for (event_type, Sum { files, bytes }) in &self.by_type {
             write!(f, "\n  {event_type}: {files} files, {bytes} bytes")?;
         }
@@ -127,7 +139,7 @@ mod tests {
 
     fn file(key: &str, at: i64) -> File {
         let at = OffsetDateTime::from_unix_timestamp(at).expect("is a time");
-        File { key: key.to_owned(), bytes: 10, at }
+        File { key: key.to_owned(), bytes: 10, at, is_archived: false }
     }
 
     #[test]
@@ -145,6 +157,11 @@ mod tests {
         ] {
             assert!(!choice.takes(&file(other, 150)), "{other}");
         }
+        let archived = File { is_archived: true, ..file(custom, 150) };
+        assert!(!choice.takes(&archived));
+        let mut survey = Survey::new(&choice);
+        survey.take(&archived);
+        assert!(survey.is_empty() && survey.to_string().contains("1 more are archived: restore"));
         let all = Choice { types: Vec::new(), ..choice };
         assert!(all.takes(&file("event_type=any.Type/f.avro", 150)));
         assert!(!all.takes(&file("catalogs/shows/shows.csv", 150)), "is none of Currents");

@@ -86,7 +86,7 @@ impl<'s> Sender<'s> {
     ) -> anyhow::Result<Vec<&'f File>> {
         const FAILED: &str = "sending notifications";
         let entries = files.iter().enumerate().map(|(n, file)| {
-            let File { key, bytes, at } = file;
+            let File { key, bytes, at, .. } = file;
             let created = CreatedObject { bucket, key, bytes: *bytes, at: *at };
             Entry::builder().id(n.to_string()).message_body(created.notification(SENDER)).build()
         });

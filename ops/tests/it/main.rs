@@ -17,4 +17,5 @@ mod erase;
 mod mistakes;
 mod own_events;
 mod replay;
+mod show;
 mod why;

@@ -16,7 +16,8 @@ struct State {
     head: Head,
     versions: HashMap<Version, Files>,
     is_down: bool,
-    hangs: bool,
+    is_lost: bool,
+    delay: Duration,
     looks: usize,
     loads: usize,
 }
@@ -48,14 +49,15 @@ impl Registry for Written {
     }
 
     async fn files(&self, version: &Version) -> Result<Files, RegistryError> {
-        let hangs = self.with(|state| {
+        let delay = self.with(|state| {
             state.loads += 1;
-            state.hangs
+            state.delay
         });
-        if hangs {
-            std::future::pending::<()>().await;
-        }
-        Ok(self.with(|state| state.versions[version].clone()))
+        tokio::time::sleep(delay).await;
+        self.with(|state| match state.is_lost {
+            true => Err(RegistryError::timed_out()),
+            false => Ok(state.versions[version].clone()),
+        })
     }
 }
 
@@ -70,11 +72,12 @@ fn load(folder: &Path) -> Result<String, NotLoaded> {
     if text == "bad" { Err("is bad".into()) } else { Ok(text) }
 }
 
-fn follow(registry: &Written) -> Current<String> {
+fn follow(registry: &Written) -> Arc<Current<String>> {
     let folder = tempfile::tempdir().expect("temporary folder");
     files("first").write(folder.path()).expect("is written");
     let registry = Some(Box::new(registry.clone()) as _);
-    Current::new(folder.path(), Box::new(load), registry, DEFAULT_FOLLOW).expect("is loaded")
+    let current = Current::new(folder.path(), Box::new(load), registry, DEFAULT_FOLLOW);
+    Arc::new(current.expect("is loaded"))
 }
 
 /// What is held: campaigns, publication and what of it is paused.
@@ -163,11 +166,65 @@ async fn whoever_began_with_an_edition_goes_on_with_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_program_that_begins_after_a_bad_version_holds_the_one_before_and_not_its_own() {
+    let registry = Written::default();
+    ["good", "bad"].iter().for_each(|text| registry.publish(text));
+    let current = follow(&registry);
+
+    current.begin().await.expect("there is one that holds");
+    assert_eq!(held(&current).await, of("good", 1));
+    assert_eq!((current.take_refused(), current.complaint()), (1, Some("is bad".to_owned())));
+    advance(DEFAULT_FOLLOW).await;
+    assert_eq!(held(&current).await, of("good", 1));
+    assert_eq!(current.take_refused(), 1, "it rings as long as it holds");
+    registry.publish("better");
+    advance(DEFAULT_FOLLOW).await;
+    assert_eq!(held(&current).await, of("better", 3));
+    assert_eq!((current.take_refused(), current.complaint()), (0, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_program_does_not_begin_while_what_holds_cannot_be_read() {
+    let registry = Written::default();
+    registry.publish("second");
+    registry.with(|state| state.is_lost = true);
+    let current = follow(&registry);
+
+    assert!(current.begin().await.is_err());
+    registry.with(|state| state.is_lost = false);
+    advance(LOOK_AGAIN).await;
+    current.begin().await.expect("it can be read");
+    assert_eq!(held(&current).await, of("second", 1));
+    // Who holds something goes on with it, and looks again.
+    registry.with(|state| state.is_lost = true);
+    registry.publish("third");
+    advance(DEFAULT_FOLLOW).await;
+    assert_eq!(held(&current).await, of("second", 1));
+    registry.with(|state| state.is_lost = false);
+    advance(DEFAULT_FOLLOW).await;
+    assert_eq!(held(&current).await, of("third", 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_takes_longer_than_one_has_time_for_is_there_for_the_next() {
+    let registry = Written::default();
+    registry.publish("second");
+    registry.with(|state| state.delay = Duration::from_millis(700));
+    let current = follow(&registry);
+    let limit = Duration::from_millis(600);
+
+    assert_eq!(current.within(limit).await.campaigns.as_str(), "first");
+    tokio::time::sleep(Duration::from_millis(101)).await;
+    assert_eq!(current.within(limit).await.campaigns.as_str(), "second");
+    assert_eq!(registry.with(|state| state.loads), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn whoever_has_no_time_goes_on_with_what_is_known_and_the_look_is_repeated_later() {
     let registry = Written::default();
     let current = follow(&registry);
     registry.publish("second");
-    registry.with(|state| state.hangs = true);
+    registry.with(|state| state.delay = Duration::from_secs(3_600));
     let limit = Duration::from_millis(600);
     let begun = Instant::now();
 
@@ -176,7 +233,7 @@ async fn whoever_has_no_time_goes_on_with_what_is_known_and_the_look_is_repeated
     // Nobody waits once more until the look is due again.
     assert_eq!(current.within(limit).await.campaigns.as_str(), "first");
     assert_eq!((begun.elapsed(), registry.with(|state| state.loads)), (limit, 1));
-    registry.with(|state| state.hangs = false);
-    advance(LOOK_AGAIN).await;
+    registry.with(|state| state.delay = Duration::ZERO);
+    tokio::time::sleep(LOAD_TIMEOUT + LOOK_AGAIN).await;
     assert_eq!(current.within(limit).await.campaigns.as_str(), "second");
 }

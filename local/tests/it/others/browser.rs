@@ -59,6 +59,10 @@ async fn a_browser_that_uses_the_page_finds_everything_in_order() {
     let campaigns = two_campaigns();
     let campaigns_dir = campaigns.path().to_owned();
     let empty = Rig::start(Options { campaigns_dir, ..options() }).await;
+    let own = changed_campaign(|text| text);
+    let campaigns_dir = own.path().to_owned();
+    let edited = Rig::start(Options { campaigns_dir, ..options() }).await;
+    edited.process(sample(100, 10).path()).await;
     busy.process(sample(400, 40).path()).await;
     for (user_id, until) in [(VICTIM, FOR_EVER), (HOSTILE_ID, FOR_EVER), (EXPIRED, 8)] {
         store_hostile(&hostile, user_id, until).await;
@@ -66,6 +70,8 @@ async fn a_browser_that_uses_the_page_finds_everything_in_order() {
     let given = json!({
         "busy": format!("http://{}/", busy.pipeline.address),
         "hostile": format!("http://{}/", hostile.pipeline.address),
+        "edited": format!("http://{}/", edited.pipeline.address),
+        "folder": own.path(),
         "empty": format!("http://{}/", empty.pipeline.address),
         "credentials": front::CREDENTIALS,
         "hostileText": HOSTILE,
@@ -84,10 +90,11 @@ async fn a_browser_that_uses_the_page_finds_everything_in_order() {
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
     // A file without tests is a success as well.
-    for test in ["takes hostile content for text", "says why: which event"] {
+    for test in ["takes hostile content for text", "says why: which event", "when its author saves"]
+    {
         assert!(said.contains(test), "{said}");
     }
-    for rig in [busy, hostile, empty] {
+    for rig in [busy, hostile, empty, edited] {
         rig.pipeline.stop().await;
     }
 }
