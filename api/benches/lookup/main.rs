@@ -18,6 +18,7 @@ mod writing;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
 use api::handler::{Api, Call, by_name};
 use api::settings::UnknownUser;
@@ -130,8 +131,13 @@ async fn lookups(embedded: &Embedded, root: &Path) -> Value {
     let gate = Gate::Fixed(ValidSecrets::new(&[secret]));
     let table = Table::new(&config, TABLE.to_owned());
     let campaigns = campaign::read(&root.join("campaign/tests/campaigns")).expect("are valid");
-    let api =
-        Api::new(table, gate, None, Current::fixed(by_name(campaigns)), UnknownUser::Fallback);
+    let api = Api::new(
+        table,
+        gate,
+        None,
+        Arc::new(Current::fixed(by_name(campaigns))),
+        UnknownUser::Fallback,
+    );
     let mut headers = HeaderMap::new();
     headers.insert(header::AUTHORIZATION, BASIC.parse().expect("is a header"));
     let (api, headers, client) = (&api, &headers, &client);
