@@ -24,6 +24,6 @@ export function contradictions(settings: Environment, asked: AskedOfBedrock): st
 export function refuseContradictions(settings: Environment, asked: AskedOfBedrock): void {
   const found = contradictions(settings, asked);
   if (found.length > 0) {
-    throw new Error(`the stage's settings cannot be deployed:\n  ${found.join('\n  ')}`);
+    throw new Error(`the stage's settings in infra/lib/environments.ts cannot be deployed:\n  ${found.join('\n  ')}`);
   }
 }

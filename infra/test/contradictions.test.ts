@@ -25,7 +25,14 @@ test('settings that contradict each other are not deployed, and all are named at
 
   expect(() => example(settings)).toThrow(/stream\.retentionDays: .*1 to 365/);
   expect(() => example(settings)).toThrow(/parallelizationFactor: 4 batches of one shard/);
-  expect(() => example(settings)).toThrow(/alarms\.email: production needs somebody/);
+});
+
+test('production is not synthesised until somebody is told of alarms, and the error says where to name them', () => {
+  expect(() => example(environment('prod'))).toThrow(
+    "the stage's settings in infra/lib/environments.ts cannot be deployed:\n" +
+      '  alarms.email: production needs somebody whom alarms reach: name an address that is read at night too',
+  );
+  example(PROD).template.hasResourceProperties('AWS::SNS::Subscription', { Endpoint: PROD.alarms.email });
 });
 
 test('the stages are deployable, but for the address that only an operator knows', () => {

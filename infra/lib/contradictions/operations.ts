@@ -29,7 +29,7 @@ export function ofOperations(settings: Environment): Fault[] {
     [
       'alarms.email',
       production && alarms.email === undefined,
-      'production needs somebody who is told: name an address that is read at night too',
+      'production needs somebody whom alarms reach: name an address that is read at night too',
     ],
     [
       'alarms.email',
