@@ -6,7 +6,6 @@ import * as sns from 'aws-cdk-lib/aws-sns';
 import * as subscriptions from 'aws-cdk-lib/aws-sns-subscriptions';
 import { Construct } from 'constructs';
 
-import type { Encryption } from './encryption.js';
 import type { AlarmSettings } from './environments.js';
 
 /** One condition that somebody must look at. */
@@ -36,7 +35,6 @@ interface Below {
 }
 
 export interface AlarmsProps {
-  readonly encryption: Encryption;
   readonly settings: AlarmSettings;
 }
 
@@ -50,10 +48,10 @@ export class Alarms extends Construct {
   constructor(scope: Construct, id: string, props: AlarmsProps) {
     super(scope, id);
     this.settings = props.settings;
-    this.topic = new sns.Topic(this, 'Topic', {
-      enforceSSL: true,
-      masterKey: props.encryption.key,
-    });
+    // Without a key: whoever disabled the key of what alarms watch would silence them too, and so
+    // would whoever disabled one of their own. CloudWatch may not use AWS's own key for SNS. What
+    // passes are names, numbers and links; none is about a user.
+    this.topic = new sns.Topic(this, 'Topic', { enforceSSL: true });
     // The policy that asks for TLS takes the place of the one that lets alarms publish.
     this.topic.addToResourcePolicy(
       new iam.PolicyStatement({
@@ -63,7 +61,6 @@ export class Alarms extends Construct {
         conditions: { StringEquals: { 'aws:SourceAccount': Aws.ACCOUNT_ID } },
       }),
     );
-    props.encryption.allowAlarms();
     if (props.settings.email !== undefined) {
       this.topic.addSubscription(new subscriptions.EmailSubscription(props.settings.email));
     }

@@ -25,7 +25,7 @@ const TABLE_WRITE = [
 
 /**
  * The key of everything that can hold a user's events or content: buckets, stream, queues,
- * tables, secret and alarms. It stays when the stack goes, because the buckets stay.
+ * tables and secrets. It stays when the stack goes, because the buckets stay.
  */
 export class Encryption extends Construct {
   readonly key: kms.Key;
@@ -36,13 +36,6 @@ export class Encryption extends Construct {
       description: 'Events of Braze Currents and the content written from them',
       enableKeyRotation: true,
       removalPolicy: KEPT,
-    });
-  }
-
-  /** Lets CloudWatch ring through an encrypted topic. */
-  allowAlarms(): void {
-    this.allow('cloudwatch.amazonaws.com', {
-      StringEquals: { 'aws:SourceAccount': Aws.ACCOUNT_ID },
     });
   }
 

@@ -44,7 +44,7 @@ export class PipelineStack extends Stack {
     const { asked, codePath, environment } = props;
     refuseContradictions(environment, asked);
     const encryption = new Encryption(this, 'Encryption');
-    const alarms = new Alarms(this, 'Alarms', { encryption, settings: environment.alarms });
+    const alarms = new Alarms(this, 'Alarms', { settings: environment.alarms });
     const accessLogs = new AccessLogs(this, 'AccessLogs');
     const kept = { alarms, encryption };
 

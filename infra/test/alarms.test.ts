@@ -94,10 +94,16 @@ test('events are late after as many minutes as an operator says', () => {
   });
 });
 
-test('CloudWatch may publish to the topic although it is encrypted and asks for TLS', () => {
+test('alarms ring whatever becomes of a key, and travel encrypted', () => {
+  template.allResourcesProperties('AWS::SNS::Topic', { KmsMasterKeyId: Match.absent() });
   template.hasResourceProperties('AWS::SNS::TopicPolicy', {
     PolicyDocument: {
       Statement: Match.arrayWith([
+        Match.objectLike({
+          Action: 'sns:Publish',
+          Condition: { Bool: { 'aws:SecureTransport': 'false' } },
+          Effect: 'Deny',
+        }),
         Match.objectLike({
           Action: 'sns:Publish',
           Effect: 'Allow',
@@ -106,16 +112,9 @@ test('CloudWatch may publish to the topic although it is encrypted and asks for 
       ]),
     },
   });
-  template.hasResourceProperties('AWS::KMS::Key', {
-    KeyPolicy: {
-      Statement: Match.arrayWith([
-        Match.objectLike({
-          Action: ['kms:Decrypt', 'kms:GenerateDataKey'],
-          Principal: { Service: 'cloudwatch.amazonaws.com' },
-        }),
-      ]),
-    },
-  });
+  // Of the key of what alarms watch, CloudWatch has no need.
+  const keys = JSON.stringify(template.findResources('AWS::KMS::Key'));
+  expect(keys).not.toContain('cloudwatch.amazonaws.com');
 });
 
 test('one dashboard shows every alarm', () => {
