@@ -100,6 +100,7 @@ function grant({ role }: Program, props: AnswererProps): void {
     ...asked,
     profileRegions: environment.processor.profileRegions,
     furtherModelArns: environment.processor.furtherModelArns,
+    guardrailKeyArns: environment.processor.guardrailKeyArns,
     guardrailProfileArns: environment.processor.guardrailProfileArns,
   });
 }

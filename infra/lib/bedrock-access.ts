@@ -49,10 +49,20 @@ export const APPLICATION_PROFILE = /:application-inference-profile\//;
 /** The one profile that may send a call to any region; its models are named without one. */
 const GLOBAL = 'global';
 
+/**
+ * Reading an encrypted guardrail is all that a key is for. AWS documents the service's name in this
+ * condition for other parts of Bedrock, not for guardrails, which the runtime reads: any part may.
+ * <https://docs.aws.amazon.com/bedrock/latest/userguide/guardrails-permissions-kms.html>
+ */
+const THROUGH_BEDROCK = {
+  StringLike: { 'kms:ViaService': `bedrock*.${Aws.REGION}.amazonaws.com` },
+};
+
 export interface BedrockAccess extends AskedOfBedrock {
   readonly profileRegions?: Readonly<Record<string, readonly string[]>>;
   readonly furtherModelArns?: readonly string[];
   readonly guardrailProfileArns?: readonly string[];
+  readonly guardrailKeyArns?: readonly string[];
 }
 
 /** Lets `grantee` call exactly the models, profiles and guardrails that the campaigns name. */
@@ -75,6 +85,7 @@ export function grantBedrock(grantee: iam.IRole, access: BedrockAccess): void {
   allow(grantee, 'bedrock:InvokeModel', direct);
   const guardrails = access.guardrails.map((id) => guardrail(grantee, id));
   allow(grantee, 'bedrock:ApplyGuardrail', [...guardrails, ...(access.guardrailProfileArns ?? [])]);
+  allow(grantee, 'kms:Decrypt', [...(access.guardrailKeyArns ?? [])], THROUGH_BEDROCK);
 }
 
 /** The profile itself, and its model wherever it may run, but there through the profile only. */

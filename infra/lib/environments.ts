@@ -76,6 +76,8 @@ export interface ProcessorSettings {
   readonly profileRegions?: Readonly<Record<string, readonly string[]>>;
   /** Models behind application inference profiles, which do not tell by their names. */
   readonly furtherModelArns?: readonly string[];
+  /** Keys of the account's own that guardrails are encrypted with. */
+  readonly guardrailKeyArns?: readonly string[];
   /** Profiles of guardrails that run in several regions, in each of those regions. */
   readonly guardrailProfileArns?: readonly string[];
   readonly batchSize: number;

@@ -70,6 +70,18 @@ test('a guardrail that runs in several regions may be applied in them', () => {
   ]);
 });
 
+test("a guardrail's own key may be used to read it through Bedrock, and for nothing else", () => {
+  const key = `arn:aws:kms:eu-central-1:${ACCOUNT}:key/theirs`;
+
+  expect(statements({ guardrails: ['here'], guardrailKeyArns: [key] })).toEqual([
+    allow('bedrock:ApplyGuardrail', [`arn:aws:bedrock:eu-central-1:${ACCOUNT}:guardrail/here`]),
+    {
+      ...allow('kms:Decrypt', [key]),
+      Condition: { StringLike: { 'kms:ViaService': 'bedrock*.eu-central-1.amazonaws.com' } },
+    },
+  ]);
+});
+
 test('a name with dots is a model, unless it begins with a geography', () => {
   expect(statements({ models: ['zai.glm-4.7'] })).toEqual([
     allow('bedrock:InvokeModel', ['arn:aws:bedrock:eu-central-1::foundation-model/zai.glm-4.7']),
@@ -134,7 +146,7 @@ const PSEUDO: Record<string, string> = {
 };
 
 function plainCondition(condition: unknown): unknown {
-  const { StringEquals } = condition as { StringEquals: Record<string, unknown> };
-  const [[key, arn]] = Object.entries(StringEquals) as [[string, unknown]];
-  return { StringEquals: { [key]: plain(arn) } };
+  const [[operator, keys]] = Object.entries(condition as object) as [[string, object]];
+  const [[key, value]] = Object.entries(keys) as [[string, unknown]];
+  return { [operator]: { [key]: plain(value) } };
 }

@@ -117,6 +117,12 @@ const FAULTY: [string, Environment][] = [
   ['processor.profileRegions', dev('processor', { profileRegions: { us: [] } })],
   ['processor.profileRegions', dev('processor', { profileRegions: { us: ['Virginia'] } })],
   ['processor.furtherModelArns', dev('processor', { furtherModelArns: ['a.model'] })],
+  ['processor.guardrailKeyArns', dev('processor', { guardrailKeyArns: ['alias/guardrails'] })],
+  ['processor.guardrailKeyArns', dev('processor', { guardrailKeyArns: [KEY.replace('theirs', '*')] })],
+  [
+    'processor.guardrailKeyArns',
+    { ...dev('processor', { guardrailKeyArns: [KEY] }), region: 'us-east-1' },
+  ],
   ['processor.guardrailProfileArns', dev('processor', { guardrailProfileArns: ['us.guardrail.v1:0'] })],
   ['api.memoryMiB', dev('api', { memoryMiB: 64 })],
   ['api.unknownUser', dev('api', { unknownUser: 'notfound' as 'not-found' })],
@@ -169,6 +175,15 @@ test('a model behind a profile of the account must be named, as the campaigns as
   expect(contradictions(DEV, asked)).toEqual([
     expect.stringMatching(/^processor\.furtherModelArns: .*abc/),
   ]);
+});
+
+test('a key of guardrails is refused where no campaign names one', () => {
+  const settings = dev('processor', { guardrailKeyArns: [KEY] });
+
+  expect(contradictions(settings, { ...ASKED, guardrails: [] })).toEqual([
+    expect.stringMatching(/^processor\.guardrailKeyArns: .*leave it out/),
+  ]);
+  expect(contradictions(settings, ASKED)).toEqual([]);
 });
 
 test('more models than have room in the environment of a function are refused with how many have', () => {

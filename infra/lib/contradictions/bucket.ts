@@ -1,5 +1,5 @@
 import type { Environment } from '../environments.js';
-import { type Fault, isElsewhere, within } from './fault.js';
+import { type Fault, isElsewhere, KEY_ARN, within } from './fault.js';
 
 /** A notification is tried for more than a day, and what it tells of must be there that long. */
 const LEAST_DAYS = 2;
@@ -7,7 +7,7 @@ const LEAST_DAYS = 2;
 /** Where Braze writes, and as whom. */
 export function ofBucket({ currents, region }: Environment): Fault[] {
   const { braze, existingBucket, existingBucketKeyArn: key, prefix, retentionDays } = currents;
-  const isKey = key !== undefined && /^arn:[^:]+:kms:[^:]+:\d{12}:key\/./.test(key);
+  const isKey = key !== undefined && KEY_ARN.test(key);
   return [
     [
       'currents.existingBucket',

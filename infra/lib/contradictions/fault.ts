@@ -4,6 +4,9 @@ export type Fault = readonly [setting: string, isWrong: boolean, remedy: string]
 /** Name of a region, as the settings and ARNs have it. */
 export const REGION = /^[a-z]{2,}(-[a-z]+)+-\d+$/;
 
+/** ARN of a key in AWS KMS, with nothing that means something else in a policy. */
+export const KEY_ARN = /^arn:[^:]+:kms:[^:]+:\d{12}:key\/[\w-]+$/;
+
 /** Tells whether a whole number lies between two others. */
 export function within(value: number, least: number, most: number): boolean {
   return Number.isInteger(value) && value >= least && value <= most;

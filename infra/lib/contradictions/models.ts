@@ -2,14 +2,15 @@ import { APPLICATION_PROFILE } from '../bedrock-access.js';
 import type { AskedOfBedrock } from '../campaigns.js';
 import type { Environment } from '../environments.js';
 import { type ModelQuota, type Quota, QUOTA_CODE } from '../model-quotas.js';
-import { type Fault, REGION, within } from './fault.js';
+import { type Fault, isElsewhere, KEY_ARN, REGION, within } from './fault.js';
 
 /** Stands for every model that has no quota of its own name. */
 const EVERY_OTHER = '*';
 
 /** What the campaigns ask of Amazon Bedrock, and how much of it the account has. */
-export function ofModels({ processor }: Environment, asked: AskedOfBedrock): Fault[] {
-  const { furtherModelArns, guardrailProfileArns = [], modelQuotas, profileRegions = {} } = processor;
+export function ofModels({ processor, region }: Environment, asked: AskedOfBedrock): Fault[] {
+  const { furtherModelArns, modelQuotas, profileRegions = {} } = processor;
+  const { guardrailKeyArns = [], guardrailProfileArns = [] } = processor;
   const named = Object.keys(modelQuotas);
   const without = asked.models.filter((model) => !named.includes(model));
   const hidden = asked.models.filter((model) => APPLICATION_PROFILE.test(model));
@@ -35,6 +36,21 @@ export function ofModels({ processor }: Environment, asked: AskedOfBedrock): Fau
       `name the models behind ${hidden.join(', ')}, whose names do not tell`,
     ],
     ['processor.furtherModelArns', !(furtherModelArns ?? []).every(isArn), 'are ARNs of models'],
+    [
+      'processor.guardrailKeyArns',
+      !guardrailKeyArns.every((key) => KEY_ARN.test(key)),
+      'are ARNs of keys in AWS KMS; policies do not take the name of an alias',
+    ],
+    [
+      'processor.guardrailKeyArns',
+      guardrailKeyArns.some((key) => KEY_ARN.test(key) && isElsewhere(key, region)),
+      `a guardrail's key is in its own region, and the stage is in ${region}`,
+    ],
+    [
+      'processor.guardrailKeyArns',
+      guardrailKeyArns.length > 0 && asked.guardrails.length === 0,
+      'are of guardrails, and no campaign names one: leave it out',
+    ],
     ['processor.guardrailProfileArns', !guardrailProfileArns.every(isArn), 'are ARNs of profiles'],
   ];
 }
