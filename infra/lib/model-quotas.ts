@@ -5,8 +5,6 @@ import * as custom from 'aws-cdk-lib/custom-resources';
 import { Construct } from 'constructs';
 import { createHash } from 'node:crypto';
 
-import { acknowledge } from './findings.js';
-
 /** Bedrock's quota of a model in this account and region. */
 export interface ModelQuota {
   readonly tokensPerMinute: Quota;
@@ -70,12 +68,15 @@ export class ModelQuotas extends Construct {
   /** Values that the deployment reads, by quota code. */
   private readonly read = new Map<string, number>();
   private readonly fingerprint: string;
+  /** Of all quotas that the deployment reads. */
+  private readonly codes: readonly string[];
   private reader: Reader | undefined;
 
   constructor(scope: Construct, id: string, props: ModelQuotasProps) {
     super(scope, id);
     this.fingerprint = createHash('sha256').update(JSON.stringify(props.settings)).digest('hex');
 
+    this.codes = codesOf(props.quotas);
     const quotas = asSetting(props.quotas, (quota) => this.value(quota));
     this.json = Stack.of(this).toJsonString(quotas);
   }
@@ -101,7 +102,7 @@ export class ModelQuotas extends Construct {
       outputPaths: ['Quota.Value'],
       physicalResourceId: custom.PhysicalResourceId.of(`${SERVICE_CODE}/${quotaCode}`),
     };
-    this.reader ??= reader(this);
+    this.reader ??= reader(this, this.codes);
     const reading = new custom.AwsCustomResource(this, quotaCode, {
       resourceType: 'Custom::ServiceQuota',
       onUpdate: call,
@@ -122,7 +123,18 @@ interface Reader {
   readonly logGroup: logs.LogGroup;
 }
 
-function reader(scope: Construct): Reader {
+/** The codes among quotas, each once. */
+function codesOf(quotas: Readonly<Record<string, ModelQuota>>): string[] {
+  const all = Object.values(quotas).flatMap((quota) => [
+    quota.tokensPerMinute,
+    quota.requestsPerMinute,
+    quota.tokensPerDay,
+  ]);
+  const codes = all.flatMap((quota) => (typeof quota === 'object' ? [quota.quotaCode] : []));
+  return [...new Set(codes)];
+}
+
+function reader(scope: Construct, codes: readonly string[]): Reader {
   const logGroup = new logs.LogGroup(scope, 'Log', {
     removalPolicy: RemovalPolicy.DESTROY,
     retention: logs.RetentionDays.ONE_MONTH,
@@ -133,17 +145,21 @@ function reader(scope: Construct): Reader {
     inlinePolicies: {
       quotas: new iam.PolicyDocument({
         statements: [
-          // Service Quotas offers no resource for this action.
           new iam.PolicyStatement({
             actions: ['servicequotas:GetServiceQuota'],
-            resources: ['*'],
+            resources: codes.map((code) =>
+              Stack.of(scope).formatArn({
+                service: 'servicequotas',
+                resource: SERVICE_CODE,
+                resourceName: code,
+              }),
+            ),
           }),
         ],
       }),
     },
   });
   logGroup.grantWrite(role);
-  acknowledge(role, 'IAM5[Resource::*]', 'Service Quotas offers no resource for this action');
   return { role, logGroup };
 }
 

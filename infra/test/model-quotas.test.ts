@@ -66,8 +66,11 @@ test('a quota that two models share is read once', () => {
   template.resourceCountIs('Custom::ServiceQuota', 1);
 });
 
-test('whoever reads quotas may do nothing but that and write its log', () => {
-  const { template } = quotas({ a: { tokensPerMinute: { quotaCode: CODE } } });
+test('whoever reads quotas may read those that are named and write its log, and nothing else', () => {
+  const { template } = quotas({
+    a: { tokensPerMinute: { quotaCode: CODE }, tokensPerDay: { quotaCode: 'L-89ABCDEF' } },
+    b: { tokensPerMinute: { quotaCode: CODE } },
+  });
 
   template.hasResourceProperties('AWS::IAM::Role', {
     ManagedPolicyArns: Match.absent(),
@@ -75,7 +78,11 @@ test('whoever reads quotas may do nothing but that and write its log', () => {
       {
         PolicyDocument: {
           Statement: [
-            { Action: 'servicequotas:GetServiceQuota', Effect: 'Allow', Resource: '*' },
+            {
+              Action: 'servicequotas:GetServiceQuota',
+              Effect: 'Allow',
+              Resource: [quotaArn(CODE), quotaArn('L-89ABCDEF')],
+            },
           ],
         },
       },
@@ -104,6 +111,12 @@ test('what is no quota code is refused at synth', () => {
 
   expect(() => quotas({ a: name })).toThrow(/is no quota code/);
 });
+
+/** What a policy calls a quota of Bedrock. */
+function quotaArn(code: string): unknown {
+  const place = [{ Ref: 'AWS::Partition' }, ':servicequotas:', { Ref: 'AWS::Region' }, ':', { Ref: 'AWS::AccountId' }];
+  return { 'Fn::Join': ['', ['arn:', ...place, `:bedrock/${code}`]] };
+}
 
 function quotas(
   quotas: Record<string, ModelQuota>,
