@@ -63,6 +63,8 @@ export class OperatorRole extends Construct {
       'dynamodb:Query',
       'dynamodb:Scan',
     );
+    // What an ask for what happened must find remembered.
+    content.grant(role, 'dynamodb:ConditionCheckItem', 'dynamodb:PutItem', 'dynamodb:UpdateItem');
     catalogs.grant(
       role,
       'dynamodb:BatchGetItem',
