@@ -79,9 +79,7 @@ function grant({ role }: Program, props: AnswererProps): void {
     role,
     'dynamodb:BatchGetItem',
     'dynamodb:ConditionCheckItem',
-    'dynamodb:DeleteItem',
     'dynamodb:PutItem',
-    'dynamodb:Query',
     'dynamodb:UpdateItem',
   );
   tables.coordination.grant(
@@ -92,10 +90,10 @@ function grant({ role }: Program, props: AnswererProps): void {
     'dynamodb:PutItem',
     'dynamodb:UpdateItem',
   );
-  tables.catalogs.grant(role, 'dynamodb:BatchGetItem', 'dynamodb:GetItem');
+  tables.catalogs.grant(role, 'dynamodb:BatchGetItem');
   props.registry.grantFollow(role);
   deadLetters.queue.grant(role, 'sqs:SendMessage');
-  encryption.grantTableWrite(role);
+  encryption.grant(role, 'tables', 'messagesSent');
   grantBedrock(role, {
     ...asked,
     profileRegions: environment.processor.profileRegions,

@@ -65,6 +65,6 @@ export class ApiSecret extends Construct {
         resources: [this.arn],
       }),
     );
-    this.encryption.grantRead(grantee);
+    this.encryption.grant(grantee, 'secretsRead');
   }
 }

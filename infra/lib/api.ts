@@ -87,7 +87,7 @@ export class Api extends Construct {
       'dynamodb:BatchGetItem',
       'dynamodb:GetItem',
     );
-    props.encryption.grantTableRead(this.program.role);
+    props.encryption.grant(this.program.role, 'tables');
     secret.grantRead(this.program.role);
 
     this.accessLog = new logs.LogGroup(this, 'AccessLog', {

@@ -30,6 +30,7 @@ export class AsksWorker extends Construct {
       runsWheneverItMay: true,
     });
     props.asks.grantWork(this.program.role);
+    props.encryption.grant(this.program.role, 'messagesReceived');
     new events.Rule(this, 'EveryMinute', {
       description: 'Starts a worker of asks',
       schedule: events.Schedule.rate(EVERY),

@@ -3,7 +3,7 @@ import * as iam from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
 
 import { CATALOG_KEYS, type Currents } from './currents.js';
-import { Encryption, KEY_TO_WRITE } from './encryption.js';
+import { Encryption } from './encryption.js';
 import { acknowledgeObjects } from './findings.js';
 
 export interface BrazeRoleProps {
@@ -51,7 +51,7 @@ export class BrazeRole extends Construct {
     );
     acknowledgeObjects(role, bucket, CATALOG_KEYS, 'it is denied, whatever the name');
     if (key !== undefined) {
-      Encryption.grantThroughS3(key, role, KEY_TO_WRITE);
+      Encryption.grantUse(key, role, 'objectsWrittenInParts');
     }
     acknowledgeObjects(role, bucket, keys, 'Braze names its objects; all begin with the prefix');
     new CfnOutput(this, 'Arn', {

@@ -5,23 +5,35 @@ import { Construct } from 'constructs';
 
 import { KEPT } from './removal.js';
 
-/** What reading encrypted data takes. */
-export const KEY_TO_READ = ['kms:Decrypt'];
+/** A service that uses a key in the name of whoever calls it, by the first part of its address. */
+type KeyService = 'dynamodb' | 'kinesis' | 's3' | 'secretsmanager' | 'sqs';
 
-/** What writing takes: S3, SQS and Kinesis ask for a data key, and S3 reads back parts of uploads. */
-export const KEY_TO_WRITE = ['kms:Decrypt', 'kms:GenerateDataKey'];
+/** What services ask of a key in their caller's name. */
+type KeyAction = 'kms:Decrypt' | 'kms:GenerateDataKey';
 
-/** What DynamoDB does in the name of whoever reads a table. */
-const TABLE_READ = ['kms:Decrypt', 'kms:DescribeKey'];
+/** What a role does with what is encrypted, and what is asked of the key for it. */
+const USES = {
+  objectsRead: ['s3', 'kms:Decrypt'],
+  objectsWritten: ['s3', 'kms:GenerateDataKey'],
+  /** S3 reads back the parts of an upload that comes in parts. */
+  objectsWrittenInParts: ['s3', 'kms:Decrypt', 'kms:GenerateDataKey'],
+  secretsRead: ['secretsmanager', 'kms:Decrypt'],
+  messagesReceived: ['sqs', 'kms:Decrypt'],
+  messagesSent: ['sqs', 'kms:Decrypt', 'kms:GenerateDataKey'],
+  streamRead: ['kinesis', 'kms:Decrypt'],
+  streamWritten: ['kinesis', 'kms:GenerateDataKey'],
+  /**
+   * Reads and writes alike: DynamoDB decrypts the table's own key in the caller's name, and makes
+   * and keeps it by the grant of whoever made the table.
+   * <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html>
+   */
+  tables: ['dynamodb', 'kms:Decrypt'],
+} as const satisfies Record<string, readonly [KeyService, ...KeyAction[]]>;
 
-/** The same for whoever writes one. */
-const TABLE_WRITE = [
-  ...TABLE_READ,
-  'kms:Encrypt',
-  'kms:GenerateDataKey',
-  'kms:ReEncryptFrom',
-  'kms:ReEncryptTo',
-];
+export type KeyUse = keyof typeof USES;
+
+/** What a service of AWS needs that hands something to an encrypted queue. */
+const KEY_TO_SEND: KeyAction[] = ['kms:Decrypt', 'kms:GenerateDataKey'];
 
 /**
  * The key of everything that can hold a user's events or content: buckets, stream, queues,
@@ -44,53 +56,40 @@ export class Encryption extends Construct {
    * comes from this account is a condition of the queue.
    */
   allowNotifications(): void {
-    this.allow('s3.amazonaws.com', {});
+    this.allow('s3.amazonaws.com');
   }
 
   /** The same for EventBridge; for its topics AWS says that such a condition does not hold. */
   allowEvents(): void {
-    this.allow('events.amazonaws.com', {});
+    this.allow('events.amazonaws.com');
   }
 
-  grantRead(grantee: iam.IGrantable): void {
-    this.key.grant(grantee, ...KEY_TO_READ);
+  /** Lets a role use the stack's key, for what is named. */
+  grant(role: iam.IRole, ...uses: KeyUse[]): void {
+    Encryption.grantUse(this.key, role, ...uses);
   }
 
-  grantWrite(grantee: iam.IGrantable): void {
-    this.key.grant(grantee, ...KEY_TO_WRITE);
+  /** Lets a role use a key through the services that this takes, and never by itself. */
+  static grantUse(key: kms.IKey, role: iam.IRole, ...uses: KeyUse[]): void {
+    for (const use of uses) {
+      const [service, ...actions] = USES[use];
+      role.addToPrincipalPolicy(
+        new iam.PolicyStatement({
+          actions,
+          resources: [key.keyArn],
+          conditions: { StringEquals: { 'kms:ViaService': `${service}.${Aws.REGION}.amazonaws.com` } },
+        }),
+      );
+    }
   }
 
-  /**
-   * Lets a role use a key through S3, and for nothing else: a role outside of the account, or a
-   * key of somebody else's. Roles of the stack need its key for queue and stream as well, where
-   * what reads them grants it without a condition.
-   */
-  static grantThroughS3(key: kms.IKey, role: iam.Role, actions: string[]): void {
-    role.addToPolicy(
-      new iam.PolicyStatement({
-        actions,
-        resources: [key.keyArn],
-        conditions: { StringEquals: { 'kms:ViaService': `s3.${Aws.REGION}.amazonaws.com` } },
-      }),
-    );
-  }
-
-  grantTableRead(grantee: iam.IGrantable): void {
-    this.key.grant(grantee, ...TABLE_READ);
-  }
-
-  grantTableWrite(grantee: iam.IGrantable): void {
-    this.key.grant(grantee, ...TABLE_WRITE);
-  }
-
-  private allow(service: string, conditions: Record<string, unknown>): void {
+  private allow(service: string): void {
     this.key.addToResourcePolicy(
       new iam.PolicyStatement({
         principals: [new iam.ServicePrincipal(service)],
-        actions: KEY_TO_WRITE,
+        actions: KEY_TO_SEND,
         // In a key's policy the asterisk stands for that key.
         resources: ['*'],
-        conditions,
       }),
     );
   }

@@ -46,7 +46,7 @@ export class EventsDoor extends Construct {
     const { role } = this.program;
     props.registry.grantFollow(role);
     records.stream.grant(role, 'kinesis:PutRecords');
-    encryption.grantWrite(role);
+    encryption.grant(role, 'streamWritten');
     secret.grantRead(role);
     const method = api.gateway.root
       .addResource(POSTS)

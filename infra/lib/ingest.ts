@@ -1,13 +1,12 @@
-import { Duration } from 'aws-cdk-lib';
+import { Duration, Names } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
-import * as sources from 'aws-cdk-lib/aws-lambda-event-sources';
 import { Construct } from 'constructs';
 
 import type { Alarms } from './alarms.js';
 import { CATALOG_KEYS, type Currents } from './currents.js';
 import type { DeadLetters } from './dead-letters.js';
-import { Encryption, KEY_TO_READ } from './encryption.js';
+import { Encryption } from './encryption.js';
 import type { Environment } from './environments.js';
 import { acknowledgeObjects } from './findings.js';
 import { Program } from './program.js';
@@ -20,6 +19,12 @@ import type { UserRecords } from './user-records.js';
  * of Currents take seconds, and a notification that failed comes back that much sooner.
  */
 export const INGEST_TIMEOUT = Duration.seconds(90);
+
+/**
+ * What Lambda does with the queue in the function's name.
+ * <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html>
+ */
+const TAKING = ['sqs:DeleteMessage', 'sqs:GetQueueAttributes', 'sqs:ReceiveMessage'];
 
 /** What ingest says when a notification goes back to its queue. */
 const RETURNED = 'not delivered';
@@ -72,14 +77,21 @@ export class Ingest extends Construct {
     });
     this.grant(props);
     this.watch(props.alarms);
-    this.program.function.addEventSource(
-      new sources.SqsEventSource(props.currents.uploads, {
-        // Each object is a file of thousands of events.
-        batchSize: 1,
-        maxConcurrency: settings.maxConcurrency,
-        reportBatchItemFailures: true,
-      }),
-    );
+    this.listen(props);
+  }
+
+  /** CDK's own event source would grant more than Lambda needs, the key without a condition too. */
+  private listen({ currents, encryption, environment }: IngestProps): void {
+    const { uploads } = currents;
+    this.program.function.addEventSourceMapping(`SqsEventSource:${Names.nodeUniqueId(uploads.node)}`, {
+      eventSourceArn: uploads.queueArn,
+      // Each object is a file of thousands of events.
+      batchSize: 1,
+      maxConcurrency: environment.ingest.maxConcurrency,
+      reportBatchItemFailures: true,
+    });
+    uploads.grant(this.program.role, ...TAKING);
+    encryption.grant(this.program.role, 'messagesReceived');
   }
 
   /**
@@ -132,10 +144,9 @@ export class Ingest extends Construct {
       'dynamodb:Scan',
       'dynamodb:UpdateItem',
     );
-    encryption.grantTableWrite(role);
-    encryption.grantWrite(role);
-    if (currents.key !== undefined && currents.key !== encryption.key) {
-      Encryption.grantThroughS3(currents.key, role, KEY_TO_READ);
+    encryption.grant(role, 'tables', 'messagesSent', 'streamWritten');
+    if (currents.key !== undefined) {
+      Encryption.grantUse(currents.key, role, 'objectsRead');
     }
     acknowledgeObjects(role, bucket, ofCurrents, 'Braze names the objects; all begin with the prefix');
     if (prefix !== undefined) {

@@ -7,7 +7,7 @@ import campaigns from '../../contract/golden/campaigns.json' with { type: 'json'
 import type { Asks } from './asks.js';
 import type { Currents } from './currents.js';
 import type { DeadLetters } from './dead-letters.js';
-import { type Encryption, KEY_TO_READ, KEY_TO_WRITE } from './encryption.js';
+import type { Encryption } from './encryption.js';
 import { acknowledgeObjects } from './findings.js';
 import type { Names } from './names.js';
 import type { Processor } from './processor.js';
@@ -47,22 +47,22 @@ export class OperatorRole extends Construct {
     props.names.grantRead(role);
     // What is sent again, and deletions.
     props.records.stream.grant(role, 'kinesis:PutRecords');
-    props.encryption.key.grant(role, ...KEY_TO_READ, ...KEY_TO_WRITE);
-    props.encryption.grantTableWrite(role);
+    props.encryption.grant(
+      role,
+      'messagesReceived',
+      'messagesSent',
+      'objectsRead',
+      'objectsWritten',
+      'streamWritten',
+      'tables',
+    );
     new CfnOutput(this, 'Arn', { description: 'Role of who runs ops', value: role.roleArn });
   }
 
   private grantTables(role: iam.Role, { tables }: OperatorRoleProps): void {
     const { catalogs, content, coordination } = tables;
     // Look at users, and at all of a campaign.
-    content.grant(
-      role,
-      'dynamodb:BatchGetItem',
-      'dynamodb:DescribeTable',
-      'dynamodb:GetItem',
-      'dynamodb:Query',
-      'dynamodb:Scan',
-    );
+    content.grant(role, 'dynamodb:BatchGetItem', 'dynamodb:DescribeTable', 'dynamodb:Query', 'dynamodb:Scan');
     // What an ask for what happened must find remembered.
     content.grant(role, 'dynamodb:ConditionCheckItem', 'dynamodb:PutItem', 'dynamodb:UpdateItem');
     catalogs.grant(
@@ -98,7 +98,6 @@ export class OperatorRole extends Construct {
       role,
       'sqs:ChangeMessageVisibility',
       'sqs:DeleteMessage',
-      'sqs:GetQueueAttributes',
       'sqs:ReceiveMessage',
     );
   }

@@ -1,8 +1,7 @@
-import { Duration } from 'aws-cdk-lib';
+import { Duration, Names } from 'aws-cdk-lib';
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
-import * as sources from 'aws-cdk-lib/aws-lambda-event-sources';
 import * as s3 from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 
@@ -27,6 +26,19 @@ const GIVEN_UP_KEYS = '*';
  * the function is found by the program itself, after a few.
  */
 export const RETRY_ATTEMPTS = 10_000;
+
+/**
+ * What Lambda does with the stream in the function's name, of what AWS lists for it: to list all
+ * streams, or to subscribe, is not needed by a function that has no consumer of its own.
+ * <https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-create.html>
+ */
+const READING = [
+  'kinesis:DescribeStream',
+  'kinesis:DescribeStreamSummary',
+  'kinesis:GetRecords',
+  'kinesis:GetShardIterator',
+  'kinesis:ListShards',
+];
 
 /** What is left of a record's time on the stream when it is given up, to be kept elsewhere. */
 const LEFT_HOURS = 1;
@@ -63,11 +75,17 @@ export class Processor extends Construct {
       reservedConcurrency: props.environment.processor.maxInstances,
     });
     props.asks.grantSend(this.program.role);
-    this.grantGivenUp();
+    this.grantDeletions(props);
+    this.grantGivenUp(props);
     this.watch(props, this.listen(props));
   }
 
-  private grantGivenUp(): void {
+  /** Whoever Braze deletes is told by the stream, so only who reads it looks for all of a user. */
+  private grantDeletions({ tables }: ProcessorProps): void {
+    tables.content.grant(this.program.role, 'dynamodb:DeleteItem', 'dynamodb:Query');
+  }
+
+  private grantGivenUp({ encryption }: ProcessorProps): void {
     const { role } = this.program;
     // The event source writes what it gave up in the function's name.
     role.addToPrincipalPolicy(
@@ -82,12 +100,17 @@ export class Processor extends Construct {
         resources: [this.givenUp.arnForObjects(GIVEN_UP_KEYS)],
       }),
     );
+    encryption.grant(role, 'objectsWritten');
     acknowledgeObjects(role, this.givenUp, GIVEN_UP_KEYS, 'Lambda names these objects');
   }
 
-  private listen({ environment, records }: ProcessorProps): sources.KinesisEventSource {
+  /** CDK's own event source would grant more than Lambda needs, the key without a condition too. */
+  private listen({ encryption, environment, records }: ProcessorProps): lambda.IEventSourceMapping {
     const settings = environment.processor;
-    const source = new sources.KinesisEventSource(records.stream, {
+    const { stream } = records;
+    const id = `KinesisEventSource:${Names.nodeUniqueId(stream.node)}`;
+    const source = this.program.function.addEventSourceMapping(id, {
+      eventSourceArn: stream.streamArn,
       startingPosition: lambda.StartingPosition.TRIM_HORIZON,
       batchSize: settings.batchSize,
       maxBatchingWindow: Duration.seconds(settings.batchWindowSeconds),
@@ -98,12 +121,14 @@ export class Processor extends Construct {
       retryAttempts: RETRY_ATTEMPTS,
       metricsConfig: { metrics: [lambda.MetricType.EVENT_COUNT] },
       onFailure: { bind: () => ({ destination: this.givenUp.bucketArn }) },
+      supportS3OnFailureDestination: true,
     });
-    this.program.function.addEventSource(source);
+    stream.grant(this.program.role, ...READING);
+    encryption.grant(this.program.role, 'streamRead');
     return source;
   }
 
-  private watch({ alarms, asked }: ProcessorProps, source: sources.KinesisEventSource): void {
+  private watch({ alarms, asked }: ProcessorProps, source: lambda.IEventSourceMapping): void {
     alarms.watch(this, {
       name: 'events-late',
       means: 'The oldest event on the stream waits too long to be taken up.',

@@ -6,7 +6,7 @@ import { Construct } from 'constructs';
 import campaigns from '../../contract/golden/campaigns.json' with { type: 'json' };
 import type { AccessLogs } from './access-logs.js';
 import type { Alarms } from './alarms.js';
-import { type Encryption, KEY_TO_READ } from './encryption.js';
+import type { Encryption } from './encryption.js';
 import type { Environment } from './environments.js';
 import { acknowledgeObjects } from './findings.js';
 import { privateBucket } from './private-bucket.js';
@@ -66,8 +66,7 @@ export class Registry extends Construct {
         resources: [this.bucket.arnForObjects(VERSION_KEYS)],
       }),
     );
-    this.encryption.key.grant(role, ...KEY_TO_READ);
-    this.encryption.grantTableRead(role);
+    this.encryption.grant(role, 'objectsRead', 'tables');
     acknowledgeObjects(role, this.bucket, VERSION_KEYS, 'people publish versions');
   }
 

@@ -30,6 +30,9 @@ export const PROD: Environment = {
 export const CERTIFICATE =
   'arn:aws:acm:eu-central-1:111122223333:certificate/12345678-1234-1234-1234-123456789012';
 
+export const GUARDRAIL_KEY =
+  'arn:aws:kms:eu-central-1:111122223333:key/87654321-4321-4321-4321-210987654321';
+
 /** Every part that a setting can add. */
 export const EVERYTHING: Environment = {
   ...PROD,
@@ -41,6 +44,7 @@ export const EVERYTHING: Environment = {
   operators: ['arn:aws:iam::111122223333:role/on-call'],
   processor: {
     ...PROD.processor,
+    guardrailKeyArns: [GUARDRAIL_KEY],
     modelQuotas: { '*': { tokensPerMinute: { quotaCode: 'L-0123ABCD' } } },
   },
   api: {

@@ -1,194 +1,123 @@
 import { expect, test } from 'vitest';
 
-import { EVERYTHING, example } from './example.js';
+import requests from '../../contract/golden/requests.json' with { type: 'json' };
+import { EVERYTHING, example, GUARDRAIL_KEY } from './example.js';
+import { checksOf, ELSEWHERE, EXCUSES } from './operations.js';
+import { statements } from './statements.js';
 
 const MODEL = 'foundation-model/anthropic.claude-haiku-4-5-20251001-v1:0';
+const PROFILE = 'inference-profile/us.anthropic.claude-haiku-4-5-20251001-v1:0';
+const HERE = 'arn:aws:bedrock:eu-central-1:111122223333';
 
-const ASKS = [
-  'AsksLater',
-  ...['High', 'Normal', 'Low'].map((each) => `Asks${each}usanthropicclaudehaiku4520251001v10`),
-];
-
-/** What whoever writes an encrypted table may do with its key. */
-const KEY_OF_TABLES = [
-  'kms:Decrypt EncryptionKey',
-  'kms:DescribeKey EncryptionKey',
-  'kms:Encrypt EncryptionKey',
-  'kms:GenerateDataKey EncryptionKey',
-  'kms:ReEncryptFrom EncryptionKey',
-  'kms:ReEncryptTo EncryptionKey',
-];
-
-/** What both functions of the program `processor` are allowed to do. */
-const ANSWERER = [
-  'bedrock:ApplyGuardrail arn:aws:bedrock:here:this-account:guardrail/gr1234567890',
-  'bedrock:InvokeModel arn:aws:bedrock:here:this-account:inference-profile/us.anthropic.claude-haiku-4-5-20251001-v1:0',
-  ...['ca-central-1', 'ca-west-1', 'us-east-1', 'us-east-2', 'us-west-1', 'us-west-2'].map(
-    (region) => `bedrock:InvokeModel arn:aws:bedrock:${region}::${MODEL}`,
-  ),
-  'dynamodb:BatchGetItem TablesCatalogs',
-  'dynamodb:BatchGetItem TablesContent',
-  'dynamodb:BatchGetItem TablesCoordination',
-  'dynamodb:ConditionCheckItem TablesContent',
-  'dynamodb:DeleteItem TablesContent',
-  'dynamodb:DeleteItem TablesCoordination',
-  'dynamodb:GetItem TablesCatalogs',
-  'dynamodb:GetItem TablesCoordination',
-  'dynamodb:GetItem TablesCoordination',
-  'dynamodb:PutItem TablesContent',
-  'dynamodb:PutItem TablesCoordination',
-  'dynamodb:Query TablesContent',
-  'dynamodb:UpdateItem TablesContent',
-  'dynamodb:UpdateItem TablesCoordination',
-  ...KEY_OF_TABLES,
-  's3:GetObject RegistryVersions/versions/*',
-  ...ASKS.map((queue) => `sqs:SendMessage ${queue}`),
-  'sqs:SendMessage DeadLettersQueue',
-  'xray:PutTelemetryRecords *',
-  'xray:PutTraceSegments *',
-];
-
-/** What following published campaigns takes; of the table it is one item. */
-const FOLLOWING = ['dynamodb:GetItem TablesCoordination', 's3:GetObject RegistryVersions/versions/*'];
-
-/** Everything that the functions are allowed to do, and to what. */
-const ALLOWED: Record<string, readonly string[]> = {
-  Ingest: [
-    ...FOLLOWING,
-    'dynamodb:DeleteItem TablesCatalogs',
-    'dynamodb:GetItem TablesCatalogs',
-    'dynamodb:PutItem TablesCatalogs',
-    'dynamodb:Scan TablesCatalogs',
-    'dynamodb:UpdateItem TablesCatalogs',
-    'kinesis:PutRecords UserRecordsStream',
-    ...KEY_OF_TABLES,
-    'logs:CreateLogStream IngestProgramLog',
-    'logs:PutLogEvents IngestProgramLog',
-    's3:GetObject CurrentsBucket/catalogs/*',
-    's3:GetObject CurrentsBucket/currents-export/*',
-    's3:GetObjectVersion CurrentsBucket/catalogs/*',
-    's3:GetObjectVersion CurrentsBucket/currents-export/*',
-    's3:ListBucket CurrentsBucket',
-    'sqs:ChangeMessageVisibility CurrentsUploads',
-    'sqs:DeleteMessage CurrentsUploads',
-    'sqs:GetQueueAttributes CurrentsUploads',
-    'sqs:GetQueueUrl CurrentsUploads',
-    'sqs:ReceiveMessage CurrentsUploads',
-    'sqs:SendMessage CurrentsUploads',
-    'sqs:SendMessage DeadLettersQueue',
-    'xray:PutTelemetryRecords *',
-    'xray:PutTraceSegments *',
+/** What the requests call what is in the stack, by its names there. */
+const KINDS: Readonly<Record<string, readonly string[]>> = {
+  asks: ['AsksLater', ...['High', 'Normal', 'Low'].map((each) => `Asks${each}usanthropicclaudehaiku4520251001v10`)],
+  campaigns: ['RegistryVersions/versions/*'],
+  catalogs: ['TablesCatalogs'],
+  content: ['TablesContent'],
+  coordination: ['TablesCoordination'],
+  'credentials-secret': ['ApiSecret'],
+  currents: ['CurrentsBucket/catalogs/*', 'CurrentsBucket/currents-export/*'],
+  'dead-letters': ['DeadLettersQueue'],
+  'events-secret': ['EventsDoorSecret'],
+  'given-up': ['ProcessorGivenUp/*'],
+  guardrail: [`${HERE}:guardrail/gr1234567890`],
+  model: [
+    `${HERE}:${PROFILE}`,
+    ...['ca-central-1', 'ca-west-1', 'us-east-1', 'us-east-2', 'us-west-1', 'us-west-2'].map(
+      (region) => `arn:aws:bedrock:${region}::${MODEL}`,
+    ),
   ],
-  Processor: [
-    ...ANSWERER,
-    'kinesis:DescribeStream UserRecordsStream',
-    'kinesis:DescribeStreamConsumer UserRecordsStream',
-    'kinesis:DescribeStreamSummary UserRecordsStream',
-    'kinesis:GetRecords UserRecordsStream',
-    'kinesis:GetShardIterator UserRecordsStream',
-    'kinesis:ListShards UserRecordsStream',
-    'kinesis:ListStreams UserRecordsStream',
-    'kinesis:SubscribeToShard UserRecordsStream',
-    'logs:CreateLogStream ProcessorProgramLog',
-    'logs:PutLogEvents ProcessorProgramLog',
-    's3:ListBucket ProcessorGivenUp',
-    's3:PutObject ProcessorGivenUp/*',
-  ],
-  AsksWorker: [
-    ...ANSWERER,
-    'logs:CreateLogStream AsksWorkerProgramLog',
-    'logs:PutLogEvents AsksWorkerProgramLog',
-    ...ASKS.flatMap((queue) => [
-      `sqs:DeleteMessage ${queue}`,
-      `sqs:ReceiveMessage ${queue}`,
-    ]),
-  ],
-  EventsDoor: [
-    ...FOLLOWING,
-    'kinesis:PutRecords UserRecordsStream',
-    'kms:Decrypt EncryptionKey',
-    'kms:DescribeKey EncryptionKey',
-    'kms:GenerateDataKey EncryptionKey',
-    'logs:CreateLogStream EventsDoorProgramLog',
-    'logs:PutLogEvents EventsDoorProgramLog',
-    'secretsmanager:GetSecretValue EventsDoorSecret',
-    'xray:PutTelemetryRecords *',
-    'xray:PutTraceSegments *',
-  ],
-  Api: [
-    ...FOLLOWING,
-    'dynamodb:BatchGetItem TablesContent',
-    'dynamodb:GetItem TablesContent',
-    'kms:Decrypt EncryptionKey',
-    'kms:DescribeKey EncryptionKey',
-    'logs:CreateLogStream ApiProgramLog',
-    'logs:PutLogEvents ApiProgramLog',
-    'secretsmanager:GetSecretValue ApiSecret',
-    'xray:PutTelemetryRecords *',
-    'xray:PutTraceSegments *',
-  ],
+  names: ['arn:aws:ssm:eu-central-1:111122223333:parameterNamesParameter'],
+  traces: ['*'],
+  uploads: ['CurrentsUploads'],
+  'user-records': ['UserRecordsStream'],
 };
 
-/** What `ops` may do. */
-const OPERATOR = [
-  'dynamodb:BatchGetItem TablesCatalogs',
-  'dynamodb:BatchGetItem TablesContent',
-  'dynamodb:BatchGetItem TablesCoordination',
-  'dynamodb:ConditionCheckItem TablesContent',
-  'dynamodb:DeleteItem TablesCatalogs',
-  'dynamodb:DeleteItem TablesCoordination',
-  'dynamodb:DescribeTable TablesContent',
-  'dynamodb:GetItem TablesCatalogs',
-  'dynamodb:GetItem TablesContent',
-  'dynamodb:GetItem TablesCoordination',
-  'dynamodb:PutItem TablesCatalogs',
-  'dynamodb:PutItem TablesContent',
-  'dynamodb:PutItem TablesCoordination',
-  'dynamodb:Query TablesContent',
-  'dynamodb:Scan TablesCatalogs',
-  'dynamodb:Scan TablesContent',
-  'dynamodb:UpdateItem TablesCatalogs',
-  'dynamodb:UpdateItem TablesContent',
-  'kinesis:PutRecords UserRecordsStream',
-  ...KEY_OF_TABLES,
-  's3:DeleteObject ProcessorGivenUp/*',
-  's3:GetObject ProcessorGivenUp/*',
-  's3:GetObject RegistryVersions/versions/*',
-  's3:ListBucket CurrentsBucket',
-  's3:ListBucket ProcessorGivenUp',
-  's3:PutObject RegistryVersions/versions/*',
-  'sqs:ChangeMessageVisibility DeadLettersQueue',
-  'sqs:DeleteMessage DeadLettersQueue',
-  'sqs:GetQueueAttributes DeadLettersQueue',
-  'sqs:ReceiveMessage DeadLettersQueue',
-  ...ASKS.map((queue) => `sqs:SendMessage ${queue}`),
-  'sqs:SendMessage CurrentsUploads',
-  'ssm:GetParameter arn:aws:ssm:here:this-account:parameterNamesParameter',
-];
+/** Roles of the programs; the functions' begin with the names of the constructs. */
+const ROLES: Readonly<Record<string, string>> = {
+  ingest: 'IngestProgramRole',
+  'events-door': 'EventsDoorProgramRole',
+  processor: 'ProcessorProgramRole',
+  'asks-worker': 'AsksWorkerProgramRole',
+  api: 'ApiProgramRole',
+  ops: 'OperatorRole',
+};
 
 const { template } = example(EVERYTHING);
+const all = statements(template);
 
-test('an operator may do exactly what ops does, and of the shared table what belongs to campaigns', () => {
-  expect(allowedActions('OperatorRole')).toEqual([...OPERATOR].sort());
+test('every function is a program whose requests are listed, or reads quotas for the deployment', () => {
+  const functions = Object.keys(template.findResources('AWS::Lambda::Function'));
+  const listed = Object.values(ROLES).map((role) => role.replace(/Role$/, ''));
 
-  const [role] = Object.values(template.findResources('AWS::IAM::Role', {
-    Properties: { Description: 'What ops may do' },
-  }));
-  const trusted = role?.Properties.AssumeRolePolicyDocument.Statement;
-  expect(trusted.map((each: { Principal: unknown }) => each.Principal)).toEqual([
-    { AWS: 'arn:aws:iam::111122223333:role/on-call' },
-  ]);
-  const conditions = JSON.stringify(template.findResources('AWS::IAM::Policy')).match(
-    /\{"ForAllValues:StringLike":\{"dynamodb:LeadingKeys":\["[^"]*"\]\}\}/g,
-  );
-  expect(conditions).toEqual([
-    '{"ForAllValues:StringLike":{"dynamodb:LeadingKeys":["campaigns"]}}',
-    '{"ForAllValues:StringLike":{"dynamodb:LeadingKeys":["answer#*"]}}',
-  ]);
+  const others = functions.filter((id) => !listed.some((name) => id.startsWith(name)));
+
+  expect(others).toEqual([expect.stringMatching(/^AWS679f53fac002430cb0da5b7982bd2287/)]);
+  expect(Object.keys(requests)).toEqual(Object.keys(ROLES).sort());
 });
 
-test.each(Object.entries(ALLOWED))('%s may do exactly what is listed, and nothing else', (name, allowed) => {
-  expect(allowedActions(`${name}ProgramRole`)).toEqual([...allowed].sort());
+test.each(Object.entries(requests))('%s may do all that it asks of AWS, and nothing that it does not', (name, asked) => {
+  const granted = grants(name);
+  const needed = [...needs(name, asked), ...excused(name)];
+
+  expect(needed.filter((each) => !granted.includes(each)), 'asked for, or excused, and not granted').toEqual([]);
+  expect(granted.filter((each) => !needed.includes(each)), 'granted and never asked for').toEqual([]);
+});
+
+test('an excuse is for what no request accounts for', () => {
+  for (const [name, asked] of Object.entries(requests)) {
+    const needed = needs(name, asked);
+    expect(excused(name).filter((each) => needed.includes(each)), name).toEqual([]);
+    expect(Object.keys(asked)).toEqual(expect.arrayContaining(Object.keys(ELSEWHERE[name] ?? {})));
+  }
+});
+
+test('no role may use a key by itself: each use is through the service whose data it encrypts', () => {
+  const ofRoles = all.filter(({ effect, roles }) => effect === 'Allow' && roles.length > 0);
+  const ofKeys = ofRoles.filter(({ actions }) => actions.some((action) => action.startsWith('kms:')));
+  const through = ofKeys.map(({ conditions }) =>
+    Object.values(conditions).flatMap((keys) => keys['kms:ViaService'] ?? []),
+  );
+
+  expect(through.filter((services) => services.length !== 1)).toEqual([]);
+  expect([...new Set(through.flat())].sort()).toEqual(
+    ['bedrock*', 'dynamodb', 'kinesis', 's3', 'secretsmanager', 'sqs'].map(
+      (service) => `${service}.eu-central-1.amazonaws.com`,
+    ),
+  );
+});
+
+test('of the shared table an operator may change what belongs to campaigns, and whoever follows may see its head', () => {
+  const keys = (role: string) =>
+    all
+      .filter(({ roles }) => roles.some((id) => id.startsWith(role)))
+      .flatMap(({ actions, conditions }) =>
+        Object.entries(conditions).flatMap(([operator, of]) =>
+          'dynamodb:LeadingKeys' in of ? [[operator, of['dynamodb:LeadingKeys'], actions]] : [],
+        ),
+      );
+
+  expect(keys('OperatorRole')).toEqual([
+    ['ForAllValues:StringLike', ['campaigns'], ['dynamodb:GetItem', 'dynamodb:PutItem']],
+    ['ForAllValues:StringLike', ['answer#*'], ['dynamodb:DeleteItem']],
+  ]);
+  for (const follower of ['Ingest', 'EventsDoor', 'Api']) {
+    expect(keys(`${follower}ProgramRole`)).toEqual([
+      ['ForAllValues:StringEquals', ['campaigns'], ['dynamodb:GetItem']],
+    ]);
+  }
+});
+
+test('the role of operators is taken up by those that the stage names, and by nobody else', () => {
+  const [role] = Object.values(
+    template.findResources('AWS::IAM::Role', { Properties: { Description: 'What ops may do' } }),
+  );
+  const trusted: { Principal: unknown }[] = role?.Properties.AssumeRolePolicyDocument.Statement;
+
+  expect(trusted.map((each) => each.Principal)).toEqual([
+    { AWS: 'arn:aws:iam::111122223333:role/on-call' },
+  ]);
 });
 
 test('no function has a policy that somebody else keeps', () => {
@@ -199,53 +128,52 @@ test('no function has a policy that somebody else keeps', () => {
   }
 });
 
-test('every function is one of those that are listed, or reads quotas for the deployment', () => {
-  const functions = Object.keys(template.findResources('AWS::Lambda::Function'));
-
-  const others = functions.filter((id) => !Object.keys(ALLOWED).some((name) => id.startsWith(name)));
-
-  expect(others).toEqual([expect.stringMatching(/^AWS679f53fac002430cb0da5b7982bd2287/)]);
-});
-
-interface Statement {
-  readonly Effect: string;
-  readonly Action: string | string[];
-  readonly Resource: unknown;
+/** What the role of a program may do, each once: the action, on what, and of keys through which service. */
+function grants(program: string): string[] {
+  const own = all.filter(({ roles }) => roles.some((id) => id.startsWith(ROLES[program] ?? program)));
+  const granted = own.flatMap(({ actions, conditions, resources }) => {
+    const through = Object.values(conditions).flatMap((keys) => keys['kms:ViaService'] ?? []);
+    const behind = through.map((service) => ` through ${String(service).replace(/\..*/, '')}`).join('');
+    return actions.flatMap((action) => resources.map((of) => `${action} ${of}${behind}`));
+  });
+  return [...new Set(granted)].sort();
 }
 
-function allowedActions(role: string): string[] {
-  const policies = Object.values(template.findResources('AWS::IAM::Policy'));
-  const own = policies.filter(({ Properties }) =>
-    Properties.Roles.some((of: { Ref: string }) => of.Ref.startsWith(role)),
+/** The same that its requests need. */
+function needs(program: string, asked: Readonly<Record<string, readonly string[]>>): string[] {
+  const operations = Object.entries(asked).filter(([operation]) => !(operation in (ELSEWHERE[program] ?? {})));
+  return operations.flatMap(([operation, kinds]) =>
+    kinds.flatMap((kind) => {
+      const { actions, key = [] } = checksOf(operation, kind);
+      const service = operation.replace(/:.*/, '');
+      return [
+        ...actions.flatMap((action) => named(program, action, kind)),
+        ...key.flatMap((action) => named(program, action, `key through ${service}`)),
+      ];
+    }),
   );
-  const statements: Statement[] = own.flatMap((p) => p.Properties.PolicyDocument.Statement);
-  const allowed = statements.flatMap(({ Action, Resource }) =>
-    [Action].flat().flatMap((action) => [Resource].flat().map((of) => `${action} ${name(of)}`)),
-  );
-  return allowed.sort();
 }
 
-type Expression =
-  | string
-  | { 'Fn::GetAtt': [string, string] }
-  | { 'Fn::Join': ['', Expression[]] }
-  | { Ref: string };
+function excused(program: string): string[] {
+  return (EXCUSES[program] ?? []).flatMap(([action, kind]) => named(program, action, kind));
+}
 
-const PSEUDO: Record<string, string> = {
-  'AWS::AccountId': 'this-account',
-  'AWS::Partition': 'aws',
-  'AWS::Region': 'here',
-};
+/** An action with the names of all that it may be done on. */
+function named(program: string, action: string, kind: string): string[] {
+  const resources = resourcesOf(program, kind);
+  // Of a bucket's objects the kind tells; a list is of the bucket.
+  const of = action === 's3:ListBucket' ? resources.map((objects) => objects.replace(/\/.*/, '')) : resources;
+  return of.map((each) => `${action} ${each}`);
+}
 
-/** A resource by its name in the stack, without the hash behind it, or by its ARN. */
-function name(resource: unknown): string {
-  const of = resource as Expression;
-  if (typeof of === 'string') {
-    return of;
+function resourcesOf(program: string, kind: string): readonly string[] {
+  const [, service] = /^key through (.+)$/.exec(kind) ?? [];
+  if (service !== undefined) {
+    return [service === 'bedrock' ? `${GUARDRAIL_KEY} through bedrock*` : `EncryptionKey through ${service}`];
   }
-  if ('Fn::Join' in of) {
-    return of['Fn::Join'][1].map(name).join('');
+  const found = kind === 'log' ? [`${ROLES[program]?.replace(/Role$/, '')}Log`] : KINDS[kind];
+  if (found === undefined) {
+    throw new Error(`contract/golden/requests.json: nobody here knows what "${kind}" of ${program} is`);
   }
-  const id = 'Ref' in of ? of.Ref : of['Fn::GetAtt'][0];
-  return PSEUDO[id] ?? id.replace(/[0-9A-F]{8}$/, '');
+  return found;
 }
