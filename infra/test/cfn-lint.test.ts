@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 
-import { DEV, EVERYTHING, example, PROD } from './example.js';
+import { example, VARIANTS } from './example.js';
 
 const CFN_LINT = join(import.meta.dirname, '../../target/python/bin/cfn-lint');
 
@@ -12,15 +12,9 @@ const folder = mkdtempSync(join(tmpdir(), 'templates-'));
 
 afterAll(() => rmSync(folder, { recursive: true }));
 
-test.each([
-  ['dev', DEV],
-  ['prod', PROD],
-  ['everything', EVERYTHING],
-  ['provisioned', { ...DEV, stream: { ...DEV.stream, shards: 2 } }],
-  ['existing', { ...DEV, currents: { ...DEV.currents, existingBucket: 'theirs' } }],
-])('CloudFormation would take the template: %s', (name, settings) => {
+test.each(Object.entries(VARIANTS))('CloudFormation would take the template: %s', (name, settings) => {
   expect(existsSync(CFN_LINT), 'make target/python/ready installs cfn-lint').toBe(true);
-  const file = join(folder, `${name}.template.json`);
+  const file = join(folder, `${name.replaceAll(' ', '-')}.template.json`);
   writeFileSync(file, JSON.stringify(example(settings).template.toJSON()));
 
   const { stdout, status } = spawnSync(CFN_LINT, [file], {

@@ -55,6 +55,32 @@ export const EVERYTHING: Environment = {
   },
 };
 
+const EXISTING: Environment = { ...DEV, currents: { ...DEV.currents, existingBucket: 'theirs' } };
+
+/** What templates differ by, for tests of all of them. */
+export const VARIANTS: Readonly<Record<string, Environment>> = {
+  dev: DEV,
+  prod: PROD,
+  everything: EVERYTHING,
+  provisioned: { ...DEV, stream: { ...DEV.stream, shards: 2 } },
+  'an existing bucket': EXISTING,
+  'an existing bucket with a key': {
+    ...EVERYTHING,
+    currents: {
+      ...EVERYTHING.currents,
+      existingBucket: 'theirs',
+      existingBucketKeyArn: 'arn:aws:kms:eu-central-1:111122223333:key/theirs',
+    },
+  },
+  'guardrails that run in several regions': {
+    ...DEV,
+    processor: {
+      ...DEV.processor,
+      guardrailProfileArns: ['arn:aws:bedrock:eu-west-1:111122223333:guardrail-profile/eu.guardrail.v1:0'],
+    },
+  },
+};
+
 /** Synthesises the stack with the flags that the command line gives it. */
 export function example(settings: Environment = DEV, asked = ASKED): Example {
   const app = new App({ context: cdk.context });
