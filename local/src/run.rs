@@ -144,7 +144,10 @@ impl DataFolder {
         let failed = || format!("cannot use {} for the state", folder.display());
         anyhow::ensure!(!folder.is_file(), "{} is a file: name a folder", folder.display());
         fs::create_dir_all(folder).with_context(failed)?;
-        let lock = File::create(folder.join(LOCK_FILE)).with_context(failed)?;
+        let mut options = File::options();
+        // Not emptied: a file of that name may be somebody else's.
+        let options = options.write(true).create(true).truncate(false);
+        let lock = options.open(folder.join(LOCK_FILE)).with_context(failed)?;
         lock.try_lock().map_err(|_| {
             anyhow::anyhow!("{} is in use by another run: name another folder", folder.display())
         })?;

@@ -5,6 +5,7 @@
 mod erase;
 mod replay;
 
+use std::ffi::OsString;
 use std::num::{NonZeroU16, NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -24,6 +25,7 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::consent::Consent;
 use crate::cost::load::LoadArguments;
+use crate::letters::Pick;
 
 pub use erase::{Erase, Retention};
 pub use replay::{Place, Replay};
@@ -33,13 +35,13 @@ const AFTER_HELP: &str = "\
 AWS credentials: the environment, a profile, or after a single sign-on
   eval \"$(aws configure export-credentials --format env)\"
 Names of tables, buckets, queues and the stream, which all commands find in the environment:
-  eval \"$(ops where --stage prod)\"
+  names=$(ops where --stage prod) && eval \"$names\"
 
 At night:
   content is wrong          ops campaigns pause NAME --serve-fallback, then ops recall --help
   a new version is wrong    ops campaigns versions, then ops campaigns put-back NUMBER
   what does a user get?     ops show USER
-  something was given up    ops redrive --help
+  something was given up    ops letters list, then ops redrive --help
 
 Whatever changes something takes --dry-run, which only shows it. Most of it asks first; --yes does not.
 Exit codes: 0 done, or nothing to do; 1 failed, not all done, or not wanted; 2 wrong command line.";
@@ -58,6 +60,19 @@ pub struct Arguments {
     pub command: Command,
 }
 
+/// A name that commands look for and that is set to nothing, through `lookup`: of a shell in which
+/// a look-up failed.
+pub fn set_to_nothing(
+    command: &clap::Command,
+    lookup: &dyn Fn(&str) -> Option<OsString>,
+) -> Option<String> {
+    let own = command.get_arguments().filter_map(clap::Arg::get_env).find_map(|name| {
+        let name = name.to_string_lossy();
+        lookup(&name).is_some_and(|value| value.is_empty()).then(|| name.into_owned())
+    });
+    own.or_else(|| command.get_subcommands().find_map(|each| set_to_nothing(each, lookup)))
+}
+
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -74,6 +89,9 @@ pub enum Command {
     /// Let content of a campaign not be served any more; users get fallback content until it is
     /// written anew.
     Recall(RecallArguments),
+    /// See what was given up and why; keep it in a file, or discard it.
+    #[command(subcommand)]
+    Letters(Letters),
     /// Send again what was given up: by a run of `local`, or on AWS.
     Redrive(Redrive),
     /// Delete all that is stored of a user, wait until it is done, and say what is left elsewhere;
@@ -83,7 +101,7 @@ pub enum Command {
     /// change nothing.
     Replay(Replay),
     /// Tell the names of a deployment's parts, as a shell takes them, for all other commands:
-    /// eval "$(ops where --stage prod)"
+    /// names=$(ops where --stage prod) && eval "$names"
     Where {
         /// Stage of the deployment.
         #[arg(long, value_name = "NAME", env = "STAGE", default_value = "dev")]
@@ -186,6 +204,23 @@ pub struct Publish {
     #[arg(long, value_name = "DIR", env = "CATALOGS")]
     pub catalogs: Option<PathBuf>,
 
+    /// What it is held against.
+    #[command(flatten)]
+    pub deployed: DeployedArguments,
+
+    /// Refuse, unless the publication of this number still holds: that from which the folder was
+    /// made.
+    #[arg(long, value_name = "N")]
+    pub expect: Option<u64>,
+
+    /// How it is done.
+    #[command(flatten)]
+    pub change: Change,
+}
+
+/// What a deployment has, against which campaigns are held before they hold.
+#[derive(Debug, Args)]
+pub struct DeployedArguments {
     /// ASK_QUEUES of the deployment, as JSON: campaigns on a model that has none are refused.
     #[arg(long, value_name = "JSON", env = "ASK_QUEUES")]
     pub queues: Option<QueueUrls>,
@@ -198,18 +233,9 @@ pub struct Publish {
     #[arg(long, value_name = "JSON", env = "MODEL_QUOTAS")]
     pub model_quotas: Option<ModelQuotas>,
 
-    /// Refuse, unless the publication of this number still holds: that from which the folder was
-    /// made.
-    #[arg(long, value_name = "N")]
-    pub expect: Option<u64>,
-
     /// Content table of the deployment, to tell what writing anew what changes may cost.
     #[arg(long = "table", value_name = "NAME", env = "CONTENT_TABLE")]
     pub content_table: Option<String>,
-
-    /// How it is done.
-    #[command(flatten)]
-    pub change: Change,
 }
 
 /// Lets an earlier version hold again.
@@ -217,6 +243,10 @@ pub struct Publish {
 pub struct PutBack {
     /// Number of a publication, or the beginning of a version's name.
     pub version: String,
+
+    /// What it is held against.
+    #[command(flatten)]
+    pub deployed: DeployedArguments,
 
     /// How it is done.
     #[command(flatten)]
@@ -559,7 +589,7 @@ pub struct Ask {
 
     /// Bucket of the deployment's campaigns: with the coordination table it tells which hold; where
     /// none were published, those of the folder do.
-    #[arg(long, value_name = "NAME", env = "CAMPAIGNS_BUCKET", conflicts_with = "data")]
+    #[arg(long, value_name = "NAME", env = "CAMPAIGNS_BUCKET")]
     pub campaigns_bucket: Option<String>,
 
     /// Folder of campaigns.
@@ -653,6 +683,72 @@ pub struct Show {
     pub values: bool,
 }
 
+/// Looks after dead letters.
+#[derive(Debug, Subcommand)]
+pub enum Letters {
+    /// Count them by reason and campaign.
+    List {
+        /// Which.
+        #[command(flatten)]
+        pick: Pick,
+        /// Where they lie.
+        #[command(flatten)]
+        place: LetterPlace,
+    },
+    /// Show one, and how to try it again.
+    Show {
+        /// What list calls it.
+        id: String,
+        /// Show values: detail, user, events. They are about a person.
+        #[arg(long)]
+        values: bool,
+        /// Where it lies.
+        #[command(flatten)]
+        place: LetterPlace,
+    },
+    /// Write them into a new file, which holds values; they stay where they are.
+    Archive {
+        /// The file: a line of JSON each.
+        file: PathBuf,
+        /// Which.
+        #[command(flatten)]
+        pick: Pick,
+        /// Where they lie.
+        #[command(flatten)]
+        place: LetterPlace,
+    },
+    /// Remove them, for a reason, once they are in a new file.
+    Discard {
+        /// Why, for who reads the file.
+        #[arg(long, value_name = "TEXT")]
+        because: String,
+        /// The file: a line of JSON each.
+        #[arg(long, value_name = "FILE")]
+        archive: PathBuf,
+        /// Which.
+        #[command(flatten)]
+        pick: Pick,
+        /// Whether it is wanted.
+        #[command(flatten)]
+        consent: Consent,
+        /// Where they lie.
+        #[command(flatten)]
+        place: LetterPlace,
+    },
+}
+
+/// Where dead letters lie.
+#[derive(Debug, Args)]
+pub struct LetterPlace {
+    /// Dead-letter queue on AWS, with your credentials.
+    #[arg(long, value_name = "URL", env = "DEAD_LETTER_QUEUE_URL")]
+    pub queue_url: Option<String>,
+
+    /// Folder that a run of `local` kept with --data, in place of AWS.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+}
+
 /// Sends again what was given up.
 #[derive(Debug, Args)]
 pub struct Redrive {
@@ -680,9 +776,9 @@ pub struct Redrive {
     #[arg(long, value_name = "JSON", env = "ASK_QUEUES")]
     pub queues: Option<QueueUrls>,
 
-    /// Only what was given up for this reason, e.g. bad_answer.
-    #[arg(long, value_name = "REASON")]
-    pub reason: Option<String>,
+    /// Which.
+    #[command(flatten)]
+    pub pick: Pick,
 
     /// Only say what can be sent.
     #[arg(long)]
@@ -738,6 +834,18 @@ mod tests {
         }
         assert!(looked_at > 20, "{looked_at} names");
         assert!(known.iter().all(|name| contract::names::is_name(name)));
+    }
+
+    #[test]
+    fn a_name_that_is_set_to_nothing_is_found_whichever_command_looks_for_it() {
+        let command = Arguments::command();
+        let lookup = |name: &str| match name {
+            "STREAM_BUCKETS" => Some(OsString::new()),
+            _ => Some("x".into()),
+        };
+
+        assert_eq!(set_to_nothing(&command, &lookup), Some("STREAM_BUCKETS".to_owned()));
+        assert_eq!(set_to_nothing(&command, &|_| None), None);
     }
 
     #[test]

@@ -35,6 +35,7 @@ use processor::asks;
 use processor::coordination::{Coordination, SharedTable};
 use processor::eligibility::Candidate;
 use processor::store::{ContentTable as _, DynamoDb, Key};
+use registry::head::Head;
 use tokio::time::{Duration, Instant, sleep_until};
 
 use crate::arguments::{Ask as Arguments, NO_QUEUES, Sending, Since};
@@ -106,8 +107,9 @@ pub async fn ask(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     table(arguments)?;
     arguments.sending.urls(arguments.consent)?;
     let config = program::aws::account(program::aws::environment()).await?;
-    let campaigns = held(arguments, &config).await?;
+    let (campaigns, head) = held(arguments, &config).await?;
     let campaign = named(&campaigns, &arguments.campaign)?;
+    tell_pause(&head, &arguments.campaign);
     let (dynamodb, sqs) =
         (aws_sdk_dynamodb::Client::new(&config), aws_sdk_sqs::Client::new(&config));
     ask_in(&Account { dynamodb, sqs }, arguments, campaign).await
@@ -117,13 +119,20 @@ pub async fn ask(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 async fn held(
     arguments: &Arguments,
     config: &SdkConfig,
-) -> anyhow::Result<Vec<Arc<CompiledCampaign>>> {
+) -> anyhow::Result<(Vec<Arc<CompiledCampaign>>, Head)> {
     let place = arguments.campaigns_bucket.clone().zip(arguments.coordination_table.clone());
     match place.filter(|(bucket, table)| !bucket.is_empty() && !table.is_empty()) {
         Some((bucket, table)) => {
             held_campaigns(&registry_at(config, table, bucket), &arguments.campaigns).await
         }
-        None => Ok(campaign::load(&arguments.campaigns)?),
+        None => Ok((campaign::load(&arguments.campaigns)?, Head::default())),
+    }
+}
+
+/// Says so where asks will wait.
+pub(crate) fn tell_pause(head: &Head, campaign: &str) {
+    if head.is_paused(campaign) {
+        say(format_args!("{campaign} is paused: asks wait until it is resumed."));
     }
 }
 
@@ -176,7 +185,7 @@ pub(crate) async fn carry_out(
     if wanted.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
-    if let Some(ended) = consent.ends(&format!("Send {} asks?", wanted.len()))? {
+    if let Some(ended) = consent.ends(&format!("Send {} asks? [{}]", wanted.len(), order.table))? {
         return Ok(ended);
     }
     let queues = queues.context(NO_QUEUES)?;

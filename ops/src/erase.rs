@@ -87,7 +87,9 @@ async fn one(account: &Account, arguments: &Erase, user_id: &str) -> anyhow::Res
         );
     }
     let target = target(account, arguments)?;
-    if let Some(ended) = arguments.consent.ends("Delete the user?")? {
+    if let Some(ended) =
+        arguments.consent.ends(&format!("Delete the user? [{}]", arguments.table))?
+    {
         return Ok(ended);
     }
     // Who cannot keep the evidence must hear so before there is something to keep.

@@ -1,6 +1,6 @@
 //! The folder that a run of `local` keeps, while no run uses it.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::BufRead as _;
 use std::path::Path;
 
@@ -37,7 +37,14 @@ impl<'f> Kept<'f> {
             folder.display()
         );
         let failed = || format!("cannot use {}", folder.display());
-        let lock = File::create(folder.join(LOCK_FILE)).with_context(failed)?;
+        let path = folder.join(LOCK_FILE);
+        anyhow::ensure!(
+            path.is_file(),
+            "{} is no folder of a run: name the one that an earlier run kept with --data",
+            folder.display()
+        );
+        // Opened as it is: a file of that name may be somebody else's.
+        let lock = OpenOptions::new().write(true).open(path).with_context(failed)?;
         lock.try_lock().map_err(|_| {
             anyhow::anyhow!("{} is in use by a run: end it first", folder.display())
         })?;

@@ -5,6 +5,7 @@
 //! - [`published`] — lets campaigns hold for a deployment, pauses and recalls.
 //! - [`catalogs`] — brings catalogs in, from files or from Braze.
 //! - [`ask`] — asks for content by hand.
+//! - [`letters`] — shows what was given up, keeps it or discards it.
 //! - [`redrive`] — sends again what was given up; [`replay`] lets files be read once more.
 //! - [`erase`] — deletes users.
 //! - `names` — tells where a deployment's parts are.
@@ -22,6 +23,7 @@ pub mod erase;
 mod grounds;
 mod https;
 mod kept;
+pub mod letters;
 mod message;
 mod names;
 mod outcome;
@@ -64,14 +66,15 @@ async fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Campaigns(Campaigns::Versions { place }) => published::versions(place).await,
         Command::Campaigns(Campaigns::Diff { a, b, place }) => published::diff(a, b, place).await,
         Command::Campaigns(Campaigns::PutBack(arguments)) => published::put_back(arguments).await,
-        Command::Campaigns(Campaigns::Pause(arguments)) => published::pause(arguments).await,
+        Command::Campaigns(Campaigns::Pause(arguments)) => published::pause::pause(arguments).await,
         Command::Campaigns(Campaigns::Resume { campaign, change }) => {
-            published::resume(campaign, change).await
+            published::pause::resume(campaign, change).await
         }
         Command::Recall(arguments) => published::recall::recall(arguments).await,
         Command::Catalogs(arguments) => catalogs::catalogs(arguments).await,
         Command::Ask(arguments) => ask::ask(arguments).await,
         Command::Show(arguments) => show::show(arguments).await,
+        Command::Letters(arguments) => letters::letters(arguments).await,
         Command::Redrive(arguments) => redrive::redrive(arguments).await,
         Command::Erase(arguments) => erase::erase(arguments).await,
         Command::Replay(arguments) => replay::replay(arguments).await,

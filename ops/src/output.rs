@@ -54,11 +54,16 @@ pub(crate) fn end(ended: anyhow::Result<ExitCode>) -> ExitCode {
         answer(json!({ "error": told }));
         ExitCode::FAILURE
     });
-    let document = with(|output| output.is_json.then(|| document(output)));
-    if let Some(document) = document {
-        let _ = writeln!(std::io::stdout(), "{document:#}");
+    let Some(document) = with(|output| output.is_json.then(|| document(output))) else {
+        return code;
+    };
+    match writeln!(std::io::stdout(), "{document:#}").and_then(|()| std::io::stdout().flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            let _ = writeln!(std::io::stderr(), "error: writing the answer: {error}");
+            ExitCode::FAILURE
+        }
+        _ => code,
     }
-    code
 }
 
 fn document(output: &mut Output) -> Value {

@@ -4,14 +4,18 @@
 //! is told. The functions follow within a minute.
 //!
 //! - `changes` — what differs between two versions, in lines.
+//! - `review` — what a person must know before a version holds.
 //! - [`publish`] — lets a folder hold.
+//! - [`pause`] — lets campaigns wait, and go on.
 //! - [`recall`] — lets content not be served any more.
 //! - `sample` — how much content a campaign has, about.
 //! - `survey` — what that would be.
 
 mod changes;
+pub mod pause;
 pub mod publish;
 pub mod recall;
+mod review;
 mod sample;
 mod survey;
 
@@ -31,10 +35,11 @@ use serde_json::json;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::arguments::{Change, Pause, PutBack, RegistryPlace};
+use crate::arguments::{PutBack, RegistryPlace};
 use crate::now_ms;
 use crate::output::{answer, say};
 use changes::Changes;
+use review::{Deployed, Review};
 
 /// What functions take until they have followed.
 const FOLLOWED: &str = "The functions follow within a minute.";
@@ -44,7 +49,7 @@ const MAX_NAMED: usize = 3;
 
 /// Lists what was published, what is paused and what is recalled.
 pub async fn versions(place: &RegistryPlace) -> anyhow::Result<ExitCode> {
-    let head = open(place).await?.head().await?;
+    let head = head_of(&open(place).await?).await?;
     answer(serde_json::to_value(&head)?);
     if head.publications.is_empty() {
         say("Nothing was published: the campaigns of the deployment hold.");
@@ -74,7 +79,7 @@ pub async fn versions(place: &RegistryPlace) -> anyhow::Result<ExitCode> {
 /// Shows what differs between two versions.
 pub async fn diff(a: &str, b: &str, place: &RegistryPlace) -> anyhow::Result<ExitCode> {
     let registry = open(place).await?;
-    let head = registry.head().await?;
+    let head = head_of(&registry).await?;
     let (a, b) = (among(&head, a)?, among(&head, b)?);
     let changes = Changes::between(&registry.files(&a).await?, &registry.files(&b).await?);
     say(&changes);
@@ -85,61 +90,45 @@ pub async fn diff(a: &str, b: &str, place: &RegistryPlace) -> anyhow::Result<Exi
 /// Lets an earlier version hold again.
 pub async fn put_back(arguments: &PutBack) -> anyhow::Result<ExitCode> {
     let registry = open(&arguments.change.place).await?;
-    let head = registry.head().await?;
+    let head = head_of(&registry).await?;
     let version = among(&head, &arguments.version)?;
-    let next = head.published(&version, now_secs())?;
-    // A version that is not there any more must not hold.
+    let next = match head.published(&version, now_secs()) {
+        Err(NoChange::Holds) => {
+            say(format_args!("{version} holds already: nothing to change."));
+            answer(json!({ "done": false, "number": number(&head), "version": version }));
+            return Ok(ExitCode::SUCCESS);
+        }
+        next => next?,
+    };
+    // A version that is not there any more, or that nobody can load, must not hold.
     let files = registry.files(&version).await?;
-    let changes = Changes::between(&files_of(&registry, &head).await, &files);
-    say(&changes);
+    let written = tempfile::tempdir().context("making a temporary folder")?;
+    files.write(written.path())?;
+    let campaigns = campaign::read(written.path())?;
+    campaign::load(written.path())?;
+    Deployed::of(&arguments.deployed).ensure(&campaigns)?;
+    let before = files_of(&registry, &head).await;
+    let review =
+        Review::of((&before, &files), &campaigns, &registry.dynamodb, &arguments.deployed).await?;
+    say(&review);
+    answer(review.to_json());
     let told = |is_done| {
-        answer(json!({
-            "done": is_done, "number": number(&next), "version": version, "changes": changes,
-        }));
+        answer(json!({ "done": is_done, "number": number(&next), "version": version }));
     };
     told(false);
-    if let Some(ended) = arguments.change.consent.ends(&format!("Put {version} back?"))? {
+    let question = review.question(&format!("Put {version} back"), &registry.table);
+    if let Some(ended) = arguments.change.consent.ends(&question)? {
         return Ok(ended);
     }
-    registry.switch(&next).await?;
+    registry.switch(&next).await.with_context(|| registry.table.clone())?;
     told(true);
     say(format_args!("Published as {}. {FOLLOWED}", number(&next)));
     Ok(ExitCode::SUCCESS)
 }
 
-/// Pauses a campaign.
-pub async fn pause(arguments: &Pause) -> anyhow::Result<ExitCode> {
-    let serves = match arguments.serve_fallback {
-        true => Serves::Fallback,
-        false => Serves::Content,
-    };
-    let (name, at) = (&arguments.campaign, now_secs());
-    let registry = open(&arguments.change.place).await?;
-    ensure_campaign(&registry, &registry.head().await?, name).await?;
-    switch(&arguments.change, &format!("Pause {name}?"), |head| head.paused(name, serves, at)).await
-}
-
-/// Lets a paused campaign go on.
-pub async fn resume(name: &str, change: &Change) -> anyhow::Result<ExitCode> {
-    switch(change, &format!("Let {name} go on?"), |head| head.resumed(name)).await
-}
-
-/// Makes one change of the head, if the person wants it.
-async fn switch(
-    change: &Change,
-    question: &str,
-    next: impl Fn(&Head) -> Result<Head, NoChange>,
-) -> anyhow::Result<ExitCode> {
-    let registry = open(&change.place).await?;
-    let next = next(&registry.head().await?)?;
-    answer(json!({ "done": false }));
-    if let Some(ended) = change.consent.ends(question)? {
-        return Ok(ended);
-    }
-    registry.switch(&next).await?;
-    answer(json!({ "done": true, "paused": next.paused }));
-    say(FOLLOWED);
-    Ok(ExitCode::SUCCESS)
+/// What holds.
+async fn head_of(registry: &Aws) -> anyhow::Result<Head> {
+    registry.head().await.with_context(|| format!("reading the table {}", registry.table))
 }
 
 async fn open(place: &RegistryPlace) -> anyhow::Result<Aws> {
@@ -153,19 +142,19 @@ pub(crate) fn registry_at(config: &SdkConfig, table: String, bucket: String) -> 
     Aws { dynamodb, table, s3, bucket }
 }
 
-/// The campaigns that hold; those of the folder, where none were published.
+/// The campaigns that hold, with what else does; those of the folder, where none were published.
 pub(crate) async fn held_campaigns(
     registry: &Aws,
     folder: &Path,
-) -> anyhow::Result<Vec<Arc<CompiledCampaign>>> {
-    let head = registry.head().await?;
+) -> anyhow::Result<(Vec<Arc<CompiledCampaign>>, Head)> {
+    let head = head_of(registry).await?;
     let Some(current) = head.current() else {
-        return Ok(campaign::load(folder)?);
+        return Ok((campaign::load(folder)?, head));
     };
     let files = registry.files(&current.version).await?;
     let written = tempfile::tempdir().context("making a temporary folder")?;
     files.write(written.path())?;
-    Ok(campaign::load(written.path())?)
+    Ok((campaign::load(written.path())?, head))
 }
 
 /// The files that hold; none, where they cannot be read: they are being replaced.

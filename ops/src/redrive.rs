@@ -21,12 +21,16 @@ use crate::output::{answer, say};
 
 /// Sends dead letters once more.
 pub async fn redrive(arguments: &Redrive) -> anyhow::Result<ExitCode> {
-    let reason = arguments.reason.as_deref();
+    let pick = &arguments.pick;
     if let Some(folder) = &arguments.data {
-        return folder::redrive(folder, reason, arguments.dry_run);
+        return folder::redrive(folder, pick, arguments.dry_run);
     }
     let stream = arguments.stream.clone().filter(|name| !name.is_empty());
-    let stream = stream.context("--stream is missing: name the stream")?;
+    // Who only looks needs none.
+    let stream = match arguments.dry_run {
+        true => stream.unwrap_or_default(),
+        false => stream.context("--stream is missing: name the stream")?,
+    };
     let config = program::aws::account(program::aws::environment()).await?;
     let kinesis = aws_sdk_kinesis::Client::new(&config);
     let target = Target::new(kinesis, stream, arguments.stream_buckets);
@@ -37,7 +41,7 @@ pub async fn redrive(arguments: &Redrive) -> anyhow::Result<ExitCode> {
             let asks = arguments.queues.clone();
             let queue =
                 queue::Queue { sqs, target, queue_url: queue_url.clone(), asks, only_looks };
-            let sent = queue.redrive(reason).await?;
+            let sent = queue.redrive(pick).await?;
             say(&sent);
             answer(json!({ "sent": sent.sent, "left": left_by_reason(&sent.left) }));
             sent.left()

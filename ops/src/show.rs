@@ -5,7 +5,7 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use contract::content;
@@ -32,6 +32,7 @@ type Item = std::collections::HashMap<String, AttributeValue>;
 
 /// Shows a user.
 pub(crate) async fn show(arguments: &Show) -> anyhow::Result<ExitCode> {
+    ensure!(!arguments.user.is_empty(), "no user has an empty id");
     let (config, table) = match (&arguments.data, &arguments.table) {
         (Some(folder), _) => {
             let Endpoints { dynamodb, content_table } = endpoints(folder)?;
@@ -46,7 +47,18 @@ pub(crate) async fn show(arguments: &Show) -> anyhow::Result<ExitCode> {
     if items.is_empty() {
         bail!("nothing is stored of {}", arguments.user);
     }
-    lines(&items, arguments).iter().for_each(say);
+    let told = lines(&items, arguments);
+    if let (true, Some(name)) = (told.is_empty(), &arguments.campaign) {
+        let names = items.iter().filter_map(|item| text(item, content::ITEM));
+        let names: Vec<&str> =
+            names.filter_map(|key| key.strip_prefix(content::ITEM_PREFIX)).collect();
+        bail!(
+            "nothing is stored of {} for \"{name}\": there is {}",
+            arguments.user,
+            names.join(", ")
+        );
+    }
+    told.iter().for_each(say);
     answer(as_json(&items, arguments));
     Ok(ExitCode::SUCCESS)
 }
@@ -64,7 +76,9 @@ async fn items(client: &Client, table: &str, user_id: &str) -> anyhow::Result<Ve
     let (mut pages, mut all) = (pages, Vec::new());
     for _ in 0..MAX_PAGES {
         let Some(page) = pages.next().await else { break };
-        all.extend(page.context("reading the content table")?.items.unwrap_or_default());
+        all.extend(
+            page.with_context(|| format!("reading the table {table}"))?.items.unwrap_or_default(),
+        );
     }
     Ok(all)
 }

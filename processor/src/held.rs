@@ -40,7 +40,9 @@ pub struct Access {
 
 /// A published campaign asks for what this deployment has not.
 #[derive(Debug, thiserror::Error)]
-#[error("campaign {campaign} asks {asked}, which is deployed for none: deploy with it first")]
+#[error(
+    "campaign {campaign} asks {asked}, which is deployed for none: deploy with it first (a run of local: start it anew)"
+)]
 pub struct NotDeployed {
     campaign: String,
     asked: String,

@@ -251,6 +251,7 @@ impl<T> Current<T> {
             *version == published.version && Instant::now() < *again
         }) {
             self.refused.fetch_add(1, Ordering::Relaxed);
+            self.take_beside(&known, head);
             return Ok(());
         }
         match self.loaded(registry, &published.version).await {
@@ -270,10 +271,7 @@ impl<T> Current<T> {
                 if registry.folder().is_none() {
                     tracing::error!(version = %published.version, error = complaint, "campaigns not taken over");
                 }
-                // Pauses and recalls hold all the same; the head stays unlike the one that was
-                // read, so that the version is tried again.
-                let publications = known.head.publications.clone();
-                self.take(known.under(known.publication, Head { publications, ..head.clone() }));
+                self.take_beside(&known, head.clone());
                 self.complain(Some(complaint));
                 match failed {
                     Failed::Unread(error) if known.publication == 0 => return Err(error),
@@ -288,6 +286,15 @@ impl<T> Current<T> {
             }
         }
         Ok(())
+    }
+
+    /// Takes pauses and recalls, which hold all the same where a version cannot be taken. The
+    /// head stays unlike the one that was read, so that the version is tried again.
+    fn take_beside(&self, known: &Edition<T>, head: Head) {
+        let complaint = self.complaint();
+        let publications = known.head.publications.clone();
+        self.take(known.under(known.publication, Head { publications, ..head }));
+        self.complain(complaint);
     }
 
     /// Takes the latest of the earlier versions that can be loaded, for a program that began

@@ -112,6 +112,11 @@ pub enum NoChange {
     /// It holds already.
     #[error("that holds already: there is nothing to change")]
     Holds,
+    /// It serves fallback content, which somebody had a reason for.
+    #[error(
+        "it is paused and serves fallback content; to serve what is written again, resume it first"
+    )]
+    ServesFallback,
     /// What has that number is not published.
     #[error("nothing of that number is published: recall below one that is")]
     NotPublished,
@@ -156,7 +161,11 @@ impl Head {
 
     /// The same with a campaign paused.
     pub fn paused(&self, campaign: &str, serves: Serves, at: i64) -> Result<Self, NoChange> {
-        let since = self.paused.get(campaign).map_or(at, |pause| pause.since);
+        let before = self.paused.get(campaign);
+        if serves == Serves::Content && before.is_some_and(|pause| pause.serves != serves) {
+            return Err(NoChange::ServesFallback);
+        }
+        let since = before.map_or(at, |pause| pause.since);
         let pause = Pause { since, serves };
         if self.paused.get(campaign) == Some(&pause) {
             return Err(NoChange::Holds);
@@ -172,8 +181,8 @@ impl Head {
         next.paused.remove(campaign).map(|_| next).ok_or(NoChange::Holds)
     }
 
-    /// The same with more content that is not served, which no later publication may be among; recalls that hide nothing any more are
-    /// forgotten, and those that this one covers.
+    /// The same with more content that is not served, which no later publication may be among;
+    /// recalls that hide nothing any more are forgotten, and those that this one covers.
     pub fn recalled(&self, recall: Recall) -> Result<Self, NoChange> {
         let current = self.current().map_or(0, |current| current.number);
         if matches!(recall.of, Recalled::Below(number) if number > current) {

@@ -103,6 +103,7 @@ test('every file was read, nothing waits, and nothing was given up on the way', 
   );
 
   expect(await sum(givenUp)).toBe(0);
+  expect(await operator.ops('letters', 'list')).toBe('0 letters\n');
 });
 
 test('campaigns are published, recalled, paused and put back without a deployment', async () => {

@@ -32,7 +32,7 @@ const NOBODY: &str = "redriven";
 /// Why something stays where it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stays {
-    /// It was given up for another reason than the one that is asked for.
+    /// It was given up for another reason, or another campaign, than is asked for.
     OtherReason,
     /// It holds no record: it names an object or a notification, or was too large for that.
     NoRecord,
@@ -51,7 +51,7 @@ pub enum Stays {
 impl fmt::Display for Stays {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::OtherReason => "of another reason",
+            Self::OtherReason => "of another reason or campaign",
             Self::NoRecord => "without a record",
             Self::NoQueue => "asks, whose queues were not named (--queues)",
             Self::Unreadable => "that cannot be read",

@@ -46,7 +46,9 @@ fn what_was_given_up_is_processed_once_the_reason_is_gone() {
     assert!(stdout(&given_up).contains("never_fits_quota"), "{}", stdout(&given_up));
     assert!(stdout(&given_up).contains("contents stored           0"), "{}", stdout(&given_up));
 
-    let set_aside = ops::redrive::folder::redrive(state.path(), None, false).expect("is done");
+    let set_aside =
+        ops::redrive::folder::redrive(state.path(), &ops::letters::Pick::default(), false)
+            .expect("is done");
     assert_eq!(set_aside, ExitCode::SUCCESS);
     let again = local(
         &[&["--exit-when-done", "--port", "0", "--batch-window-ms", "100"][..], &common].concat(),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use aws_sdk_kinesis::primitives::Blob;
 use contract::dead_letter::Input as Unprocessed;
+use contract::local::LOCK_FILE;
 use contract::metrics;
 use local::aws::{self, STREAM, read_dead_letters};
 use local::bedrock::{Behaviour, Unusable};
@@ -62,7 +63,10 @@ async fn what_the_event_source_gives_up_is_kept_with_its_records_and_can_be_redr
     assert!(letters.iter().all(|letter| letter.reason == "record_given_up"), "{letters:?}");
     rig.pipeline.stop().await;
 
-    ops::redrive::folder::redrive(rig.folder.path(), None, false).expect("is set aside");
+    // As a run leaves it.
+    std::fs::write(rig.folder.path().join(LOCK_FILE), "").expect("is written");
+    ops::redrive::folder::redrive(rig.folder.path(), &ops::letters::Pick::default(), false)
+        .expect("is set aside");
     let mut run = Command::new(env!("CARGO_BIN_EXE_local"));
     run.args(["--exit-when-done", "--port", "0", "--batch-window-ms", "100", "--data"])
         .arg(rig.folder.path());

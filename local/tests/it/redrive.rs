@@ -19,6 +19,7 @@ use ingest::settings::DEFAULT_STREAM_BUCKETS;
 use ingest::stream::again::{Stays, Target};
 use ingest::stream::packing::Packer;
 use local::aws::{STREAM, config_for};
+use ops::letters::Pick;
 use ops::redrive::queue::{Queue, RedriveReport};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -185,11 +186,11 @@ async fn letters_of_a_queue_go_back_to_the_stream_and_out_of_the_queue() {
     let (mut queue, sqs) = queue_of(&rig, letters).await;
 
     queue.only_looks = true;
-    let looked = queue.redrive(Some("bad_answer")).await.expect("is looked at");
+    let looked = queue.redrive(&Pick::of_reason("bad_answer")).await.expect("is looked at");
     assert_eq!((looked.sent, looked.left.get(&Stays::Looked)), (0, Some(&1)));
     assert_eq!(sqs.lock().expect("whole").shown.len(), 5, "nothing was changed");
     queue.only_looks = false;
-    let redriven = queue.redrive(Some("bad_answer")).await.expect("is sent");
+    let redriven = queue.redrive(&Pick::of_reason("bad_answer")).await.expect("is sent");
     rig.pipeline.drain().await;
 
     let left =
@@ -198,7 +199,7 @@ async fn letters_of_a_queue_go_back_to_the_stream_and_out_of_the_queue() {
     let said = redriven.to_string();
     assert_eq!(
         said,
-        "Sent 1 dead letters again; 4 stay in the queue: 1 of another reason, 1 without a record, \
+        "Sent 1 dead letters again; 4 stay in the queue: 1 of another reason or campaign, 1 without a record, \
          2 that cannot be read."
     );
     {
@@ -226,7 +227,7 @@ async fn asks_that_were_given_up_go_back_to_their_queue_as_if_for_the_first_time
         vec![of("u1"), letter("poison_ask", message), letter("bad_answer", unit("u3", ""))];
 
     let (queue, _) = queue_of(&rig, letters.clone()).await;
-    let unnamed = queue.redrive(None).await.expect("is sent");
+    let unnamed = queue.redrive(&Pick::default()).await.expect("is sent");
     let left = BTreeMap::from([(Stays::NoQueue, 1), (Stays::Unreadable, 1)]);
     assert_eq!(unnamed, RedriveReport { sent: 1, left, is_cut: false });
     assert!(unnamed.to_string().contains("1 asks, whose queues were not named (--queues)"));
@@ -234,7 +235,7 @@ async fn asks_that_were_given_up_go_back_to_their_queue_as_if_for_the_first_time
     let (mut queue, sqs) = queue_of(&rig, [letters, vec![of("refused")]].concat()).await;
     let later = queue.queue_url.replace("letters", "later");
     queue.asks = Some(QueueUrls { later: later.clone(), ready: BTreeMap::new() });
-    let named = queue.redrive(None).await.expect("is sent");
+    let named = queue.redrive(&Pick::default()).await.expect("is sent");
 
     let left = BTreeMap::from([(Stays::Unreadable, 1), (Stays::Refused, 1)]);
     assert_eq!(named, RedriveReport { sent: 2, left, is_cut: false });
@@ -260,7 +261,7 @@ async fn a_queue_is_read_to_its_end_whatever_stays_in_it_and_however_it_hesitate
         .collect();
     let (queue, sqs) = queue_of(&rig, letters).await;
 
-    let redriven = queue.redrive(Some("bad_answer")).await.expect("is sent");
+    let redriven = queue.redrive(&Pick::of_reason("bad_answer")).await.expect("is sent");
     rig.pipeline.drain().await;
 
     assert_eq!((redriven.sent, redriven.left()), (300, 300));
@@ -296,7 +297,7 @@ async fn a_letter_that_the_stream_refuses_stays_and_the_others_go() {
     ];
     let (queue, sqs) = queue_of(&rig, letters).await;
 
-    let redriven = queue.redrive(None).await.expect("is sent");
+    let redriven = queue.redrive(&Pick::default()).await.expect("is sent");
     rig.pipeline.drain().await;
 
     assert_eq!(redriven.sent, 2);
@@ -314,7 +315,7 @@ async fn nothing_leaves_a_queue_that_the_stream_did_not_take() {
     let kinesis = rig.pipeline.aws.kinesis.clone();
     queue.target = Target::new(kinesis, "no-such-stream".to_owned(), DEFAULT_STREAM_BUCKETS);
 
-    let error = queue.redrive(None).await.expect_err("no stream");
+    let error = queue.redrive(&Pick::default()).await.expect_err("no stream");
 
     assert!(format!("{error:#}").contains("putting records on the stream"), "{error:#}");
     {
@@ -356,7 +357,7 @@ async fn a_user_goes_back_to_the_shard_of_their_other_records() {
     let (mut queue, _) = queue_of(&rig, letters).await;
     queue.target = Target::new(kinesis, "stream".to_owned(), DEFAULT_STREAM_BUCKETS);
 
-    let redriven = queue.redrive(None).await.expect("is sent");
+    let redriven = queue.redrive(&Pick::default()).await.expect("is sent");
 
     assert_eq!((redriven.sent, redriven.left()), (40, 0));
     let mut users = BTreeSet::new();

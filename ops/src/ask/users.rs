@@ -119,7 +119,15 @@ fn of_json(text: &str) -> anyhow::Result<Users> {
             None => users.faults.push(Fault { line, what: "has no braze_id" }),
         }
     };
-    if text.trim_start().starts_with('[') {
+    // What Braze's users/export/ids answers.
+    let export = serde_json::from_str::<Value>(text).ok();
+    let export = export.and_then(|mut all| match all.get_mut("users").map(Value::take) {
+        Some(Value::Array(users)) => Some(users),
+        _ => None,
+    });
+    if let Some(users) = export {
+        users.iter().enumerate().for_each(|(place, user)| take(place + 1, user));
+    } else if text.trim_start().starts_with('[') {
         let list: Vec<Value> = serde_json::from_str(text).context("is no JSON list of users")?;
         list.iter().enumerate().for_each(|(place, user)| take(place + 1, user));
     } else {
@@ -264,6 +272,8 @@ mod tests {
         let numbers: Vec<usize> = users.faults.iter().map(|fault| fault.line).collect();
         assert_eq!(numbers, [2, 4]);
         assert_eq!(ids(&format!("[{{\"braze_id\":\"{ADA}\"}}]")), [ADA]);
+        let whole = format!("{{\"message\":\"success\",\n\"users\":[{{\"braze_id\":\"{ADA}\"}}]}}");
+        assert_eq!(ids(&whole), [ADA]);
     }
 
     #[test]

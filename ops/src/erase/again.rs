@@ -60,7 +60,9 @@ pub(super) async fn again(
         return Ok(ExitCode::SUCCESS);
     }
     let target = target(account, arguments)?;
-    if let Some(ended) = arguments.consent.ends("Send them again?")? {
+    if let Some(ended) =
+        arguments.consent.ends(&format!("Send them again? [{}]", arguments.table))?
+    {
         return Ok(ended);
     }
     send_all(&target, &wanted, arguments.rate).await?;

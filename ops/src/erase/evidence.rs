@@ -100,7 +100,7 @@ impl fmt::Display for Evidence<'_> {
             write!(
                 f,
                 "Not done after {secs} s. {noted}; still there: {after}. Look at the runbook for \
-                 events-late, and run this again: that does no harm."
+                 events-late, and run this again, with evidence in another file: that does no harm."
             )?;
             return Ok(());
         }

@@ -5,7 +5,7 @@
 //! kept for these prompts are forgotten, so that they are given to nobody else.
 
 use std::collections::BTreeSet;
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
@@ -16,21 +16,24 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use campaign::folded;
 use contract::content::{COORDINATION_KEY, answer_key};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
-use registry::Registry as _;
+use registry::RegistryError;
 use registry::aws::Aws;
 use registry::head::{Recall, Recalled};
 use serde_json::json;
 use tokio::time::{Duration, sleep};
 
 use super::survey::{Survey, Wanted, survey};
-use super::{FOLLOWED, ensure_campaign, held_campaigns, now_secs, registry_at, what};
+use super::{FOLLOWED, ensure_campaign, head_of, held_campaigns, now_secs, registry_at, what};
 use crate::arguments::RecallArguments;
-use crate::ask::{self, Order, Whom};
+use crate::ask::{self, Order, Whom, tell_pause};
 use crate::campaigns::named;
 use crate::output::{answer, say};
 
 /// How long what is under way may go on with what held before.
 const UNDER_WAY: Duration = Duration::from_secs(30);
+
+/// Attempts at a change while others make theirs.
+const MAX_ATTEMPTS: u32 = 5;
 
 /// Answers that are forgotten at a time.
 const CONCURRENT: usize = 16;
@@ -45,43 +48,55 @@ pub async fn recall(arguments: &RecallArguments) -> anyhow::Result<ExitCode> {
     let config = program::aws::account(program::aws::environment()).await?;
     let place = &arguments.change.place;
     let registry = registry_at(&config, place.table.clone(), place.bucket.clone());
-    ensure_campaign(&registry, &registry.head().await?, &recall.campaign).await?;
+    let head = head_of(&registry).await?;
+    ensure_campaign(&registry, &head, &recall.campaign).await?;
+    // Refused before anything is looked through.
+    head.recalled(recall.clone())?;
+    let users = arguments.users_file.as_deref().filter(|_| !consent.dry_run);
+    let users = users.map(UsersFile::create).transpose()?;
     let wanted = Wanted { recall: &recall, containing: arguments.containing.as_deref() };
-    let found = survey(&registry.dynamodb, &arguments.content_table, &wanted).await?;
+    let mut found = survey(&registry.dynamodb, &arguments.content_table, &wanted).await?;
     say(found.told());
-    let told = |is_done: bool| {
+    let told = |is_done: bool, found: &Survey| {
         answer(json!({
             "done": is_done, "contents": found.contents, "recalled": found.users.len(),
             "prompts": found.prompts.len(), "read_units": found.read_units,
         }));
     };
-    told(false);
-    if arguments.containing.is_some() {
-        if found.prompts.is_empty() {
-            say("Nothing holds that text: nothing was changed.");
-            return Ok(ExitCode::SUCCESS);
+    told(false, &found);
+    match &mut recall.of {
+        of if arguments.containing.is_some() => {
+            if found.prompts.is_empty() {
+                say("Nothing holds that text: nothing was changed.");
+                return Ok(ExitCode::FAILURE);
+            }
+            *of = Recalled::Prompts(found.prompts.clone());
         }
-        recall.of = Recalled::Prompts(found.prompts.clone());
+        // Its answer may be kept where no content is.
+        Recalled::Prompts(hashes) => found.prompts.extend(hashes.iter().cloned()),
+        _ => {}
     }
-    let which = what(&recall.of);
     // Refused before anybody is asked.
-    registry.head().await?.recalled(recall.clone())?;
-    if let Some(ended) = consent.ends(&format!("Recall of {}: {which}?", arguments.campaign))? {
+    head.recalled(recall.clone())?;
+    let which = what(&recall.of);
+    let question = format!("Recall of {}: {which}? [{}]", arguments.campaign, registry.table);
+    if let Some(ended) = consent.ends(&question)? {
         return Ok(ended);
     }
-    let users = arguments.users_file.as_deref();
-    if let Some(path) = users {
-        write_users(path, &found)?;
-    }
     hold(&registry, &mut recall).await?;
+    told(true, &found);
     forget(&registry, &found.prompts).await?;
     // Until now a kept answer could become somebody's content.
     hold(&registry, &mut recall).await?;
-    told(true);
     say(format_args!(
         "Recalled. {FOLLOWED} Answers to {} prompts are forgotten.",
         found.prompts.len()
     ));
+    let whose =
+        arguments.users_file.as_ref().map_or("FILE".to_owned(), |path| path.display().to_string());
+    if let Some(users) = users {
+        users.write(&found)?;
+    }
     if found.is_cut {
         say("There are more prompts than that: run it again, or their answers end by themselves \
              (cache_hours).");
@@ -89,7 +104,6 @@ pub async fn recall(arguments: &RecallArguments) -> anyhow::Result<ExitCode> {
     if arguments.regenerate {
         return regenerate(arguments, (&registry, &config), found.users).await;
     }
-    let whose = users.map_or("FILE".to_owned(), |path| path.display().to_string());
     say(format_args!(
         "To write it anew, once they have: ops ask --campaign {} --users {whose} --regenerate",
         arguments.campaign
@@ -106,7 +120,8 @@ async fn regenerate(
     let wait = Duration::from_secs(arguments.follow_secs.into()) + UNDER_WAY;
     say(format_args!("Waiting {} s until they have.", wait.as_secs()));
     sleep(wait).await;
-    let campaigns = held_campaigns(registry, &arguments.campaigns).await?;
+    let (campaigns, head) = held_campaigns(registry, &arguments.campaigns).await?;
+    tell_pause(&head, &arguments.campaign);
     let account =
         ask::Account { dynamodb: registry.dynamodb.clone(), sqs: aws_sdk_sqs::Client::new(config) };
     let order = Order {
@@ -121,17 +136,32 @@ async fn regenerate(
     ask::carry_out(&account, &order, Whom::Named(users)).await
 }
 
-/// Lets a recall hold of all that is written up to now.
+/// Lets a recall hold of all that is written up to now. Who changes something else meanwhile is no
+/// reason to leave it.
 async fn hold(registry: &Aws, recall: &mut Recall) -> anyhow::Result<()> {
-    recall.at = now_secs();
-    let next = registry.head().await?.recalled(recall.clone())?;
-    Ok(registry.switch(&next).await?)
+    for attempt in 1.. {
+        recall.at = now_secs();
+        let next = head_of(registry).await?.recalled(recall.clone())?;
+        match registry.switch(&next).await {
+            Err(RegistryError::Overtaken) if attempt < MAX_ATTEMPTS => {}
+            switched => return switched.with_context(|| registry.table.clone()),
+        }
+    }
+    Ok(())
 }
 
 fn recall_of(arguments: &RecallArguments) -> anyhow::Result<Recall> {
     ensure!(
         arguments.containing.as_ref().is_none_or(|text| !folded(text).is_empty()),
         "--containing is blank: every content holds that"
+    );
+    if let Some((from, to)) = arguments.written_from.zip(arguments.written_to) {
+        ensure!(from.0 < to.0, "--written-to is not after --written-from: nothing is between them");
+    }
+    let is_hash = |hash: &String| hash.len() == 64 && hash.chars().all(|c| c.is_ascii_hexdigit());
+    ensure!(
+        arguments.prompt.as_ref().is_none_or(is_hash),
+        "--prompt is no prompt's hash: 64 hexadecimal digits, as ops show says them"
     );
     let RecallArguments { campaign, below, prompt, containing, written_from, .. } = arguments;
     let written = written_from.zip(arguments.written_to);
@@ -162,16 +192,38 @@ async fn forget(registry: &Aws, prompts: &BTreeSet<String>) -> anyhow::Result<()
         .await
 }
 
-/// Writes whose content it was, for nobody but the person.
-fn write_users(path: &Path, found: &Survey) -> anyhow::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let failed = || format!("writing {}", path.display());
-    let mut file = options.open(path).with_context(failed)?;
-    for user in &found.users {
-        writeln!(file, "{user}").with_context(failed)?;
+/// A new file of users, for nobody but the person; one that is not written is removed.
+struct UsersFile<'p> {
+    path: &'p Path,
+    file: File,
+    is_written: bool,
+}
+
+impl<'p> UsersFile<'p> {
+    fn create(path: &'p Path) -> anyhow::Result<Self> {
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(path);
+        let file = file.with_context(|| format!("writing {}: name a new file", path.display()))?;
+        Ok(Self { path, file, is_written: false })
     }
-    Ok(())
+
+    /// Writes whose content it was.
+    fn write(mut self, found: &Survey) -> anyhow::Result<()> {
+        let lines: String = found.users.iter().map(|user| format!("{user}\n")).collect();
+        let written = self.file.write_all(lines.as_bytes());
+        written.with_context(|| format!("writing {}", self.path.display()))?;
+        self.is_written = true;
+        Ok(())
+    }
+}
+
+impl Drop for UsersFile<'_> {
+    fn drop(&mut self) {
+        if !self.is_written {
+            let _ = std::fs::remove_file(self.path);
+        }
+    }
 }

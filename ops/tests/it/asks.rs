@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use contract::local::{BY_HAND_FILE, ByHand};
+use contract::local::{BY_HAND_FILE, ByHand, LOCK_FILE};
 
 use crate::commands::{copy_campaign, ops, stderr, stdout, text};
 
@@ -18,6 +18,7 @@ fn asked(more: &[&str]) -> (Option<i32>, String, String) {
 #[test]
 fn users_of_a_file_are_set_aside_for_the_next_run_with_a_folder() {
     let folder = tempfile::tempdir().expect("temporary folder");
+    fs::write(folder.path().join(LOCK_FILE), "").expect("is written");
     let users = folder.path().join("users.txt");
     fs::write(&users, "user_id\n5f0000000000000000000001\n\n a b \nu2\n").expect("is written");
     let whom = ["--users", text(&users), "--data", text(folder.path())];

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use contract::local::{DEAD_LETTERS_FILE, SET_ASIDE_FILE};
+use contract::local::{DEAD_LETTERS_FILE, LOCK_FILE, SET_ASIDE_FILE};
 use currents::generate::{Course, Plan, generate};
 use currents::input::Input;
 use currents::write::Compression;
@@ -322,6 +322,7 @@ fn letters_of_a_folder_are_set_aside_for_its_next_run_and_none_twice() {
     let of = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap_or_default();
     let letters = [letter("bad_answer"), letter("not_allowed"), "cut off".to_owned()].join("\n");
     fs::write(folder.path().join(DEAD_LETTERS_FILE), letters + "\n").expect("is written");
+    fs::write(folder.path().join(LOCK_FILE), "").expect("is written");
     let data = text(folder.path());
 
     let none = ops(&["redrive", "--data", data, "--reason", "poison_record"]);
@@ -342,6 +343,21 @@ fn letters_of_a_folder_are_set_aside_for_its_next_run_and_none_twice() {
     assert!(stdout(&narrowed).starts_with("1 dead letters"), "{}", stdout(&narrowed));
     assert_eq!(of(SET_ASIDE_FILE), format!("{}\n", letter("not_allowed")));
     assert_eq!(of(DEAD_LETTERS_FILE), format!("{}\ncut off\n", letter("bad_answer")));
+}
+
+#[test]
+fn a_folder_of_something_else_is_left_as_it_is() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let data = text(folder.path());
+
+    let said = ops(&["redrive", "--data", data]);
+    assert!(stderr(&said).contains("is no folder of a run"), "{}", stderr(&said));
+    assert_eq!(fs::read_dir(folder.path()).expect("is there").count(), 0);
+    fs::write(folder.path().join(LOCK_FILE), "important").expect("is written");
+    ops(&["show", "u1", "--data", data]);
+    ops(&["redrive", "--data", data]);
+    let kept = fs::read_to_string(folder.path().join(LOCK_FILE)).expect("is there");
+    assert_eq!(kept, "important");
 }
 
 #[test]
@@ -405,6 +421,7 @@ fn every_command_that_changes_something_can_only_show_it() {
         &["catalogs", "pull"],
         &["ask"],
         &["redrive"],
+        &["letters", "discard"],
         &["erase"],
         &["replay"],
     ] {
@@ -417,6 +434,7 @@ fn every_command_that_changes_something_can_only_show_it() {
 #[test]
 fn a_folder_that_no_run_uses_is_told_with_what_to_start() {
     let folder = tempfile::tempdir().expect("temporary folder");
+    fs::write(folder.path().join(LOCK_FILE), "").expect("is written");
 
     let output = ops(&["show", "u1", "--data", text(folder.path())]);
 

@@ -131,6 +131,14 @@ async fn a_version_that_cannot_be_loaded_changes_nothing_and_rings_while_it_hold
     advance(DEFAULT_FOLLOW).await;
     assert_eq!(held(&current).await, ("first".to_owned(), 0, true));
     assert_eq!(current.take_refused(), 1);
+    // What is changed while the version is not tried again holds as well.
+    registry.with(|state| state.head = state.head.resumed("offer").expect("was paused"));
+    current.looking.lock().await.due = None;
+    assert_eq!(held(&current).await, of("first", 0));
+    assert_eq!((current.take_refused(), current.complaint()), (1, Some("is bad".to_owned())));
+    registry.with(|state| {
+        state.head = state.head.paused("offer", crate::head::Serves::Content, 1).expect("is new");
+    });
     registry.publish("good");
     registry.with(|state| state.head = state.head.resumed("offer").expect("was paused"));
     advance(DEFAULT_FOLLOW).await;
