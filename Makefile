@@ -107,6 +107,10 @@ screenshot: local/tests/page/node_modules browser ## take the picture of README 
 bench-scale: target/python/ready ## measure whole runs beside one Python function; writes target/bench/scale.json; EVENTS="N..."
 	cargo bench --locked --workspace --bench scale -- $(EVENTS)
 
+.PHONY: kill
+kill: ## kill a run of the whole system in the middle of its work, and look what is lost; TIMES=n (200), SEED=s
+	cargo bench --locked --profile dev --workspace --bench kill -- $(or $(TIMES),200) $(or $(SEED),1)
+
 .PHONY: simulate
 simulate: ## run the processor under faults; SEEDS=n for more runs, SEED=s SEEDS=1 to repeat one
 	SEED=$(or $(SEED),0) SEEDS=$(or $(SEEDS),20000) cargo test --release --locked --package processor --test it \
