@@ -127,11 +127,21 @@ fuzz: target/tools/bin/cargo-fuzz ## attack what reads bytes from outside, 60 se
 	done
 
 .PHONY: check
-check: infra/node_modules ## format, lint, documentation and types
+check: infra/node_modules ## format, lint, documentation, types and licences
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps --locked --quiet
 	npm --prefix infra run check
+	cargo metadata --format-version 1 --locked | npm --prefix infra run --silent check-licences
+
+.PHONY: deny
+deny: target/tools/bin/cargo-deny ## hold what the Rust programs are built from against deny.toml
+	target/tools/bin/cargo-deny --locked check --hide-inclusion-graph bans licenses sources
+
+.PHONY: advisories
+advisories: target/tools/bin/cargo-deny ## look for known faults in what is built from; fetches RustSec's database and asks npm
+	target/tools/bin/cargo-deny --locked check advisories
+	for folder in infra $(dir $(NODE_OF_TESTS)); do npm --prefix $$folder audit --package-lock-only || exit 1; done
 
 .PHONY: lambdas
 lambdas: infra/node_modules ## build the functions for Lambda; ARCH=arm64 for the other processors, CAMPAIGNS=DIR for your own
@@ -229,6 +239,9 @@ browser: ## install Chromium, which opens the page in tests, if there is none
 
 target/tools/bin/cargo-fuzz:
 	cargo install --locked --quiet --version 0.13.2 --root target/tools cargo-fuzz
+
+target/tools/bin/cargo-deny:
+	cargo install --locked --quiet --version 0.20.2 --root target/tools cargo-deny
 
 # Python programs that this one is compared with, or checked by.
 PYTHON_REQUIREMENTS := ingest/peers/requirements.txt api/peers/requirements.txt api/tests/requirements.txt \
