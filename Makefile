@@ -141,7 +141,18 @@ deny: target/tools/bin/cargo-deny ## hold what the Rust programs are built from 
 .PHONY: advisories
 advisories: target/tools/bin/cargo-deny ## look for known faults in what is built from; fetches RustSec's database and asks npm
 	target/tools/bin/cargo-deny --locked check advisories
-	for folder in infra $(dir $(NODE_OF_TESTS)); do npm --prefix $$folder audit --package-lock-only || exit 1; done
+	for folder in infra $(patsubst %/node_modules,%,$(NODE_OF_TESTS)); do npm --prefix $$folder audit --package-lock-only || exit 1; done
+
+.PHONY: sbom
+sbom: target/tools/bin/cargo-cyclonedx ## list what the programs and npm packages are built from, as CycloneDX, in target/sbom
+	rm -rf target/sbom && mkdir -p target/sbom
+	@# It writes beside each program's Cargo.toml, and nowhere else.
+	target/tools/bin/cargo-cyclonedx cyclonedx --quiet --format json --spec-version 1.5 --describe binaries
+	for bom in */*_bin.cdx.json; do mv $$bom target/sbom/$$(basename $$bom _bin.cdx.json).cdx.json || exit 1; done
+	for folder in infra $(patsubst %/node_modules,%,$(NODE_OF_TESTS)); do \
+		npm --prefix $$folder sbom --sbom-format cyclonedx --sbom-type application --package-lock-only \
+			> target/sbom/npm-$$(echo $$folder | tr / -).cdx.json || exit 1; \
+	done
 
 .PHONY: lambdas
 lambdas: infra/node_modules ## build the functions for Lambda; ARCH=arm64 for the other processors, CAMPAIGNS=DIR for your own
@@ -242,6 +253,9 @@ target/tools/bin/cargo-fuzz:
 
 target/tools/bin/cargo-deny:
 	cargo install --locked --quiet --version 0.20.2 --root target/tools cargo-deny
+
+target/tools/bin/cargo-cyclonedx:
+	cargo install --locked --quiet --version 0.5.9 --root target/tools cargo-cyclonedx
 
 # Python programs that this one is compared with, or checked by.
 PYTHON_REQUIREMENTS := ingest/peers/requirements.txt api/peers/requirements.txt api/tests/requirements.txt \
