@@ -7,6 +7,7 @@ const ROOT = join(import.meta.dirname, '../..');
 const DOCUMENTS = [
   'README.md',
   'CONTRIBUTING.md',
+  'SECURITY.md',
   'quota/design.md',
   ...readdirSync(join(ROOT, 'docs')).map((name) => join('docs', name)),
 ].filter((name) => name.endsWith('.md'));
