@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use contract::attributes::{self, Attributes, MAX_KEPT, WEBHOOK};
 use contract::user_record::Event;
-use contract::wanted::Wanted;
+use contract::wanted::{Unmarked, Wanted};
 use jsonschema::Validator;
 use serde_json::{Map, Value};
 
@@ -277,8 +277,8 @@ fn is_there(value: Option<&Value>) -> bool {
     }
 }
 
-/// What some campaign asks for: of personal fields, by their top-level names, those that its
-/// prompt may see, and those that its conditions look at; and the attributes that it lists.
+/// What some campaign asks for: of fields, by their top-level names, those that its prompt may
+/// see, and those that its conditions look at; and the attributes that it lists.
 pub fn wanted_fields(campaigns: &[Arc<CompiledCampaign>]) -> Wanted {
     let kept = campaigns.iter().flat_map(|each| each.campaign.config.kept_attributes());
     let attributes = kept.map(str::to_owned).collect();
@@ -286,7 +286,7 @@ pub fn wanted_fields(campaigns: &[Arc<CompiledCampaign>]) -> Wanted {
     let first = |field: &String| field.split('.').next().unwrap_or(field).to_owned();
     let conditions = campaigns.iter().flat_map(|each| each.conditions());
     let fields = fields.map(first).chain(conditions.flat_map(Condition::fields).cloned());
-    Wanted { fields: fields.collect(), attributes }
+    Wanted { fields: fields.collect(), attributes, unmarked: Unmarked::Stay }
 }
 
 impl CompiledCampaign {

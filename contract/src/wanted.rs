@@ -1,35 +1,67 @@
 //! What may leave the bucket: fields of events, and attributes of users, that some campaign
 //! names.
 //!
-//! What Braze marks as personal stays behind otherwise. Of [`PROFILE_UPDATE`] nothing but the
+//! What nobody names stays behind: how Braze words its mark of what is personal decides nothing,
+//! unless somebody wants all that is not marked ([`Unmarked`]). Of [`PROFILE_UPDATE`] nothing but the
 //! attributes that are named passes, whatever is personal, and a field of another type of event
 //! that has the name of an attribute does not pass for that.
 
 use std::collections::BTreeSet;
+use std::str::FromStr;
 
 use serde_json::{Map, Value};
 
-use crate::attributes::{CUSTOM_ATTRIBUTES, CUSTOM_PREFIX, PROFILE_UPDATE, STANDARD};
+use crate::attributes::{
+    CAMPAIGN, CUSTOM_ATTRIBUTES, CUSTOM_PREFIX, PROFILE_UPDATE, STANDARD, WEBHOOK,
+};
+
+/// Fields of events that no campaign names and that Braze does not mark as personal.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Unmarked {
+    /// They stay behind.
+    Stay,
+    /// They pass, for others who read the stream.
+    #[default]
+    Pass,
+}
 
 /// What some campaign names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Wanted {
-    /// Personal fields of events, by their top-level names.
+    /// Fields of events, by their top-level names.
     pub fields: BTreeSet<String>,
+    /// What becomes of the other fields.
+    pub unmarked: Unmarked,
     /// Attributes, by the names that Braze's Liquid has for them.
     pub attributes: BTreeSet<String>,
 }
 
+impl FromStr for Unmarked {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "stay" => Ok(Self::Stay),
+            "pass" => Ok(Self::Pass),
+            _ => Err("say stay or pass"),
+        }
+    }
+}
+
 impl Wanted {
-    /// These fields, and no attributes.
+    /// These fields, those that are not marked, and no attributes.
     pub fn fields(fields: BTreeSet<String>) -> Self {
-        Self { fields, attributes: BTreeSet::new() }
+        Self { fields, ..Self::default() }
     }
 
     /// Tells whether a field of an event may pass.
     pub fn passes(&self, event_type: &str, field: &str, is_personal: bool) -> bool {
+        if event_type == WEBHOOK && field == CAMPAIGN {
+            return true;
+        }
         if event_type != PROFILE_UPDATE {
-            return !is_personal || self.fields.contains(field);
+            let passes_unmarked = self.unmarked == Unmarked::Pass && !is_personal;
+            return passes_unmarked || self.fields.contains(field);
         }
         if field == CUSTOM_ATTRIBUTES {
             return self.custom().next().is_some();
@@ -59,6 +91,7 @@ mod tests {
         let wanted = Wanted {
             fields: ["email_address", "country"].map(str::to_owned).into(),
             attributes: ["first_name", "city", "custom_attribute.genre"].map(str::to_owned).into(),
+            unmarked: Unmarked::Pass,
         };
         let of_profile = |field| wanted.passes(PROFILE_UPDATE, field, true);
         let of_event = |field| wanted.passes("users.messages.email.Open", field, true);
@@ -70,6 +103,10 @@ mod tests {
         assert!(!wanted.passes(PROFILE_UPDATE, "update_source", false));
         assert!(of_event("email_address") && !of_event("first_name") && !of_event("city"));
         assert!(wanted.passes("users.messages.email.Open", "link_url", false));
+        let strict = Wanted { unmarked: Unmarked::Stay, ..wanted.clone() };
+        assert!(!strict.passes("users.messages.email.Open", "link_url", false));
+        assert!(strict.passes("users.messages.email.Open", "email_address", true));
+        assert!(strict.passes(WEBHOOK, CAMPAIGN, false) && !strict.passes(WEBHOOK, "name", false));
         assert!(!Wanted::default().passes(PROFILE_UPDATE, CUSTOM_ATTRIBUTES, false));
     }
 

@@ -50,6 +50,8 @@ export interface IngestSettings {
   readonly maxConcurrency: number;
   /** See `STREAM_BUCKETS` in docs/settings.md. */
   readonly streamBuckets: number;
+  /** See `UNMARKED_FIELDS` in docs/settings.md. */
+  readonly unmarkedFields: 'pass' | 'stay';
   /** See `MAX_BLOCK_MIB` in docs/settings.md. */
   readonly maxBlockMiB: number;
   /** Of the function that takes posts of events and attributes. */
@@ -139,7 +141,7 @@ const DEV: Environment = {
   logRetentionDays: 7,
   campaigns: { followSeconds: 30 },
   currents: { retentionDays: 30 },
-  ingest: { memoryMiB: 512, maxConcurrency: 4, streamBuckets: 128, maxBlockMiB: 64, doorMemoryMiB: 256, doorMaxInstances: 10 },
+  ingest: { memoryMiB: 512, maxConcurrency: 4, streamBuckets: 128, unmarkedFields: 'stay', maxBlockMiB: 64, doorMemoryMiB: 256, doorMaxInstances: 10 },
   stream: { retentionDays: 7 },
   processor: {
     memoryMiB: 512,

@@ -10,7 +10,7 @@ use campaign::CompiledCampaign;
 use catalog::table::{ImportTable, TableError};
 use contract::dead_letter::{DeadLetter, Input};
 use contract::metrics::{self, Counts};
-use contract::wanted::Wanted;
+use contract::wanted::{Unmarked, Wanted};
 use program::credentials::managed::ManagedSecrets;
 use program::credentials::secrets_manager::SecretsManager;
 use program::credentials::{Gate, ValidSecrets};
@@ -74,9 +74,11 @@ impl Asked {
         }
     }
 
-    /// That of a folder's campaigns.
-    pub fn read(folder: &Path) -> Result<Self, NotLoaded> {
-        Ok(Self::of(&campaign::load(folder)?))
+    /// That of a folder's campaigns; fields that none of them names pass or stay.
+    pub fn read(folder: &Path, unmarked: Unmarked) -> Result<Self, NotLoaded> {
+        let mut asked = Self::of(&campaign::load(folder)?);
+        asked.wanted.unmarked = unmarked;
+        Ok(asked)
     }
 }
 
@@ -126,7 +128,8 @@ impl Ingest {
         let config = program::aws::environment().timeout_config(timeouts.build()).load().await;
         let registry = settings.registry.open(&config);
         let follow = settings.registry.follow;
-        let read = Box::new(Asked::read);
+        let unmarked = settings.unmarked_fields;
+        let read = Box::new(move |folder: &Path| Asked::read(folder, unmarked));
         let published = Current::new(&settings.campaigns_dir, read, registry, follow)?;
         // What is not wanted yet is not read again when it is.
         published.begin().await?;

@@ -4,6 +4,7 @@ use std::num::NonZeroU16;
 use std::path::PathBuf;
 
 use contract::env::{Env, InvalidSettings};
+use contract::wanted::Unmarked;
 
 use currents::read::container::DEFAULT_MAX_BLOCK_BYTES;
 use registry::settings::RegistrySettings;
@@ -32,7 +33,9 @@ pub struct Settings {
     pub max_block_mib: NonZeroU16,
     /// Table that receives the catalogs.
     pub catalog_table: String,
-    /// Folder of campaigns, which name the personal fields that may pass.
+    /// What becomes of fields that no campaign names.
+    pub unmarked_fields: Unmarked,
+    /// Folder of campaigns, which name the fields that may pass.
     pub campaigns_dir: PathBuf,
     /// Where published campaigns are, which take its place.
     pub registry: RegistrySettings,
@@ -54,6 +57,7 @@ impl Settings {
         let events_secret_arn = env.optional("EVENTS_SECRET_ARN", String::new());
         let stream_buckets = env.optional("STREAM_BUCKETS", DEFAULT_STREAM_BUCKETS);
         let max_block_mib = env.optional("MAX_BLOCK_MIB", DEFAULT_MAX_BLOCK_MIB);
+        let unmarked_fields = env.optional("UNMARKED_FIELDS", Unmarked::Stay);
         let registry = RegistrySettings::read(env);
         let campaigns_dir = env.optional("CAMPAIGNS_DIR", PathBuf::from("campaigns"));
         Some(Self {
@@ -64,6 +68,7 @@ impl Settings {
             stream_buckets: stream_buckets?,
             max_block_mib: max_block_mib?,
             catalog_table: catalog_table?,
+            unmarked_fields: unmarked_fields?,
             campaigns_dir: campaigns_dir?,
             registry: registry?,
         })

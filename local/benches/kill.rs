@@ -46,8 +46,8 @@ use tokio_util::task::TaskTracker;
 const TIMES: usize = 200;
 
 /// Events of each part, and the users that all parts have in common.
-const EVENTS: u64 = 300;
-const USERS: u64 = 400;
+const EVENTS: u64 = 1_500;
+const USERS: u64 = 3_000;
 
 /// Parts; each is given to several runs in turn.
 const PARTS: usize = 20;

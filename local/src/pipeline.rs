@@ -13,6 +13,7 @@ use aws_sdk_s3::primitives::ByteStream;
 use campaign::{Campaign, wanted_fields};
 use catalog::cache::{CachedItems, DEFAULT_MAX_BYTES};
 use contract::ask::QueueUrls;
+use contract::wanted::Unmarked;
 use currents::input::InputFile;
 use currents::read::Reader;
 use currents::read::container::DEFAULT_MAX_BLOCK_BYTES;
@@ -143,6 +144,11 @@ pub struct Pipeline {
 }
 
 /// The campaigns of a folder as their author edits them.
+/// What campaigns need, and nothing else, as ingest is deployed.
+fn needed(folder: &Path) -> Result<Asked, NotLoaded> {
+    Asked::read(folder, Unmarked::Stay)
+}
+
 fn follow<T>(
     folder: &Path,
     load: impl Fn(&Path) -> Result<T, NotLoaded> + Send + Sync + 'static,
@@ -193,7 +199,7 @@ impl Pipeline {
             dead_letters: Queue::new(aws.sqs.clone(), queue_url.clone()),
             continuations: Some(Queue::new(aws.sqs.clone(), aws.notification_queue_url.clone())),
             campaigns: campaigns.iter().map(|each| each.name.clone()).collect(),
-            published: Some(Arc::new(follow(&campaigns_dir, Asked::read)?)),
+            published: Some(Arc::new(follow(&campaigns_dir, needed)?)),
             decoder: Decoder {
                 reader: Reader {
                     wanted: wanted_fields(&compiled),

@@ -108,8 +108,9 @@ impl<T> Current<T> {
         follow: Duration,
     ) -> Result<Self, NotLoaded> {
         // First, so that what changes while it is loaded is another version.
-        let version = Files::read(folder)?.version();
+        let files = Files::read(folder);
         let campaigns = Arc::new(load(folder)?);
+        let version = files?.version();
         Ok(Self::of(
             Edition { version, publication: 0, campaigns, head: Head::default() },
             load,

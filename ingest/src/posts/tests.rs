@@ -14,6 +14,7 @@ fn wanted() -> Wanted {
     Wanted {
         fields: ["email_address".to_owned()].into(),
         attributes: ["first_name", "city", "custom_attribute.genre"].map(str::to_owned).into(),
+        ..Wanted::default()
     }
 }
 

@@ -3,7 +3,6 @@
 mod gateway;
 mod kinesis;
 
-use std::collections::BTreeSet;
 use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,7 +47,7 @@ impl World {
     async fn start() -> Self {
         let kinesis = Kinesis::start().await;
         let attributes = ["first_name", "custom_attribute.genre"].map(str::to_owned).into();
-        let wanted = Wanted { fields: BTreeSet::new(), attributes };
+        let wanted = Wanted { attributes, ..Wanted::default() };
         let reader = Reader { wanted, max_block_bytes: DEFAULT_MAX_BLOCK_BYTES };
         let buckets = NonZeroU16::new(16).expect("is not zero");
         let secret =

@@ -95,6 +95,8 @@ async fn a_webhook_brings_attributes_and_gets_content_that_speaks_of_them() {
         assert!(begun.elapsed() < PATIENCE);
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+    // The attributes are not the last that is removed.
+    rig.pipeline.drain().await;
     assert_eq!(item(&rig, "u1", content::asked_key("offer")).await, json!({}));
     assert_eq!(rig.lost(), 0);
 }
