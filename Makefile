@@ -91,6 +91,7 @@ tables: dialect/conformance/node_modules ## write the tables of README and docs,
 	cargo build --quiet --locked --workspace --examples
 	target/debug/examples/failures > target/failures.md
 	target/debug/examples/liquid > target/liquid.md
+	target/debug/examples/metrics > target/metrics.md
 	python3 docs/tables.py
 
 .PHONY: bench-api

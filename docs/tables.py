@@ -1,6 +1,7 @@
 """Writes the tables of docs/measurements.md, and that of README.md, from what `make bench`
 wrote to target/bench; and those that the code itself tells: of failures in docs/failures.md
-(target/failures.md), of Liquid in docs/liquid.md (target/liquid.md).
+(target/failures.md), of Liquid in docs/liquid.md (target/liquid.md), of counters in
+docs/metrics.md (target/metrics.md).
 
 Each table stands between `<!-- FILE:NAME -->` and `<!-- /FILE -->`, where FILE.json is what
 it is made of; what is between them is replaced. Where there is no such file, it stays.
@@ -174,6 +175,7 @@ def made_by_code(name, document):
 def main():
     made_by_code("failures", "docs/failures.md")
     made_by_code("liquid", "docs/liquid.md")
+    made_by_code("metrics", "docs/metrics.md")
     between = re.compile(r"(<!-- (\w+):(\w+) -->\n).*?(<!-- /\2 -->)", re.DOTALL)
     for path in (ROOT / name for name in DOCUMENTS):
         text = path.read_text()

@@ -53,7 +53,7 @@ const USERS: u64 = 3_000;
 const PARTS: usize = 20;
 
 /// When a run is killed, in milliseconds after its start.
-const MOMENTS: std::ops::Range<u64> = 200..4_000;
+const MOMENTS: std::ops::Range<u64> = 200..8_000;
 
 /// The last moments of a run: an answer that came before them is stored.
 const LAST_MOMENTS: Duration = Duration::from_secs(2);

@@ -4,6 +4,7 @@
 //! GET  /                   the page, for a browser (front)
 //! GET  /local/page/...     its files, which are part of the program       (files)
 //! GET  /local/metrics      the figures of now
+//! GET  /metrics            the same as lines of Prometheus                (prometheus)
 //! GET  /local/samples      the figures of the last minutes                (samples)
 //! GET  /local/users        who got content last                           (users)
 //! GET  /local/users/{id}   what is stored of one user, and why            (user, why)
@@ -16,6 +17,7 @@
 
 mod files;
 mod guard;
+mod prometheus;
 pub mod recent;
 pub mod render;
 pub mod samples;
@@ -91,6 +93,7 @@ pub fn routes(page: Arc<Page>) -> Router {
     Router::new()
         .route("/local/page/{name}", get(files::file))
         .route("/local/metrics", get(now))
+        .route("/metrics", get(prometheus::show))
         .route("/local/samples", get(samples::list))
         .route("/local/users", get(users::list))
         .route("/local/users/{user_id}", get(user::show))
