@@ -40,6 +40,7 @@ export function answerer(scope: Construct, props: AnswererProps, own: Own): Prog
   const settings = environment.processor;
   const program = new Program(scope, 'Program', {
     ...own,
+    failureRings: 'content-stops',
     alarms,
     codePath,
     environment,
@@ -71,6 +72,16 @@ export function countOverBudget(program: Program): cloudwatch.Metric {
 /** Counts invocations in which a campaign was halted: one metric, of whichever function. */
 export function countHalted(program: Program): cloudwatch.Metric {
   return program.count('CampaignsHalted', 'campaigns_halted');
+}
+
+/** Counts invocations that worked towards content: asked the model, or gave back what they could not do. */
+export function countAttempts(program: Program): cloudwatch.Metric {
+  return program.count('InvocationsThatTried', 'generations', 'calls_failed', 'events_returned', 'asks_returned');
+}
+
+/** Counts invocations that stored content. */
+export function countStored(program: Program): cloudwatch.Metric {
+  return program.count('InvocationsThatStored', 'contents_stored');
 }
 
 function grant({ role }: Program, props: AnswererProps): void {

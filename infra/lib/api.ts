@@ -10,6 +10,7 @@ import { ApiDomain } from './api-domain.js';
 import { ApiSecret } from './api-secret.js';
 import type { Encryption } from './encryption.js';
 import type { Environment } from './environments.js';
+import { share } from './expressions.js';
 import { acknowledge } from './findings.js';
 import { Program } from './program.js';
 import { KEPT, keptIf } from './removal.js';
@@ -19,6 +20,9 @@ import { WebAcl } from './web-acl.js';
 
 /** Braze waits two seconds; what takes longer helps nobody, but a cold start may. */
 const TIMEOUT = Duration.seconds(5);
+
+/** Look-ups of five minutes that go wrong, before they are a rate. */
+const LEAST_LOOK_UPS = 5;
 
 /** What API Gateway needs to write logs, for all APIs of a region. */
 const LOGS_POLICY = 'AmazonAPIGatewayPushToCloudWatchLogs';
@@ -67,6 +71,7 @@ export class Api extends Construct {
     });
     this.program = new Program(this, 'Program', {
       name: 'api',
+      failureRings: 'look-ups-stop',
       codePath: props.codePath,
       environment: props.environment,
       alarms: props.alarms,
@@ -208,26 +213,42 @@ export class Api extends Construct {
   private watch(alarms: Alarms): void {
     alarms.watch(this, {
       name: 'look-ups-failing',
-      means: 'Braze gets errors of the server in place of content.',
-      metric: this.lookUps('5XXError'),
-      above: 0,
+      means: 'More than one in a hundred look-ups gets an error of the server in place of content.',
+      rings: 'look-ups-stop',
+      metric: share({
+        label: 'failed',
+        bad: this.lookUps('5XXError'),
+        all: this.lookUps('Count'),
+        least: LEAST_LOOK_UPS,
+      }),
+      above: 0.01,
+      periods: 2,
+    });
+    alarms.watch(this, {
+      name: 'look-ups-fall-back',
+      means: 'More than one in twenty look-ups gets fallback content, because the table or the secret cannot be read.',
+      rings: 'look-ups-stop',
+      metric: share({
+        label: 'in trouble',
+        bad: this.program.count('LookUpsInTrouble', 'lookups_failed', 'credentials_unverifiable'),
+        all: this.program.function.metricInvocations({ period: PERIOD }),
+        least: LEAST_LOOK_UPS,
+      }),
+      above: 0.05,
       periods: 2,
     });
     alarms.watch(this, {
       name: 'look-ups-refused',
       means: 'More than one in ten look-ups is refused: credentials, throttle or a wrong snippet.',
-      metric: new cloudwatch.MathExpression({
-        expression: 'refused / calls',
-        label: 'refused',
-        period: PERIOD,
-        usingMetrics: { refused: this.refused, calls: this.lookUps('Count') },
-      }),
+      rings: 'page',
+      metric: share({ label: 'refused', bad: this.refused, all: this.lookUps('Count'), least: LEAST_LOOK_UPS }),
       above: 0.1,
       periods: 3,
     });
     alarms.watch(this, {
       name: 'look-ups-slow',
       means: 'One in a hundred look-ups takes so long that Braze may give up.',
+      rings: 'ticket',
       metric: this.gateway.metricLatency({ period: PERIOD, statistic: 'p99' }),
       above: alarms.settings.lookUpMillis,
       periods: 3,

@@ -5,7 +5,15 @@ import { Construct } from 'constructs';
 
 import event from '../../contract/golden/asks-event.json' with { type: 'json' };
 import { PERIOD } from './alarms.js';
-import { answerer, type AnswererProps, countHalted, countOverBudget, ANSWERER_TIMEOUT } from './answerer.js';
+import {
+  answerer,
+  type AnswererProps,
+  countAttempts,
+  countHalted,
+  countOverBudget,
+  countStored,
+  ANSWERER_TIMEOUT,
+} from './answerer.js';
 import type { Program } from './program.js';
 
 /** How often a worker is started, the shortest that EventBridge takes. */
@@ -50,12 +58,15 @@ export class AsksWorker extends Construct {
   private watch({ alarms }: AnswererProps): void {
     countOverBudget(this.program);
     countHalted(this.program);
+    countAttempts(this.program);
+    countStored(this.program);
     alarms.watch(this, {
       name: 'asks-not-taken-up',
-      means: 'No worker of asks has run.',
+      means: 'No worker of asks has run for ten minutes.',
+      rings: 'content-stops',
       metric: this.program.function.metricInvocations({ period: PERIOD }),
       below: 1,
-      periods: 3,
+      periods: 2,
     });
   }
 }

@@ -5,9 +5,10 @@ import { Construct } from 'constructs';
 
 import { type Alarms, PERIOD } from './alarms.js';
 import type { AskedOfBedrock } from './campaigns.js';
-import { LONGEST_RETENTION } from './dead-letters.js';
+import { LONGEST_RETENTION, OLD } from './dead-letters.js';
 import type { Encryption } from './encryption.js';
 import type { Environment } from './environments.js';
+import { oldest } from './expressions.js';
 import { acknowledge } from './findings.js';
 import { keptIf } from './removal.js';
 
@@ -100,14 +101,26 @@ export class Asks extends Construct {
         name: 'asks-late',
         of: `${each}-${model}`,
         means: `Asks of ${each} priority wait too long for ${model}.`,
+        rings: 'ticket',
         metric: age(queue),
         above: Duration.hours(alarms.settings.askAgeHours).toSeconds(),
+      });
+    }
+    for (const model of new Set(this.ready.map((each) => each.model))) {
+      alarms.watch(this, {
+        name: 'asks-late',
+        of: `expiring-${model}`,
+        means: `Asks for ${model} will soon be dropped.`,
+        rings: 'page',
+        metric: oldest(this.ready.filter((each) => each.model === model).map(({ queue }) => age(queue))),
+        above: OLD.toSeconds(),
       });
     }
     alarms.watch(this, {
       name: 'asks-late',
       of: 'later',
       means: 'Nobody looks at the asks that wait for their time.',
+      rings: 'ticket',
       metric: age(this.later),
       above: LATE_TO_BE_SEEN.toSeconds(),
     });

@@ -8,10 +8,11 @@ import * as sqs from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 
 import type { AccessLogs } from './access-logs.js';
-import { type Alarms, PERIOD } from './alarms.js';
-import { LONGEST_RETENTION } from './dead-letters.js';
+import { type Alarms, HOUR, PERIOD } from './alarms.js';
+import { LONGEST_RETENTION, OLD } from './dead-letters.js';
 import type { Encryption } from './encryption.js';
 import type { CurrentsSettings } from './environments.js';
+import { growth } from './expressions.js';
 import { acknowledge } from './findings.js';
 import { privateBucket } from './private-bucket.js';
 import { keptIf } from './removal.js';
@@ -152,14 +153,36 @@ export class Currents extends Construct {
     alarms.watch(this, {
       name: 'uploads-late',
       means: 'Files of Currents wait to be read.',
+      rings: 'files-stop',
       metric: this.uploads.metricApproximateAgeOfOldestMessage({ period: PERIOD }),
       above: LATE.toSeconds(),
     });
     alarms.watch(this, {
       name: 'uploads-given-up',
       means: 'Files of Currents could not be read.',
-      metric: this.givenUp.metricApproximateNumberOfMessagesVisible({ period: PERIOD }),
+      rings: 'ticket',
+      // What SQS itself moves to a queue it does not count as sent there.
+      metric: growth(this.givenUp.metricApproximateNumberOfMessagesVisible({ period: PERIOD })),
       above: 0,
     });
+    alarms.watch(this, {
+      name: 'uploads-given-up',
+      of: 'old',
+      means: 'Notifications of files that could not be read will soon be dropped.',
+      rings: 'ticket',
+      metric: this.givenUp.metricApproximateAgeOfOldestMessage({ period: PERIOD }),
+      above: OLD.toSeconds(),
+    });
+    const { files } = alarms.settings.silenceHours;
+    if (files !== undefined) {
+      alarms.watch(this, {
+        name: 'no-files',
+        means: `No file of Currents has come for ${files} hours.`,
+        rings: 'page',
+        metric: this.uploads.metricNumberOfMessagesSent({ period: HOUR }),
+        below: 1,
+        periods: files,
+      });
+    }
   }
 }

@@ -46,6 +46,7 @@ export class Dashboard extends Construct {
       widgets: [
         [new cloudwatch.AlarmStatusWidget({ alarms: [...props.alarms.all], width: WIDTH })],
         [backlog(props), given(props)],
+        [arriving(props), reading(props)],
         [model(props), fates('What became of the events', props.processor, FATES)],
         [waiting(props), fates('What became of the asks', props.asksWorker, ASK_FATES)],
         [lookUps(props), latency(props)],
@@ -67,6 +68,31 @@ function backlog({ currents, processor }: DashboardProps): cloudwatch.GraphWidge
         period: PERIOD,
         statistic: 'Maximum',
       }),
+    ],
+  });
+}
+
+/** What comes through either door; nothing at all is an outage elsewhere, or of the connection. */
+function arriving({ api, currents }: DashboardProps): cloudwatch.GraphWidget {
+  return new cloudwatch.GraphWidget({
+    title: 'Arriving',
+    width: HALF,
+    left: [
+      currents.uploads.metricNumberOfMessagesSent({ label: 'files', period: PERIOD }),
+      api.posts('Count', 'Sum').with({ label: 'posts' }),
+    ],
+  });
+}
+
+/** Whether somebody reads the stream, is started for what is there, and stores content. */
+function reading({ processor, records }: DashboardProps): cloudwatch.GraphWidget {
+  return new cloudwatch.GraphWidget({
+    title: 'Read, and stored',
+    width: HALF,
+    left: [records.stream.metricGetRecordsSuccess({ label: 'reads of the stream', period: PERIOD, statistic: 'Sum' })],
+    right: [
+      processor.program.function.metricInvocations({ label: 'invocations', period: PERIOD }),
+      processor.stored.with({ label: 'invocations that stored' }),
     ],
   });
 }

@@ -2,18 +2,28 @@ import { CfnOutput, Duration } from 'aws-cdk-lib';
 import * as sqs from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 
-import { type Alarms, PERIOD } from './alarms.js';
+import { type Alarms, HOUR, PERIOD } from './alarms.js';
 import type { Encryption } from './encryption.js';
+import { share } from './expressions.js';
 import { acknowledge } from './findings.js';
 import { keptIf } from './removal.js';
+import type { UserRecords } from './user-records.js';
 
 /** The longest that SQS keeps a message. */
 export const LONGEST_RETENTION = Duration.days(14);
+
+/** What is as old, of what SQS keeps so long, has some days left for somebody to look at. */
+export const OLD = Duration.days(10);
+
+/** Letters of an hour before they are a rate. */
+const LEAST_LETTERS = 20;
 
 export interface DeadLettersProps {
   readonly production: boolean;
   readonly encryption: Encryption;
   readonly alarms: Alarms;
+  /** The stream, whose records the letters are compared with. */
+  readonly records: UserRecords;
 }
 
 /** What ingest and processor gave up, with the reason, until it is sent again or two weeks old. */
@@ -30,11 +40,40 @@ export class DeadLetters extends Construct {
     });
     acknowledge(this.queue, 'SQS3', 'this is itself the queue of dead letters');
     new CfnOutput(this, 'Url', { description: 'For redrive', value: this.queue.queueUrl });
-    props.alarms.watch(this, {
+    this.watch(props);
+  }
+
+  /** By what comes and how old it becomes: one letter must not ring as long as it lies here. */
+  private watch({ alarms, records }: DeadLettersProps): void {
+    const sent = this.queue.metricNumberOfMessagesSent({ period: HOUR });
+    alarms.watch(this, {
       name: 'dead-letters',
-      means: 'Events were given up.',
-      metric: this.queue.metricApproximateNumberOfMessagesVisible({ period: PERIOD }),
+      means: 'In the last hour something was given up.',
+      rings: 'ticket',
+      metric: sent,
       above: 0,
+    });
+    alarms.watch(this, {
+      name: 'dead-letters',
+      of: 'many',
+      means: 'In the last hour much was given up, compared with the records of the stream.',
+      rings: 'page',
+      metric: share({
+        label: 'given up',
+        bad: sent,
+        all: records.stream.metricIncomingRecords({ period: HOUR, statistic: 'Sum' }),
+        least: LEAST_LETTERS,
+        period: HOUR,
+      }),
+      above: 0.05,
+    });
+    alarms.watch(this, {
+      name: 'dead-letters',
+      of: 'old',
+      means: 'What was given up will soon be dropped.',
+      rings: 'ticket',
+      metric: this.queue.metricApproximateAgeOfOldestMessage({ period: PERIOD }),
+      above: OLD.toSeconds(),
     });
   }
 }

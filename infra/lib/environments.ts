@@ -22,6 +22,8 @@ export interface Environment {
   readonly operators?: readonly string[];
   readonly api: ApiSettings;
   readonly alarms: AlarmSettings;
+  /** Nobody is told what a month costs if left out; production is warned of that. */
+  readonly budget?: BudgetSettings;
 }
 
 /** How the functions follow what is published. */
@@ -123,8 +125,10 @@ export interface DomainSettings {
 }
 
 export interface AlarmSettings {
-  /** Gets a mail for each alarm, after the address is confirmed. */
+  /** Gets a mail for each page, after the address is confirmed. */
   readonly email?: string;
+  /** The same for each ticket, and for the budget; `email` if left out. */
+  readonly ticketEmail?: string;
   /** Where the chapters of docs/runbook.md can be read. */
   readonly runbookUrl: string;
   /** Oldest event on the stream. */
@@ -133,6 +137,23 @@ export interface AlarmSettings {
   readonly askAgeHours: number;
   /** Slowest of a hundred look-ups; Braze waits two seconds. */
   readonly lookUpMillis: number;
+  /** After so many hours, 1 to 168, silence is a fault; what is left out may be silent. */
+  readonly silenceHours: SilenceSettings;
+}
+
+/** Where something should arrive at all times. */
+export interface SilenceSettings {
+  /** Files of Currents in the bucket. */
+  readonly files?: number;
+  /** Posts of events or attributes. */
+  readonly posts?: number;
+}
+
+/** What AWS Budgets tells of: at four fifths of it, and when the month's end will be above it. */
+export interface BudgetSettings {
+  readonly monthlyUsd: number;
+  /** What has the stack's tag, which calls of Amazon Bedrock have not, or all that the account costs. */
+  readonly of: 'account' | 'stack';
 }
 
 const DEV: Environment = {
@@ -166,6 +187,8 @@ const DEV: Environment = {
     iteratorAgeMinutes: 60,
     askAgeHours: 26,
     lookUpMillis: 500,
+    // Nobody uses it all day.
+    silenceHours: {},
   },
 };
 
@@ -183,6 +206,7 @@ const PROD: Environment = {
   },
   asks: { maxInstances: 5 },
   api: { ...DEV.api, memoryMiB: 1769, throttle: { rate: 10_000, burst: 5000 } },
+  alarms: { ...DEV.alarms, silenceHours: { files: 3 } },
 };
 
 const STAGES: Readonly<Record<string, Environment>> = { dev: DEV, prod: PROD };

@@ -2,9 +2,10 @@ import { CfnOutput, Duration } from 'aws-cdk-lib';
 import * as apigateway from 'aws-cdk-lib/aws-apigateway';
 import { Construct } from 'constructs';
 
-import { type Alarms, PERIOD } from './alarms.js';
+import { type Alarms, HOUR, PERIOD } from './alarms.js';
 import { type Api, POSTS } from './api.js';
 import { ApiSecret } from './api-secret.js';
+import { share } from './expressions.js';
 import { acknowledge } from './findings.js';
 import { type IngestProps, settingsOf } from './ingest.js';
 import { Program } from './program.js';
@@ -12,8 +13,8 @@ import { Program } from './program.js';
 /** Kinesis may take twenty seconds of it; API Gateway waits for 29. */
 const TIMEOUT = Duration.seconds(28);
 
-/** Posts of a quarter of an hour of which something is refused, before somebody must look: single events can be wrong. */
-const REFUSED_POSTS = 20;
+/** Posts of five minutes of which something is refused, before they are a rate: single events can be wrong. */
+const LEAST_REFUSED = 20;
 
 export interface EventsDoorProps extends IngestProps {
   readonly api: Api;
@@ -34,6 +35,7 @@ export class EventsDoor extends Construct {
     });
     this.program = new Program(this, 'Program', {
       name: 'events-door',
+      failureRings: 'page',
       codePath: props.codePath,
       environment,
       alarms,
@@ -53,20 +55,37 @@ export class EventsDoor extends Construct {
       .addMethod('POST', new apigateway.LambdaIntegration(this.program.function, { allowTestInvoke: false }));
     acknowledge(method, 'APIG4', 'the function checks the token, of the kind that Braze can send');
     acknowledge(method, 'COG4', 'Braze sends a token of its own, and none of Cognito');
-    this.watch(alarms);
+    this.watch(alarms, api);
     new CfnOutput(this, 'Url', {
       description: "Braze's webhooks and Currents' custom HTTP connector post to this",
       value: `${api.url}${POSTS}`,
     });
   }
 
-  private watch(alarms: Alarms): void {
+  private watch(alarms: Alarms, api: Api): void {
     alarms.watch(this, {
       name: 'posts-refused',
-      means: 'Many posts of events or attributes are refused: a wrong token, body or address.',
-      metric: this.program.count('PostsRefused', 'posts_refused').with({ period: PERIOD, statistic: 'Sum' }),
-      above: REFUSED_POSTS,
+      means: 'More than one in ten posts of events or attributes is refused: a wrong token, body or address.',
+      rings: 'page',
+      metric: share({
+        label: 'refused',
+        bad: this.program.count('PostsRefused', 'posts_refused').with({ period: PERIOD, statistic: 'Sum' }),
+        all: api.posts('Count', 'Sum'),
+        least: LEAST_REFUSED,
+      }),
+      above: 0.1,
       periods: 3,
     });
+    const { posts } = alarms.settings.silenceHours;
+    if (posts !== undefined) {
+      alarms.watch(this, {
+        name: 'no-posts',
+        means: `Nothing was posted for ${posts} hours.`,
+        rings: 'page',
+        metric: api.posts('Count', 'Sum').with({ period: HOUR }),
+        below: 1,
+        periods: posts,
+      });
+    }
   }
 }

@@ -66,6 +66,7 @@ export class Ingest extends Construct {
     const settings = props.environment.ingest;
     this.program = new Program(this, 'Program', {
       name: 'ingest',
+      failureRings: 'files-stop',
       codePath: props.codePath,
       environment: props.environment,
       alarms: props.alarms,
@@ -105,6 +106,7 @@ export class Ingest extends Construct {
       name: 'uploads-late',
       of: 'returned',
       means: 'Files of Currents cannot be read now, and are tried again and again.',
+      rings: 'files-stop',
       metric: this.program.countMessages('NotificationsReturned', RETURNED),
       above: 0,
       periods: 3,

@@ -59,14 +59,15 @@ export class PipelineStack extends Stack {
       const { braze, prefix } = environment.currents;
       new BrazeRole(this, 'BrazeRole', { braze, currents, prefix });
     }
-    const deadLetters = new DeadLetters(this, 'DeadLetters', {
-      ...kept,
-      production: environment.production,
-    });
     const records = new UserRecords(this, 'UserRecords', {
       ...kept,
       production: environment.production,
       settings: environment.stream,
+    });
+    const deadLetters = new DeadLetters(this, 'DeadLetters', {
+      ...kept,
+      production: environment.production,
+      records,
     });
     const tables = new Tables(this, 'Tables', { ...kept, production: environment.production });
 
@@ -137,6 +138,7 @@ export class PipelineStack extends Stack {
     }
     const following = [ingest, processor, asksWorker, api, eventsDoor];
     registry.watch(alarms, following.map((each) => each.program));
+    alarms.watchOutages();
 
     new Dashboard(this, 'Dashboard', {
       alarms,

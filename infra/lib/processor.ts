@@ -7,7 +7,8 @@ import { Construct } from 'constructs';
 
 import type { AccessLogs } from './access-logs.js';
 import { PERIOD } from './alarms.js';
-import { answerer, type AnswererProps, countHalted, countOverBudget } from './answerer.js';
+import { answerer, type AnswererProps, countAttempts, countHalted, countOverBudget, countStored } from './answerer.js';
+import { share, unfollowed } from './expressions.js';
 import { acknowledgeObjects } from './findings.js';
 import { privateBucket } from './private-bucket.js';
 import type { Program } from './program.js';
@@ -51,6 +52,9 @@ export function maxRecordAgeHours(retentionDays: number): number {
   return Math.min(retentionDays * 24 - LEFT_HOURS, OLDEST_HOURS);
 }
 
+/** Calls of five minutes that the service fails, before they are a rate. */
+const LEAST_FAILED_CALLS = 5;
+
 export interface ProcessorProps extends AnswererProps {
   readonly accessLogs: AccessLogs;
   readonly records: UserRecords;
@@ -59,6 +63,9 @@ export interface ProcessorProps extends AnswererProps {
 /** Reads the stream, answers what the quota has room for, and lets asks wait for the rest. */
 export class Processor extends Construct {
   readonly program: Program;
+
+  /** Invocations, of either function that answers, that stored content. */
+  readonly stored: cloudwatch.Metric;
 
   /** What the event source gave up, with its records, which a queue would not get. */
   readonly givenUp: s3.Bucket;
@@ -74,6 +81,7 @@ export class Processor extends Construct {
       name: 'processor',
       reservedConcurrency: props.environment.processor.maxInstances,
     });
+    this.stored = countStored(this.program);
     props.asks.grantSend(this.program.role);
     this.grantDeletions(props);
     this.grantGivenUp(props);
@@ -128,10 +136,30 @@ export class Processor extends Construct {
     return source;
   }
 
-  private watch({ alarms, asked }: ProcessorProps, source: lambda.IEventSourceMapping): void {
+  private watch({ alarms, asked, records }: ProcessorProps, source: lambda.IEventSourceMapping): void {
+    alarms.watch(this, {
+      name: 'events-unread',
+      means: 'Records come onto the stream, and the processor is not started for them.',
+      rings: 'content-stops',
+      metric: unfollowed(
+        records.stream.metricIncomingRecords({ period: PERIOD, statistic: 'Sum' }),
+        this.program.function.metricInvocations({ period: PERIOD }),
+      ),
+      above: 0,
+      periods: 3,
+    });
+    alarms.watch(this, {
+      name: 'nothing-stored',
+      means: 'For half an hour the model is asked, or work is given back, and no content is stored.',
+      rings: 'content-stops',
+      metric: unfollowed(countAttempts(this.program), this.stored),
+      above: 0,
+      periods: 6,
+    });
     alarms.watch(this, {
       name: 'events-late',
       means: 'The oldest event on the stream waits too long to be taken up.',
+      rings: 'content-stops',
       metric: this.program.function.metric('IteratorAge', { period: PERIOD, statistic: 'Maximum' }),
       above: Duration.minutes(alarms.settings.iteratorAgeMinutes).toMilliseconds(),
       periods: 2,
@@ -147,6 +175,7 @@ export class Processor extends Construct {
     alarms.watch(this, {
       name: 'records-given-up',
       means: 'The event source gave records up.',
+      rings: 'page',
       metric: counted('OnFailureDestinationDeliveredEventCount'),
       above: 0,
     });
@@ -154,18 +183,21 @@ export class Processor extends Construct {
       name: 'records-given-up',
       of: 'lost',
       means: 'The event source gave records up and could not keep them.',
+      rings: 'page',
       metric: counted('DroppedEventCount'),
       above: 0,
     });
     alarms.watch(this, {
       name: 'budget-spent',
       means: 'A campaign has spent its budget of the day; its events get no content.',
+      rings: 'ticket',
       metric: countOverBudget(this.program),
       above: 0,
     });
     alarms.watch(this, {
       name: 'campaign-halted',
       means: 'The account may not call the model of a campaign, whose asks wait.',
+      rings: 'page',
       metric: countHalted(this.program),
       above: 0,
     });
@@ -174,8 +206,32 @@ export class Processor extends Construct {
         name: 'model-throttled',
         of: model,
         means: `Amazon Bedrock refuses calls of ${model} for reasons of quota.`,
+        rings: 'ticket',
         metric: modelMetric(model, 'InvocationThrottles'),
         above: 0,
+        periods: 3,
+      });
+      alarms.watch(this, {
+        name: 'model-failing',
+        of: model,
+        means: `Amazon Bedrock fails more than half of the calls of ${model}.`,
+        rings: 'content-stops',
+        metric: share({
+          label: 'failed',
+          bad: modelMetric(model, 'InvocationServerErrors'),
+          all: new cloudwatch.MathExpression({
+            // The service counts those that worked by themselves.
+            expression: 'failed + FILL(worked, 0)',
+            label: 'calls',
+            period: PERIOD,
+            usingMetrics: {
+              failed: modelMetric(model, 'InvocationServerErrors'),
+              worked: modelMetric(model, 'Invocations'),
+            },
+          }),
+          least: LEAST_FAILED_CALLS,
+        }),
+        above: 0.5,
         periods: 3,
       });
     }

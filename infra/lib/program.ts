@@ -5,8 +5,9 @@ import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 
-import { type Alarms, PERIOD } from './alarms.js';
+import { type Alarms, type Outage, PERIOD, type Severity } from './alarms.js';
 import type { Environment } from './environments.js';
+import { share } from './expressions.js';
 import { acknowledge } from './findings.js';
 import { keptIf } from './removal.js';
 
@@ -27,6 +28,8 @@ export interface ProgramProps {
   /** The settings that the program reads, but for `CAMPAIGNS_DIR`. */
   readonly settings: Readonly<Record<string, string>>;
   readonly reservedConcurrency?: number;
+  /** What stops when its invocations fail. */
+  readonly failureRings: Severity | Outage;
   /** Whether the function may cause its own invocation; else Lambda ends a loop. */
   readonly recursiveLoop?: lambda.RecursiveLoop;
   /**
@@ -82,12 +85,18 @@ export class Program extends Construct {
     this.watch(props);
   }
 
-  private watch({ alarms, name, runsWheneverItMay, timeout }: ProgramProps): void {
+  private watch({ alarms, failureRings, name, runsWheneverItMay, timeout }: ProgramProps): void {
     alarms.watch(this, {
       name: `${name}-errors`,
-      means: `Invocations of ${name} fail.`,
-      metric: this.function.metricErrors({ period: PERIOD }),
-      above: 0,
+      means: `More than one in ten invocations of ${name} fails.`,
+      rings: failureRings,
+      metric: share({
+        label: 'failed',
+        bad: this.function.metricErrors({ period: PERIOD }),
+        all: this.function.metricInvocations({ period: PERIOD }),
+        least: LEAST_FAILURES,
+      }),
+      above: 0.1,
       periods: 2,
     });
     if (runsWheneverItMay) {
@@ -96,6 +105,7 @@ export class Program extends Construct {
     alarms.watch(this, {
       name: `${name}-throttled`,
       means: `Lambda refuses to start more instances of ${name}.`,
+      rings: 'ticket',
       metric: this.function.metricThrottles({ period: PERIOD }),
       above: 0,
       periods: 3,
@@ -103,6 +113,7 @@ export class Program extends Construct {
     alarms.watch(this, {
       name: `${name}-slow`,
       means: `One in a hundred invocations of ${name} takes nearly as long as it may.`,
+      rings: 'ticket',
       metric: this.p99(),
       above: timeout.toMilliseconds() * SLOW,
       periods: 3,
@@ -114,9 +125,10 @@ export class Program extends Construct {
     return this.function.metricDuration({ period: PERIOD, statistic: 'p99' });
   }
 
-  /** Counts invocations whose counter `counter`, in the line that each writes, is not zero. */
-  count(name: string, counter: string): cloudwatch.Metric {
-    return this.countLines(name, logs.FilterPattern.literal(`%${counter}\\W+[1-9]%`));
+  /** Counts invocations of whose counters, in the line that each writes, one of these is not zero. */
+  count(name: string, ...counters: string[]): cloudwatch.Metric {
+    const pattern = counters.map((counter) => `${counter}\\W+[1-9]`).join('|');
+    return this.countLines(name, logs.FilterPattern.literal(`%${pattern}%`));
   }
 
   /** Counts lines with this message. */
@@ -134,6 +146,12 @@ export class Program extends Construct {
     }).metric({ period: PERIOD, statistic: 'Sum' });
   }
 }
+
+/**
+ * Failures of five minutes before they are a rate. One file or batch that fails each time comes back
+ * less often: it is given up in the end, and rings then.
+ */
+const LEAST_FAILURES = 3;
 
 /** The part of its time-out that an invocation may take without being called slow. */
 const SLOW = 0.9;

@@ -79,6 +79,7 @@ export class Registry extends Construct {
     alarms.watch(this, {
       name: 'campaigns-refused',
       means: 'A published version of the campaigns cannot be taken over; the one before holds.',
+      rings: 'ticket',
       metric,
       above: 0,
     });

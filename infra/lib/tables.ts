@@ -64,6 +64,7 @@ export class Tables extends Construct {
         name: `${name}-table-throttled`,
         of: kind,
         means: `DynamoDB refuses calls that ${kind.toLowerCase()} the ${name} table.`,
+        rings: 'ticket',
         metric: table.metric(`${kind}ThrottleEvents`, { period: PERIOD, statistic: 'Sum' }),
         above: 0,
         periods: 3,

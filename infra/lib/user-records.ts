@@ -33,9 +33,19 @@ export class UserRecords extends Construct {
     });
     acknowledge(this.stream, 'KDS3', "the stack's own key says who may read; AWS's cannot");
     new CfnOutput(this, 'Name', { description: 'For redrive', value: this.stream.streamName });
+    // Lambda asks each shard every second, whether anything is there or not.
+    alarms.watch(this, {
+      name: 'stream-unread',
+      means: 'Nobody reads the stream.',
+      rings: 'content-stops',
+      metric: this.stream.metricGetRecordsSuccess({ period: PERIOD, statistic: 'Sum' }),
+      below: 1,
+      periods: 2,
+    });
     alarms.watch(this, {
       name: 'stream-throttled',
       means: 'The stream refuses records: it has too few shards.',
+      rings: 'ticket',
       metric: this.stream.metricWriteProvisionedThroughputExceeded({
         period: PERIOD,
         statistic: 'Sum',

@@ -3,16 +3,16 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 
-import { DEV, EVERYTHING, example } from './example.js';
+import { OUTAGES } from '../lib/alarms.js';
+import { DEV, EVERYTHING, example, PROD } from './example.js';
+import { watched } from './watched.js';
 
 const RUNBOOK = readFileSync(join(import.meta.dirname, '../../docs/runbook.md'), 'utf8');
 
 const { template } = example(EVERYTHING);
 
-/** An alarm's chapter is named by the end of its link. */
-const chapters = Object.values(template.findResources('AWS::CloudWatch::Alarm')).map(
-  ({ Properties }) => String(Properties.AlarmDescription).replace(/^.* \S+#/, ''),
-);
+const alarms = watched(template);
+const chapters = alarms.map(({ chapter }) => chapter);
 
 test('every alarm has its chapter in the runbook, and every chapter its alarm', () => {
   const written = [...RUNBOOK.matchAll(/^### (\S+)$/gm)].map(([, title]) => title);
@@ -21,14 +21,67 @@ test('every alarm has its chapter in the runbook, and every chapter its alarm', 
 });
 
 test('every alarm says what is the matter, and rings where somebody hears it', () => {
-  for (const { Properties } of Object.values(template.findResources('AWS::CloudWatch::Alarm'))) {
-    expect(Properties.AlarmDescription).toMatch(/^[A-Z].*\. docs\/runbook\.md#[a-z-]+$/);
-    expect(Properties.AlarmActions).toEqual([{ Ref: expect.stringMatching(/^AlarmsTopic/) }]);
+  for (const { properties, rings } of alarms) {
+    expect(properties['AlarmDescription']).toMatch(/^(Page|Ticket)( of [a-z-]+)?: [A-Z].*\. docs\/runbook\.md#[a-z-]+$/);
+    const heard = { Page: /^AlarmsPages/, Ticket: /^AlarmsTickets/ }[rings];
+    const rung = heard && [{ Ref: expect.stringMatching(heard) }];
+    expect([properties['AlarmActions'], properties['OKActions']]).toEqual([rung, rung]);
   }
-  template.hasResourceProperties('AWS::SNS::Subscription', {
-    Endpoint: 'on-call@example.com',
-    Protocol: 'email',
-  });
+});
+
+test.each([
+  ['pages and tickets have addresses of their own', EVERYTHING, ['on-call@example.com', 'team@example.com']],
+  ['tickets go where pages go, if nobody says otherwise', PROD, ['on-call@example.com', 'on-call@example.com']],
+  ['nobody hears where no address is named', DEV, []],
+])('%s', (_, settings, addresses) => {
+  const { template } = example(settings);
+  const subscriptions = Object.values(template.findResources('AWS::SNS::Subscription'));
+  const byTopic = subscriptions.map(({ Properties }) => [Properties.TopicArn.Ref, Properties.Endpoint]).sort();
+
+  expect(byTopic.map(([, endpoint]) => endpoint)).toEqual(addresses);
+  expect(byTopic.map(([topic]) => topic.replace(/[0-9A-F]{8}$/, ''))).toEqual(
+    ['AlarmsPages', 'AlarmsTickets'].slice(0, addresses.length),
+  );
+});
+
+test('what stops for one cause is one page, and its parts ring nothing by themselves', () => {
+  const outages = alarms.filter(({ type }) => type === 'AWS::CloudWatch::CompositeAlarm');
+
+  expect(outages.map(({ chapter }) => chapter).sort()).toEqual(Object.keys(OUTAGES).sort());
+  for (const { chapter, properties, rings } of outages) {
+    const parts = alarms.filter((each) => each.rings === `Page of ${chapter}`);
+    const rule = JSON.stringify(properties['AlarmRule']);
+    expect(rings).toBe('Page');
+    expect(parts.length).toBeGreaterThan(1);
+    expect([...rule.matchAll(/"Fn::GetAtt":\["(\w+)","Arn"\]/g)].map(([, id]) => id).sort()).toEqual(
+      parts.map(({ id }) => id).sort(),
+    );
+    expect(rule).not.toMatch(/ AND |NOT/);
+  }
+});
+
+test('where nobody is mailed the parts of an outage ring at the topic of pages, for whoever listens', () => {
+  const parts = watched(example(DEV).template).filter(({ rings }) => rings.startsWith('Page of'));
+
+  expect(parts.length).toBeGreaterThan(5);
+  for (const { properties } of parts) {
+    expect(properties['AlarmActions']).toEqual([{ Ref: expect.stringMatching(/^AlarmsPages/) }]);
+  }
+});
+
+test('what alarms cost is computed from as many as production has', () => {
+  const source = readFileSync(join(import.meta.dirname, '../../ops/src/cost/measured.rs'), 'utf8');
+  const [, counted] = /const ALARMS: f64 = ([\d.]+);/.exec(source) ?? [];
+  const [, own] = /const METRICS: f64 = ([\d.]+) \+/.exec(source) ?? [];
+  const { template } = example(PROD);
+  const all = watched(template);
+  // Each metric behind an alarm is charged, and an alarm of alarms as five of them.
+  const charged = all.map(({ metrics, type }) => (type === 'AWS::CloudWatch::CompositeAlarm' ? 5 : metrics.length));
+  const filters = Object.values(template.findResources('AWS::Logs::MetricFilter'));
+  const names = filters.map(({ Properties }) => Properties.MetricTransformations[0].MetricName);
+
+  expect(Number(counted)).toBe(charged.reduce((sum, each) => sum + each));
+  expect(Number(own)).toBe(new Set(names).size);
 });
 
 test('the oldest event, the letters, the throttles, the errors, the slowest and the budget are watched', () => {
@@ -122,7 +175,7 @@ test('one dashboard shows every alarm', () => {
   const shown = JSON.stringify(dashboard?.Properties.DashboardBody);
 
   template.resourceCountIs('AWS::CloudWatch::Dashboard', 1);
-  for (const id of Object.keys(template.findResources('AWS::CloudWatch::Alarm'))) {
+  for (const { id } of alarms) {
     expect(shown).toContain(id);
   }
 });

@@ -114,7 +114,7 @@ test('users without content are no refused look-ups where they get a 404', () =>
 
 test.each([
   ['look-ups-refused', ['4XXError', 'Count'], 0.1],
-  ['look-ups-failing', ['5XXError'], 0],
+  ['look-ups-failing', ['5XXError', 'Count'], 0.01],
 ])('%s rings for %s of look-ups, and for no post', (chapter, counted, threshold) => {
   const alarms = template.findResources('AWS::CloudWatch::Alarm', {
     Properties: { AlarmDescription: Match.stringLikeRegexp(`#${chapter}$`) },

@@ -153,7 +153,7 @@ const FAULTY: [string, Environment][] = [
     { ...dev('alarms', { iteratorAgeMinutes: 23 * 60 }), stream: { retentionDays: 1 } },
   ],
   ['alarms.askAgeHours', dev('alarms', { askAgeHours: 0 })],
-  ['alarms.askAgeHours', dev('alarms', { askAgeHours: 14 * 24 })],
+  ['alarms.askAgeHours', dev('alarms', { askAgeHours: 10 * 24 })],
   [
     'alarms.iteratorAgeMinutes',
     {
@@ -162,6 +162,14 @@ const FAULTY: [string, Environment][] = [
     },
   ],
   ['alarms.lookUpMillis', dev('alarms', { lookUpMillis: 2500 })],
+  ['alarms.ticketEmail', dev('alarms', { email: 'on-call@example.com', ticketEmail: 'team' })],
+  ['alarms.ticketEmail', dev('alarms', { ticketEmail: 'team@example.com' })],
+  ['alarms.silenceHours.files', dev('alarms', { silenceHours: { files: 0 } })],
+  ['alarms.silenceHours.posts', dev('alarms', { silenceHours: { posts: 169 } })],
+  ['budget', { ...DEV, budget: { monthlyUsd: 100, of: 'stack' } }],
+  ['budget.monthlyUsd', { ...PROD, budget: { monthlyUsd: 0, of: 'stack' } }],
+  ['budget.monthlyUsd', { ...PROD, budget: { monthlyUsd: NaN, of: 'account' } }],
+  ['budget.of', { ...PROD, budget: { monthlyUsd: 1, of: 'team' as 'stack' } }],
 ];
 
 test.each(FAULTY)('%s that cannot be is refused, and only that', (name, settings) => {
@@ -225,7 +233,7 @@ test.each<[string, Environment]>([
       parallelizationFactor: 10,
     },
     asks: { maxInstances: 5 },
-    alarms: { ...DEV.alarms, askAgeHours: 335, iteratorAgeMinutes: 167 * 60 },
+    alarms: { ...DEV.alarms, askAgeHours: 239, iteratorAgeMinutes: 167 * 60 },
   }],
   ['the smallest of everything', {
     ...DEV,

@@ -21,10 +21,11 @@ export const ASKED: AskedOfBedrock = {
 };
 
 export const DEV = environment('dev');
-/** With the address that production needs. */
+/** With the address that production needs, and the budget that it should have. */
 export const PROD: Environment = {
   ...environment('prod'),
   alarms: { ...environment('prod').alarms, email: 'on-call@example.com' },
+  budget: { monthlyUsd: 2000, of: 'stack' },
 };
 
 export const CERTIFICATE =
@@ -40,6 +41,11 @@ export const EVERYTHING: Environment = {
     ...PROD.currents,
     braze: { accountId: '111122223333', externalId: 'from-braze' },
     prefix: 'currents-export/',
+  },
+  alarms: {
+    ...PROD.alarms,
+    silenceHours: { ...PROD.alarms.silenceHours, posts: 12 },
+    ticketEmail: 'team@example.com',
   },
   operators: ['arn:aws:iam::111122223333:role/on-call'],
   processor: {

@@ -1,6 +1,6 @@
 import { RetentionDays } from 'aws-cdk-lib/aws-logs';
 
-import { LONGEST_RETENTION } from '../dead-letters.js';
+import { LONGEST_RETENTION, OLD } from '../dead-letters.js';
 import type { Environment } from '../environments.js';
 import { maxRecordAgeHours } from '../processor.js';
 import { type Fault, oneOf, REGION, within } from './fault.js';
@@ -10,6 +10,11 @@ const FOREVER: number = RetentionDays.INFINITE;
 
 /** Braze gives a look-up up after so long. */
 const BRAZE_WAITS_MILLIS = 2000;
+
+/** Longest that CloudWatch looks back, with periods of an hour. */
+const LONGEST_SILENCE_HOURS = 7 * 24;
+
+const ADDRESS = /^[^@\s]+@[^@\s]+$/;
 
 /** Where the stage is, how long its logs stay, and who hears of what. */
 export function ofOperations(settings: Environment): Fault[] {
@@ -33,7 +38,7 @@ export function ofOperations(settings: Environment): Fault[] {
     ],
     [
       'alarms.email',
-      alarms.email !== undefined && !/^[^@\s]+@[^@\s]+$/.test(alarms.email),
+      alarms.email !== undefined && !ADDRESS.test(alarms.email),
       'is an address; leave it out to see alarms on the dashboard only',
     ],
     [
@@ -58,13 +63,51 @@ export function ofOperations(settings: Environment): Fault[] {
     ],
     [
       'alarms.askAgeHours',
-      !within(alarms.askAgeHours, 1, LONGEST_RETENTION.toHours() - 1),
-      `is an hour at least, and less than the ${LONGEST_RETENTION.toHours()} h after which SQS drops an ask`,
+      !within(alarms.askAgeHours, 1, OLD.toHours() - 1),
+      `is an hour at least, and less than the ${OLD.toHours()} h after which somebody is woken, before SQS drops an ask at ${LONGEST_RETENTION.toHours()} h`,
     ],
     [
       'alarms.lookUpMillis',
       !within(alarms.lookUpMillis, 1, BRAZE_WAITS_MILLIS),
       `Braze gives up after ${BRAZE_WAITS_MILLIS} ms, so a later alarm is none`,
     ],
+    ...ofTickets(settings),
+    ...ofSilence(settings),
   ];
+}
+
+/** What can wait until the morning: tickets, and money. */
+function ofTickets({ alarms, budget }: Environment): Fault[] {
+  return [
+    [
+      'alarms.ticketEmail',
+      alarms.ticketEmail !== undefined && !ADDRESS.test(alarms.ticketEmail),
+      'is an address; leave it out to send tickets where pages go',
+    ],
+    [
+      'alarms.ticketEmail',
+      alarms.ticketEmail !== undefined && alarms.email === undefined,
+      'tickets would reach somebody and pages nobody: name alarms.email too',
+    ],
+    [
+      'budget',
+      budget !== undefined && alarms.email === undefined,
+      'nobody would be told: name alarms.email, or leave the budget out',
+    ],
+    [
+      'budget.monthlyUsd',
+      budget !== undefined && !(budget.monthlyUsd > 0 && Number.isFinite(budget.monthlyUsd)),
+      'is a number of US dollars above 0; leave the budget out for none',
+    ],
+    ...(budget === undefined ? [] : [oneOf('budget.of', budget.of, ['account', 'stack'])]),
+  ];
+}
+
+/** Where silence is a fault. */
+function ofSilence({ alarms }: Environment): Fault[] {
+  return Object.entries(alarms.silenceHours).map(([door, hours]) => [
+    `alarms.silenceHours.${door}`,
+    hours !== undefined && !within(hours, 1, LONGEST_SILENCE_HOURS),
+    `hours of silence are 1 to ${LONGEST_SILENCE_HOURS}, as far as CloudWatch looks back; leave it out where silence is no fault`,
+  ]);
 }

@@ -1,0 +1,56 @@
+import type { Duration } from 'aws-cdk-lib';
+import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
+
+import { PERIOD } from './alarms.js';
+
+/** What a rate is made of. */
+export interface Share {
+  readonly label: string;
+  readonly bad: cloudwatch.IMetric;
+  /** All of them, the bad ones too. */
+  readonly all: cloudwatch.IMetric;
+  /** Fewer bad ones in a period are single events, and no rate. */
+  readonly least: number;
+  readonly period?: Duration;
+}
+
+/** The share of all that is bad, from the least number of bad ones on; before that it is 0. */
+export function share({ label, bad, all, least, period = PERIOD }: Share): cloudwatch.MathExpression {
+  return new cloudwatch.MathExpression({
+    expression: `IF(bad >= ${least}, bad / all, 0)`,
+    label,
+    period,
+    usingMetrics: { bad, all },
+  });
+}
+
+/** 1 in periods in which something comes and nothing follows from it, and 0 in others. */
+export function unfollowed(comes: cloudwatch.IMetric, follows: cloudwatch.IMetric): cloudwatch.MathExpression {
+  return new cloudwatch.MathExpression({
+    expression: 'IF(comes > 0 AND FILL(follows, 0) < 1, 1, 0)',
+    label: 'nothing follows',
+    period: PERIOD,
+    usingMetrics: { comes, follows },
+  });
+}
+
+/** By how much a number of things that lie somewhere grew since the period before. */
+export function growth(lying: cloudwatch.IMetric): cloudwatch.MathExpression {
+  return new cloudwatch.MathExpression({
+    expression: 'DIFF(FILL(lying, 0))',
+    label: 'new',
+    period: PERIOD,
+    usingMetrics: { lying },
+  });
+}
+
+/** The oldest message of several queues. */
+export function oldest(ages: readonly cloudwatch.IMetric[]): cloudwatch.MathExpression {
+  const named = Object.fromEntries(ages.map((age, at) => [`age_${at}`, age]));
+  return new cloudwatch.MathExpression({
+    expression: `MAX([${Object.keys(named).map((name) => `FILL(${name}, 0)`)}])`,
+    label: 'oldest',
+    period: PERIOD,
+    usingMetrics: named,
+  });
+}

@@ -1,0 +1,132 @@
+import { expect, test } from 'vitest';
+
+import { EVERYTHING, example } from './example.js';
+import { alarm, chapter } from './watched.js';
+
+const { template } = example(EVERYTHING);
+
+const FEW = (least: number) => `IF(bad >= ${least}, bad / all, 0)`;
+
+test.each([
+  ['ingest', 'Page of files-stop'],
+  ['events-door', 'Page'],
+  ['processor', 'Page of content-stops'],
+  ['asks-worker', 'Page of content-stops'],
+  ['api', 'Page of look-ups-stop'],
+])('invocations of %s ring when more than one in ten fails, and not for single ones', (name, rings) => {
+  expect(alarm(template, `${name}-errors`)).toMatchObject({
+    expression: FEW(3),
+    metrics: ['AWS/Lambda Errors', 'AWS/Lambda Invocations'],
+    missing: 'notBreaching',
+    periods: '2 x 5',
+    rings,
+    threshold: '> 0.1',
+  });
+});
+
+test('one letter is a ticket for an hour, many are a page, and old ones a ticket again: none rings for two weeks', () => {
+  expect(alarm(template, 'dead-letters', 'lettersmany')).toMatchObject({
+    expression: FEW(20),
+    metrics: ['AWS/SQS NumberOfMessagesSent', 'AWS/Kinesis IncomingRecords'],
+    missing: 'notBreaching',
+    periods: '1 x 60',
+    rings: 'Page',
+    threshold: '> 0.05',
+  });
+  expect(alarm(template, 'dead-letters', 'lettersold')).toMatchObject({
+    metrics: ['AWS/SQS ApproximateAgeOfOldestMessage'],
+    rings: 'Ticket',
+    threshold: `> ${10 * 24 * 3600}`,
+  });
+  const [first] = chapter(template, 'dead-letters');
+  expect(first).toMatchObject({
+    metrics: ['AWS/SQS NumberOfMessagesSent'],
+    missing: 'notBreaching',
+    periods: '1 x 60',
+    rings: 'Ticket',
+    threshold: '> 0',
+  });
+});
+
+test('files that were given up ring when they become more, and before SQS drops them', () => {
+  const [more, old] = chapter(template, 'uploads-given-up');
+
+  expect(more).toMatchObject({
+    expression: 'DIFF(FILL(lying, 0))',
+    metrics: ['AWS/SQS ApproximateNumberOfMessagesVisible'],
+    missing: 'notBreaching',
+    rings: 'Ticket',
+    threshold: '> 0',
+  });
+  expect(old).toMatchObject({
+    metrics: ['AWS/SQS ApproximateAgeOfOldestMessage'],
+    rings: 'Ticket',
+    threshold: `> ${10 * 24 * 3600}`,
+  });
+});
+
+test('asks that SQS will drop in some days wake somebody, whatever their priority', () => {
+  expect(alarm(template, 'asks-late', 'expiring')).toMatchObject({
+    expression: 'MAX([FILL(age_0, 0),FILL(age_1, 0),FILL(age_2, 0)])',
+    metrics: Array(3).fill('AWS/SQS ApproximateAgeOfOldestMessage'),
+    missing: 'notBreaching',
+    rings: 'Page',
+    threshold: `> ${10 * 24 * 3600}`,
+  });
+});
+
+test('look-ups that get fallback content for trouble ring by their share of all, and only those', () => {
+  const filters = Object.values(template.findResources('AWS::Logs::MetricFilter')).filter(
+    ({ Properties }) => Properties.MetricTransformations[0].MetricName === 'LookUpsInTrouble',
+  );
+  const pattern = new RegExp(filters[0]?.Properties.FilterPattern.replace(/^%|%$/g, ''));
+  const line = (counts: Record<string, number>) => JSON.stringify({ counts: JSON.stringify(counts) });
+
+  expect(line({ fallbacks_served: 1, lookups_failed: 1 })).toMatch(pattern);
+  expect(line({ credentials_unverifiable: 1 })).toMatch(pattern);
+  expect(line({ fallbacks_served: 1, credentials_refused: 1 })).not.toMatch(pattern);
+  expect(alarm(template, 'look-ups-fall-back')).toMatchObject({
+    expression: FEW(5),
+    metrics: ['LookUpsInTrouble', 'AWS/Lambda Invocations'],
+    missing: 'notBreaching',
+    periods: '2 x 5',
+    rings: 'Page of look-ups-stop',
+    threshold: '> 0.05',
+  });
+});
+
+test('posts that are refused ring by their share of all', () => {
+  expect(alarm(template, 'posts-refused')).toMatchObject({
+    expression: FEW(20),
+    metrics: ['PostsRefused', 'AWS/ApiGateway Count'],
+    rings: 'Page',
+    threshold: '> 0.1',
+  });
+});
+
+test('a model whose service fails most calls rings, and one that is refused by its quota can wait', () => {
+  expect(alarm(template, 'model-failing')).toMatchObject({
+    expression: FEW(5),
+    metrics: ['AWS/Bedrock InvocationServerErrors', 'AWS/Bedrock InvocationServerErrors', 'AWS/Bedrock Invocations'],
+    periods: '3 x 5',
+    rings: 'Page of content-stops',
+    threshold: '> 0.5',
+  });
+  expect(alarm(template, 'model-throttled').rings).toBe('Ticket');
+});
+
+test('a halted campaign wakes somebody, a budget that is spent can wait', () => {
+  expect(alarm(template, 'campaign-halted').rings).toBe('Page');
+  expect(alarm(template, 'budget-spent').rings).toBe('Ticket');
+});
+
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html
+test('no log has more patterns than CloudWatch takes', () => {
+  const logs = Object.values(template.findResources('AWS::Logs::MetricFilter'))
+    .filter(({ Properties }) => Properties.FilterPattern.includes('%'))
+    .map(({ Properties }) => Properties.LogGroupName.Ref as string);
+
+  for (const log of logs) {
+    expect(logs.filter((each) => each === log).length).toBeLessThanOrEqual(5);
+  }
+});
