@@ -8,6 +8,7 @@ import { Api } from './api.js';
 import { AsksWorker } from './asks-worker.js';
 import { Asks, modelsOf } from './asks.js';
 import { BrazeRole } from './braze-role.js';
+import { Budget } from './budget.js';
 import type { AskedOfBedrock } from './campaigns.js';
 import { refuseContradictions } from './contradictions.js';
 import { Currents } from './currents.js';
@@ -43,6 +44,7 @@ export class PipelineStack extends Stack {
     });
     const { asked, codePath, environment } = props;
     refuseContradictions(environment, asked);
+    new Budget(this, 'Budget', environment);
     const encryption = new Encryption(this, 'Encryption');
     const alarms = new Alarms(this, 'Alarms', { settings: environment.alarms });
     const accessLogs = new AccessLogs(this, 'AccessLogs');
