@@ -15,6 +15,7 @@ import { acknowledge } from './findings.js';
 import { Program } from './program.js';
 import { KEPT, keptIf } from './removal.js';
 import type { Registry } from './registry.js';
+import { Shift } from './shift.js';
 import type { Tables } from './tables.js';
 import { WebAcl } from './web-acl.js';
 
@@ -105,7 +106,10 @@ export class Api extends Construct {
       new WebAcl(this, 'WebAcl', { stage: this.gateway.deploymentStage });
     }
     this.acknowledge(settings.webAcl);
-    this.watch(props.alarms);
+    const worse = this.watch(props.alarms);
+    if (props.environment.production) {
+      new Shift(this, 'Shift', { live: this.program.live, worse: [...worse, this.program.failing] });
+    }
     // CDK's own output says the same without saying what for.
     this.gateway.node.tryRemoveChild('Endpoint');
     const { gateway } = this;
@@ -174,7 +178,7 @@ export class Api extends Construct {
       ...(allowedNetworks !== undefined && { policy: onlyFrom(allowedNetworks) }),
     });
     Object.assign(gateway.node.defaultChild as apigateway.CfnRestApi, TLS);
-    const look = new apigateway.LambdaIntegration(this.program.function, {
+    const look = new apigateway.LambdaIntegration(this.program.live, {
       // The console's test button needs no permission of its own.
       allowTestInvoke: false,
     });
@@ -210,8 +214,9 @@ export class Api extends Construct {
     return refused.metric({ period: PERIOD, statistic: 'Sum' });
   }
 
-  private watch(alarms: Alarms): void {
-    alarms.watch(this, {
+  /** Gives the alarms that ring when look-ups get worse. */
+  private watch(alarms: Alarms): cloudwatch.Alarm[] {
+    const failing = alarms.watch(this, {
       name: 'look-ups-failing',
       means: 'More than one in a hundred look-ups gets an error of the server in place of content.',
       rings: 'look-ups-stop',
@@ -224,7 +229,7 @@ export class Api extends Construct {
       above: 0.01,
       periods: 2,
     });
-    alarms.watch(this, {
+    const fallBack = alarms.watch(this, {
       name: 'look-ups-fall-back',
       means: 'More than one in twenty look-ups gets fallback content, because the table or the secret cannot be read.',
       rings: 'look-ups-stop',
@@ -253,6 +258,7 @@ export class Api extends Construct {
       above: alarms.settings.lookUpMillis,
       periods: 3,
     });
+    return [failing, fallBack];
   }
 
   private acknowledge(webAcl: boolean): void {

@@ -43,7 +43,7 @@ export class AsksWorker extends Construct {
       description: 'Starts a worker of asks',
       schedule: events.Schedule.rate(EVERY),
       targets: [
-        new targets.LambdaFunction(this.program.function, {
+        new targets.LambdaFunction(this.program.live, {
           event: events.RuleTargetInput.fromObject(event),
           // The next start comes as soon.
           maxEventAge: EVERY,

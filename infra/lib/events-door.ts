@@ -52,7 +52,7 @@ export class EventsDoor extends Construct {
     secret.grantRead(role);
     const method = api.gateway.root
       .addResource(POSTS)
-      .addMethod('POST', new apigateway.LambdaIntegration(this.program.function, { allowTestInvoke: false }));
+      .addMethod('POST', new apigateway.LambdaIntegration(this.program.live, { allowTestInvoke: false }));
     acknowledge(method, 'APIG4', 'the function checks the token, of the kind that Braze can send');
     acknowledge(method, 'COG4', 'Braze sends a token of its own, and none of Cognito');
     this.watch(alarms, api);

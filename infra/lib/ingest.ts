@@ -85,7 +85,7 @@ export class Ingest extends Construct {
   /** CDK's own event source would grant more than Lambda needs, the key without a condition too. */
   private listen({ currents, encryption, environment }: IngestProps): void {
     const { uploads } = currents;
-    this.program.function.addEventSourceMapping(`SqsEventSource:${Names.nodeUniqueId(uploads.node)}`, {
+    this.program.live.addEventSourceMapping(`SqsEventSource:${Names.nodeUniqueId(uploads.node)}`, {
       eventSourceArn: uploads.queueArn,
       // Each object is a file of thousands of events.
       batchSize: 1,

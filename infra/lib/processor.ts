@@ -117,7 +117,7 @@ export class Processor extends Construct {
     const settings = environment.processor;
     const { stream } = records;
     const id = `KinesisEventSource:${Names.nodeUniqueId(stream.node)}`;
-    const source = this.program.function.addEventSourceMapping(id, {
+    const source = this.program.live.addEventSourceMapping(id, {
       eventSourceArn: stream.streamArn,
       startingPosition: lambda.StartingPosition.TRIM_HORIZON,
       batchSize: settings.batchSize,

@@ -9,7 +9,8 @@ import { type Alarms, type Outage, PERIOD, type Severity } from './alarms.js';
 import type { Environment } from './environments.js';
 import { share } from './expressions.js';
 import { acknowledge } from './findings.js';
-import { keptIf } from './removal.js';
+import { KEPT, keptIf } from './removal.js';
+import { LIVE } from './rollback.js';
 
 /** The programs that run as functions. */
 export type ProgramName = 'ingest' | 'processor' | 'api';
@@ -42,6 +43,9 @@ export interface ProgramProps {
 /** One program as a function: with its role, its log, its traces and the alarms that all have. */
 export class Program extends Construct {
   readonly function: lambda.Function;
+  /** The version that runs: whoever calls the function calls this. */
+  readonly live: lambda.Alias;
+  readonly failing: cloudwatch.Alarm;
   readonly role: iam.Role;
   readonly log: logs.LogGroup;
 
@@ -62,6 +66,8 @@ export class Program extends Construct {
           ? lambda.Architecture.ARM_64
           : lambda.Architecture.X86_64,
       code: lambda.Code.fromAsset(props.codePath),
+      // The one before must be there to go back to.
+      currentVersionOptions: { removalPolicy: KEPT },
       description: `${props.name}, build ${this.node.tryGetContext('build') || 'development'}`,
       environment: { CAMPAIGNS_DIR: 'campaigns', ...props.settings },
       handler: 'bootstrap',
@@ -78,15 +84,19 @@ export class Program extends Construct {
       ...(props.reservedConcurrency !== undefined && {
         reservedConcurrentExecutions: props.reservedConcurrency,
       }),
+    });
+    this.live = new lambda.Alias(this, 'Live', {
+      aliasName: LIVE,
+      version: this.function.currentVersion,
       // Lambda itself would start again for hours what was refused, and twice what failed.
       ...(props.runsWheneverItMay && { maxEventAge: SOONEST_DROPPED, retryAttempts: 0 }),
     });
     acknowledge(this.role, 'IAM5[Resource::*]', 'X-Ray offers no resource for sending traces');
-    this.watch(props);
+    this.failing = this.watch(props);
   }
 
-  private watch({ alarms, failureRings, name, runsWheneverItMay, timeout }: ProgramProps): void {
-    alarms.watch(this, {
+  private watch({ alarms, failureRings, name, runsWheneverItMay, timeout }: ProgramProps): cloudwatch.Alarm {
+    const failing = alarms.watch(this, {
       name: `${name}-errors`,
       means: `More than one in ten invocations of ${name} fails.`,
       rings: failureRings,
@@ -100,7 +110,7 @@ export class Program extends Construct {
       periods: 2,
     });
     if (runsWheneverItMay) {
-      return;
+      return failing;
     }
     alarms.watch(this, {
       name: `${name}-throttled`,
@@ -118,6 +128,7 @@ export class Program extends Construct {
       above: timeout.toMilliseconds() * SLOW,
       periods: 3,
     });
+    return failing;
   }
 
   /** How long invocations take, but for the slowest hundredth. */

@@ -15,6 +15,8 @@ const ALWAYS = [
   'AWS::ApiGateway::Account',
   'AWS::IAM::Role',
   'AWS::KMS::Key',
+  // Until its function goes, and then with it.
+  'AWS::Lambda::Version',
   'AWS::S3::Bucket',
 ];
 
