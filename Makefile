@@ -185,6 +185,10 @@ bootstrap: infra/node_modules ## make an account and region ready for deployment
 deploy: lambdas ## build, and deploy STAGE=dev with the AWS credentials at hand
 	$(CDK) deploy $(CONTEXT) --context built=true $(ARGS)
 
+.PHONY: rollback
+rollback: infra/node_modules ## let functions of STAGE=dev run the version before; ARGS="--dry-run | --forward | NAMES"
+	npm --prefix infra run --silent rollback -- --stage $(STAGE) $(ARGS)
+
 .PHONY: diff
 diff: lambdas ## show what a deployment of STAGE=dev would change
 	$(CDK) diff $(CONTEXT) --context built=true $(ARGS)

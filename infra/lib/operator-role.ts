@@ -11,6 +11,7 @@ import type { Encryption } from './encryption.js';
 import { acknowledgeObjects } from './findings.js';
 import type { Names } from './names.js';
 import type { Processor } from './processor.js';
+import type { Program } from './program.js';
 import type { Registry } from './registry.js';
 import type { Tables } from './tables.js';
 import type { UserRecords } from './user-records.js';
@@ -21,6 +22,8 @@ const LONGEST_SESSION = Duration.hours(4);
 export interface OperatorRoleProps {
   /** ARNs of those who may take it up. */
   readonly principals: readonly string[];
+  /** Those that may be rolled back. */
+  readonly programs: readonly Program[];
   readonly asks: Asks;
   readonly currents: Currents;
   readonly deadLetters: DeadLetters;
@@ -44,6 +47,7 @@ export class OperatorRole extends Construct {
     this.grantTables(role, props);
     this.grantQueues(role, props);
     this.grantBuckets(role, props);
+    this.grantRollback(role, props);
     props.names.grantRead(role);
     // What is sent again, and deletions.
     props.records.stream.grant(role, 'kinesis:PutRecords');
@@ -57,6 +61,16 @@ export class OperatorRole extends Construct {
       'tables',
     );
     new CfnOutput(this, 'Arn', { description: 'Role of who runs ops', value: role.roleArn });
+  }
+
+  /** To the versions that were deployed, and to no other: a new one is a deployment. */
+  private grantRollback(role: iam.Role, { programs }: OperatorRoleProps): void {
+    role.addToPolicy(
+      new iam.PolicyStatement({
+        actions: ['lambda:GetAlias', 'lambda:ListVersionsByFunction', 'lambda:UpdateAlias'],
+        resources: programs.map((each) => each.function.functionArn),
+      }),
+    );
   }
 
   private grantTables(role: iam.Role, { tables }: OperatorRoleProps): void {

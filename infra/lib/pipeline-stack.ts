@@ -108,6 +108,7 @@ export class PipelineStack extends Stack {
       tables,
     });
 
+    const programs = [ingest, processor, asksWorker, api, eventsDoor].map((each) => each.program);
     const names = new Names(this, 'Names', {
       api,
       asked,
@@ -127,6 +128,7 @@ export class PipelineStack extends Stack {
     if (environment.operators !== undefined) {
       new OperatorRole(this, 'OperatorRole', {
         principals: environment.operators,
+        programs,
         asks,
         currents,
         deadLetters,
@@ -138,8 +140,7 @@ export class PipelineStack extends Stack {
         tables,
       });
     }
-    const following = [ingest, processor, asksWorker, api, eventsDoor];
-    registry.watch(alarms, following.map((each) => each.program));
+    registry.watch(alarms, programs);
     alarms.watchOutages();
 
     new Dashboard(this, 'Dashboard', {

@@ -18,6 +18,7 @@ import { type Speak, type Statement, statements } from './statements.js';
 const ARNS: Readonly<Record<string, (id: string) => string>> = {
   'AWS::DynamoDB::Table': (id) => `arn:aws:dynamodb:eu-central-1:111122223333:table/${id}`,
   'AWS::KMS::Key': (id) => `arn:aws:kms:eu-central-1:111122223333:key/${id}`,
+  'AWS::Lambda::Function': (id) => `arn:aws:lambda:eu-central-1:111122223333:function:${id}`,
   'AWS::Kinesis::Stream': (id) => `arn:aws:kinesis:eu-central-1:111122223333:stream/${id}`,
   // CloudFormation's attribute ends so: it is for the streams of the group.
   'AWS::Logs::LogGroup': (id) => `arn:aws:logs:eu-central-1:111122223333:log-group:${id}:*`,

@@ -62,6 +62,8 @@ const READS = 'the event source reads the stream, in the name of the function';
 const TAKES = 'the event source takes notifications off, in the name of the function';
 const GIVES_UP = 'the event source keeps what it gave up, in the name of the function';
 
+const ROLLS_BACK = 'whoever is called at night may go back to the version before (make rollback)';
+
 /** By function; an excuse for what is not granted is none. */
 export const EXCUSES: Readonly<Record<string, readonly Excuse[]>> = {
   ingest: [
@@ -87,7 +89,11 @@ export const EXCUSES: Readonly<Record<string, readonly Excuse[]>> = {
   ],
   'asks-worker': FUNCTION,
   api: FUNCTION,
-  ops: [],
+  ops: [
+    ['lambda:GetAlias', 'functions', ROLLS_BACK],
+    ['lambda:ListVersionsByFunction', 'functions', ROLLS_BACK],
+    ['lambda:UpdateAlias', 'functions', ROLLS_BACK],
+  ],
 };
 
 /** What is called and not granted: the operation, and who lets whom do it. */

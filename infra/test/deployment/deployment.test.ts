@@ -1,3 +1,9 @@
+import {
+  LambdaClient,
+  PublishVersionCommand,
+  UpdateAliasCommand,
+  UpdateFunctionConfigurationCommand,
+} from '@aws-sdk/client-lambda';
 import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { GetQueueAttributesCommand, ListQueuesCommand, SQSClient } from '@aws-sdk/client-sqs';
@@ -9,7 +15,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 
 import { deploy, type Outputs } from './deployment.js';
 import { Emulator } from './emulator.js';
-import { Operator } from './ops.js';
+import { Operator, rollback } from './ops.js';
 import { type Sample, sample } from './sample.js';
 import { until } from './until.js';
 
@@ -184,6 +190,23 @@ test('a user is erased through the stream, and the evidence says so without thei
   const shown = await operator.ops('show', user);
   expect(shown).toMatch(/^deleted at .*: what happened before is refused$/m);
   expect((await lookUp(user, credentials, 'offer')).body.Item.source).toEqual({ S: 'fallback' });
+});
+
+test('a version of the api that starts no more is rolled back, and forth again, by the stage alone', async () => {
+  const lambda = new LambdaClient(emulator!.client);
+  const FunctionName = operator.named('API_FUNCTION');
+  const answers = async () => (await lookUp('ffffffffffffffffffffffff', credentials)).status;
+  await lambda.send(new UpdateFunctionConfigurationCommand({ FunctionName, Environment: { Variables: {} } }));
+  const { Version: broken } = await lambda.send(new PublishVersionCommand({ FunctionName }));
+  await lambda.send(new UpdateAliasCommand({ FunctionName, FunctionVersion: broken, Name: 'live' }));
+  await until('the broken version is live', async () => ((await answers().catch(() => 500)) >= 500 ? true : undefined));
+
+  expect(await rollback(emulator!, 'api', '--dry-run')).toMatch(/^api: 2 .* -> 1 /m);
+  expect(await rollback(emulator!, 'api')).toMatch(/^api: 2 .* -> 1 /m);
+
+  expect(await answers()).toBe(200);
+  expect(await rollback(emulator!)).toMatch(/^ingest stays: there is no version before it$/m);
+  expect(await rollback(emulator!, '--forward', '--dry-run')).toMatch(/^api: 1 .* -> 2 /m);
 });
 
 test('a user of whom nothing is known gets fallback content', async () => {
