@@ -17,7 +17,6 @@ const WRONG: u8 = 2;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    #[expect(clippy::disallowed_methods, reason = "the one place that looks for empty names")]
     let empty = set_to_nothing(&Arguments::command(), &|name| std::env::var_os(name));
     if let Some(name) = empty {
         eprintln!("error: {name} is set to nothing in the environment: unset it, or name it");
