@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -39,6 +39,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use serde_json::Value;
 use tokio::net::TcpListener;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -118,7 +119,7 @@ async fn check(times: usize, seed: u64) -> bool {
 /// times: they are taken for its cause, and kept.
 fn letters(folder: &Path) -> usize {
     let text = std::fs::read_to_string(folder.join(DEAD_LETTERS_FILE)).unwrap_or_default();
-    let letters = text.lines().map(|line| serde_json::from_str::<DeadLetter>(line));
+    let letters = text.lines().map(serde_json::from_str::<DeadLetter>);
     let reasons: Vec<String> =
         letters.map(|letter| letter.map_or(String::new(), |letter| letter.reason)).collect();
     let suspects = reasons.iter().filter(|reason| *reason == SUSPECT).count();
