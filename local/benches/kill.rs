@@ -251,16 +251,11 @@ impl Model {
 
     /// Lets a run work to its end; tells whether it ended well.
     async fn finish(&self, data: &Path, parts: &[PathBuf]) -> bool {
-        let mut run = self.command(data, parts).arg("--exit-when-done").spawn().expect("starts");
-        let end = Instant::now() + PATIENCE;
-        while Instant::now() < end {
-            if let Some(status) = run.try_wait().expect("is a child") {
-                return status.success();
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        let _ = run.kill();
-        false
+        let mut command = self.command(data, parts);
+        command.arg("--exit-when-done");
+        let run = tokio::process::Command::from(command).kill_on_drop(true).status();
+        let ended = tokio::time::timeout(PATIENCE, run).await;
+        ended.is_ok_and(|ended| ended.expect("is run").success())
     }
 }
 
