@@ -59,6 +59,9 @@ const MOMENTS: std::ops::Range<u64> = 200..8_000;
 /// The last moments of a run: an answer that came before them is stored.
 const LAST_MOMENTS: Duration = Duration::from_secs(2);
 
+/// How long an answer is on its way at most: it can come when who asked has died.
+const ON_ITS_WAY: Duration = Duration::from_secs(1);
+
 /// Reason of the letter of a unit that is taken for the cause of deaths.
 const SUSPECT: &str = "kills_the_function";
 
@@ -161,7 +164,9 @@ fn in_vain(answers: &[(String, Instant)], deaths: &[Instant]) -> usize {
         if let Some(before) = latest.insert(prompt, *at) {
             again += 1;
             let was_lost = deaths.iter().any(|death| {
-                *death >= before && *death <= *at && death.duration_since(before) <= LAST_MOMENTS
+                *death + ON_ITS_WAY >= before
+                    && *death <= *at
+                    && death.duration_since(before) <= LAST_MOMENTS
             });
             in_vain += usize::from(!was_lost);
         }
@@ -259,8 +264,13 @@ impl Model {
     }
 }
 
-/// Asks the stand-in, and remembers what it answered.
+/// Answers also who is gone by then: that is charged as well.
 async fn converse(State(model): State<Arc<Answered>>, uri: Uri, body: Bytes) -> impl IntoResponse {
+    tokio::spawn(answer(model, uri, body)).await.expect("does not panic")
+}
+
+/// Asks the stand-in, and remembers what it answered.
+async fn answer(model: Arc<Answered>, uri: Uri, body: Bytes) -> impl IntoResponse {
     let prompt = digest::hex(&body);
     let url = format!("http://{}{}", model.stand_in, uri.path());
     let json = (header::CONTENT_TYPE, "application/json");
