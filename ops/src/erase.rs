@@ -30,7 +30,7 @@ use serde_json::json;
 use tokio::time::{Duration, Instant, sleep};
 
 use crate::arguments::Erase;
-use crate::now_ms;
+use crate::now_secs;
 use crate::output::{answer, say};
 use crate::user_id::wrong_with;
 use deletion::Deletion;
@@ -172,8 +172,4 @@ fn target(account: &Account, arguments: &Erase) -> anyhow::Result<Target> {
 
 fn writing(file: &Path) -> String {
     format!("writing {}", file.display())
-}
-
-fn now_secs() -> i64 {
-    i64::try_from(now_ms() / 1_000).unwrap_or(i64::MAX)
 }

@@ -20,7 +20,7 @@ use contract::dead_letter::{DeadLetter, Input};
 use serde_json::{Value, json};
 
 use crate::arguments::{LetterPlace, Letters};
-use crate::now_ms;
+use crate::now_secs;
 use crate::outcome::moment;
 use crate::output::{answer, say};
 use queue::{LetterQueue, id_of, sent_ms};
@@ -271,8 +271,7 @@ impl Archive {
         let mut line = json!({ "id": lying.id, "letter": body });
         if let Some(because) = &self.because {
             line["discarded_because"] = because.as_str().into();
-            line["discarded_at"] =
-                moment(i64::try_from(now_ms() / 1_000).unwrap_or_default()).into();
+            line["discarded_at"] = moment(now_secs()).into();
         }
         writeln!(self.file, "{line}").context("writing the archive")?;
         self.n += 1;

@@ -113,6 +113,11 @@ fn price_of(name: &str, folder: &Path) -> anyhow::Result<Bedrock> {
     })
 }
 
+/// The time now, in UNIX seconds.
+fn now_secs() -> i64 {
+    i64::try_from(now_ms() / 1_000).unwrap_or(i64::MAX)
+}
+
 /// The time now, in UNIX milliseconds.
 fn now_ms() -> u64 {
     let now_ms = std::time::UNIX_EPOCH.elapsed().map_or(0, |now| now.as_millis());

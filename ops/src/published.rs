@@ -32,11 +32,11 @@ use registry::aws::Aws;
 use registry::files::{Files, Version};
 use registry::head::{Head, NoChange, Recalled, Serves};
 use serde_json::json;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
+use tempfile::TempDir;
 
 use crate::arguments::{PutBack, RegistryPlace};
-use crate::now_ms;
+use crate::now_secs;
+use crate::outcome::moment;
 use crate::output::{answer, say};
 use changes::Changes;
 use review::{Deployed, Review};
@@ -56,20 +56,20 @@ pub async fn versions(place: &RegistryPlace) -> anyhow::Result<ExitCode> {
     }
     for (n, each) in head.publications.iter().rev().enumerate() {
         let holds = if n == 0 { "  holds" } else { "" };
-        say(format_args!("{:>5}  {}  {}{holds}", each.number, each.version, date(each.at)));
+        say(format_args!("{:>5}  {}  {}{holds}", each.number, each.version, moment(each.at)));
     }
     for (campaign, pause) in &head.paused {
         let serves = match pause.serves {
             Serves::Content => "serves what is written",
             Serves::Fallback => "serves fallback content",
         };
-        say(format_args!("{campaign}: paused since {}, {serves}", date(pause.since)));
+        say(format_args!("{campaign}: paused since {}, {serves}", moment(pause.since)));
     }
     for recall in &head.recalls {
         say(format_args!(
             "{}: recalled {}, {}",
             recall.campaign,
-            date(recall.at),
+            moment(recall.at),
             what(&recall.of)
         ));
     }
@@ -102,8 +102,7 @@ pub async fn put_back(arguments: &PutBack) -> anyhow::Result<ExitCode> {
     };
     // A version that is not there any more, or that nobody can load, must not hold.
     let files = registry.files(&version).await?;
-    let written = tempfile::tempdir().context("making a temporary folder")?;
-    files.write(written.path())?;
+    let written = written(&files)?;
     let campaigns = campaign::read(written.path())?;
     campaign::load(written.path())?;
     Deployed::of(&arguments.deployed).ensure(&campaigns)?;
@@ -152,9 +151,14 @@ pub(crate) async fn held_campaigns(
         return Ok((campaign::load(folder)?, head));
     };
     let files = registry.files(&current.version).await?;
-    let written = tempfile::tempdir().context("making a temporary folder")?;
-    files.write(written.path())?;
-    Ok((campaign::load(written.path())?, head))
+    Ok((campaign::load(written(&files)?.path())?, head))
+}
+
+/// Files in a folder, as long as it is held: campaigns are made of folders.
+fn written(files: &Files) -> anyhow::Result<TempDir> {
+    let folder = tempfile::tempdir().context("making a temporary folder")?;
+    files.write(folder.path()).context("writing campaigns into a temporary folder")?;
+    Ok(folder)
 }
 
 /// The files that hold; none, where they cannot be read: they are being replaced.
@@ -216,16 +220,7 @@ fn what(of: &Recalled) -> String {
             format!("what was written from prompt {}{more}", named.join(", "))
         }
         Recalled::Written(from, to) => {
-            format!("what was written from {} and before {}", date(*from), date(*to))
+            format!("what was written from {} and before {}", moment(*from), moment(*to))
         }
     }
-}
-
-fn now_secs() -> i64 {
-    i64::try_from(now_ms() / 1_000).unwrap_or(i64::MAX)
-}
-
-fn date(at: i64) -> String {
-    let at = OffsetDateTime::from_unix_timestamp(at).ok();
-    at.and_then(|at| at.format(&Rfc3339).ok()).unwrap_or_default()
 }

@@ -26,9 +26,9 @@ pub(super) async fn show(State(page): State<Arc<Page>>) -> Response {
 fn text(metrics: &Metrics) -> String {
     let mut lines = Lines::default();
     for Counter { name, means, .. } in all() {
-        let name = format!("{name}_total");
-        lines.head(&name, "counter", means);
-        lines.value(&name, &[], metrics.count(name.trim_end_matches("_total")) as f64);
+        let total = format!("{name}_total");
+        lines.head(&total, "counter", means);
+        lines.value(&total, &[], metrics.count(name) as f64);
     }
     lines.head("waiting", "gauge", "Objects, stream records and asks that wait.");
     let backlog = &metrics.backlog;

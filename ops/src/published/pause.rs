@@ -4,11 +4,14 @@
 use std::process::ExitCode;
 
 use anyhow::{Context as _, ensure};
+use registry::aws::Aws;
 use registry::head::{Head, NoChange, Serves};
 use serde_json::json;
 
-use super::{FOLLOWED, ensure_campaign, head_of, now_secs, open};
+use super::{FOLLOWED, ensure_campaign, head_of, open};
 use crate::arguments::{Change, Pause};
+use crate::consent::Consent;
+use crate::now_secs;
 use crate::output::{answer, say};
 
 /// Pauses a campaign.
@@ -20,8 +23,10 @@ pub async fn pause(arguments: &Pause) -> anyhow::Result<ExitCode> {
     let (name, at) = (&arguments.campaign, now_secs());
     ensure!(!name.is_empty(), "no campaign has an empty name");
     let registry = open(&arguments.change.place).await?;
-    ensure_campaign(&registry, &head_of(&registry).await?, name).await?;
-    switch(&arguments.change, ("Pause", name), |head| head.paused(name, serves, at)).await
+    let head = head_of(&registry).await?;
+    ensure_campaign(&registry, &head, name).await?;
+    let next = head.paused(name, serves, at);
+    switch((&registry, arguments.change.consent), ("Pause", name), (&head, next)).await
 }
 
 /// Lets a paused campaign go on.
@@ -32,29 +37,28 @@ pub async fn resume(name: &str, change: &Change) -> anyhow::Result<ExitCode> {
     if !head.is_paused(name) {
         ensure_campaign(&registry, &head, name).await?;
     }
-    switch(change, ("Resume", name), |head| head.resumed(name)).await
+    let next = head.resumed(name);
+    switch((&registry, change.consent), ("Resume", name), (&head, next)).await
 }
 
 /// Makes one change of the head, if the person wants it.
 async fn switch(
-    change: &Change,
+    (registry, consent): (&Aws, Consent),
     (what, name): (&str, &str),
-    next: impl Fn(&Head) -> Result<Head, NoChange>,
+    (head, next): (&Head, Result<Head, NoChange>),
 ) -> anyhow::Result<ExitCode> {
-    let registry = open(&change.place).await?;
-    let head = head_of(&registry).await?;
-    let next = match next(&head) {
+    let next = match next {
         Ok(next) => next,
         Err(NoChange::Holds) => {
-            say(format_args!("{name} {}: nothing to change.", standing(&head, name)));
+            say(format_args!("{name} {}: nothing to change.", standing(head, name)));
             answer(json!({ "done": false, "paused": head.paused }));
             return Ok(ExitCode::SUCCESS);
         }
         Err(error) => return Err(error).with_context(|| name.to_owned()),
     };
-    say(format_args!("{name} {}; then it {}.", standing(&head, name), standing(&next, name)));
+    say(format_args!("{name} {}; then it {}.", standing(head, name), standing(&next, name)));
     answer(json!({ "done": false, "paused": head.paused, "then": next.paused }));
-    if let Some(ended) = change.consent.ends(&format!("{what} {name}? [{}]", registry.table))? {
+    if let Some(ended) = consent.ends(&format!("{what} {name}? [{}]", registry.table))? {
         return Ok(ended);
     }
     registry.switch(&next).await.with_context(|| registry.table.clone())?;

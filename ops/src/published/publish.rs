@@ -8,8 +8,9 @@ use registry::head::NoChange;
 use serde_json::{Value, json};
 
 use super::review::{Deployed, Review};
-use super::{FOLLOWED, files_of, head_of, now_secs, number, open};
+use super::{FOLLOWED, files_of, head_of, number, open};
 use crate::arguments::Publish;
+use crate::now_secs;
 use crate::output::{answer, say};
 
 /// Publishes a folder.

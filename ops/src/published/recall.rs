@@ -23,10 +23,11 @@ use serde_json::json;
 use tokio::time::{Duration, sleep};
 
 use super::survey::{Survey, Wanted, survey};
-use super::{FOLLOWED, ensure_campaign, head_of, held_campaigns, now_secs, registry_at, what};
+use super::{FOLLOWED, ensure_campaign, head_of, held_campaigns, registry_at, what};
 use crate::arguments::RecallArguments;
 use crate::ask::{self, Order, Whom, tell_pause};
 use crate::campaigns::named;
+use crate::now_secs;
 use crate::output::{answer, say};
 
 /// How long what is under way may go on with what held before.

@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 
 use super::changes::Changes;
 use super::sample::{Estimate, Sample};
+use super::written;
 use crate::arguments::DeployedArguments;
 use crate::output::say;
 
@@ -129,8 +130,7 @@ fn asked_anew(before: &Files, after: &Files) -> anyhow::Result<Vec<String>> {
         if files.campaigns().next().is_none() {
             return Ok(BTreeMap::new());
         }
-        let folder = tempfile::tempdir()?;
-        files.write(folder.path())?;
+        let folder = written(files)?;
         let all = campaign::load(folder.path())?.into_iter().map(|compiled| {
             let name = &compiled.campaign.name;
             let prompt = files.text(&format!("{name}/prompt.liquid")).unwrap_or_default();

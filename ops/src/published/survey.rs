@@ -3,9 +3,8 @@
 //! A scan and no index: an index by prompt or time would cost a write unit for each content that
 //! is ever written, and this is asked for on a bad day. It is told what the scan took.
 
+use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use anyhow::Context as _;
 use aws_sdk_dynamodb::Client;
@@ -66,12 +65,11 @@ pub(super) async fn survey(
     wanted: &Wanted<'_>,
 ) -> anyhow::Result<Survey> {
     let mut all = Survey::default();
-    let progress = Mutex::new(Progress::default());
-    let looked = AtomicU64::default();
+    let looked = RefCell::new((Progress::default(), 0));
     let told = |more: u64| {
-        let looked = looked.fetch_add(more, Ordering::Relaxed) + more;
-        let progress = progress.lock();
-        progress.unwrap_or_else(PoisonError::into_inner).tell("items looked at:", looked);
+        let (progress, looked) = &mut *looked.borrow_mut();
+        *looked += more;
+        progress.tell("items looked at:", *looked);
     };
     let parts = (0..SEGMENTS).map(|segment| scan(client, table, wanted, (segment, &told)));
     for part in try_join_all(parts).await? {
