@@ -92,6 +92,7 @@ tables: dialect/conformance/node_modules ## write the tables of README and docs,
 	target/debug/examples/failures > target/failures.md
 	target/debug/examples/liquid > target/liquid.md
 	target/debug/examples/metrics > target/metrics.md
+	target/debug/examples/metrics names > contract/golden/metrics.json
 	python3 docs/tables.py
 
 .PHONY: bench-api

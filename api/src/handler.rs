@@ -13,6 +13,7 @@ use program::causes;
 use registry::current::{Current, Edition, NotLoaded};
 use registry::head::Head;
 use serde_json::{Map, Value, json};
+use tokio::time::Instant;
 
 use crate::answer::{self, Answer, Caching};
 use crate::cache::Cache;
@@ -87,8 +88,23 @@ pub struct Call<'a> {
 enum Found {
     Stored(Arc<StoredContent>),
     Nothing,
-    /// Whether there is anything could not be told.
+    /// It stands in the table, and is not to be served now.
+    Withheld,
+    /// Whether there is anything could not be told, as the table could not be read.
     Unknown,
+    /// It is not told to somebody whose credentials could not be compared.
+    Unverified,
+}
+
+impl Found {
+    /// The counter of the reason for fallback content, where that was not counted before.
+    const fn reason(&self) -> Option<&'static str> {
+        match self {
+            Self::Nothing => Some(metrics::FALLBACKS_NO_CONTENT),
+            Self::Unverified => Some(metrics::FALLBACKS_UNVERIFIED),
+            Self::Stored(_) | Self::Withheld | Self::Unknown => None,
+        }
+    }
 }
 
 /// Marks an answer that says there is no content, which is no fault of the call.
@@ -118,13 +134,9 @@ impl Api {
         tokio::join!(secrets, self.table.warm(), self.campaigns.within(LOOK));
     }
 
-    /// Answers a call and logs one line of counters.
-    pub async fn handle(&self, call: &Call<'_>) -> Response<String> {
-        let mut counts = Counts::default();
-        let response = self.answer(call, &mut counts).await;
-        let publication = self.campaigns.known().publication;
-        tracing::info!(counts = counts.to_json(), build = BUILD, publication, "invocation done");
-        response
+    /// What the line about calls says beside their counters.
+    pub fn remarks(&self) -> [(&'static str, String); 1] {
+        [("publication", self.campaigns.known().publication.to_string())]
     }
 
     /// What `GET /health` answers, of what is known already.
@@ -136,9 +148,11 @@ impl Api {
 
     /// Answers a call and counts what became of it.
     pub async fn answer(&self, call: &Call<'_>, counts: &mut Counts) -> Response<String> {
+        let began = Instant::now();
         counts.add(metrics::CALLS_RECEIVED, 1);
         let mut response = self.route(call, counts).await;
         counts.add(fate(&response), 1);
+        counts.took(metrics::LOOK_UP_TIME, began.elapsed());
         if call.method == Method::HEAD {
             response.body_mut().clear();
         }
@@ -194,7 +208,7 @@ impl Api {
             // with it beats one with nothing.
             Access::Unverifiable | Access::Refused => {
                 counts.add(metrics::CREDENTIALS_UNVERIFIABLE, 1);
-                campaigns.iter().map(|_| Found::Unknown).collect()
+                campaigns.iter().map(|_| Found::Unverified).collect()
             }
         };
         let fallbacks = self.fallbacks(&query.user_id, &campaigns, &found).await;
@@ -227,7 +241,7 @@ impl Api {
             Some(Found::Stored(stored)) if !stored.stands(now) => Found::Nothing,
             Some(Found::Stored(stored)) if !head.serves(name, stored.provenance()) => {
                 counts.add(metrics::CONTENTS_WITHHELD, 1);
-                Found::Nothing
+                Found::Withheld
             }
             Some(found) => found,
             None => Found::Unknown,
@@ -246,11 +260,11 @@ impl Api {
         let mut fallbacks = Vec::with_capacity(campaigns.len());
         for ((name, campaign), found) in campaigns.iter().zip(found) {
             let language = match found {
-                Found::Nothing if !campaign.fallbacks.is_empty() => {
+                Found::Nothing | Found::Withheld if !campaign.fallbacks.is_empty() => {
                     let attribute = campaign.config.fallback_attribute();
                     self.table.language(user_id, name, attribute).await
                 }
-                Found::Nothing | Found::Stored(_) | Found::Unknown => None,
+                _ => None,
             };
             fallbacks.push((*name, campaign.fallback_for(language.as_deref())));
         }
@@ -290,7 +304,8 @@ impl Api {
         call: &Call<'_>,
         counts: &mut Counts,
     ) -> Response<String> {
-        let is_nothing = found.iter().all(|found| matches!(found, Found::Nothing));
+        let is_nothing =
+            found.iter().all(|found| matches!(found, Found::Nothing | Found::Withheld));
         if is_nothing && self.unknown_user == UnknownUser::NotFound {
             let message = "there is no content for this user";
             let mut nothing = answer::error(StatusCode::NOT_FOUND, "no_content", message);
@@ -298,20 +313,23 @@ impl Api {
             return nothing;
         }
         let contents = campaigns.iter().zip(found).map(|((name, fallback), found)| {
+            let mut served = Counts::default();
             let content = match found {
                 Found::Stored(stored) => {
-                    counts.add(metrics::CONTENTS_SERVED, 1);
+                    served.add(metrics::CONTENTS_SERVED, 1);
                     Content { data: Data::Stored(&stored.data), is_fallback: false }
                 }
-                Found::Nothing | Found::Unknown => {
-                    counts.add(metrics::FALLBACKS_SERVED, 1);
+                other => {
+                    served.add(metrics::FALLBACKS_SERVED, 1);
+                    other.reason().into_iter().for_each(|reason| served.add(reason, 1));
                     Content { data: Data::Json(fallback), is_fallback: true }
                 }
             };
+            counts.merge(&served.of(name));
             (*name, content)
         });
         let contents = contents.collect();
-        let is_ill = found.iter().any(|found| matches!(found, Found::Unknown));
+        let is_ill = found.iter().any(|found| matches!(found, Found::Unknown | Found::Unverified));
         let caching = if is_ill { Caching::Forbidden } else { Caching::Allowed };
         let by_campaign = query.campaigns.len() > 1;
         let answer =

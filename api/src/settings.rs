@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use contract::env::{Env, InvalidSettings};
+use program::telemetry::TelemetrySettings;
 use registry::settings::RegistrySettings;
 
 /// What an operator can change without a build.
@@ -22,6 +23,8 @@ pub struct Settings {
     /// How long content that was read is served again without looking, in seconds; 0 for
     /// not at all.
     pub cache_secs: u32,
+    /// What it tells of itself.
+    pub telemetry: TelemetrySettings,
 }
 
 /// What a user without content gets.
@@ -65,6 +68,7 @@ impl Settings {
         let unknown_user = env.optional("UNKNOWN_USER", UnknownUser::Fallback);
         let credentials_secret_arn = env.required("CREDENTIALS_SECRET_ARN");
         let cache_secs = env.optional("CACHE_SECS", 0);
+        let telemetry = TelemetrySettings::read(env);
         Some(Self {
             content_table: content_table?,
             campaigns_dir: campaigns_dir?,
@@ -72,6 +76,7 @@ impl Settings {
             unknown_user: unknown_user?,
             credentials_secret_arn: credentials_secret_arn?,
             cache_secs: cache_secs?,
+            telemetry: telemetry?,
         })
     }
 }

@@ -13,6 +13,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::metrics;
+
 /// Version written by this build.
 pub const VERSION: u32 = 1;
 
@@ -220,6 +222,21 @@ impl Reason {
             Self::Due => "its time",
             Self::Operator => "its turn",
             Self::Paused => "its campaign to go on",
+        }
+    }
+
+    /// Name of the counter of those that wait for it.
+    pub const fn metric(self) -> &'static str {
+        match self {
+            Self::Quota => metrics::PARKED_FOR_QUOTA,
+            Self::DayQuota => metrics::PARKED_FOR_DAY_QUOTA,
+            Self::Budget => metrics::PARKED_FOR_BUDGET,
+            Self::Halted => metrics::PARKED_FOR_HALT,
+            Self::Outage => metrics::PARKED_FOR_OUTAGE,
+            Self::Lease => metrics::PARKED_FOR_LEASE,
+            Self::Due => metrics::PARKED_FOR_TIME,
+            Self::Operator => metrics::PARKED_FOR_OPERATOR,
+            Self::Paused => metrics::PARKED_FOR_PAUSE,
         }
     }
 }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::ask::{Ask, Reason};
+use crate::metrics::Distribution;
 
 /// Where the figures are (GET).
 pub const METRICS: &str = "/local/metrics";
@@ -78,6 +79,12 @@ pub struct Metrics {
     pub events_done: u64,
     /// Counters, by the names of [`metrics`](crate::metrics).
     pub counts: BTreeMap<String, u64>,
+    /// The same of each campaign, of what is counted for each.
+    #[serde(default)]
+    pub campaigns: BTreeMap<String, BTreeMap<String, u64>>,
+    /// How long things took, by those names.
+    #[serde(default)]
+    pub times_ms: BTreeMap<String, Times>,
     /// What went in and came out nowhere.
     pub lost: u64,
     /// Whether nothing is under way.
@@ -91,7 +98,7 @@ pub struct Metrics {
     #[serde(default)]
     pub waiting: Vec<String>,
     /// From an object's appearance to its readable content.
-    pub freshness_ms: Freshness,
+    pub freshness_ms: Times,
     /// The model's quota, where it is known.
     pub quota: Option<Quota>,
     /// The stand-in for the model, where there is one.
@@ -211,17 +218,24 @@ pub struct WaitingAsks {
     pub next_due_secs: Option<u64>,
 }
 
-/// Freshness of all contents so far, in milliseconds.
+/// How long something took so far, in milliseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Freshness {
-    /// Contents.
+pub struct Times {
+    /// How often.
     pub count: u64,
-    /// Half were no older.
+    /// Half took no longer.
     pub p50: u64,
-    /// 99 in a hundred were no older.
+    /// 99 in a hundred took no longer.
     pub p99: u64,
-    /// None was older.
+    /// None took longer.
     pub max: u64,
+}
+
+impl From<&Distribution> for Times {
+    fn from(times: &Distribution) -> Self {
+        let [p50, p99, max] = [0.5, 0.99, 1.0].map(|of| times.quantile(of));
+        Self { count: times.count(), p50, p99, max }
+    }
 }
 
 /// A quota, and its use.

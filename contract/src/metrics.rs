@@ -1,32 +1,82 @@
-//! The names of all counters, and the sum they must add up to.
+//! The names of all that is measured, with units, and the sum that the counters must add up to.
 //!
-//! Every invocation logs its [`Counts`] in one line. For `processor`,
-//! [`EVENTS_RECEIVED`] equals the sum of all [`Fate`] counters: no event leaves
+//! Every invocation logs its [`Counts`] in one line, from which CloudWatch makes metrics. For
+//! `processor`, [`EVENTS_RECEIVED`] equals the sum of all [`Fate`] counters: no event leaves
 //! without one.
+//!
+//! - `counts` — what one invocation measured, or many added up.
+//! - `distribution` — how long things took, without keeping each.
 
-use std::collections::BTreeMap;
+mod counts;
+mod distribution;
 
-use serde::Serialize;
+pub use counts::{Counts, Figures};
+pub use distribution::Distribution;
 
-/// A counter, as people are told of it.
+/// The dimension that tells programs apart, in CloudWatch.
+pub const PROGRAM: &str = "program";
+
+/// The dimension that tells campaigns apart, in CloudWatch.
+pub const CAMPAIGN: &str = "campaign";
+
+/// What a metric's numbers are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Counter {
+pub enum Unit {
+    /// Things.
+    Count,
+    /// Bytes.
+    Bytes,
+    /// Tokens of a model.
+    Tokens,
+    /// Millionths of a US dollar.
+    MicroUsd,
+    /// Milliseconds of which CloudWatch keeps how they are distributed.
+    Milliseconds,
+}
+
+/// A metric, as people are told of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Metric {
     /// Its name.
     pub name: &'static str,
-    /// The program that counts it, or `all`.
+    /// The program that measures it, or `all`.
     pub program: &'static str,
-    /// What it counts.
+    /// What its numbers are.
+    pub unit: Unit,
+    /// What it says.
     pub means: &'static str,
 }
 
-/// Names counters, each with what it counts: in the code's own documents, and for people.
-macro_rules! counters {
+impl Metric {
+    /// Whether it is measured for each campaign as well.
+    pub fn is_by_campaign(&self) -> bool {
+        BY_CAMPAIGN.contains(&self.name)
+    }
+}
+
+/// The unit of a metric; things, where none is named.
+macro_rules! unit {
+    () => {
+        Unit::Count
+    };
+    ($unit:ident) => {
+        Unit::$unit
+    };
+}
+
+/// Names metrics, each with what it says: in the code's own documents, and for people.
+macro_rules! metrics {
     ($($list:ident of $program:literal {
-        $($(#[doc = $doc:literal])+ $name:ident = $text:literal;)+
+        $($(#[doc = $doc:literal])+ $name:ident = $text:literal $(in $unit:ident)?;)+
     })+) => {
         $($($(#[doc = $doc])+ pub const $name: &str = $text;)+)+
-        $(const $list: &[Counter] = &[
-            $(Counter { name: $text, program: $program, means: concat!($($doc),+) }),+
+        $(const $list: &[Metric] = &[
+            $(Metric {
+                name: $text,
+                program: $program,
+                unit: unit!($($unit)?),
+                means: concat!($($doc),+),
+            }),+
         ];)+
     };
 }
@@ -54,17 +104,17 @@ macro_rules! fates {
             }
 
             /// The counter, for people.
-            pub const fn counter(self) -> Counter {
+            pub const fn counter(self) -> Metric {
                 let means = match self {
                     $(Self::$variant => concat!($($doc),+),)+
                 };
-                Counter { name: self.metric(), program: "processor", means }
+                Metric { name: self.metric(), program: "processor", unit: Unit::Count, means }
             }
         }
     };
 }
 
-counters! {
+metrics! {
     OF_INGEST of "ingest" {
         /// Objects read to their end.
         OBJECTS_READ = "objects_read";
@@ -77,6 +127,8 @@ counters! {
         /// Objects whose content was replaced before they were read to their end; what is there now
         /// is read from its beginning.
         OBJECTS_REPLACED = "objects_replaced";
+        /// Notifications that go back to their queue, as what they name could not be read now.
+        NOTIFICATIONS_RETURNED = "notifications_returned";
         /// Parts of notifications that speak of no new object: of deletions, of tags, of the set-up.
         NOTIFICATIONS_IGNORED = "notifications_ignored";
         /// Objects whose rest was left to another invocation.
@@ -104,7 +156,7 @@ counters! {
         /// Stream records that Kinesis acknowledged.
         STREAM_RECORDS = "stream_records";
         /// Bytes in stream records, their partition keys included.
-        STREAM_BYTES = "stream_bytes";
+        STREAM_BYTES = "stream_bytes" in Bytes;
         /// Entries that Kinesis refused and that were sent again.
         ENTRIES_RESENT = "entries_resent";
     }
@@ -125,8 +177,16 @@ counters! {
         GENERATIONS = "generations";
         /// Answers that could not be used and were asked for once more.
         CORRECTIONS = "corrections";
+        /// Answers that could not be used, for one of the four reasons that follow.
+        ANSWERS_REFUSED = "answers_refused";
+        /// Answers that were no JSON object, or not all of one.
+        ANSWERS_UNREADABLE = "answers_unreadable";
+        /// Answers that do not fit the campaign's schema.
+        ANSWERS_AGAINST_SCHEMA = "answers_against_schema";
         /// Answers that broke a rule of their campaign's own, such as one of its checks.
         ANSWERS_AGAINST_RULES = "answers_against_rules";
+        /// Answers that the service cut short or held back, at a limit of tokens or for a guardrail.
+        ANSWERS_STOPPED = "answers_stopped";
         /// Catalog items that were read from the table, those included that are not there.
         ITEMS_READ = "items_read";
         /// Content written from an answer that stood in the cache already.
@@ -145,9 +205,11 @@ counters! {
         /// Times the model's service said no for reasons of quota.
         THROTTLES = "throttles";
         /// Input tokens that the service counted.
-        INPUT_TOKENS = "input_tokens";
+        INPUT_TOKENS = "input_tokens" in Tokens;
         /// Output tokens that the service counted.
-        OUTPUT_TOKENS = "output_tokens";
+        OUTPUT_TOKENS = "output_tokens" in Tokens;
+        /// What the calls cost, by the `[price]` of their campaign; nothing where it has none.
+        MODEL_COST = "model_micro_usd" in MicroUsd;
         /// Users whose content was deleted.
         USERS_DELETED = "users_deleted";
         /// Messages put on the dead-letter queue.
@@ -155,6 +217,26 @@ counters! {
 
         /// Asks put on a queue for events.
         ASKS_PARKED = "asks_parked";
+        /// Asks that wait because the model's quota is promised to others, each time that one does.
+        PARKED_FOR_QUOTA = "asks_parked_for_quota";
+        /// Asks that wait for the model's quota of the next day.
+        PARKED_FOR_DAY_QUOTA = "asks_parked_for_day_quota";
+        /// Asks that wait for their campaign's budget of the next day.
+        PARKED_FOR_BUDGET = "asks_parked_for_budget";
+        /// Asks that wait because the account may not call the campaign's model now.
+        PARKED_FOR_HALT = "asks_parked_for_halt";
+        /// Asks that wait because the model's service does not answer.
+        PARKED_FOR_OUTAGE = "asks_parked_for_outage";
+        /// Asks that wait for an answer that somebody else asks for.
+        PARKED_FOR_LEASE = "asks_parked_for_lease";
+        /// Asks that wait because their campaign asks some time after the event.
+        PARKED_FOR_TIME = "asks_parked_for_time";
+        /// Asks that wait because a person asked by hand.
+        PARKED_FOR_OPERATOR = "asks_parked_for_operator";
+        /// Asks that wait because their campaign is paused.
+        PARKED_FOR_PAUSE = "asks_parked_for_pause";
+        /// Asks that are over, whatever came of them.
+        ASKS_OVER = "asks_over";
         /// Asks taken up, every delivery counted; the sum of all [`AskFate`] counters.
         ASKS_RECEIVED = "asks_received";
         /// Asks that were moved on unasked: their time had not come, or they had waited for it.
@@ -163,6 +245,18 @@ counters! {
         POISON_ASKS = "poison_asks";
         /// Campaigns that the account was denied the model for, from which on they wait some minutes.
         CAMPAIGNS_HALTED = "campaigns_halted";
+
+        /// From an object's appearance to its content being readable.
+        FRESHNESS = "freshness_ms" in Milliseconds;
+        /// How long a call of the model took that came to an answer.
+        CALL_TIME = "call_ms" in Milliseconds;
+        /// How long calls waited for their turn in the quota: so far ahead it is promised.
+        QUOTA_WAIT = "quota_wait_ms" in Milliseconds;
+        /// How long the end of a unit took: its write of the table, and what goes with it.
+        STORE_TIME = "store_ms" in Milliseconds;
+        /// How long asks had waited, since their event or since somebody asked, when they were
+        /// taken up.
+        ASK_AGE = "ask_age_ms" in Milliseconds;
     }
     OF_THE_API of "api" {
         /// Calls of the api; the sum of the four that follow.
@@ -179,7 +273,9 @@ counters! {
         CREDENTIALS_UNVERIFIABLE = "credentials_unverifiable";
         /// Contents of users that were served.
         CONTENTS_SERVED = "contents_served";
-        /// Fallback contents that were served.
+        /// Fallback contents that were served: as many as there are of `fallbacks_no_content`,
+        /// `fallbacks_unverified`, `contents_withheld` and `lookups_failed` together, unless calls
+        /// for content that is not there are an error.
         FALLBACKS_SERVED = "fallbacks_served";
         /// Contents that could not be looked up; each is served as fallback content.
         LOOKUPS_FAILED = "lookups_failed";
@@ -187,10 +283,18 @@ counters! {
         /// Contents that stand in the table and were not served, because they are recalled or their
         /// campaign serves fallback content for now.
         CONTENTS_WITHHELD = "contents_withheld";
+        /// Fallback contents that were served because nothing is stored for the user, or not any more.
+        FALLBACKS_NO_CONTENT = "fallbacks_no_content";
+        /// Fallback contents that were served because credentials could not be compared.
+        FALLBACKS_UNVERIFIED = "fallbacks_unverified";
+        /// How long a look-up took, without Lambda's and the gateway's own time.
+        LOOK_UP_TIME = "look_up_ms" in Milliseconds;
     }
     OF_ALL of "all" {
         /// Published versions of the campaigns that could not be taken over, once for each look.
         CAMPAIGNS_REFUSED = "campaigns_refused";
+        /// How long an invocation took that works through a batch.
+        BATCH_TIME = "batch_ms" in Milliseconds;
     }
 }
 
@@ -273,79 +377,82 @@ impl AskFate {
     pub const fn is_over(self) -> bool {
         !matches!(self, Self::ParkedAgain | Self::Returned)
     }
+
+    /// What is counted of an ask that was taken up and came to this.
+    pub fn counts(self) -> Counts {
+        let mut counts = Counts::default();
+        counts.add(ASKS_RECEIVED, 1);
+        counts.add(self.metric(), 1);
+        if self.is_over() {
+            counts.add(ASKS_OVER, 1);
+        }
+        counts
+    }
 }
 
-/// Every counter, in the order of the programs.
-pub fn all() -> impl Iterator<Item = Counter> {
+/// What is measured for each campaign as well: what it costs, and what comes of it.
+const BY_CAMPAIGN: &[&str] = &[
+    GENERATIONS,
+    INPUT_TOKENS,
+    OUTPUT_TOKENS,
+    MODEL_COST,
+    ANSWERS_REFUSED,
+    CONTENTS_STORED,
+    CONDITIONS_FAILED,
+    CAMPAIGNS_HALTED,
+    DEAD_LETTERS,
+    ASKS_PARKED,
+    ASKS_OVER,
+    ASK_AGE,
+    FRESHNESS,
+    CONTENTS_SERVED,
+    FALLBACKS_SERVED,
+];
+
+/// Everything that is measured, in the order of the programs.
+pub fn all() -> impl Iterator<Item = Metric> {
     let named = [OF_INGEST, OF_THE_DOOR, OF_THE_PROCESSOR, OF_THE_API, OF_ALL];
     let named = named.into_iter().flatten().copied();
     let fates = Fate::ALL.into_iter().map(Fate::counter);
     named.chain(fates).chain(AskFate::ALL.into_iter().map(AskFate::counter))
 }
 
+/// The unit of a metric of this name; things, where there is none.
+pub fn unit_of(name: &str) -> Unit {
+    all().find(|metric| metric.name == name).map_or(Unit::Count, |metric| metric.unit)
+}
+
 /// The table of docs/metrics.md, which is written from here.
 pub fn markdown() -> String {
-    let mut table = "| counter | of | counts |\n| --- | --- | --- |\n".to_owned();
-    for Counter { name, program, means } in all() {
+    let mut table =
+        "| metric | of | unit | by campaign | says |\n| --- | --- | --- | --- | --- |\n".to_owned();
+    for metric in all() {
+        let Metric { name, program, unit, means } = metric;
         let means = means.trim().replace("[`", "`").replace("`]", "`");
-        table.push_str(&format!("| `{name}` | {program} | {means} |\n"));
+        let by_campaign = if metric.is_by_campaign() { "yes" } else { "" };
+        let unit = unit.words();
+        table.push_str(&format!("| `{name}` | {program} | {unit} | {by_campaign} | {means} |\n"));
     }
     table
 }
 
-/// Counters of one invocation, or of many added up.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-#[serde(transparent)]
-pub struct Counts(BTreeMap<&'static str, u64>);
-
-impl Counts {
-    /// Adds `n` to the counter `name`.
-    pub fn add(&mut self, name: &'static str, n: u64) {
-        *self.0.entry(name).or_default() += n;
-    }
-
-    /// Reads a counter; one that was never touched is zero.
-    pub fn get(&self, name: &str) -> u64 {
-        self.0.get(name).copied().unwrap_or_default()
-    }
-
-    /// Adds all counters of `other`.
-    pub fn merge(&mut self, other: &Self) {
-        for (name, n) in &other.0 {
-            self.add(name, *n);
+impl Unit {
+    /// For people.
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Count => "",
+            Self::Bytes => "bytes",
+            Self::Tokens => "tokens",
+            Self::MicroUsd => "millionths of a dollar",
+            Self::Milliseconds => "milliseconds, as a distribution",
         }
-    }
-
-    /// Adds up the fates of events; equals [`EVENTS_RECEIVED`] after every invocation.
-    pub fn fates(&self) -> u64 {
-        Fate::ALL.iter().map(|fate| self.get(fate.metric())).sum()
-    }
-
-    /// Adds up the fates of asks; equals [`ASKS_RECEIVED`] after every invocation.
-    pub fn ask_fates(&self) -> u64 {
-        AskFate::ALL.iter().map(|fate| self.get(fate.metric())).sum()
-    }
-
-    /// Asks that are over: those that were parked for events, less these, wait.
-    pub fn asks_over(&self) -> u64 {
-        let over = AskFate::ALL.iter().filter(|fate| fate.is_over());
-        over.map(|fate| self.get(fate.metric())).sum()
-    }
-
-    /// The counters by their names.
-    pub fn by_name(&self) -> BTreeMap<String, u64> {
-        self.0.iter().map(|(name, n)| ((*name).to_owned(), *n)).collect()
-    }
-
-    /// Writes the counters as one line of JSON, for the log.
-    pub fn to_json(&self) -> String {
-        #[expect(clippy::expect_used, reason = "a map of strings to integers")]
-        serde_json::to_string(self).expect("counts are always JSON")
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
     use super::*;
 
     #[test]
@@ -355,27 +462,26 @@ mod tests {
     }
 
     #[test]
-    fn the_document_lists_every_counter_and_no_name_counts_two_things() {
+    fn the_document_lists_every_metric_and_no_name_says_two_things() {
         let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/metrics.md");
         let document = std::fs::read_to_string(path).expect("is there");
 
         assert!(document.contains(&markdown()), "run `make tables`");
-        let names: Vec<&str> = all().map(|counter| counter.name).collect();
-        let different: std::collections::BTreeSet<&str> = names.iter().copied().collect();
+        let names: Vec<&str> = all().map(|metric| metric.name).collect();
+        let different: BTreeSet<&str> = names.iter().copied().collect();
         assert_eq!(names.len(), different.len());
+        assert!(BY_CAMPAIGN.iter().all(|name| different.contains(name)));
         assert!(names.contains(&CONTENTS_STORED) && names.contains(&Fate::Returned.metric()));
     }
 
     #[test]
-    fn merged_counts_are_sums() {
-        let mut all = Counts::default();
-        all.add(GENERATIONS, 2);
-        let mut one = Counts::default();
-        one.add(GENERATIONS, 3);
-        one.add(THROTTLES, 1);
+    fn the_golden_file_names_what_is_measured() {
+        let golden: BTreeMap<String, Vec<String>> =
+            serde_json::from_str(include_str!("../golden/metrics.json")).expect("is JSON");
 
-        all.merge(&one);
-
-        assert_eq!(all.to_json(), r#"{"generations":5,"throttles":1}"#);
+        let names: Vec<&str> = all().map(|metric| metric.name).collect();
+        assert_eq!(golden["all"], names, "run `make tables`");
+        let own = all().filter(Metric::is_by_campaign).map(|metric| metric.name);
+        assert_eq!(golden["by_campaign"], own.collect::<Vec<_>>());
     }
 }

@@ -1,5 +1,4 @@
 import { Duration } from 'aws-cdk-lib';
-import type * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import type { Construct } from 'constructs';
 
 import type { Alarms } from './alarms.js';
@@ -40,6 +39,7 @@ export function answerer(scope: Construct, props: AnswererProps, own: Own): Prog
   const settings = environment.processor;
   const program = new Program(scope, 'Program', {
     ...own,
+    program: 'processor',
     failureRings: 'content-stops',
     alarms,
     codePath,
@@ -62,26 +62,6 @@ export function answerer(scope: Construct, props: AnswererProps, own: Own): Prog
   });
   grant(program, props);
   return program;
-}
-
-/** Counts invocations in which a campaign had spent its budget: one metric, of whichever function. */
-export function countOverBudget(program: Program): cloudwatch.Metric {
-  return program.count('InvocationsOverBudget', '_skipped_over_budget');
-}
-
-/** Counts invocations in which a campaign was halted: one metric, of whichever function. */
-export function countHalted(program: Program): cloudwatch.Metric {
-  return program.count('CampaignsHalted', 'campaigns_halted');
-}
-
-/** Counts invocations that worked towards content: asked the model, or gave back what they could not do. */
-export function countAttempts(program: Program): cloudwatch.Metric {
-  return program.count('InvocationsThatTried', 'generations', 'calls_failed', 'events_returned', 'asks_returned');
-}
-
-/** Counts invocations that stored content. */
-export function countStored(program: Program): cloudwatch.Metric {
-  return program.count('InvocationsThatStored', 'contents_stored');
 }
 
 function grant({ role }: Program, props: AnswererProps): void {

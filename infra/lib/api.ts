@@ -10,7 +10,7 @@ import { ApiDomain } from './api-domain.js';
 import { ApiSecret } from './api-secret.js';
 import type { Encryption } from './encryption.js';
 import type { Environment } from './environments.js';
-import { share } from './expressions.js';
+import { share, sum } from './expressions.js';
 import { acknowledge } from './findings.js';
 import { Program } from './program.js';
 import { KEPT, keptIf } from './removal.js';
@@ -42,6 +42,9 @@ const STAGE = 'v1';
 /** Where events are posted: a resource of its own, with a function of its own behind it. */
 export const POSTS = 'events';
 
+/** Look-ups that get fallback content because the table or the secret cannot be read. */
+const TROUBLE = ['lookups_failed', 'credentials_unverifiable'];
+
 export interface ApiProps {
   readonly codePath: string;
   readonly environment: Environment;
@@ -72,6 +75,7 @@ export class Api extends Construct {
     });
     this.program = new Program(this, 'Program', {
       name: 'api',
+      program: 'api',
       failureRings: 'look-ups-stop',
       codePath: props.codePath,
       environment: props.environment,
@@ -235,8 +239,8 @@ export class Api extends Construct {
       rings: 'look-ups-stop',
       metric: share({
         label: 'in trouble',
-        bad: this.program.count('LookUpsInTrouble', 'lookups_failed', 'credentials_unverifiable'),
-        all: this.program.function.metricInvocations({ period: PERIOD }),
+        bad: sum(TROUBLE.map((name) => this.program.measured(name))),
+        all: this.program.measured('calls_received'),
         least: LEAST_LOOK_UPS,
       }),
       above: 0.05,

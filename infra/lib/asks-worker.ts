@@ -5,15 +5,7 @@ import { Construct } from 'constructs';
 
 import event from '../../contract/golden/asks-event.json' with { type: 'json' };
 import { PERIOD } from './alarms.js';
-import {
-  answerer,
-  type AnswererProps,
-  countAttempts,
-  countHalted,
-  countOverBudget,
-  countStored,
-  ANSWERER_TIMEOUT,
-} from './answerer.js';
+import { answerer, type AnswererProps, ANSWERER_TIMEOUT } from './answerer.js';
 import type { Program } from './program.js';
 
 /** How often a worker is started, the shortest that EventBridge takes. */
@@ -54,12 +46,7 @@ export class AsksWorker extends Construct {
     this.watch(props);
   }
 
-  /** The alarms of the processor hear of what its counts have in common with these. */
   private watch({ alarms }: AnswererProps): void {
-    countOverBudget(this.program);
-    countHalted(this.program);
-    countAttempts(this.program);
-    countStored(this.program);
     alarms.watch(this, {
       name: 'asks-not-taken-up',
       means: 'No worker of asks has run for ten minutes.',

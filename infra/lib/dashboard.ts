@@ -1,4 +1,5 @@
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
+import { Stack } from 'aws-cdk-lib';
 import { Construct } from 'constructs';
 
 import { type Alarms, PERIOD } from './alarms.js';
@@ -11,6 +12,7 @@ import type { DeadLetters } from './dead-letters.js';
 import type { EventsDoor } from './events-door.js';
 import type { Ingest } from './ingest.js';
 import { modelMetric, type Processor } from './processor.js';
+import type { Program } from './program.js';
 import type { UserRecords } from './user-records.js';
 
 export interface DashboardProps {
@@ -32,11 +34,35 @@ const WIDTH = 24;
 const HALF = WIDTH / 2;
 const THIRD = WIDTH / 3;
 
-/** Counters of the processor that say what became of the events, as its log has them. */
+/** Counters of the processor that say what became of the events. */
 const FATES = ['events_received', 'events_stored', 'events_parked', 'events_returned', 'events_dead_lettered'];
 
-/** The same of the worker, about the asks. */
+/** The same about the asks. */
 const ASK_FATES = ['asks_received', 'asks_stored', 'asks_parked_again', 'asks_returned', 'asks_dead_lettered'];
+
+/** Why asks wait. */
+const PARKED = [
+  'asks_parked_for_quota',
+  'asks_parked_for_day_quota',
+  'asks_parked_for_budget',
+  'asks_parked_for_halt',
+  'asks_parked_for_outage',
+  'asks_parked_for_lease',
+  'asks_parked_for_time',
+  'asks_parked_for_pause',
+];
+
+/** Why answers of the model could not be used, beside all of them. */
+const REFUSED = ['generations', 'answers_unreadable', 'answers_against_schema', 'answers_against_rules', 'answers_stopped'];
+
+/** Why look-ups got fallback content, beside those that got a user's own. */
+const FALLBACKS = [
+  'contents_served',
+  'fallbacks_no_content',
+  'fallbacks_unverified',
+  'contents_withheld',
+  'lookups_failed',
+];
 
 /** The whole system on one page: alarms first, then the way of an event from left to right. */
 export class Dashboard extends Construct {
@@ -47,8 +73,17 @@ export class Dashboard extends Construct {
         [new cloudwatch.AlarmStatusWidget({ alarms: [...props.alarms.all], width: WIDTH })],
         [backlog(props), given(props)],
         [arriving(props), reading(props)],
-        [model(props), fates('What became of the events', props.processor, FATES)],
-        [waiting(props), fates('What became of the asks', props.asksWorker, ASK_FATES)],
+        [model(props), measured('What became of the events', props.processor.program, FATES)],
+        [waiting(props), measured('What became of the asks', props.processor.program, ASK_FATES)],
+        [times(props.processor), measured('Why asks wait', props.processor.program, PARKED)],
+        [
+          measured('Answers that were refused', props.processor.program, REFUSED),
+          measured('Fallback content served', props.api.program, FALLBACKS),
+        ],
+        [
+          byCampaign('Cost of the model by campaign (dollars in five minutes)', this, 'model_micro_usd', 1e6),
+          byCampaign('Content stored by campaign', this, 'contents_stored'),
+        ],
         [lookUps(props), latency(props)],
         [props.ingest, props.eventsDoor, props.processor].map(running),
         [props.asksWorker, props.api].map(running),
@@ -92,7 +127,7 @@ function reading({ processor, records }: DashboardProps): cloudwatch.GraphWidget
     left: [records.stream.metricGetRecordsSuccess({ label: 'reads of the stream', period: PERIOD, statistic: 'Sum' })],
     right: [
       processor.program.function.metricInvocations({ label: 'invocations', period: PERIOD }),
-      processor.stored.with({ label: 'invocations that stored' }),
+      processor.stored.with({ label: 'contents stored' }),
     ],
   });
 }
@@ -120,18 +155,35 @@ function model({ asked }: DashboardProps): cloudwatch.GraphWidget {
   });
 }
 
-/** The counters are JSON inside a text of the log's JSON, so their quotes are escaped there. */
-function fates(title: string, { program }: Processor | AsksWorker, names: string[]): cloudwatch.LogQueryWidget {
-  return new cloudwatch.LogQueryWidget({
+/** What became of what one program took up, or why. */
+function measured(title: string, program: Program, names: readonly string[]): cloudwatch.GraphWidget {
+  return new cloudwatch.GraphWidget({
     title,
     width: HALF,
-    logGroupNames: [program.log.logGroupName],
-    queryLines: [
-      'filter @message like /invocation done/',
-      ...names.map((name) => `parse @message /${name}\\W+(?<${name}>\\d+)/`),
-      `stats ${names.map((name) => `sum(${name}) as ${name.replace(/^[a-z]+_/, '')}`).join(', ')} by bin(5m)`,
-    ],
-    view: cloudwatch.LogQueryVisualizationType.LINE,
+    left: names.map((name) => program.measured(name).with({ label: name })),
+  });
+}
+
+/** From upload to readable, and what a call of the model and its turn in the quota take of it. */
+function times({ program }: Processor): cloudwatch.GraphWidget {
+  const of = (name: string, statistic: string) =>
+    program.measured(name).with({ label: `${name} ${statistic}`, statistic });
+  return new cloudwatch.GraphWidget({
+    title: 'From upload to readable (ms)',
+    width: HALF,
+    left: [of('freshness_ms', 'p50'), of('freshness_ms', 'p99')],
+    right: [of('call_ms', 'p50'), of('quota_wait_ms', 'p99'), of('store_ms', 'p99')],
+  });
+}
+
+/** A metric of every campaign that there is: also of those that are published later. */
+function byCampaign(title: string, scope: Construct, name: string, divisor = 1): cloudwatch.GraphWidget {
+  const search = `SEARCH('{${Stack.of(scope).stackName},campaign} MetricName="${name}"', 'Sum', ${PERIOD.toSeconds()})`;
+  const expression = divisor === 1 ? search : `${search} / ${divisor}`;
+  return new cloudwatch.GraphWidget({
+    title,
+    width: HALF,
+    left: [new cloudwatch.MathExpression({ expression, label: '', period: PERIOD, usingMetrics: {} })],
   });
 }
 

@@ -12,6 +12,8 @@ export interface Environment {
   /** Of the functions. `arm64` needs a compiler for it where they are built. */
   readonly architecture: 'x86_64' | 'arm64';
   readonly logRetentionDays: RetentionDays;
+  /** What lines the programs write; none of them, at any level, is about a user. */
+  readonly logLevel: 'error' | 'warn' | 'info' | 'debug';
   readonly campaigns: CampaignSettings;
   readonly currents: CurrentsSettings;
   readonly ingest: IngestSettings;
@@ -160,6 +162,7 @@ const DEV: Environment = {
   production: false,
   architecture: 'x86_64',
   logRetentionDays: 7,
+  logLevel: 'info',
   campaigns: { followSeconds: 30 },
   currents: { retentionDays: 30 },
   ingest: { memoryMiB: 512, maxConcurrency: 4, streamBuckets: 128, unmarkedFields: 'stay', maxBlockMiB: 64, doorMemoryMiB: 256, doorMaxInstances: 10 },
@@ -196,6 +199,7 @@ const PROD: Environment = {
   ...DEV,
   production: true,
   logRetentionDays: 30,
+  logLevel: 'info',
   currents: { ...DEV.currents, retentionDays: 90 },
   ingest: { ...DEV.ingest, memoryMiB: 1769, maxConcurrency: 50 },
   processor: {

@@ -2,7 +2,7 @@ import { CfnOutput, Duration } from 'aws-cdk-lib';
 import * as apigateway from 'aws-cdk-lib/aws-apigateway';
 import { Construct } from 'constructs';
 
-import { type Alarms, HOUR, PERIOD } from './alarms.js';
+import { type Alarms, HOUR } from './alarms.js';
 import { type Api, POSTS } from './api.js';
 import { ApiSecret } from './api-secret.js';
 import { share } from './expressions.js';
@@ -35,6 +35,7 @@ export class EventsDoor extends Construct {
     });
     this.program = new Program(this, 'Program', {
       name: 'events-door',
+      program: 'ingest',
       failureRings: 'page',
       codePath: props.codePath,
       environment,
@@ -69,7 +70,7 @@ export class EventsDoor extends Construct {
       rings: 'page',
       metric: share({
         label: 'refused',
-        bad: this.program.count('PostsRefused', 'posts_refused').with({ period: PERIOD, statistic: 'Sum' }),
+        bad: this.program.measured('posts_refused'),
         all: api.posts('Count', 'Sum'),
         least: LEAST_REFUSED,
       }),

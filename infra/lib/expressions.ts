@@ -24,6 +24,19 @@ export function share({ label, bad, all, least, period = PERIOD }: Share): cloud
   });
 }
 
+/** Several numbers of things, of which not each is there. */
+export function sum(parts: readonly cloudwatch.IMetric[]): cloudwatch.MathExpression {
+  const named = Object.fromEntries(parts.map((part, at) => [`part_${at}`, part]));
+  return new cloudwatch.MathExpression({
+    expression: Object.keys(named)
+      .map((name) => `FILL(${name}, 0)`)
+      .join(' + '),
+    label: 'together',
+    period: PERIOD,
+    usingMetrics: named,
+  });
+}
+
 /** 1 in periods in which something comes and nothing follows from it, and 0 in others. */
 export function unfollowed(comes: cloudwatch.IMetric, follows: cloudwatch.IMetric): cloudwatch.MathExpression {
   return new cloudwatch.MathExpression({

@@ -26,9 +26,6 @@ export const INGEST_TIMEOUT = Duration.seconds(90);
  */
 const TAKING = ['sqs:DeleteMessage', 'sqs:GetQueueAttributes', 'sqs:ReceiveMessage'];
 
-/** What ingest says when a notification goes back to its queue. */
-const RETURNED = 'not delivered';
-
 export interface IngestProps {
   readonly codePath: string;
   readonly environment: Environment;
@@ -66,6 +63,7 @@ export class Ingest extends Construct {
     const settings = props.environment.ingest;
     this.program = new Program(this, 'Program', {
       name: 'ingest',
+      program: 'ingest',
       failureRings: 'files-stop',
       codePath: props.codePath,
       environment: props.environment,
@@ -107,7 +105,7 @@ export class Ingest extends Construct {
       of: 'returned',
       means: 'Files of Currents cannot be read now, and are tried again and again.',
       rings: 'files-stop',
-      metric: this.program.countMessages('NotificationsReturned', RETURNED),
+      metric: this.program.measured('notifications_returned'),
       above: 0,
       periods: 3,
     });

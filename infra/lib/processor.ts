@@ -7,8 +7,8 @@ import { Construct } from 'constructs';
 
 import type { AccessLogs } from './access-logs.js';
 import { PERIOD } from './alarms.js';
-import { answerer, type AnswererProps, countAttempts, countHalted, countOverBudget, countStored } from './answerer.js';
-import { share, unfollowed } from './expressions.js';
+import { answerer, type AnswererProps } from './answerer.js';
+import { share, sum, unfollowed } from './expressions.js';
 import { acknowledgeObjects } from './findings.js';
 import { privateBucket } from './private-bucket.js';
 import type { Program } from './program.js';
@@ -55,6 +55,12 @@ export function maxRecordAgeHours(retentionDays: number): number {
 /** Calls of five minutes that the service fails, before they are a rate. */
 const LEAST_FAILED_CALLS = 5;
 
+/** Work towards content: the model was asked, or what could not be done was given back. */
+const TRIED = ['generations', 'calls_failed', 'events_returned', 'asks_returned'];
+
+/** What came to nothing as its campaign had spent its budget. */
+const OVER_BUDGET = ['events_skipped_over_budget', 'asks_skipped_over_budget'];
+
 export interface ProcessorProps extends AnswererProps {
   readonly accessLogs: AccessLogs;
   readonly records: UserRecords;
@@ -64,7 +70,7 @@ export interface ProcessorProps extends AnswererProps {
 export class Processor extends Construct {
   readonly program: Program;
 
-  /** Invocations, of either function that answers, that stored content. */
+  /** Contents that either function that answers stored. */
   readonly stored: cloudwatch.Metric;
 
   /** What the event source gave up, with its records, which a queue would not get. */
@@ -81,7 +87,7 @@ export class Processor extends Construct {
       name: 'processor',
       reservedConcurrency: props.environment.processor.maxInstances,
     });
-    this.stored = countStored(this.program);
+    this.stored = this.program.measured('contents_stored');
     props.asks.grantSend(this.program.role);
     this.grantDeletions(props);
     this.grantGivenUp(props);
@@ -152,7 +158,7 @@ export class Processor extends Construct {
       name: 'nothing-stored',
       means: 'For half an hour the model is asked, or work is given back, and no content is stored.',
       rings: 'content-stops',
-      metric: unfollowed(countAttempts(this.program), this.stored),
+      metric: unfollowed(sum(TRIED.map((name) => this.program.measured(name))), this.stored),
       above: 0,
       periods: 6,
     });
@@ -191,14 +197,14 @@ export class Processor extends Construct {
       name: 'budget-spent',
       means: 'A campaign has spent its budget of the day; its events get no content.',
       rings: 'ticket',
-      metric: countOverBudget(this.program),
+      metric: sum(OVER_BUDGET.map((name) => this.program.measured(name))),
       above: 0,
     });
     alarms.watch(this, {
       name: 'campaign-halted',
       means: 'The account may not call the model of a campaign, whose asks wait.',
       rings: 'page',
-      metric: countHalted(this.program),
+      metric: this.program.measured('campaigns_halted'),
       above: 0,
     });
     for (const model of asked.models) {

@@ -20,13 +20,14 @@ export type FunctionName = ProgramName | 'asks-worker' | 'events-door';
 
 export interface ProgramProps {
   readonly name: FunctionName;
+  readonly program: ProgramName;
   /** Folder of `bootstrap` and `campaigns`; tests give an empty one, so that synth never runs cargo. */
   readonly codePath: string;
   readonly environment: Environment;
   readonly alarms: Alarms;
   readonly memoryMiB: number;
   readonly timeout: Duration;
-  /** The settings that the program reads, but for `CAMPAIGNS_DIR`. */
+  /** The settings that the program reads, but for those that all have. */
   readonly settings: Readonly<Record<string, string>>;
   readonly reservedConcurrency?: number;
   /** What stops when its invocations fail. */
@@ -49,8 +50,11 @@ export class Program extends Construct {
   readonly role: iam.Role;
   readonly log: logs.LogGroup;
 
+  private readonly program: ProgramName;
+
   constructor(scope: Construct, id: string, props: ProgramProps) {
     super(scope, id);
+    this.program = props.program;
     this.log = new logs.LogGroup(this, 'Log', {
       retention: props.environment.logRetentionDays,
       removalPolicy: keptIf(props.environment.production),
@@ -69,7 +73,12 @@ export class Program extends Construct {
       // The one before must be there to go back to.
       currentVersionOptions: { removalPolicy: KEPT },
       description: `${props.name}, build ${this.node.tryGetContext('build') || 'development'}`,
-      environment: { CAMPAIGNS_DIR: 'campaigns', ...props.settings },
+      environment: {
+        CAMPAIGNS_DIR: 'campaigns',
+        LOG_LEVEL: props.environment.logLevel,
+        METRICS_NAMESPACE: Stack.of(this).stackName,
+        ...props.settings,
+      },
       handler: 'bootstrap',
       loggingFormat: lambda.LoggingFormat.JSON,
       logGroup: this.log,
@@ -136,26 +145,17 @@ export class Program extends Construct {
     return this.function.metricDuration({ period: PERIOD, statistic: 'p99' });
   }
 
-  /** Counts invocations of whose counters, in the line that each writes, one of these is not zero. */
-  count(name: string, ...counters: string[]): cloudwatch.Metric {
-    const pattern = counters.map((counter) => `${counter}\\W+[1-9]`).join('|');
-    return this.countLines(name, logs.FilterPattern.literal(`%${pattern}%`));
-  }
-
-  /** Counts lines with this message. */
-  countMessages(name: string, message: string): cloudwatch.Metric {
-    return this.countLines(name, logs.FilterPattern.stringValue('$.fields.message', '=', message));
-  }
-
-  private countLines(name: string, filterPattern: logs.IFilterPattern): cloudwatch.Metric {
-    return new logs.MetricFilter(this, `Count-${name}`, {
-      logGroup: this.log,
-      filterPattern,
-      metricNamespace: Stack.of(this).stackName,
+  /** What all functions of the program measured under this name. */
+  measured(name: string): cloudwatch.Metric {
+    return new cloudwatch.Metric({
+      namespace: Stack.of(this).stackName,
       metricName: name,
-      metricValue: '1',
-    }).metric({ period: PERIOD, statistic: 'Sum' });
+      dimensionsMap: { program: this.program },
+      period: PERIOD,
+      statistic: 'Sum',
+    });
   }
+
 }
 
 /**

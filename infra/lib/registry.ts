@@ -8,6 +8,7 @@ import type { AccessLogs } from './access-logs.js';
 import type { Alarms } from './alarms.js';
 import type { Encryption } from './encryption.js';
 import type { Environment } from './environments.js';
+import { sum } from './expressions.js';
 import { acknowledgeObjects } from './findings.js';
 import { privateBucket } from './private-bucket.js';
 import type { Program } from './program.js';
@@ -72,15 +73,11 @@ export class Registry extends Construct {
 
   /** Rings where one of the programs cannot take over what is published. */
   watch(alarms: Alarms, programs: readonly Program[]): void {
-    const [metric] = programs.map((each) => each.count('CampaignsRefused', 'campaigns_refused'));
-    if (metric === undefined) {
-      return;
-    }
     alarms.watch(this, {
       name: 'campaigns-refused',
       means: 'A published version of the campaigns cannot be taken over; the one before holds.',
       rings: 'ticket',
-      metric,
+      metric: sum(programs.map((each) => each.measured('campaigns_refused'))),
       above: 0,
     });
   }

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 
+import measured from '../../contract/golden/metrics.json' with { type: 'json' };
 import { OUTAGES } from '../lib/alarms.js';
 import { DEV, EVERYTHING, example, PROD } from './example.js';
 import { watched } from './watched.js';
@@ -10,6 +11,9 @@ import { watched } from './watched.js';
 const RUNBOOK = readFileSync(join(import.meta.dirname, '../../docs/runbook.md'), 'utf8');
 
 const { template } = example(EVERYTHING);
+
+/** What the programs measure, and what of it for each campaign. */
+const { all: MEASURED, by_campaign: MEASURED_BY_CAMPAIGN } = measured;
 
 const alarms = watched(template);
 const chapters = alarms.map(({ chapter }) => chapter);
@@ -72,16 +76,15 @@ test('where nobody is mailed the parts of an outage ring at the topic of pages, 
 test('what alarms cost is computed from as many as production has', () => {
   const source = readFileSync(join(import.meta.dirname, '../../ops/src/cost/measured.rs'), 'utf8');
   const [, counted] = /const ALARMS: f64 = ([\d.]+);/.exec(source) ?? [];
-  const [, own] = /const METRICS: f64 = ([\d.]+) \+/.exec(source) ?? [];
+  const [, own, byCampaign] = /const METRICS: f64 = ([\d.]+) \+ ([\d.]+) \+/.exec(source) ?? [];
   const { template } = example(PROD);
   const all = watched(template);
   // Each metric behind an alarm is charged, and an alarm of alarms as five of them.
   const charged = all.map(({ metrics, type }) => (type === 'AWS::CloudWatch::CompositeAlarm' ? 5 : metrics.length));
-  const filters = Object.values(template.findResources('AWS::Logs::MetricFilter'));
-  const names = filters.map(({ Properties }) => Properties.MetricTransformations[0].MetricName);
-
   expect(Number(counted)).toBe(charged.reduce((sum, each) => sum + each));
-  expect(Number(own)).toBe(new Set(names).size);
+  // What is zero all the time is charged for no hour.
+  expect(Number(own)).toBeLessThan(MEASURED.length);
+  expect(Number(byCampaign)).toBe(MEASURED_BY_CAMPAIGN.length);
 });
 
 test('the oldest event, the letters, the throttles, the errors, the slowest and the budget are watched', () => {
@@ -101,39 +104,44 @@ test('the oldest event, the letters, the throttles, the errors, the slowest and 
   );
 });
 
-test.each([
-  ['InvocationsOverBudget', 'events_skipped_over_budget'],
-  ['InvocationsOverBudget', 'asks_skipped_over_budget'],
-  ['CampaignsHalted', 'campaigns_halted'],
-])('%s are those whose line has %s above 0, of whichever function of the processor', (metric, counter) => {
-  const filters = Object.values(template.findResources('AWS::Logs::MetricFilter')).filter(
-    ({ Properties }) => Properties.MetricTransformations[0].MetricName === metric,
-  );
-  const logs = filters.map(({ Properties }) => Properties.LogGroupName.Ref.replace(/[0-9A-F]{8}$/, ''));
-  const line = (count: number) =>
-    JSON.stringify({ counts: JSON.stringify({ [counter]: count, generations: 7 }) });
+test('what alarms and dashboard look for is what the programs measure, of whichever function', () => {
+  const dashboard = JSON.stringify(template.findResources('AWS::CloudWatch::Dashboard'));
+  const shown = [...dashboard.matchAll(/\\"([a-z_]+)\\",\\"program\\",\\"(ingest|processor|api)\\"/g)];
+  const searched = [...dashboard.matchAll(/MetricName=\\*"([a-z_]+)/g)].map(([, name]) => name);
+  const rung = watched(template).flatMap(({ metrics }) => metrics.filter((name) => !name.startsWith('AWS/')));
 
-  expect(logs.sort()).toEqual(['AsksWorkerProgramLog', 'ProcessorProgramLog']);
-  for (const { Properties } of filters) {
-    const pattern = new RegExp(Properties.FilterPattern.replace(/^%|%$/g, ''));
-    expect(line(12)).toMatch(pattern);
-    expect(line(0)).not.toMatch(pattern);
-  }
-  expect(Object.values(template.findResources('AWS::CloudWatch::Alarm', { Properties: { MetricName: metric } }))).toHaveLength(1);
+  expect(shown.length).toBeGreaterThan(20);
+  expect(searched).toEqual(['model_micro_usd', 'contents_stored']);
+  expect(rung.length).toBeGreaterThan(10);
+  expect(MEASURED).toEqual(expect.arrayContaining(shown.map(([, name]) => name)));
+  expect(MEASURED_BY_CAMPAIGN).toEqual(expect.arrayContaining(searched));
+  expect(MEASURED).toEqual(expect.arrayContaining(rung.filter((name) => name !== 'LookUpsRefused')));
 });
 
-test('a file that cannot be fetched rings long before it is given up, by the line that ingest writes', () => {
-  const ingest = readFileSync(join(import.meta.dirname, '../../ingest/src/handler.rs'), 'utf8');
-  const filters = Object.entries(template.findResources('AWS::Logs::MetricFilter'));
-  const [, filter] = filters.find(([id]) => id.startsWith('Ingest')) ?? [];
-  const [, said] = /^\{ \$\.fields\.message = "([^"]+)" \}$/.exec(filter?.Properties.FilterPattern) ?? [];
+test('metrics stand under the name of the stack, by program, where the programs put them', () => {
+  const { template, stack } = example(EVERYTHING);
+  const functions = Object.values(template.findResources('AWS::Lambda::Function')).filter(
+    ({ Properties }) => Properties.Environment?.Variables?.CAMPAIGNS_DIR,
+  );
 
-  expect(said).toBeDefined();
-  expect(ingest).toMatch(new RegExp(`warn!\\([^;]*"${said}"`));
+  expect(functions.length).toBe(5);
+  for (const { Properties } of functions) {
+    expect(Properties.Environment.Variables.METRICS_NAMESPACE).toBe(stack.stackName);
+  }
+  template.hasResourceProperties('AWS::CloudWatch::Alarm', {
+    AlarmDescription: Match.stringLikeRegexp('#campaign-halted$'),
+    Dimensions: [{ Name: 'program', Value: 'processor' }],
+    MetricName: 'campaigns_halted',
+    Namespace: stack.stackName,
+    Statistic: 'Sum',
+  });
+});
+
+test('a file that cannot be fetched rings long before it is given up', () => {
   template.hasResourceProperties('AWS::CloudWatch::Alarm', {
     AlarmDescription: Match.stringLikeRegexp('#uploads-late$'),
     EvaluationPeriods: 3,
-    MetricName: filter?.Properties.MetricTransformations[0].MetricName,
+    MetricName: 'notifications_returned',
     Period: 300,
     Statistic: 'Sum',
     Threshold: 0,

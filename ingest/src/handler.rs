@@ -176,6 +176,12 @@ impl Ingest {
         now
     }
 
+    /// What the line about an invocation says beside its counters.
+    pub fn remarks(&self) -> Vec<(&'static str, String)> {
+        let publication = self.published.as_ref().map(|each| each.known().publication);
+        vec![("publication", publication.unwrap_or_default().to_string())]
+    }
+
     /// Who may post: nobody where no secret is named.
     pub async fn gate(settings: &Settings) -> Arc<Gate> {
         let Some(arn) = &settings.events_secret_arn else {
@@ -202,6 +208,7 @@ impl Ingest {
     /// repeats it; messages of a queue fail one by one.
     pub async fn handle(&self, event: Value, deadline: SystemTime) -> Result<Report, IngestError> {
         let deadline = Deadline::before(deadline);
+        let began = Instant::now();
         let mut report = Report::default();
         if let Some(published) = &self.published {
             report.counts.add(metrics::CAMPAIGNS_REFUSED, published.take_refused());
@@ -216,12 +223,14 @@ impl Ingest {
                         self.take(&message.notification, deadline, &mut report.counts).await;
                     if let Err(error) = taken {
                         tracing::warn!(error = &error as &dyn std::error::Error, "not delivered");
+                        report.counts.add(metrics::NOTIFICATIONS_RETURNED, 1);
                         report.response.batch_item_failures.push(failure(message.id));
                         report.errors.push(error);
                     }
                 }
             }
         }
+        report.counts.took(metrics::BATCH_TIME, began.elapsed());
         Ok(report)
     }
 

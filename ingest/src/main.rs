@@ -5,23 +5,26 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use contract::env::InvalidSettings;
 use ingest::posts::is_request;
 use ingest::{handler::Ingest, settings::Settings};
-use lambda_runtime::{Error, LambdaEvent, run, service_fn, tracing};
-use program::build::BUILD;
-use program::start_up;
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use program::telemetry::{log, meter::Meter};
+use program::{causes, start_up};
 use serde_json::Value;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    tracing::init_default_subscriber();
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    let settings = Settings::from_lookup(&|name| std::env::var(name).ok());
+    log::begin(settings.as_ref().map_or(log::DEFAULT, |settings| settings.telemetry.level));
     start_up::log_panics();
-    start_up::ended(serve().await)
+    start_up::ended(serve(settings).await)
 }
 
-async fn serve() -> Result<(), Error> {
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
-    let settings = Settings::from_lookup(&|name| std::env::var(name).ok())?;
+async fn serve(settings: Result<Settings, InvalidSettings>) -> Result<(), Error> {
+    let settings = settings?;
+    let meter = &Meter::new("ingest", &settings.telemetry.namespace);
     let ingest = &Ingest::from_settings(&settings).await?;
     let gate = &Ingest::gate(&settings).await;
 
@@ -30,11 +33,15 @@ async fn serve() -> Result<(), Error> {
         if is_request(&event.payload) {
             let posts = ingest.door(Arc::clone(gate));
             let deadline = event.context.deadline();
-            return Ok::<_, Error>(Box::pin(posts.invoke(&event.payload, deadline)).await);
+            let (answer, counts) = Box::pin(posts.invoke(&event.payload, deadline)).await;
+            meter.done(&counts, &ingest.remarks());
+            return Ok::<_, Error>(answer);
         }
         // Boxed, or the compiler finds what this holds too deep.
         let report = Box::pin(ingest.handle(event.payload, event.context.deadline())).await?;
-        tracing::info!(counts = report.counts.to_json(), build = BUILD, "invocation done");
+        let mut remarks = ingest.remarks();
+        remarks.extend(report.errors.last().map(|why| ("returned_for", causes::told(why))));
+        meter.done(&report.counts, &remarks);
         Ok(serde_json::to_value(report.response)?)
     }))
     .await

@@ -90,13 +90,13 @@ struct Fault {
 }
 
 impl Posts {
-    /// Answers what API Gateway hands over, and logs one line of counters. At `deadline` Lambda
-    /// ends the invocation.
+    /// Answers what API Gateway hands over, and says what was measured. At `deadline` Lambda ends
+    /// the invocation.
     pub async fn invoke(
         &self,
         event: &serde_json::Value,
         deadline: SystemTime,
-    ) -> serde_json::Value {
+    ) -> (serde_json::Value, Counts) {
         let until = Deadline::before(deadline).work.min(Instant::now() + PUT_TIME);
         let Request { method, headers, body } = Request::of(event);
         let now_ms = UNIX_EPOCH.elapsed().unwrap_or_default().as_millis();
@@ -104,8 +104,7 @@ impl Posts {
         let mut counts = Counts::default();
         let call = (&method, &headers, body.as_slice());
         let answer = self.answer(call, now_ms, until, &mut counts).await;
-        tracing::info!(counts = counts.to_json(), "invocation done");
-        answer.to_gateway()
+        (answer.to_gateway(), counts)
     }
 
     /// Answers a request at `now_ms` (UNIX milliseconds), and counts what became of it. What

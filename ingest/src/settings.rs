@@ -7,6 +7,7 @@ use contract::env::{Env, InvalidSettings};
 use contract::wanted::Unmarked;
 
 use currents::read::container::DEFAULT_MAX_BLOCK_BYTES;
+use program::telemetry::TelemetrySettings;
 use registry::settings::RegistrySettings;
 
 /// Enough for 32 shards with four lanes each; a change moves users between shards.
@@ -39,6 +40,8 @@ pub struct Settings {
     pub campaigns_dir: PathBuf,
     /// Where published campaigns are, which take its place.
     pub registry: RegistrySettings,
+    /// What it tells of itself.
+    pub telemetry: TelemetrySettings,
 }
 
 impl Settings {
@@ -60,6 +63,7 @@ impl Settings {
         let unmarked_fields = env.optional("UNMARKED_FIELDS", Unmarked::Stay);
         let registry = RegistrySettings::read(env);
         let campaigns_dir = env.optional("CAMPAIGNS_DIR", PathBuf::from("campaigns"));
+        let telemetry = TelemetrySettings::read(env);
         Some(Self {
             stream_name: stream_name?,
             dead_letter_queue_url: dead_letter_queue_url?,
@@ -71,6 +75,7 @@ impl Settings {
             unmarked_fields: unmarked_fields?,
             campaigns_dir: campaigns_dir?,
             registry: registry?,
+            telemetry: telemetry?,
         })
     }
 }

@@ -109,7 +109,7 @@ async fn look_up(
     };
     let mut counts = Counts::default();
     let response = api.answer(&call, &mut counts).await;
-    tracing::info!(counts = counts.to_json(), "invocation done");
+    tracing::debug!(counts = counts.to_json(), "invocation done");
     totals.add(&counts);
     response.into_response()
 }
@@ -131,7 +131,7 @@ async fn post(
     let call = (&head.method, &head.headers, body.as_slice());
     let posts = ingest.now().await.door(gate);
     let answer = posts.answer(call, now_ms, Instant::now() + PUT_TIME, &mut counts).await;
-    tracing::info!(counts = counts.to_json(), "invocation done");
+    tracing::debug!(counts = counts.to_json(), "invocation done");
     totals.add(&counts);
     let headers = [(header::CONTENT_TYPE, "application/json")].into_iter().chain(answer.headers);
     let mut response = (answer.status, answer.body).into_response();

@@ -3,11 +3,12 @@
 //! Counters come as the programs count them; what waits, and whether anything does, is worked
 //! out here. A quota is known where the stand-in keeps its books; AWS tells nobody its own.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use contract::local::{self, Asks, Backlog, Freshness, Objects, Quota, Records};
-use contract::metrics;
+use contract::local::{self, Asks, Backlog, Objects, Quota, Records, Times};
+use contract::metrics::{self, Counts};
 use tokio::time::Instant;
 
 use crate::aws::Waits;
@@ -63,12 +64,19 @@ impl Metrics {
             records: Records { taken: get(&totals.records_taken), done: records_done },
             events_done,
             counts: counts.by_name(),
+            campaigns: by_campaign(&counts),
+            times_ms: times(&counts),
             lost,
             drained,
             backlog: Backlog { objects, records, asks: waits.asks },
             asks: self.asks(waits),
             waiting: self.standstill.as_ref().map(|each| each.sentences()).unwrap_or_default(),
-            freshness_ms: self.freshness(),
+            freshness_ms: counts
+                .all()
+                .times
+                .get(metrics::FRESHNESS)
+                .map(Times::from)
+                .unwrap_or_default(),
             quota: self.stand_in.as_ref().map(quota),
             stand_in: self.stand_in.as_ref().map(calls),
             faults: self.faults.as_ref().map(Faults::figures).unwrap_or_default(),
@@ -88,12 +96,16 @@ impl Metrics {
             waiting: waits.groups,
         }
     }
+}
 
-    fn freshness(&self) -> Freshness {
-        let at = |quantile| ms(self.totals.freshness(quantile));
-        let count = self.totals.freshness_count();
-        Freshness { count, p50: at(0.5), p99: at(0.99), max: at(1.0) }
-    }
+fn by_campaign(counts: &Counts) -> BTreeMap<String, BTreeMap<String, u64>> {
+    let campaigns = counts.campaigns().iter();
+    campaigns.map(|(campaign, figures)| (campaign.clone(), figures.by_name())).collect()
+}
+
+fn times(counts: &Counts) -> BTreeMap<String, Times> {
+    let times = counts.all().times.iter();
+    times.map(|(name, times)| ((*name).to_owned(), Times::from(times))).collect()
 }
 
 fn quota(stand_in: &StandIn) -> Quota {
@@ -117,8 +129,6 @@ fn ms(duration: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use contract::metrics::Counts;
-
     use super::*;
     use crate::totals::add;
 

@@ -224,7 +224,9 @@ mod tests {
         assert!(empty.contains("events read               0 (-)"), "{empty}");
 
         totals.add_conditions_failed(BTreeMap::from([("a".to_owned(), 2), ("b".to_owned(), 1)]));
-        totals.add_freshness(Duration::from_secs(1));
+        let mut counts = Counts::default();
+        counts.took(metrics::FRESHNESS, Duration::from_secs(1));
+        totals.add(&counts);
         let some = shown(&totals);
 
         assert!(some.contains("conditions failed         3 (a 2, b 1)"), "{some}");

@@ -5,23 +5,15 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use contract::metrics::{self, Counts};
-use hdrhistogram::Histogram;
-
-/// Finest and coarsest freshness that is told apart, in milliseconds.
-const MAX_FRESHNESS_MS: u64 = 24 * 3_600 * 1_000;
+use contract::metrics::{self, Counts, Distribution};
 
 /// Most event types that are told apart: Currents has 94.
 const MAX_EVENT_TYPES: usize = 200;
 
-/// Significant digits of a freshness.
-const DIGITS: u8 = 2;
-
 /// Counters that every part of the process adds to.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Totals {
     counts: Mutex<Counts>,
-    freshness_ms: Mutex<Histogram<u64>>,
     /// Events whose condition could not be evaluated, by campaign.
     conditions_failed: Mutex<BTreeMap<String, u64>>,
     /// Events in the records that are done with, by type.
@@ -52,38 +44,11 @@ pub struct Totals {
     pub asks_at_work: AtomicBool,
 }
 
-impl Default for Totals {
-    fn default() -> Self {
-        #[expect(clippy::expect_used, reason = "the bounds are constants that are valid")]
-        let freshness_ms =
-            Histogram::new_with_max(MAX_FRESHNESS_MS, DIGITS).expect("bounds are valid");
-        Self {
-            counts: Mutex::default(),
-            freshness_ms: Mutex::new(freshness_ms),
-            conditions_failed: Mutex::default(),
-            event_types: Mutex::default(),
-            returned: Mutex::default(),
-            uploaded: AtomicU64::default(),
-            notified: AtomicU64::default(),
-            notifications_done: AtomicU64::default(),
-            records_taken: AtomicU64::default(),
-            records_done: AtomicU64::default(),
-            events_done: AtomicU64::default(),
-            bytes_done: AtomicU64::default(),
-            asks_sent_before: AtomicU64::default(),
-            asks_removed: AtomicU64::default(),
-            asks_unheard: AtomicU64::default(),
-            asks_at_work: AtomicBool::default(),
-        }
-    }
-}
-
 impl Totals {
     /// Begins again at zero; only while nothing is under way. The queues of asks had taken
     /// `asks_sent` messages by then.
     pub fn restart(&self, asks_sent: u64) {
         *locked(&self.counts) = Counts::default();
-        locked(&self.freshness_ms).reset();
         locked(&self.conditions_failed).clear();
         locked(&self.event_types).clear();
         locked(&self.returned).clear();
@@ -152,12 +117,6 @@ impl Totals {
         reasons
     }
 
-    /// Adds the time from an object's appearance to its content being readable.
-    pub fn add_freshness(&self, freshness: Duration) {
-        let ms = u64::try_from(freshness.as_millis()).unwrap_or(u64::MAX);
-        locked(&self.freshness_ms).saturating_record(ms.min(MAX_FRESHNESS_MS));
-    }
-
     /// Bytes that stand on the stream: put there by invocations that have ended, and not done.
     pub fn backlog_bytes(&self) -> u64 {
         let done = get(&self.bytes_done);
@@ -171,12 +130,17 @@ impl Totals {
 
     /// Contents whose freshness is known.
     pub fn freshness_count(&self) -> u64 {
-        locked(&self.freshness_ms).len()
+        self.with_freshness(Distribution::count)
     }
 
     /// The freshness that `quantile` (0 to 1) of all contents had or bettered.
     pub fn freshness(&self, quantile: f64) -> Duration {
-        Duration::from_millis(locked(&self.freshness_ms).value_at_quantile(quantile))
+        Duration::from_millis(self.with_freshness(|times| times.quantile(quantile)))
+    }
+
+    fn with_freshness(&self, read: impl FnOnce(&Distribution) -> u64) -> u64 {
+        let counts = locked(&self.counts);
+        counts.all().times.get(metrics::FRESHNESS).map_or(0, read)
     }
 }
 

@@ -17,6 +17,7 @@ use contract::digest;
 use contract::metrics::{self, AskFate, Counts, Fate};
 use program::build::BUILD;
 use program::causes;
+use tokio::time::Instant;
 
 use crate::answers::{Conclusion, HALT_MS, SharedAnswer};
 use crate::asks::{NOT_SENT, Outbox, announced_until_ms, place};
@@ -75,8 +76,6 @@ pub(crate) struct Outcome {
     pub(crate) unit: usize,
     pub(crate) fated: Fated,
     pub(crate) counts: Counts,
-    /// From the object's appearance to the content being stored.
-    pub(crate) freshness: Option<Duration>,
     /// Why it goes back, if it does, and not because it got no turn.
     pub(crate) returned_for: Option<String>,
     /// Whether it goes back because it got no turn.
@@ -89,7 +88,7 @@ impl Outcome {
     pub(crate) fn returned(unit: usize, events: Option<usize>, reason: impl Into<String>) -> Self {
         let (fated, counts) = (Fated::returned(events), Counts::default());
         let returned_for = Some(reason.into());
-        Self { unit, fated, counts, freshness: None, returned_for, got_no_turn: false }
+        Self { unit, fated, counts, returned_for, got_no_turn: false }
     }
 
     /// All of a unit was given up.
@@ -98,8 +97,8 @@ impl Outcome {
             Some(events) => Fated::Events(vec![Fate::DeadLettered; events]),
             None => Fated::Ask(AskFate::DeadLettered),
         };
-        let (counts, freshness) = (Counts::default(), None);
-        Self { unit, fated, counts, freshness, returned_for: None, got_no_turn: false }
+        let counts = Counts::default();
+        Self { unit, fated, counts, returned_for: None, got_no_turn: false }
     }
 }
 
@@ -152,7 +151,7 @@ impl Draft {
 
     /// Nothing is to be done.
     pub(crate) fn unchanged(self) -> Outcome {
-        self.ended(None)
+        self.ended()
     }
 
     fn returned(self, reason: impl Into<String>) -> Outcome {
@@ -160,9 +159,9 @@ impl Draft {
         Outcome { counts, ..Outcome::returned(self.unit.id, self.unit.events(), reason) }
     }
 
-    fn ended(self, freshness: Option<Duration>) -> Outcome {
+    fn ended(self) -> Outcome {
         let (unit, fated, counts) = (self.unit.id, self.step.fated, self.counts);
-        Outcome { unit, fated, counts, freshness, returned_for: None, got_no_turn: false }
+        Outcome { unit, fated, counts, returned_for: None, got_no_turn: false }
     }
 
     /// What asked for content came to this.
@@ -313,7 +312,10 @@ impl Writer {
     ) -> End {
         while draft.rounds < MAX_ROUNDS {
             draft.rounds += 1;
-            match self.round(&mut draft, batch, deadline).await {
+            let began = Instant::now();
+            let round = self.round(&mut draft, batch, deadline).await;
+            draft.counts.took(metrics::STORE_TIME, began.elapsed());
+            match round {
                 Round::Written(ending) => return End::Over(self.written(draft, batch, ending)),
                 Round::Refused => {
                     let given_up = Outcome::given_up(draft.unit.id, draft.unit.events());
@@ -450,12 +452,14 @@ impl Writer {
         let Some(ask) = ask else { return Round::Written(Some(Ending::Parked)) };
         let config = &draft.unit.campaign.campaign.config;
         let (queue, delay) = place(&ask, config, self.reader.clock.now_ms());
+        let reason = ask.reason;
         let sending = self.outbox.send(queue, ask, delay);
         match deadline.before_the_answer(sending).await {
             Some(true) => {
                 if draft.unit.events().is_some() {
                     draft.counts.add(metrics::ASKS_PARKED, 1);
                 }
+                draft.counts.add(reason.metric(), 1);
                 Round::Written(Some(Ending::Parked))
             }
             _ => Round::Returned(NOT_SENT.to_owned()),
@@ -583,10 +587,10 @@ impl Writer {
 
     /// It is in the table, or an ask waits.
     fn written(&self, mut draft: Draft, batch: &Batch, ending: Option<Ending>) -> Outcome {
-        let Some(ending) = ending else { return draft.ended(None) };
+        let Some(ending) = ending else { return draft.ended() };
         draft.comes_to(ending);
         if ending != Ending::Stored {
-            return draft.ended(None);
+            return draft.ended();
         }
         let is_cached = draft.known_answer().is_some_and(|answer| {
             matches!(*answer.conclusion, Conclusion::Content { is_cached: true, .. })
@@ -600,8 +604,8 @@ impl Writer {
             }
             Origin::Ask(ask) => ask.first_seen_ms,
         };
-        let freshness = self.reader.clock.since_ms(appeared_at_ms);
-        draft.ended(Some(freshness))
+        draft.counts.took(metrics::FRESHNESS, self.reader.clock.since_ms(appeared_at_ms));
+        draft.ended()
     }
 
     /// The table did not take it.

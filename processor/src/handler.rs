@@ -21,6 +21,7 @@ use quota::{NoQuota, Quotas};
 use registry::RegistryError;
 use registry::current::{Current, NotLoaded};
 use serde::Deserialize;
+use tokio::time::Instant;
 
 use crate::answers::Answers;
 use crate::asks::{self, AskQueue, Outbox, Worker};
@@ -130,8 +131,6 @@ pub struct Report {
     pub counts: Counts,
     /// Number of the publication of campaigns that it saw.
     pub publication: u64,
-    /// From an object's appearance to its content being stored, per content.
-    pub freshness: Vec<Duration>,
     /// Why something goes back, of several reasons the last.
     pub returned_for: Option<String>,
     /// Events whose condition could not be evaluated, by campaign; those that come again are
@@ -219,12 +218,16 @@ impl Processor {
     /// Does what an invocation is for.
     pub async fn invoke(&self, invocation: Invocation, deadline: SystemTime) -> Report {
         let Invocation { source, records } = invocation;
-        if let Some(Source::Asks) = source {
-            return self.work(deadline).await;
-        }
-        let mut batch = KinesisEvent::default();
-        batch.records = records;
-        self.handle(batch, deadline).await
+        let began = Instant::now();
+        let mut report = if let Some(Source::Asks) = source {
+            self.work(deadline).await
+        } else {
+            let mut batch = KinesisEvent::default();
+            batch.records = records;
+            self.handle(batch, deadline).await
+        };
+        report.counts.took(metrics::BATCH_TIME, began.elapsed());
+        report
     }
 
     /// What holds of the campaigns from now on, for one invocation: it sees one version.
@@ -273,8 +276,10 @@ impl Processor {
         report.response = fates.response(&batch);
         for (campaign, place) in unevaluated {
             if fates.is_final(&batch, place) {
+                let mut failed = Counts::default();
+                failed.add(metrics::CONDITIONS_FAILED, 1);
+                report.counts.merge(&failed.of(&campaign));
                 *report.conditions_failed.entry(campaign).or_default() += 1;
-                report.counts.add(metrics::CONDITIONS_FAILED, 1);
             }
         }
         if let Some(reason) = &report.returned_for {
@@ -338,13 +343,18 @@ impl Processor {
 }
 
 impl Report {
+    /// What the line about the invocation says beside its counters.
+    pub fn remarks(&self) -> Vec<(&'static str, String)> {
+        let mut remarks = vec![("publication", self.publication.to_string())];
+        remarks.extend(self.returned_for.clone().map(|reason| ("returned_for", reason)));
+        remarks
+    }
+
     /// Adds what another did.
     pub(crate) fn merge(&mut self, other: Self) {
-        let Self { response, counts, publication: _, freshness, returned_for, conditions_failed } =
-            other;
+        let Self { response, counts, publication: _, returned_for, conditions_failed } = other;
         self.response.batch_item_failures.extend(response.batch_item_failures);
         self.counts.merge(&counts);
-        self.freshness.extend(freshness);
         self.returned_for = returned_for.or(self.returned_for.take());
         for (campaign, n) in conditions_failed {
             *self.conditions_failed.entry(campaign).or_default() += n;
@@ -353,14 +363,13 @@ impl Report {
 
     /// Adds what a unit of events came to.
     pub(crate) fn take(&mut self, (places, outcome): Done, fates: &mut Fates) {
-        let Outcome { fated, counts, freshness, returned_for, .. } = outcome;
+        let Outcome { fated, counts, returned_for, .. } = outcome;
         if let Fated::Events(decided) = fated {
             for (place, fate) in places.iter().flatten().zip(decided) {
                 fates.decide(*place, fate);
             }
         }
         self.counts.merge(&counts);
-        self.freshness.extend(freshness);
         self.returned_for = returned_for.or(self.returned_for.take());
     }
 }

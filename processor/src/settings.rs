@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use contract::ask::QueueUrls;
 use contract::env::{Env, InvalidSettings};
 use contract::guardrails::Guardrails;
+use program::telemetry::TelemetrySettings;
 use quota::ModelQuotas;
 use registry::settings::RegistrySettings;
 
@@ -34,6 +35,8 @@ pub struct Settings {
     pub max_instances: NonZeroU32,
     /// Most calls of the model at a time.
     pub max_concurrent_generations: NonZeroU32,
+    /// What it tells of itself.
+    pub telemetry: TelemetrySettings,
 }
 
 impl Settings {
@@ -56,6 +59,7 @@ impl Settings {
         let max_instances = env.required("MAX_INSTANCES");
         let max_concurrent_generations =
             env.optional("MAX_CONCURRENT_GENERATIONS", NonZeroU32::MIN.saturating_add(31));
+        let telemetry = TelemetrySettings::read(env);
         let registry = registry?;
         Some(Self {
             content_table: content_table?,
@@ -69,6 +73,7 @@ impl Settings {
             guardrails: guardrails?,
             max_instances: max_instances?,
             max_concurrent_generations: max_concurrent_generations?,
+            telemetry: telemetry?,
         })
     }
 }

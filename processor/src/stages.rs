@@ -34,7 +34,7 @@ use crate::conclude::{Draft, End, Outcome, Writer};
 use crate::coordination::Entry;
 use crate::dead_letters::NO_LETTER;
 use crate::deadline::{Deadline, OUT_OF_TIME};
-use crate::decide::{Decisions, Intent, ReadError, Turn, Unit, UnitInput};
+use crate::decide::{Decisions, Fated, Intent, ReadError, Turn, Unit, UnitInput};
 use crate::failure::PANICKED;
 
 /// Units that are read and decided about at once: five BatchGetItems, and the tombstones.
@@ -111,6 +111,7 @@ struct OpenQuestion {
 
 /// Counts what one answer takes, to the last also if it is cut off.
 struct Tally {
+    campaign: Arc<CompiledCampaign>,
     own: Counts,
     all: Arc<Mutex<Counts>>,
 }
@@ -191,7 +192,7 @@ impl Stages {
         open.sort_unstable_by_key(|(unit, _)| *unit);
         for (unit, OpenUnit { input, .. }) in open {
             let outcome = Outcome::returned(unit, input.events(), OUT_OF_TIME);
-            done((input.places(), outcome));
+            done(ended_of(&input, outcome));
         }
         let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         counts.clone()
@@ -307,7 +308,8 @@ impl Stages {
         let (question, campaign) = (asking.question.clone(), Arc::clone(&asking.campaign));
         let (answers, deadline) = (Arc::clone(&self.tools.answers), self.deadline);
         let (asker, standing) = (self.asker, Arc::clone(&self.tools.writer.standing));
-        let mut tally = Tally { own: Counts::default(), all: Arc::clone(&self.counts) };
+        let all = Arc::clone(&self.counts);
+        let mut tally = Tally { campaign: Arc::clone(&campaign), own: Counts::default(), all };
         let task = self.asked.spawn(async move {
             let counts = &mut tally.own;
             if standing.is_paused(&campaign.campaign.name) {
@@ -388,14 +390,15 @@ impl Stages {
     fn over(&mut self, outcome: Outcome, done: &mut impl FnMut(Done)) {
         if let Some(OpenUnit { input, held_bytes }) = self.open.remove(&outcome.unit) {
             self.held_bytes -= held_bytes;
-            done((input.places(), outcome));
+            done(ended_of(&input, outcome));
         }
     }
 }
 
 impl Drop for Tally {
     fn drop(&mut self) {
-        self.all.lock().unwrap_or_else(PoisonError::into_inner).merge(&self.own);
+        let own = std::mem::take(&mut self.own).of(&self.campaign.campaign.name);
+        self.all.lock().unwrap_or_else(PoisonError::into_inner).merge(&own);
     }
 }
 
@@ -407,6 +410,15 @@ impl OpenQuestion {
         let latest = own.map(|question| question.retry_given_up_before_ms).max();
         self.question.retry_given_up_before_ms = latest.unwrap_or_default();
     }
+}
+
+/// An outcome, counted for the campaign that it is of.
+fn ended_of(input: &UnitInput, mut outcome: Outcome) -> Done {
+    if let Fated::Ask(fate) = outcome.fated {
+        outcome.counts.merge(&fate.counts());
+    }
+    outcome.counts = outcome.counts.of(&input.key.campaign);
+    (input.places(), outcome)
 }
 
 /// The next of the units that come; none once nobody sends any more.

@@ -5,6 +5,7 @@
 //! - `credentials` — who may call it over HTTP.
 //! - [`causes`] — how it tells an error with all its causes.
 //! - [`start_up`] — how a function says that it cannot go on.
+//! - `telemetry` — what a function tells of itself: its log, and metrics.
 
 pub mod aws;
 pub mod build;
@@ -12,3 +13,5 @@ pub mod causes;
 #[cfg(feature = "credentials")]
 pub mod credentials;
 pub mod start_up;
+#[cfg(feature = "telemetry")]
+pub mod telemetry;

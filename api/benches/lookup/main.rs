@@ -19,15 +19,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
 use api::handler::{Api, Call, by_name};
 use api::settings::UnknownUser;
 use api::table::Table;
 use aws_sdk_dynamodb::types::AttributeValue;
 use contract::content;
+use contract::metrics::Counts;
 use hdrhistogram::Histogram;
 use http::{HeaderMap, Method, header};
 use program::credentials::{Gate, Secret, ValidSecrets};
+use program::telemetry::meter::Meter;
 use registry::current::Current;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -140,12 +143,15 @@ async fn lookups(embedded: &Embedded, root: &Path) -> Value {
     );
     let mut headers = HeaderMap::new();
     headers.insert(header::AUTHORIZATION, BASIC.parse().expect("is a header"));
-    let (api, headers, client) = (&api, &headers, &client);
+    let meter = Meter::new("api", "bench").gathering(Duration::from_secs(10));
+    let (api, headers, client, meter) = (&api, &headers, &client, &meter);
     let handler = |n: u64| async move {
         let query = format!("user_id={}&campaign={CAMPAIGN}", user(n % USERS));
         let method = &Method::GET;
         let call = Call { method, path: "/", query: &query, headers, has_body: false };
-        let answer = api.handle(&call).await;
+        let mut counts = Counts::default();
+        let answer = api.answer(&call, &mut counts).await;
+        meter.done(&counts, &api.remarks());
         assert!(answer.body().starts_with("{\"Item\":{\"data\":{\"M\":{\"details\""));
     };
     let raw = |n: u64| async move {

@@ -13,7 +13,7 @@ const EMULATORS: [&str; 4] = ["dynoxide-rs", "ferrokinesis", "s3s", "local"];
 
 const ROOMS: [Room; 14] = [
     ("contract", &[], &["aws-", "tokio", "toml", "hyper"]),
-    ("program", &[], &["aws-sdk-dynamodb", "aws-sdk-s3"]),
+    ("program", &["contract"], &["aws-sdk-dynamodb", "aws-sdk-s3"]),
     ("dialect", &["contract"], &["aws-", "tokio", "hyper", "campaign"]),
     ("campaign", &["contract", "dialect"], &["aws-", "tokio", "hyper"]),
     (

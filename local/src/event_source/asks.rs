@@ -96,9 +96,6 @@ impl Asks {
 
     fn take(&self, report: Report) {
         self.totals.add(&report.counts);
-        for freshness in report.freshness {
-            self.totals.add_freshness(freshness);
-        }
         let returned = report.counts.get(contract::metrics::AskFate::Returned.metric());
         let returned = usize::try_from(returned).unwrap_or(usize::MAX);
         let returned = report.returned_for.map(|reason| (reason, returned));

@@ -1,6 +1,7 @@
 //! `GET /metrics`: the figures of the run as they are now, in Prometheus' text format.
 //! <https://prometheus.io/docs/instrumenting/exposition_formats/>
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse as _, Response};
 use contract::local::Metrics;
-use contract::metrics::{Counter, all};
+use contract::metrics::{Metric, Unit, all};
 
 use super::Page;
 
@@ -22,13 +23,17 @@ pub(super) async fn show(State(page): State<Arc<Page>>) -> Response {
     ([(CONTENT_TYPE, FORMAT)], text(&page.metrics.now())).into_response()
 }
 
-/// The figures as lines. Every counter is there, those that were never touched with 0.
+/// The figures as lines. Every counter is there, those that were never touched with 0; what is
+/// counted for each campaign stands under a name of its own, or sums over labels would count
+/// twice.
 fn text(metrics: &Metrics) -> String {
     let mut lines = Lines::default();
-    for Counter { name, means, .. } in all() {
-        let total = format!("{name}_total");
-        lines.head(&total, "counter", means);
-        lines.value(&total, &[], metrics.count(name) as f64);
+    for metric in all() {
+        if metric.unit == Unit::Milliseconds {
+            lines.times(&metric, metrics);
+        } else {
+            lines.counter(&metric, metrics);
+        }
     }
     lines.head("waiting", "gauge", "Objects, stream records and asks that wait.");
     let backlog = &metrics.backlog;
@@ -42,13 +47,6 @@ fn text(metrics: &Metrics) -> String {
         let labels = [("campaign", asks.campaign.as_str()), ("for", asks.reason.words())];
         lines.value("asks_waiting", &labels, asks.asks as f64);
     }
-    let freshness = &metrics.freshness_ms;
-    let about = "From an object's appearance to its readable content.";
-    lines.head("freshness_seconds", "summary", about);
-    for (quantile, ms) in [("0.5", freshness.p50), ("0.99", freshness.p99), ("1", freshness.max)] {
-        lines.value("freshness_seconds", &[("quantile", quantile)], ms as f64 / 1_000.0);
-    }
-    lines.value("freshness_seconds_count", &[], freshness.count as f64);
     if let Some(quota) = &metrics.quota {
         lines.head("quota_tokens", "gauge", "Tokens a minute: allowed, and used in the last one.");
         for (kind, tokens) in
@@ -69,6 +67,35 @@ fn text(metrics: &Metrics) -> String {
 struct Lines(String);
 
 impl Lines {
+    fn counter(&mut self, Metric { name, means, .. }: &Metric, metrics: &Metrics) {
+        let total = format!("{name}_total");
+        self.head(&total, "counter", means);
+        self.value(&total, &[], metrics.count(name) as f64);
+        let of = |counts: &BTreeMap<String, u64>| counts.get(*name).copied();
+        let campaigns = metrics.campaigns.iter();
+        let campaigns: Vec<(&str, u64)> = campaigns
+            .filter_map(|(campaign, counts)| Some((campaign.as_str(), of(counts)?)))
+            .collect();
+        if campaigns.is_empty() {
+            return;
+        }
+        let total = format!("campaign_{name}_total");
+        self.head(&total, "counter", means);
+        for (campaign, n) in campaigns {
+            self.value(&total, &[("campaign", campaign)], n as f64);
+        }
+    }
+
+    fn times(&mut self, Metric { name, means, .. }: &Metric, metrics: &Metrics) {
+        let times = metrics.times_ms.get(*name).copied().unwrap_or_default();
+        let name = format!("{}_seconds", name.trim_end_matches("_ms"));
+        self.head(&name, "summary", means);
+        for (quantile, ms) in [("0.5", times.p50), ("0.99", times.p99), ("1", times.max)] {
+            self.value(&name, &[("quantile", quantile)], ms as f64 / 1_000.0);
+        }
+        self.value(&format!("{name}_count"), &[], times.count as f64);
+    }
+
     fn head(&mut self, name: &str, kind: &str, means: &str) {
         let means = means.trim().replace('\\', "\\\\");
         // Writing to a text cannot fail.
@@ -95,7 +122,7 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use contract::ask::Reason;
-    use contract::local::{Asks, Backlog, Freshness, WaitingAsks};
+    use contract::local::{Asks, Backlog, Times, WaitingAsks};
 
     use super::*;
 
@@ -113,7 +140,12 @@ mod tests {
             counts: [("contents_stored".to_owned(), 7)].into(),
             backlog: Backlog { objects: 2, records: 0, asks: 3 },
             asks: Asks { waiting: vec![waiting], ..Asks::default() },
-            freshness_ms: Freshness { count: 7, p50: 1_500, p99: 2_000, max: 2_500 },
+            campaigns: [("sale".to_owned(), [("contents_stored".to_owned(), 4)].into())].into(),
+            times_ms: [(
+                "freshness_ms".to_owned(),
+                Times { count: 7, p50: 1_500, p99: 2_000, max: 2_500 },
+            )]
+            .into(),
             drained: true,
             ..Metrics::default()
         };
@@ -125,6 +157,8 @@ mod tests {
             "# TYPE braze_content_contents_stored_total counter",
             "braze_content_contents_stored_total 7",
             "braze_content_events_returned_total 0",
+            "braze_content_campaign_contents_stored_total{campaign=\"sale\"} 4",
+            "braze_content_call_seconds_count 0",
             "braze_content_waiting{kind=\"objects\"} 2",
             "braze_content_asks_waiting{campaign=\"a \\\"b\\\"\",for=\"the model's quota\"} 3",
             "braze_content_freshness_seconds{quantile=\"0.5\"} 1.5",

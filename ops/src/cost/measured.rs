@@ -121,11 +121,11 @@ pub const QUEUE_POLLS_A_DAY: f64 = 5.0 * 86_400.0 / 20.0;
 
 /// Set: of the template of `prod`, with one model. Each metric behind an alarm is charged as an alarm, and
 /// an alarm of alarms as five.
-pub const ALARMS: f64 = 85.0;
+pub const ALARMS: f64 = 94.0;
 
-/// Set, eight from logs; assumed, that those of both methods of API Gateway and of the event source
-/// are charged as well.
-pub const METRICS: f64 = 8.0 + 14.0 + 7.0;
+/// Assumed: 60 of the programs' own are not zero at any hour, and those of one campaign; that those of
+/// both methods of API Gateway and of the event source are charged as well.
+pub const METRICS: f64 = 60.0 + 15.0 + 14.0 + 7.0;
 
 /// Assumed: 32 instances about all the time, each with stream or bucket, queue and two tables.
 pub const KEY_USERS: f64 = 32.0 * 4.0;

@@ -123,8 +123,13 @@ impl Generation<'_> {
         let Examined { content, unapplied } = self.campaign.examine(&answer.text, self.told);
         let (notes, name) = (&self.answers.rules, &self.campaign.campaign.name);
         notes.unapplied(name, unapplied.iter().map(String::as_str));
-        if let Err(error @ BadAnswer::AgainstRules(_)) = &content {
-            counts.add(metrics::ANSWERS_AGAINST_RULES, 1);
+        if let Err(error) = &content {
+            let refused = match error {
+                BadAnswer::NotJson(_) | BadAnswer::NotObject => metrics::ANSWERS_UNREADABLE,
+                BadAnswer::Mismatch(_) => metrics::ANSWERS_AGAINST_SCHEMA,
+                BadAnswer::AgainstRules(_) => metrics::ANSWERS_AGAINST_RULES,
+            };
+            refuse(refused, counts);
             notes.broken(name, error.rules());
         }
         content
@@ -227,6 +232,7 @@ impl Generation<'_> {
         let waiting = self.waiting(|| format!("the quota of {}", self.model_id()));
         let reserved = limiter.reserve(&call, start_by).await;
         drop(waiting);
+        counts.took(metrics::QUOTA_WAIT, call.since.elapsed());
         let reservation =
             reserved.map_err(|error| Failure::new(failure::of_quota(&error), error))?;
         self.calls.attempts += 1;
@@ -244,6 +250,7 @@ impl Generation<'_> {
         match answered {
             Ok(answer) => {
                 self.answers.latency.record(began.elapsed());
+                counts.took(metrics::CALL_TIME, began.elapsed());
                 self.answered(reservation, answer.usage, counts);
                 Ok(Ok(answer))
             }
@@ -282,6 +289,10 @@ impl Generation<'_> {
         counts.add(metrics::GENERATIONS, 1);
         counts.add(metrics::INPUT_TOKENS, usage.input_tokens);
         counts.add(metrics::OUTPUT_TOKENS, usage.output_tokens);
+        if let Some(price) = self.campaign.campaign.config.price {
+            let micro_usd = price.usd(usage.priced_input_tokens(), usage.output_tokens) * 1e6;
+            counts.add(metrics::MODEL_COST, micro_usd.round().max(0.0) as u64);
+        }
     }
 
     /// Notes what a failed call took, and tells who must know of it.
@@ -305,7 +316,10 @@ impl Generation<'_> {
                     Err(_) => reservation.release(),
                 }
             }
-            ModelError::Stopped { usage, .. } => self.answered(reservation, *usage, counts),
+            ModelError::Stopped { usage, .. } => {
+                refuse(metrics::ANSWERS_STOPPED, counts);
+                self.answered(reservation, *usage, counts);
+            }
             ModelError::Unchecked { usage, cause } => {
                 self.answers.refusals.note(campaign, cause);
                 self.answered(reservation, *usage, counts);
@@ -370,4 +384,10 @@ impl Generation<'_> {
     fn model_id(&self) -> &str {
         &self.campaign.campaign.config.model_id
     }
+}
+
+/// Counts an answer that cannot be used, under its reason.
+fn refuse(reason: &'static str, counts: &mut Counts) {
+    counts.add(metrics::ANSWERS_REFUSED, 1);
+    counts.add(reason, 1);
 }

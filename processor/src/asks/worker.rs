@@ -139,12 +139,9 @@ impl<'p> Worker<'p> {
         let all = &mut report;
         // The channel of endings closes with the closure that sends them.
         let running = stages.run(move |(_, outcome)| {
-            let Outcome { unit, fated, counts, freshness, returned_for, got_no_turn } = outcome;
+            let Outcome { unit, fated, counts, returned_for, got_no_turn } = outcome;
             all.counts.merge(&counts);
-            all.freshness.extend(freshness);
             if let Fated::Ask(fate) = fated {
-                all.counts.add(metrics::ASKS_RECEIVED, 1);
-                all.counts.add(fate.metric(), 1);
                 hands.note(unit, fate, got_no_turn);
                 // Who settles is there as long as this is.
                 let _ = ended.send((unit, fate));
@@ -171,8 +168,8 @@ impl<'p> Worker<'p> {
             if self.bury(&name, letter, tally).await
                 && let Some(InHand { queue, receipt, .. }) = hands.let_go(id)
             {
-                count(tally, metrics::ASKS_RECEIVED, 1);
-                count(tally, AskFate::DeadLettered.metric(), 1);
+                let campaign = input.key.campaign.as_str();
+                merge(tally, &AskFate::DeadLettered.counts().of(campaign));
                 self.remove(&queue, receipt).await;
             }
             return Report::default();
@@ -313,6 +310,9 @@ impl<'p> Worker<'p> {
                 return None;
             }
         };
+        let mut counts = Counts::default();
+        counts.took(metrics::ASK_AGE, self.tools.writer.reader.clock.since_ms(ask.first_seen_ms));
+        merge(tally, &counts.of(&ask.campaign));
         let (queue, is_suspect) = (queue.clone(), deliveries > 1);
         let id = hands.take(InHand { ask: ask.clone(), queue, receipt, model_id, class });
         let turn = Turn { id, campaign: Arc::clone(campaign), key, wanted: Wanted::Ask(ask) };
@@ -326,7 +326,6 @@ impl<'p> Worker<'p> {
     /// An ask of a campaign that this worker does not know waits for one that does: another
     /// version may have parked it. After about a day it is given up.
     async fn wait_for_campaign(&self, ask: Ask, (queue, receipt): (&Queue, String), tally: &Tally) {
-        count(tally, metrics::ASKS_RECEIVED, 1);
         if ask.attempts >= MOST_WAITS_FOR_CAMPAIGN {
             let detail = format!("no campaign is called {}", ask.campaign);
             let name = format!("ask#{}", digest::hex(ask.encode()));
@@ -334,21 +333,21 @@ impl<'p> Worker<'p> {
             let letter = DeadLetter::new("unknown_campaign", detail, input);
             let fate = match self.bury(&name, letter, tally).await {
                 true => AskFate::DeadLettered,
-                false => return count(tally, AskFate::Returned.metric(), 1),
+                false => return merge(tally, &AskFate::Returned.counts()),
             };
-            count(tally, fate.metric(), 1);
+            merge(tally, &fate.counts());
             return self.remove(queue, receipt).await;
         }
         let later = Ask { attempts: ask.attempts + 1, ..ask };
         match self.queue.send(&Queue::Later, &[(later, MAX_DELAY)]).await {
             Ok(refused) if refused.is_empty() => {
-                count(tally, AskFate::ParkedAgain.metric(), 1);
+                merge(tally, &AskFate::ParkedAgain.counts());
                 self.remove(queue, receipt).await;
             }
             // It shows itself again.
-            Ok(_) => count(tally, AskFate::Returned.metric(), 1),
+            Ok(_) => merge(tally, &AskFate::Returned.counts()),
             Err(error) => {
-                count(tally, AskFate::Returned.metric(), 1);
+                merge(tally, &AskFate::Returned.counts());
                 told(Err(error));
             }
         }
@@ -357,7 +356,7 @@ impl<'p> Worker<'p> {
     async fn bury(&self, name: &str, letter: DeadLetter, tally: &Tally) -> bool {
         let mut counts = Counts::default();
         let is_buried = self.tools.writer.letters.bury_once(name, &letter, &mut counts).await;
-        tally.lock().unwrap_or_else(PoisonError::into_inner).merge(&counts);
+        merge(tally, &counts);
         is_buried
     }
 
@@ -477,6 +476,10 @@ fn order(take: usize) -> [Class; 3] {
         classes.rotate_left(1 + take / TAKES_OF_ALL % others);
     }
     classes
+}
+
+fn merge(tally: &Tally, counts: &Counts) {
+    tally.lock().unwrap_or_else(PoisonError::into_inner).merge(counts);
 }
 
 fn count(tally: &Tally, name: &'static str, n: u64) {

@@ -28,7 +28,7 @@ fn request(more: &Value) -> Value {
 }
 
 async fn invoke(world: &World, more: &Value) -> Value {
-    world.posts.invoke(&request(more), SystemTime::now() + INVOCATION).await
+    world.posts.invoke(&request(more), SystemTime::now() + INVOCATION).await.0
 }
 
 #[tokio::test]
