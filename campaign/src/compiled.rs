@@ -286,7 +286,20 @@ pub fn wanted_fields(campaigns: &[Arc<CompiledCampaign>]) -> Wanted {
     let first = |field: &String| field.split('.').next().unwrap_or(field).to_owned();
     let conditions = campaigns.iter().flat_map(|each| each.conditions());
     let fields = fields.map(first).chain(conditions.flat_map(Condition::fields).cloned());
-    Wanted { fields: fields.collect(), attributes, unmarked: Unmarked::Stay }
+    let fields = fields.collect();
+    Wanted { event_types: None, fields, attributes, unmarked: Unmarked::Stay }
+}
+
+/// The types of events that mean something to some campaign; `None` if any can.
+pub fn wanted_event_types(campaigns: &[Arc<CompiledCampaign>]) -> Option<BTreeSet<String>> {
+    let mut types = BTreeSet::new();
+    for each in campaigns {
+        types.extend(each.campaign.config.trigger.event_types.iter().cloned());
+        for ends in [&each.unless, &each.retract_when].into_iter().flatten() {
+            types.extend(ends.event_types()?.iter().cloned());
+        }
+    }
+    Some(types)
 }
 
 impl CompiledCampaign {

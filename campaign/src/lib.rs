@@ -57,7 +57,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-pub use compiled::{CompiledCampaign, Examined, check, load, wanted_fields};
+pub use compiled::{CompiledCampaign, Examined, check, load, wanted_event_types, wanted_fields};
 pub use config::{
     Budget, Config, Guardrail, OnMissingItem, OverBudget, Price, Replace, StructuredOutput,
 };

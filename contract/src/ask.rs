@@ -35,6 +35,9 @@ pub struct Ask {
     pub campaign: String,
     /// Why it waits.
     pub reason: Reason,
+    /// Where the event came in that asked, as its user record said it; empty where it did not.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub origin: String,
     /// When the object of its event appeared, or when somebody asked by hand, in UNIX
     /// milliseconds.
     pub first_seen_ms: u64,
@@ -159,6 +162,7 @@ impl Ask {
             user_id,
             campaign,
             reason,
+            origin: String::new(),
             first_seen_ms,
             attempts: 0,
             not_before_ms: 0,
@@ -308,6 +312,7 @@ mod tests {
             user_id: "5f0000000000000000000001".to_owned(),
             campaign: "new-episode".to_owned(),
             reason: Reason::DayQuota,
+            origin: "currents/a.avro#3".to_owned(),
             first_seen_ms: 1_760_000_000_000,
             attempts: 2,
             not_before_ms: 1_760_054_400_000,
@@ -322,9 +327,10 @@ mod tests {
     fn an_ask_of_a_build_that_did_not_say_so_is_read() {
         let mut older: serde_json::Value = serde_json::from_str(&ask().encode()).expect("is JSON");
         let fields = older.as_object_mut().expect("is an object");
-        fields.retain(|name, _| name != "build" && name != "publication");
+        fields.retain(|name, _| !["build", "origin", "publication"].contains(&name.as_str()));
 
-        let expected = Ask { build: String::new(), publication: 0, ..ask() };
+        let (build, origin) = (String::new(), String::new());
+        let expected = Ask { build, origin, publication: 0, ..ask() };
         assert_eq!(Ask::decode(&older.to_string()).expect("decodes"), expected);
     }
 

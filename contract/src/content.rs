@@ -25,6 +25,9 @@ pub const PROMPT_HASH: &str = "prompt_hash";
 pub const INPUT_TOKENS: &str = "input_tokens";
 /// Output tokens that the service counted.
 pub const OUTPUT_TOKENS: &str = "output_tokens";
+/// Where the event came in that asked for the content, as its user record said it; not there where
+/// it did not.
+pub const ORIGIN: &str = "origin";
 /// When the content was stored, in UNIX seconds.
 pub const GENERATED_AT: &str = "generated_at";
 /// Number of the publication of campaigns that it was written under; not there before the first.

@@ -215,6 +215,7 @@ mod tests {
             event_type: format!("t{number}"),
             uploaded_at_ms: 0,
             redriven_at_ms: None,
+            origin: String::new(),
             events: vec![crate::user_record::Event {
                 id: number.to_string(),
                 time: 0,

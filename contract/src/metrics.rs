@@ -142,6 +142,8 @@ metrics! {
         CATALOG_ITEMS = "catalog_items";
         /// Events decoded from objects, and put on the stream or counted below.
         EVENTS_READ = "events_read";
+        /// Events of a type that no campaign hears of, which are not put on the stream.
+        EVENTS_UNWANTED = "events_unwanted";
         /// Events without a user id, which are not put on the stream.
         EVENTS_WITHOUT_USER = "events_without_user";
         /// Events whose user id is longer than a table takes, which are not put on the stream.
@@ -165,7 +167,7 @@ metrics! {
         POSTS_RECEIVED = "posts_received";
         /// Posts of which something was refused, or all.
         POSTS_REFUSED = "posts_refused";
-        /// Events of posts that were put on the stream.
+        /// Events of posts, put on the stream or counted as those of objects are.
         EVENTS_POSTED = "events_posted";
     }
     OF_THE_PROCESSOR of "processor" {

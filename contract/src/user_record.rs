@@ -38,6 +38,9 @@ pub struct UserRecord {
     /// When a person sent it again after it had been given up, in UNIX milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub redriven_at_ms: Option<u64>,
+    /// Where the events came in: see [`of_object`] and [`of_post`]. Empty where nobody said so.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub origin: String,
     /// The events, oldest first.
     pub events: Vec<Event>,
 }
@@ -90,6 +93,17 @@ impl UserRecord {
     }
 }
 
+/// Says that events came in with an object: its key, and the number of the block, from 0, that
+/// the first of them stood in.
+pub fn of_object(key: &str, block: u64) -> String {
+    format!("{key}#{block}")
+}
+
+/// Says that events came in with a post, by API Gateway's id of the request, which its log has too.
+pub fn of_post(request_id: &str) -> String {
+    format!("post:{request_id}")
+}
+
 /// How a user record ends.
 const END: &[u8] = b"]}";
 
@@ -104,12 +118,16 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Writes for one object.
-    pub fn new(event_type: &str, uploaded_at_ms: u64) -> Self {
+    /// Writes for one object, of whose events it says that they came in there.
+    pub fn new(event_type: &str, uploaded_at_ms: u64, origin: &str) -> Self {
         let mut middle = b",\"event_type\":".to_vec();
         write_text(event_type, &mut middle);
-        let rest = format!(",\"uploaded_at_ms\":{uploaded_at_ms},\"events\":[");
-        middle.extend_from_slice(rest.as_bytes());
+        middle.extend_from_slice(format!(",\"uploaded_at_ms\":{uploaded_at_ms}").as_bytes());
+        if !origin.is_empty() {
+            middle.extend_from_slice(b",\"origin\":");
+            write_text(origin, &mut middle);
+        }
+        middle.extend_from_slice(b",\"events\":[");
         Self { start: Vec::new(), middle }
     }
 
@@ -210,13 +228,24 @@ mod tests {
 
         let mut written = Vec::new();
         let events = events.iter().map(Vec::as_slice);
-        let mut writer = Writer::new(&record.event_type, record.uploaded_at_ms);
+        let mut writer = Writer::new(&record.event_type, record.uploaded_at_ms, &record.origin);
         let bytes = events.clone().map(<[u8]>::len).sum();
         let frame = writer.record(&record.user_id, events.len(), bytes);
         frame.write(events, &mut written);
 
         assert_eq!(written.len(), frame.length);
         assert_eq!(UserRecord::decode(&written).expect("decodes"), record);
+    }
+
+    #[test]
+    fn a_record_of_a_build_that_did_not_say_where_it_came_in_is_read() {
+        let mut older: Value = serde_json::from_str(GOLDEN).expect("is JSON");
+        older.as_object_mut().expect("is an object").remove("origin");
+
+        let record = UserRecord::decode(older.to_string().as_bytes()).expect("decodes");
+
+        assert_eq!(record.origin, "");
+        assert!(!String::from_utf8(record.encode()).expect("is text").contains("origin"));
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! What may leave the bucket: fields of events, and attributes of users, that some campaign
-//! names.
+//! What may leave the bucket: types of events that some campaign hears of, fields of events, and
+//! attributes of users, that some campaign names; and deletions.
 //!
 //! What nobody names stays behind: how Braze words its mark of what is personal decides nothing,
 //! unless somebody wants all that is not marked ([`Unmarked`]). Of [`PROFILE_UPDATE`] nothing but the
@@ -15,6 +15,10 @@ use crate::attributes::{
     CAMPAIGN, CUSTOM_ATTRIBUTES, CUSTOM_PREFIX, PROFILE_UPDATE, STANDARD, WEBHOOK,
 };
 
+/// Event types that remove a user: a request to forget, and a merge into another. They are wanted
+/// whatever campaigns say.
+pub const DELETIONS: [&str; 2] = ["users.UserDeleteRequest", "users.UserOrphan"];
+
 /// Fields of events that no campaign names and that Braze does not mark as personal.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Unmarked {
@@ -28,6 +32,8 @@ pub enum Unmarked {
 /// What some campaign names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Wanted {
+    /// Types of events that some campaign hears of; every type where that is not known.
+    pub event_types: Option<BTreeSet<String>>,
     /// Fields of events, by their top-level names.
     pub fields: BTreeSet<String>,
     /// What becomes of the other fields.
@@ -52,6 +58,16 @@ impl Wanted {
     /// These fields, those that are not marked, and no attributes.
     pub fn fields(fields: BTreeSet<String>) -> Self {
         Self { fields, ..Self::default() }
+    }
+
+    /// Tells whether events of a type may pass.
+    pub fn takes(&self, event_type: &str) -> bool {
+        let Some(types) = &self.event_types else { return true };
+        self.unmarked == Unmarked::Pass
+            || event_type == WEBHOOK
+            || DELETIONS.contains(&event_type)
+            || (event_type == PROFILE_UPDATE && !self.attributes.is_empty())
+            || types.contains(event_type)
     }
 
     /// Tells whether a field of an event may pass.
@@ -92,6 +108,7 @@ mod tests {
             fields: ["email_address", "country"].map(str::to_owned).into(),
             attributes: ["first_name", "city", "custom_attribute.genre"].map(str::to_owned).into(),
             unmarked: Unmarked::Pass,
+            event_types: None,
         };
         let of_profile = |field| wanted.passes(PROFILE_UPDATE, field, true);
         let of_event = |field| wanted.passes("users.messages.email.Open", field, true);
@@ -108,6 +125,23 @@ mod tests {
         assert!(strict.passes("users.messages.email.Open", "email_address", true));
         assert!(strict.passes(WEBHOOK, CAMPAIGN, false) && !strict.passes(WEBHOOK, "name", false));
         assert!(!Wanted::default().passes(PROFILE_UPDATE, CUSTOM_ATTRIBUTES, false));
+    }
+
+    #[test]
+    fn types_pass_that_a_campaign_hears_of_and_what_deletes_or_tells_what_it_wants_to_know() {
+        let types = ["users.behaviors.CustomEvent"].map(str::to_owned).into();
+        let unmarked = Unmarked::Stay;
+        let wanted = Wanted { event_types: Some(types), unmarked, ..Wanted::default() };
+        let attributes = ["first_name".to_owned()].into();
+        let knowing = Wanted { attributes, ..wanted.clone() };
+        let all = Wanted { unmarked: Unmarked::Pass, ..wanted.clone() };
+        let purchase = "users.behaviors.Purchase";
+
+        assert!(wanted.takes("users.behaviors.CustomEvent") && wanted.takes(WEBHOOK));
+        assert!(wanted.takes("users.UserDeleteRequest") && wanted.takes("users.UserOrphan"));
+        assert!(!wanted.takes(purchase) && !wanted.takes(PROFILE_UPDATE));
+        assert!(knowing.takes(PROFILE_UPDATE));
+        assert!(all.takes(purchase) && Wanted::default().takes(purchase));
     }
 
     #[test]

@@ -114,6 +114,12 @@ pub trait Taker {
     /// to end the reading.
     fn take(&mut self, event: Envelope<'_>, resume: Position) -> ControlFlow<()>;
 
+    /// Passes over so many events of a type that nobody wants; reading could begin again at
+    /// `resume`, which is not behind them. Breaks to end the reading.
+    fn pass_over(&mut self, _events: u64, _resume: Position) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+
     /// Tells whether anybody still waits for events.
     fn is_waiting(&self) -> bool {
         true
@@ -159,8 +165,13 @@ impl Reader {
         let time = i64::try_from(origin.uploaded_at_ms / 1_000).unwrap_or(i64::MAX);
         let fallback = Fallback { key: origin.key.clone(), time };
         taker.begin(&layout.event_type);
-        let mut reading =
-            Reading { projector: Projector::new(layout, fallback, wanted), taker, at: from };
+        let is_wanted = wanted.takes(&layout.event_type);
+        let mut reading = Reading {
+            projector: Projector::new(layout, fallback, wanted),
+            taker,
+            is_wanted,
+            at: from,
+        };
         let ended = reading.blocks(blocks);
         if matches!(ended, Ok(ControlFlow::Continue(())) | Err(_)) {
             reading.taker.end(reading.at);
@@ -172,6 +183,8 @@ impl Reader {
 struct Reading<'t, T> {
     projector: Projector,
     taker: &'t mut T,
+    /// Whether events of its type may pass.
+    is_wanted: bool,
     /// Where the block begins that is being read.
     at: Position,
 }
@@ -180,7 +193,11 @@ impl<T: Taker> Reading<'_, T> {
     fn blocks<R: Read>(&mut self, mut blocks: Blocks<R>) -> Result<ControlFlow<()>, ReadError> {
         while let Some(block) = blocks.next_block()? {
             let records = block.records;
-            if self.block(records, block.bytes)?.is_break() {
+            let passed = match self.is_wanted {
+                true => self.block(records, block.bytes)?,
+                false => self.taker.pass_over(records, self.at),
+            };
+            if passed.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
             self.at = Position {

@@ -7,6 +7,7 @@ use std::io::Read;
 use std::num::NonZeroU16;
 use std::ops::ControlFlow;
 
+use contract::user_record::of_object;
 use currents::read::container::Position;
 use currents::read::{Envelope, Interruption, Origin, Reader, Source, Taker};
 
@@ -45,11 +46,12 @@ impl Decoder {
     ) -> Result<(), Interruption> {
         let packer = Packer::new(self.buckets);
         let grouper = Grouper::new(origin.uploaded_at_ms, self.max_group_bytes, packer);
-        self.reader.read(source, origin, &mut Grouping { grouper, receiver })
+        self.reader.read(source, origin, &mut Grouping { key: &origin.key, grouper, receiver })
     }
 }
 
 struct Grouping<'r, T> {
+    key: &'r str,
     grouper: Grouper,
     receiver: &'r mut T,
 }
@@ -64,7 +66,18 @@ impl<T: Receiver> Taker for Grouping<'_, T> {
     }
 
     fn take(&mut self, event: Envelope<'_>, resume: Position) -> ControlFlow<()> {
+        if self.grouper.is_empty() {
+            self.grouper.came_in(of_object(self.key, resume.block));
+        }
         self.grouper.push(&event);
+        if self.grouper.is_full() {
+            return self.receiver.take(self.grouper.take(), resume);
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pass_over(&mut self, events: u64, resume: Position) -> ControlFlow<()> {
+        self.grouper.pass_over(events);
         if self.grouper.is_full() {
             return self.receiver.take(self.grouper.take(), resume);
         }

@@ -164,6 +164,7 @@ impl Ingest {
         counts.add(metrics::EVENTS_TOO_LARGE, group.too_large.len() as u64);
         counts.add(metrics::USER_RECORDS, group.user_records);
         counts.add(metrics::EVENTS_READ, group.events);
+        counts.add(metrics::EVENTS_UNWANTED, group.unwanted);
         counts.add(metrics::EVENTS_WITHOUT_USER, group.without_user);
         counts.add(metrics::EVENTS_USER_ID_TOO_LONG, group.user_id_too_long);
         counts.add(metrics::EVENTS_MENDED, group.mended);

@@ -46,6 +46,8 @@ pub struct Group {
     pub too_large: Vec<DeadLetter>,
     /// Events read, those included that are not in the records.
     pub events: u64,
+    /// Events of a type that nobody wants.
+    pub unwanted: u64,
     /// Events without a user.
     pub without_user: u64,
     /// Events whose user id no table takes.
@@ -59,7 +61,8 @@ pub struct Group {
 pub struct Grouper {
     event_type: String,
     uploaded_at_ms: u64,
-    writer: user_record::Writer,
+    /// Where the events of the group came in.
+    origin: String,
     max_group_bytes: usize,
     packer: Packer,
     /// The JSON of all events of the group.
@@ -93,12 +96,12 @@ struct User {
 }
 
 impl Grouper {
-    /// Groups the events of one container that appeared at this time.
+    /// Groups the events of one container, or post, that appeared at this time.
     pub fn new(uploaded_at_ms: u64, max_group_bytes: usize, packer: Packer) -> Self {
         Self {
             event_type: String::new(),
             uploaded_at_ms,
-            writer: user_record::Writer::new("", uploaded_at_ms),
+            origin: String::new(),
             max_group_bytes,
             packer,
             json: Vec::new(),
@@ -119,8 +122,23 @@ impl Grouper {
 
     /// Names the type of the events that follow.
     pub(crate) fn begin(&mut self, event_type: &str) {
-        self.writer = user_record::Writer::new(event_type, self.uploaded_at_ms);
         event_type.clone_into(&mut self.event_type);
+    }
+
+    /// Whether the group has no event yet, so that it is to be said where its first came in.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.pending.events == 0
+    }
+
+    /// Says where the events of the group came in.
+    pub(crate) fn came_in(&mut self, origin: String) {
+        self.origin = origin;
+    }
+
+    /// Counts events of a type that nobody wants.
+    pub(crate) fn pass_over(&mut self, events: u64) {
+        self.pending.events += events;
+        self.pending.unwanted += events;
     }
 
     /// Takes the event at the end of the buffer.
@@ -191,6 +209,8 @@ impl Grouper {
     pub fn take(&mut self) -> Group {
         self.places.clear();
         let mut order = Vec::new();
+        let mut writer =
+            user_record::Writer::new(&self.event_type, self.uploaded_at_ms, &self.origin);
         for user in mem::take(&mut self.users) {
             order.clear();
             let mut next = Some(user.first);
@@ -201,7 +221,7 @@ impl Grouper {
             if !user.is_sorted {
                 order.sort_by_key(|&place| self.events[place].time);
             }
-            self.pack(user.id, &order);
+            self.pack(user.id, &order, &mut writer);
         }
         self.json.clear();
         self.events.clear();
@@ -211,7 +231,12 @@ impl Grouper {
     }
 
     /// Packs a user's events as one user record, or as many as they need.
-    fn pack(&mut self, user_id: Range<usize>, mut events: &[usize]) {
+    fn pack(
+        &mut self,
+        user_id: Range<usize>,
+        mut events: &[usize],
+        writer: &mut user_record::Writer,
+    ) {
         let user_id = &self.ids[user_id];
         while !events.is_empty() {
             let mut bytes = 0;
@@ -222,7 +247,7 @@ impl Grouper {
             let (now, later) = events.split_at(fitting.unwrap_or(events.len()).max(1));
             let json = |&place: &usize| &self.json[self.events[place].json.clone()];
             let bytes = now.iter().map(json).map(<[u8]>::len).sum();
-            let frame = self.writer.record(user_id, now.len(), bytes);
+            let frame = writer.record(user_id, now.len(), bytes);
             self.packer.add(user_id, frame.length, |out| frame.write(now.iter().map(json), out));
             self.pending.user_records += 1;
             events = later;

@@ -37,6 +37,9 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest call, the SDK's own retries included; the SDK by itself sets no limit.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Most objects that the line about an invocation names.
+const MAX_NAMED: usize = 10;
+
 /// Everything an invocation needs, built once per instance.
 #[derive(Debug, Clone)]
 pub struct Ingest {
@@ -62,7 +65,8 @@ pub struct Ingest {
 #[derive(Debug)]
 pub struct Asked {
     names: Vec<String>,
-    wanted: Wanted,
+    /// What may pass of what comes.
+    pub wanted: Wanted,
 }
 
 impl Asked {
@@ -70,7 +74,10 @@ impl Asked {
     pub fn of(campaigns: &[Arc<CompiledCampaign>]) -> Self {
         Self {
             names: campaigns.iter().map(|each| each.campaign.name.clone()).collect(),
-            wanted: campaign::wanted_fields(campaigns),
+            wanted: Wanted {
+                event_types: campaign::wanted_event_types(campaigns),
+                ..campaign::wanted_fields(campaigns)
+            },
         }
     }
 
@@ -91,6 +98,8 @@ pub struct Report {
     pub counts: Counts,
     /// Why messages were not delivered.
     pub errors: Vec<IngestError>,
+    /// Keys of the objects that it was told of, as many as [`MAX_NAMED`].
+    pub objects: Vec<String>,
 }
 
 /// Why an object was not delivered: it must come again.
@@ -117,6 +126,14 @@ pub enum IngestError {
     /// A queue did not take a message.
     #[error(transparent)]
     NotQueued(#[from] NotQueued),
+}
+
+impl Report {
+    fn name(&mut self, notification: &Notification) {
+        let room = MAX_NAMED.saturating_sub(self.objects.len());
+        let keys = notification.objects.iter().take(room).map(|object| object.key.clone());
+        self.objects.extend(keys);
+    }
 }
 
 impl Ingest {
@@ -215,10 +232,12 @@ impl Ingest {
         }
         match Trigger::parse(&event)? {
             Trigger::Direct(notification) => {
+                report.name(&notification);
                 self.take(&notification, deadline, &mut report.counts).await?;
             }
             Trigger::Queue(messages) => {
                 for message in messages {
+                    report.name(&message.notification);
                     let taken =
                         self.take(&message.notification, deadline, &mut report.counts).await;
                     if let Err(error) = taken {

@@ -40,6 +40,7 @@ async fn serve(settings: Result<Settings, InvalidSettings>) -> Result<(), Error>
         // Boxed, or the compiler finds what this holds too deep.
         let report = Box::pin(ingest.handle(event.payload, event.context.deadline())).await?;
         let mut remarks = ingest.remarks();
+        remarks.push(("objects", report.objects.join(" ")));
         remarks.extend(report.errors.last().map(|why| ("returned_for", causes::told(why))));
         meter.done(&report.counts, &remarks);
         Ok(serde_json::to_value(report.response)?)

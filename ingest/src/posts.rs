@@ -26,9 +26,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use contract::attributes::PROFILE_UPDATE;
 use contract::metrics::{self, Counts};
+use contract::user_record::of_post;
 use contract::wanted::Wanted;
 use currents::read::Envelope;
-use http::{HeaderMap, Method, StatusCode, header};
+use http::{Method, StatusCode, header};
 use program::causes;
 use program::credentials::{Access, Gate};
 use serde_json::json;
@@ -98,12 +99,10 @@ impl Posts {
         deadline: SystemTime,
     ) -> (serde_json::Value, Counts) {
         let until = Deadline::before(deadline).work.min(Instant::now() + PUT_TIME);
-        let Request { method, headers, body } = Request::of(event);
         let now_ms = UNIX_EPOCH.elapsed().unwrap_or_default().as_millis();
         let now_ms = u64::try_from(now_ms).unwrap_or(u64::MAX);
         let mut counts = Counts::default();
-        let call = (&method, &headers, body.as_slice());
-        let answer = self.answer(call, now_ms, until, &mut counts).await;
+        let answer = self.answer(&Request::of(event), now_ms, until, &mut counts).await;
         (answer.to_gateway(), counts)
     }
 
@@ -111,14 +110,14 @@ impl Posts {
     /// Kinesis has not taken by `deadline` is refused.
     pub async fn answer(
         &self,
-        (method, headers, body): (&Method, &HeaderMap, &[u8]),
+        request: &Request,
         now_ms: u64,
         deadline: Instant,
         counts: &mut Counts,
     ) -> Answer {
         counts.add(metrics::POSTS_RECEIVED, 1);
-        let answer = match self.admit(method, headers, body, now_ms).await {
-            Ok(()) => self.take(body, now_ms, deadline, counts).await,
+        let answer = match self.admit(request, now_ms).await {
+            Ok(()) => self.take(request, now_ms, deadline, counts).await,
             Err(refusal) => refusal,
         };
         if !answer.status.is_success() {
@@ -128,14 +127,9 @@ impl Posts {
     }
 
     /// Refuses whoever may not post, and what is none.
-    async fn admit(
-        &self,
-        method: &Method,
-        headers: &HeaderMap,
-        body: &[u8],
-        now_ms: u64,
-    ) -> Result<(), Answer> {
-        if method != Method::POST {
+    async fn admit(&self, request: &Request, now_ms: u64) -> Result<(), Answer> {
+        let Request { method, headers, body, .. } = request;
+        if *method != Method::POST {
             let refusal = Answer::refusal(StatusCode::METHOD_NOT_ALLOWED, "use POST");
             return Err(refusal.with(header::ALLOW, "POST"));
         }
@@ -167,7 +161,7 @@ impl Posts {
     /// Puts everything that is right on the stream.
     async fn take(
         &self,
-        body: &[u8],
+        Request { body, id, .. }: &Request,
         now_ms: u64,
         deadline: Instant,
         counts: &mut Counts,
@@ -192,7 +186,7 @@ impl Posts {
         }
         let accepted = told.len();
         let mut put = Put::default();
-        for group in self.groups(told, now_ms) {
+        for group in self.groups(told, id, now_ms) {
             let done = self.stream.put(group.records, deadline, &mut put).await;
             counts.add(metrics::STREAM_RECORDS, std::mem::take(&mut put.records));
             counts.add(metrics::STREAM_BYTES, std::mem::take(&mut put.bytes));
@@ -202,7 +196,8 @@ impl Posts {
             }
             // What is not acknowledged comes again, and is counted then.
             counts.add(metrics::USER_RECORDS, group.user_records);
-            counts.add(metrics::EVENTS_POSTED, group.events - group.without_user);
+            counts.add(metrics::EVENTS_POSTED, group.events);
+            counts.add(metrics::EVENTS_UNWANTED, group.unwanted);
             counts.add(metrics::EVENTS_WITHOUT_USER, group.without_user);
         }
         if faults.is_empty() {
@@ -219,14 +214,21 @@ impl Posts {
     }
 
     /// Groups events as those of a file are, one type at a time.
-    fn groups(&self, mut told: Vec<Told>, now_ms: u64) -> Vec<Group> {
+    fn groups(&self, mut told: Vec<Told>, id: &str, now_ms: u64) -> Vec<Group> {
         // Those of one type keep their order, and attributes come before who speaks of them.
         let order = |told: &Told| (told.event_type != PROFILE_UPDATE, told.event_type.clone());
         told.sort_by_cached_key(order);
         let packer = Packer::new(self.decoder.buckets);
         let mut grouper = Grouper::new(now_ms, self.decoder.max_group_bytes, packer);
+        if !id.is_empty() {
+            grouper.came_in(of_post(id));
+        }
         let (mut groups, mut before) = (Vec::new(), None::<String>);
         for Told { event_type, user_id, event } in told {
+            if !self.decoder.reader.wanted.takes(&event_type) {
+                grouper.pass_over(1);
+                continue;
+            }
             if before.as_ref() != Some(&event_type) {
                 if before.is_some() {
                     groups.push(grouper.take());

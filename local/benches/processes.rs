@@ -160,6 +160,7 @@ fn batch(number: u64, now: Duration) -> Value {
             event_type: "users.behaviors.CustomEvent".to_owned(),
             uploaded_at_ms: u64::try_from(now.as_millis()).expect("is a time"),
             redriven_at_ms: None,
+            origin: String::new(),
             events: vec![Event { id, time, fields }],
         }
     };

@@ -128,9 +128,10 @@ async fn post(
     let now_ms = UNIX_EPOCH.elapsed().unwrap_or_default().as_millis();
     let now_ms = u64::try_from(now_ms).unwrap_or(u64::MAX);
     let mut counts = Counts::default();
-    let call = (&head.method, &head.headers, body.as_slice());
+    let (method, headers) = (head.method, head.headers);
+    let request = ingest::posts::Request { method, headers, body, id: String::new() };
     let posts = ingest.now().await.door(gate);
-    let answer = posts.answer(call, now_ms, Instant::now() + PUT_TIME, &mut counts).await;
+    let answer = posts.answer(&request, now_ms, Instant::now() + PUT_TIME, &mut counts).await;
     tracing::debug!(counts = counts.to_json(), "invocation done");
     totals.add(&counts);
     let headers = [(header::CONTENT_TYPE, "application/json")].into_iter().chain(answer.headers);

@@ -10,7 +10,7 @@ use api::handler::Api;
 use api::settings::UnknownUser;
 use api::table::Table;
 use aws_sdk_s3::primitives::ByteStream;
-use campaign::{Campaign, wanted_fields};
+use campaign::Campaign;
 use catalog::cache::{CachedItems, DEFAULT_MAX_BYTES};
 use contract::ask::QueueUrls;
 use contract::wanted::Unmarked;
@@ -143,7 +143,6 @@ pub struct Pipeline {
     stop: CancellationToken,
 }
 
-/// The campaigns of a folder as their author edits them.
 /// What campaigns need, and nothing else, as ingest is deployed.
 fn needed(folder: &Path) -> Result<Asked, NotLoaded> {
     Asked::read(folder, Unmarked::Stay)
@@ -202,7 +201,7 @@ impl Pipeline {
             published: Some(Arc::new(follow(&campaigns_dir, needed)?)),
             decoder: Decoder {
                 reader: Reader {
-                    wanted: wanted_fields(&compiled),
+                    wanted: Asked::of(&compiled).wanted,
                     max_block_bytes: DEFAULT_MAX_BLOCK_BYTES,
                 },
                 max_group_bytes: MAX_GROUP_BYTES,

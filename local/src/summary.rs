@@ -73,7 +73,8 @@ impl Summary {
     /// queues took and gave.
     pub fn lost(&self) -> u64 {
         let n = |name| self.counts.get(name);
-        let kept_back = n(metrics::EVENTS_WITHOUT_USER)
+        let kept_back = n(metrics::EVENTS_UNWANTED)
+            + n(metrics::EVENTS_WITHOUT_USER)
             + n(metrics::EVENTS_USER_ID_TOO_LONG)
             + n(metrics::EVENTS_TOO_LARGE);
         let arrived = n(metrics::EVENTS_READ) + n(metrics::EVENTS_POSTED);
@@ -131,6 +132,7 @@ impl fmt::Display for Summary {
         let rate =
             if events > 0 { format!("{:.0}/s", events as f64 / seconds) } else { NONE.into() };
         line("events read", &format_args!("{events} ({rate})"))?;
+        line("  unwanted", &n(metrics::EVENTS_UNWANTED))?;
         line("  without a user", &n(metrics::EVENTS_WITHOUT_USER))?;
         line("  user id too long", &n(metrics::EVENTS_USER_ID_TOO_LONG))?;
         line("  too large", &n(metrics::EVENTS_TOO_LARGE))?;
@@ -230,7 +232,7 @@ mod tests {
         let some = shown(&totals);
 
         assert!(some.contains("conditions failed         3 (a 2, b 1)"), "{some}");
-        assert!(some.contains("p50 1.00 s"), "{some}");
+        assert!(some.contains("p50 0.99 s"), "{some}");
     }
 
     #[test]

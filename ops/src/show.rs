@@ -152,6 +152,7 @@ fn of_campaign(campaign: &str, item: &Item, with_values: bool) -> Vec<String> {
     say("of", number(item, content::EVENT_TIME).map(moment));
     say("written", number(item, content::GENERATED_AT).map(moment));
     say("model", of(content::MODEL_ID));
+    say("came in", text(item, content::ORIGIN).map(str::to_owned));
     say("publication", number(item, content::PUBLICATION).map(|number| number.to_string()));
     say("campaigns", of(content::CAMPAIGNS_VERSION));
     say("prompt hash", of(content::PROMPT_HASH));

@@ -254,6 +254,7 @@ fn batch(users: usize, round: u64, show: impl Fn(usize) -> String) -> Vec<Kinesi
                 event_type: "users.behaviors.CustomEvent".to_owned(),
                 uploaded_at_ms: 1_700_000_000_000,
                 redriven_at_ms: None,
+                origin: String::new(),
                 events: vec![Event { id, time, fields }],
             };
             aggregation::Member {

@@ -5,6 +5,7 @@
 //! fate; a record that cannot be decoded touches no other.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_lambda_events::event::kinesis::KinesisEvent;
@@ -48,6 +49,8 @@ pub struct Arrival {
     pub uploaded_at_ms: u64,
     /// When somebody sent it again after it had been given up, in UNIX milliseconds.
     pub redriven_at_ms: Option<u64>,
+    /// Where it came in, as its user record said it.
+    pub origin: Arc<str>,
     record: usize,
 }
 
@@ -162,6 +165,7 @@ impl Batch {
             self.users.push(User { id: id.clone(), events: Vec::new() });
             self.users.len() - 1
         });
+        let origin: Arc<str> = record.origin.into();
         for mut event in record.events {
             event.id = event_id::kept(&event.id).into_owned();
             self.users[user].events.push(self.events.len());
@@ -170,6 +174,7 @@ impl Batch {
                 event,
                 uploaded_at_ms: record.uploaded_at_ms,
                 redriven_at_ms: record.redriven_at_ms,
+                origin: Arc::clone(&origin),
                 record: place,
             });
         }
@@ -183,6 +188,7 @@ impl Batch {
             match records.iter_mut().find(|record| {
                 record.event_type == received.event_type
                     && record.uploaded_at_ms == received.uploaded_at_ms
+                    && *record.origin == *received.origin
             }) {
                 Some(record) => record.events.push(event),
                 None => records.push(UserRecord {
@@ -191,6 +197,7 @@ impl Batch {
                     event_type: received.event_type.clone(),
                     uploaded_at_ms: received.uploaded_at_ms,
                     redriven_at_ms: None,
+                    origin: received.origin.to_string(),
                     events: vec![event],
                 }),
             }
@@ -303,6 +310,7 @@ pub(crate) mod tests {
             event_type: "t".to_owned(),
             uploaded_at_ms: 0,
             redriven_at_ms: None,
+            origin: String::new(),
             events: times.iter().map(event).collect(),
         }
         .encode()

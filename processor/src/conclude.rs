@@ -205,6 +205,14 @@ impl Draft {
         memory.history.last().map(|event| (event.id.as_str(), event.time))
     }
 
+    /// Where the event came in that asks.
+    fn came_in<'d>(&'d self, batch: &'d Batch) -> &'d str {
+        match &self.unit.origin {
+            Origin::Events { places, .. } => &batch.events[places[self.step.trigger]].origin,
+            Origin::Ask(ask) => &ask.origin,
+        }
+    }
+
     /// Identifies the dead letter of an event, without saying whose it is.
     fn letter_name(&self) -> String {
         let Key { user_id, campaign } = &self.unit.key;
@@ -215,7 +223,7 @@ impl Draft {
         format!("unit#{}", digest::hex(whole))
     }
 
-    fn content(&self, standing: &Standing, now: i64) -> Option<Content> {
+    fn content(&self, batch: &Batch, standing: &Standing, now: i64) -> Option<Content> {
         let answer = self.known_answer()?;
         let Conclusion::Content { data, usage, .. } = &*answer.conclusion else { return None };
         let (event_id, event_time) = self.newest()?;
@@ -231,6 +239,7 @@ impl Draft {
             prompt_hash: answer.hash.to_string(),
             input_tokens: usage.input_tokens,
             output_tokens: usage.output_tokens,
+            origin: self.came_in(batch).to_owned(),
             generated_at: now,
             publication: standing.publication,
             campaigns_version: standing.version.clone(),
@@ -272,7 +281,8 @@ impl Draft {
                 let Key { user_id, campaign } = self.unit.key.clone();
                 let retry_given_up_before_ms = self.unit.retry_given_up_before_ms(trigger);
                 let new = Ask::new(user_id, campaign, reason, first_seen_ms);
-                Ask { not_before_ms, retry_given_up_before_ms, build, publication, ..new }
+                let origin = self.came_in(batch).to_owned();
+                Ask { not_before_ms, retry_given_up_before_ms, origin, build, publication, ..new }
             }
         }
     }
@@ -377,7 +387,7 @@ impl Writer {
                     }
                     Conclusion::GiveBack(reason) => return Round::Returned(reason.clone()),
                 };
-                let content = draft.content(&self.standing, now);
+                let content = draft.content(batch, &self.standing, now);
                 let write = self.write(draft, memory, WaitingAsk::Over, content);
                 if ending == Ending::DeadLettered
                     && let Err(round) = self.give_up(draft, batch, deadline).await

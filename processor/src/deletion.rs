@@ -9,6 +9,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use contract::metrics::{self, Fate};
+use contract::wanted::DELETIONS;
 use futures::stream::{self, StreamExt as _};
 use program::causes;
 use quota::clock::Clock;
@@ -21,9 +22,6 @@ use crate::handler::Report;
 use crate::store::{
     Cause, ContentTable, Key, OfUser, ProfileWrite, TOMBSTONE_SECS, TableError, Write, WriteResult,
 };
-
-/// Event types that remove a user: a request to forget, and a merge into another.
-pub const DELETIONS: [&str; 2] = ["users.UserDeleteRequest", "users.UserOrphan"];
 
 /// Deletions at a time.
 const CONCURRENT_DELETIONS: usize = 16;

@@ -190,6 +190,8 @@ pub struct Content {
     pub input_tokens: u64,
     /// Output tokens that the service counted.
     pub output_tokens: u64,
+    /// Where the event came in that asked; empty where that is not known.
+    pub origin: String,
     /// Now, in UNIX seconds.
     pub generated_at: i64,
     /// Number of the publication of campaigns; 0 before the first.

@@ -157,6 +157,7 @@ impl<'t> Line<'t> {
             user_id: self.user_id.clone(),
             event_type: self.event_type.clone(),
             uploaded_at_ms,
+            origin: String::new(),
             redriven_at_ms: None,
             events: vec![event],
         }

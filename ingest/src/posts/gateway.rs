@@ -18,6 +18,8 @@ pub struct Request {
     pub headers: HeaderMap,
     /// The body.
     pub body: Vec<u8>,
+    /// API Gateway's id of it.
+    pub id: String,
 }
 
 /// Tells whether an invocation comes from API Gateway.
@@ -45,7 +47,8 @@ impl Request {
             Some(true) => STANDARD.decode(body).unwrap_or_else(|_| body.as_bytes().to_vec()),
             _ => body.as_bytes().to_vec(),
         };
-        Self { method: method.unwrap_or_default(), headers, body }
+        let id = event["requestContext"]["requestId"].as_str().unwrap_or_default().to_owned();
+        Self { method: method.unwrap_or_default(), headers, body, id }
     }
 }
 

@@ -222,6 +222,7 @@ mod tests {
             event_type: "t".to_owned(),
             uploaded_at_ms: 0,
             redriven_at_ms: None,
+            origin: String::new(),
             events,
         }
     }

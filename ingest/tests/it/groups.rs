@@ -4,6 +4,7 @@ use std::io::Cursor;
 
 use apache_avro::types::Value;
 use contract::dead_letter::Input;
+use contract::wanted::Unmarked;
 use currents::catalogue::Catalogue;
 use currents::read::{MAX_EVENT_BYTES, Source};
 use currents::write::sample::{self, Occasion};
@@ -12,7 +13,7 @@ use ingest::decode::Decoder;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 
-use crate::reading::{TIME, decoder, read, read_with};
+use crate::reading::{KEY, TIME, decoder, read, read_with};
 
 const EVENT_TYPE: &str = "users.behaviors.CustomEvent";
 
@@ -82,4 +83,54 @@ fn reading_can_begin_again_behind_any_group_and_misses_nothing() {
         assert_eq!(again.len(), after, "from block {}", from.block);
         assert!(again.iter().all(|event| all.contains(event)));
     }
+}
+
+#[test]
+fn a_type_that_nobody_wants_stays_behind_and_every_event_of_it_is_counted() {
+    let bytes = of_users(1_000, |_, _| {});
+    let mut decoder = decoder();
+    decoder.reader.wanted.unmarked = Unmarked::Stay;
+    decoder.reader.wanted.event_types = Some(["users.behaviors.Purchase".to_owned()].into());
+    let source = || Source::Whole(Cursor::new(bytes.clone()));
+
+    let unwanted = read_with(&decoder, source());
+    decoder.reader.wanted.event_types = Some([EVENT_TYPE.to_owned()].into());
+    let wanted = read_with(&decoder, source());
+
+    assert!(unwanted.stopped.is_none());
+    assert_eq!(
+        (unwanted.user_records.len(), unwanted.events, unwanted.unwanted),
+        (0, 1_000, 1_000)
+    );
+    assert_eq!((wanted.user_records.len(), wanted.events, wanted.unwanted), (1_000, 1_000, 0));
+}
+
+#[test]
+fn a_damaged_file_of_a_type_that_nobody_wants_is_found_damaged_all_the_same() {
+    let mut bytes = of_users(1_000, |_, _| {});
+    let middle = bytes.len() / 2;
+    bytes[middle..].fill(0);
+    let mut decoder = decoder();
+    decoder.reader.wanted.unmarked = Unmarked::Stay;
+    decoder.reader.wanted.event_types = Some(["users.behaviors.Purchase".to_owned()].into());
+
+    assert!(read_with(&decoder, Source::Whole(Cursor::new(bytes))).stopped.is_some());
+}
+
+#[test]
+fn user_records_say_in_which_block_of_which_object_their_events_came() {
+    let bytes = of_users(2_000, |_, _| {});
+    let decoder = Decoder { max_group_bytes: 6_000, ..decoder() };
+
+    let read = read_with(&decoder, Source::Whole(Cursor::new(bytes)));
+
+    let blocks: Vec<u64> = read
+        .user_records
+        .iter()
+        .map(|record| {
+            let block = record.origin.strip_prefix(KEY).and_then(|rest| rest.strip_prefix('#'));
+            block.and_then(|block| block.parse().ok()).expect("names object and block")
+        })
+        .collect();
+    assert!(blocks.is_sorted() && blocks.first() == Some(&0) && blocks.last() > Some(&3));
 }

@@ -15,7 +15,7 @@ use currents::read::Reader;
 use currents::read::container::DEFAULT_MAX_BLOCK_BYTES;
 use http::{HeaderMap, HeaderValue, Method, header};
 use ingest::decode::Decoder;
-use ingest::posts::{Answer, MAX_BODY_BYTES, MAX_EVENTS, PUT_TIME, Posts};
+use ingest::posts::{Answer, MAX_BODY_BYTES, MAX_EVENTS, PUT_TIME, Posts, Request};
 use ingest::stream::Stream;
 use program::credentials::{Gate, Secret, ValidSecrets};
 use serde_json::{Value, json};
@@ -62,12 +62,18 @@ impl World {
     }
 
     async fn send(&self, method: Method, headers: &HeaderMap, body: &[u8]) -> Told {
-        self.send_within(PUT_TIME, (&method, headers, body)).await
+        self.send_within(PUT_TIME, (method, headers, body)).await
     }
 
-    async fn send_within(&self, time: Duration, call: (&Method, &HeaderMap, &[u8])) -> Told {
+    async fn send_within(
+        &self,
+        time: Duration,
+        (method, headers, body): (Method, &HeaderMap, &[u8]),
+    ) -> Told {
         let mut counts = Counts::default();
-        let answer = self.posts.answer(call, NOW_MS, Instant::now() + time, &mut counts).await;
+        let (headers, body, id) = (headers.clone(), body.to_vec(), "r-1".to_owned());
+        let request = Request { method, headers, body, id };
+        let answer = self.posts.answer(&request, NOW_MS, Instant::now() + time, &mut counts).await;
         assert_eq!(counts.get(metrics::POSTS_RECEIVED), 1);
         let refused = u64::from(!answer.status.is_success());
         assert_eq!(counts.get(metrics::POSTS_REFUSED), refused);
@@ -143,10 +149,11 @@ async fn events_of_the_connector_become_user_records_as_those_of_files_do() {
         ],
         "attributes come first, and events by their times"
     );
+    assert!(records.iter().all(|record| record.origin == "post:r-1"));
     assert_eq!(Value::Object(records[0].events[0].fields.clone()), json!({ "first_name": "Ada" }));
     assert_eq!(records[1].events[0].fields["properties"], json!({ "show": "Harbour Lights" }));
     for (counter, count) in
-        [(metrics::EVENTS_POSTED, 3), (metrics::EVENTS_WITHOUT_USER, 1), (metrics::USER_RECORDS, 2)]
+        [(metrics::EVENTS_POSTED, 4), (metrics::EVENTS_WITHOUT_USER, 1), (metrics::USER_RECORDS, 2)]
     {
         assert_eq!(told.counts.get(counter), count, "{counter}");
     }
@@ -247,7 +254,7 @@ async fn nothing_is_acknowledged_that_the_stream_did_not_take() {
 
     for (does, status) in [(Does::IsFull, 429), (Does::Denies, 503), (Does::Fails, 503)] {
         world.kinesis.does(does);
-        let told = world.send_within(SHORT, (&Method::POST, &headers, body.as_bytes())).await;
+        let told = world.send_within(SHORT, (Method::POST, &headers, body.as_bytes())).await;
         assert_eq!(told.status(), status, "{does:?}: {}", told.answer.body);
         assert_eq!(told.header(&header::RETRY_AFTER), Some("5"), "{does:?}");
         assert_eq!(told.counts.get(metrics::EVENTS_POSTED), 0, "{does:?}");
@@ -269,7 +276,7 @@ async fn a_post_that_was_taken_in_part_is_refused_whole_and_its_repeat_has_the_s
     let (headers, text) = (bearer("new"), body.to_string());
 
     world.kinesis.does(Does::TakesOnce);
-    let told = world.send_within(SHORT, (&Method::POST, &headers, text.as_bytes())).await;
+    let told = world.send_within(SHORT, (Method::POST, &headers, text.as_bytes())).await;
     assert_eq!(told.status(), 429, "{}", told.answer.body);
     assert_eq!(told.counts.get(metrics::EVENTS_POSTED), 1, "the first was acknowledged");
     world.kinesis.does(Does::Takes);

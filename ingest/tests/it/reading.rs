@@ -24,6 +24,7 @@ pub(crate) struct Read {
     pub(crate) user_records: Vec<UserRecord>,
     pub(crate) too_large: Vec<DeadLetter>,
     pub(crate) events: u64,
+    pub(crate) unwanted: u64,
     /// Where reading could have begun again, after each group.
     pub(crate) resumes: Vec<Position>,
     pub(crate) stopped: Option<Interruption>,
@@ -50,6 +51,7 @@ impl Receiver for Read {
             }
         }
         self.events += group.events;
+        self.unwanted += group.unwanted;
         self.stream_records.extend(group.records);
         self.too_large.extend(group.too_large);
         self.resumes.push(resume);

@@ -142,6 +142,7 @@ impl Facts<'_> {
         let counted = self.counted;
         let read = self.count(metrics::EVENTS_READ);
         let kept_back = [
+            metrics::EVENTS_UNWANTED,
             metrics::EVENTS_WITHOUT_USER,
             metrics::EVENTS_USER_ID_TOO_LONG,
             metrics::EVENTS_TOO_LARGE,

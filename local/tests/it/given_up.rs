@@ -57,6 +57,7 @@ fn invocation_record(user_id: &str) -> Value {
         event_type: "users.behaviors.CustomEvent".to_owned(),
         uploaded_at_ms: 0,
         redriven_at_ms: None,
+        origin: String::new(),
         events: vec![Event { id: user_id.to_owned(), time: 1_000, fields }],
     };
     json!({

@@ -11,6 +11,7 @@ mod erase;
 mod faults;
 mod given_up;
 mod ill_stream;
+mod logs;
 mod objects;
 mod others;
 mod own_events;

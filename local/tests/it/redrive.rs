@@ -153,6 +153,7 @@ fn unit(user_id: &str, text: &str) -> Input {
         event_type: "users.behaviors.CustomEvent".to_owned(),
         uploaded_at_ms: 0,
         redriven_at_ms: None,
+        origin: String::new(),
         events: vec![Event { id: "e".to_owned(), time: 1_000, fields }],
     };
     Input::Unit {

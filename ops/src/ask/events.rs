@@ -12,7 +12,7 @@ use anyhow::ensure;
 use campaign::{CompiledCampaign, Past, wanted_fields};
 use contract::event_id;
 use contract::user_record::Event;
-use processor::deletion::DELETIONS;
+use contract::wanted::DELETIONS;
 use processor::eligibility::{Candidate, Role};
 
 use crate::preview::events;

@@ -27,7 +27,7 @@ pub(super) struct Look<'c> {
 #[derive(Debug, PartialEq)]
 pub(super) enum Seen {
     /// This is asked.
-    Wanted(Plan),
+    Wanted(Box<Plan>),
     /// Nothing is, for this reason.
     Left(&'static str),
 }
@@ -115,7 +115,8 @@ impl<'c> Look<'c> {
             false => ask,
         };
         let until_ms = announced_until_ms(not_before_ms, self.now_ms);
-        Seen::Wanted(Plan { ask, prompt, writes: is_new.then_some((memory, until_ms)) })
+        let writes = is_new.then_some((memory, until_ms));
+        Seen::Wanted(Box::new(Plan { ask, prompt, writes }))
     }
 
     /// Whether an ask is on its way that comes to the same: a second one would only fill the
@@ -237,7 +238,7 @@ mod tests {
 
     fn wanted(seen: Seen) -> Plan {
         match seen {
-            Seen::Wanted(plan) => plan,
+            Seen::Wanted(plan) => *plan,
             Seen::Left(why) => panic!("{why}"),
         }
     }

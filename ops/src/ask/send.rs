@@ -91,13 +91,12 @@ impl<'s> Sender<'s> {
             let states = self.table.load(std::slice::from_ref(&key)).await;
             let mut states = states.context("reading the table")?;
             let state = states.remove(&key).unwrap_or_default();
-            let (ask, write) = match self.look.at(&key.user_id, fresh, &state) {
+            let Plan { ask, writes, .. } = match self.look.at(&key.user_id, fresh, &state) {
                 Seen::Left(_) => return Ok(None),
-                Seen::Wanted(Plan { ask, writes: None, .. }) => return Ok(Some(ask)),
-                Seen::Wanted(Plan { ask, writes: Some((memory, until_ms)), .. }) => {
-                    (ask, self.write(&state, memory, until_ms))
-                }
+                Seen::Wanted(plan) => *plan,
             };
+            let Some((memory, until_ms)) = writes else { return Ok(Some(ask)) };
+            let write = self.write(&state, memory, until_ms);
             let written = self.table.write(&key, state.revision, &write).await;
             if written.context("writing what is remembered")? == WriteResult::Done {
                 return Ok(Some(ask));

@@ -67,7 +67,7 @@ impl Survey {
     pub(super) fn take(&mut self, seen: &Seen) {
         self.looked_at += 1;
         let Plan { ask, prompt, .. } = match seen {
-            Seen::Wanted(plan) => plan,
+            Seen::Wanted(plan) => &**plan,
             Seen::Left(why) => {
                 *self.left.entry(why).or_default() += 1;
                 return;
@@ -229,7 +229,7 @@ mod tests {
     fn wanted(prompt: &str, not_before_ms: u64) -> Seen {
         let ask = Ask::by_hand("u".to_owned(), "new-episode".to_owned(), 5);
         let ask = Ask { not_before_ms, ..ask };
-        Seen::Wanted(Plan { ask, prompt: prompt.to_owned(), writes: None })
+        Seen::Wanted(Box::new(Plan { ask, prompt: prompt.to_owned(), writes: None }))
     }
 
     #[tokio::test]

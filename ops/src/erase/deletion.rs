@@ -3,8 +3,8 @@
 use anyhow::{Context as _, bail};
 use contract::digest;
 use contract::user_record::{Event, UserRecord, VERSION};
+use contract::wanted::DELETIONS;
 use ingest::stream::again::{Record, Sent, Target};
-use processor::deletion::DELETIONS;
 use serde::{Deserialize, Serialize};
 use serde_json::Map;
 
@@ -35,6 +35,7 @@ impl Deletion {
             event_type: DELETIONS[0].to_owned(),
             uploaded_at_ms: now_ms,
             redriven_at_ms: None,
+            origin: String::new(),
             events: vec![event],
         };
         Record::Of { user_id: user_id.clone(), data: record.encode() }

@@ -7,7 +7,7 @@ use campaign::{CompiledCampaign, Past};
 use contract::ask::{Ask, Reason};
 use contract::metrics::{AskFate, Fate};
 use contract::user_record::Event;
-use processor::deletion::DELETIONS;
+use contract::wanted::DELETIONS;
 use processor::eligibility::{
     Action, AskOutcome, Candidate, Memory, Role, Rules, State, WrittenFor, decide, decide_ask,
 };

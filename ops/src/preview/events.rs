@@ -167,6 +167,7 @@ impl Taker for Taken<'_> {
                 event_type: self.event_type.clone(),
                 uploaded_at_ms: self.uploaded_at_ms,
                 redriven_at_ms: None,
+                origin: String::new(),
                 events: vec![event],
             };
             self.hand_out(record, self.json.len());

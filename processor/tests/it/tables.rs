@@ -50,6 +50,7 @@ fn write(rng: &mut StdRng, seen: Option<u64>) -> Write {
     let oldest_attribute_time = rng.random_bool(0.4).then(|| rng.random_range(0..20));
     let content = rng.random_bool(0.6).then(|| Content {
         publication: rng.random_range(0..3),
+        origin: String::new(),
         campaigns_version: String::new(),
         data,
         event_id: "e".to_owned(),

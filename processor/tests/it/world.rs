@@ -212,6 +212,7 @@ pub(crate) fn user_record(user_id: &str, event_type: &str, events: Vec<Event>) -
         event_type: event_type.to_owned(),
         uploaded_at_ms: EPOCH_MS,
         redriven_at_ms: None,
+        origin: String::new(),
         events,
     }
 }

@@ -47,6 +47,9 @@ pub(super) fn item(place: &Key, write: &Write) -> Result<Item, TableError> {
         set(content::INPUT_TOKENS, AttributeValue::N(content.input_tokens.to_string()));
         set(content::OUTPUT_TOKENS, AttributeValue::N(content.output_tokens.to_string()));
         set(content::GENERATED_AT, number(content.generated_at));
+        if !content.origin.is_empty() {
+            set(content::ORIGIN, AttributeValue::S(content.origin.clone()));
+        }
         if content.publication > 0 {
             set(content::PUBLICATION, AttributeValue::N(content.publication.to_string()));
         }
