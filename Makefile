@@ -134,7 +134,8 @@ check: infra/node_modules ## format, lint, documentation, types and licences
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps --locked --quiet
 	npm --prefix infra run check
-	cargo metadata --format-version 1 --locked | npm --prefix infra run --silent check-licences
+	cargo metadata --format-version 1 --locked | npm --prefix infra run --silent check-licences -- \
+		$(patsubst %/node_modules,$(CURDIR)/%/package-lock.json,infra/node_modules $(NODE_OF_TESTS))
 
 .PHONY: deny
 deny: target/tools/bin/cargo-deny ## hold what the Rust programs are built from against deny.toml

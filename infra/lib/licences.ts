@@ -1,9 +1,28 @@
+/**
+ * What npm packages may have beside the licences of `deny.toml`. Those that have these build and test, and
+ * nothing of them is deployed or given on, so that conditions on who does so (MPL) bind nobody here.
+ */
+export const ALSO_FOR_TOOLS = ['BlueOak-1.0.0', 'MPL-2.0', 'Unlicense'];
+
 /** A package as `cargo metadata` tells of it, as far as it matters here. */
 export interface Package {
   readonly name: string;
   readonly version: string;
   /** An expression of SPDX, or an older one with slashes; none if the package names no licence. */
   readonly license: string | null;
+}
+
+/** What npm's lock file says of its packages: the licence that each named when it was locked. */
+export interface Lock {
+  readonly packages: Readonly<Record<string, { readonly license?: string; readonly version?: string }>>;
+}
+
+/** The packages of a lock file, by the folders that they are installed to. */
+export function locked({ packages }: Lock): Package[] {
+  return Object.entries(packages)
+    // The first is the folder itself.
+    .filter(([path]) => path !== '')
+    .map(([path, { license = null, version = '' }]) => ({ name: path.replace(/^.*node_modules\//, ''), version, license }));
 }
 
 /** What of the packages may not be used under any of the licences, and why. */

@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
 import { parse } from 'smol-toml';
 import { expect, test } from 'vitest';
 
-import { isAllowed, refused } from '../lib/licences.js';
+import { ALSO_FOR_TOOLS, isAllowed, locked, refused } from '../lib/licences.js';
 
 const ROOT = join(import.meta.dirname, '../..');
 
@@ -28,12 +28,16 @@ test.each(['Cargo.lock', 'fuzz/Cargo.lock'])('crates of %s come from crates.io, 
   expect(foreign).toEqual([]);
 });
 
-test.each([
-  'api/tests/render',
-  'dialect/conformance',
-  'infra',
-  'local/tests/page',
-])('packages of %s have a checksum, or lie in one that has', (folder) => {
+const FOLDERS = ['api/tests/render', 'dialect/conformance', 'infra', 'local/tests/page'];
+
+test('the folders of npm packages are those that the commands look at', () => {
+  const [, named = ''] = /^NODE_OF_TESTS := \$\(addsuffix \/node_modules,(.*)\)$/m.exec(read('Makefile')) ?? [];
+
+  expect(['infra', ...named.split(' ')].sort()).toEqual(FOLDERS);
+  expect(lockFiles(ROOT).map((path) => relative(ROOT, dirname(path))).sort()).toEqual(FOLDERS);
+});
+
+test.each(FOLDERS)('packages of %s have a checksum, or lie in one that has', (folder) => {
   const { packages } = JSON.parse(read(`${folder}/package-lock.json`)) as { packages: Record<string, Locked> };
   const loose = Object.entries(packages)
     // The first is the folder itself.
@@ -64,6 +68,31 @@ test.each([
   expect(isAllowed(expression, ['MIT', 'Zlib', 'Zlib WITH exception'])).toBe(allowed);
 });
 
+test('an npm package is held to the licence that its lock file has', () => {
+  const packages = {
+    '': { license: 'none of it' },
+    'node_modules/@a/good': { version: '1.0.0', license: '(MIT OR GPL-3.0-only)' },
+    'node_modules/@a/good/node_modules/bad': { version: '2.0.0', license: 'GPL-3.0-only' },
+    'node_modules/silent': { version: '3.0.0' },
+  };
+
+  expect(refused(locked({ packages }), ['MIT'])).toEqual([
+    'bad 2.0.0: GPL-3.0-only',
+    'silent 3.0.0: it names no licence',
+  ]);
+});
+
+test('each licence that tools may have besides is one that some tool has', () => {
+  const all = FOLDERS.flatMap((folder) => locked(JSON.parse(read(`${folder}/package-lock.json`))));
+  const { licenses } = parse(read('deny.toml')) as { licenses: { allow: string[] } };
+  const needed = (licence: string) => {
+    const others = [...licenses.allow, ...ALSO_FOR_TOOLS].filter((each) => each !== licence);
+    return refused(all, others).length > 0;
+  };
+
+  expect(ALSO_FOR_TOOLS.filter((licence) => !needed(licence))).toEqual([]);
+});
+
 test('a package that names no licence is refused, with its name', () => {
   const packages = [
     { name: 'good', version: '1.0.0', license: 'MIT' },
@@ -72,3 +101,14 @@ test('a package that names no licence is refused, with its name', () => {
 
   expect(refused(packages, ['MIT'])).toEqual(['silent 2.0.0: it names no licence']);
 });
+
+/** Lock files of npm below a folder, but for those of packages and of what was built. */
+function lockFiles(folder: string): string[] {
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) {
+      return ['.git', 'cdk.out', 'node_modules', 'target'].includes(entry.name) ? [] : lockFiles(path);
+    }
+    return entry.name === 'package-lock.json' ? [path] : [];
+  });
+}
