@@ -63,12 +63,14 @@ export class Api extends Construct {
   /** Where it is called, with a slash at its end. */
   readonly url: string;
 
-  private readonly accessLog: logs.LogGroup;
+  /** One line for each call. */
+  readonly accessLog: logs.LogGroup;
+  readonly secret: ApiSecret;
 
   constructor(scope: Construct, id: string, props: ApiProps) {
     super(scope, id);
     const settings = props.environment.api;
-    const secret = new ApiSecret(this, 'Secret', {
+    this.secret = new ApiSecret(this, 'Secret', {
       ...props,
       is: 'Credentials that Braze sends to the api',
       outputIs: 'Holds the credentials to give to Braze',
@@ -86,7 +88,7 @@ export class Api extends Construct {
         ...props.registry.settings,
         CACHE_SECS: String(settings.cacheSeconds),
         CONTENT_TABLE: props.tables.content.tableName,
-        CREDENTIALS_SECRET_ARN: secret.arn,
+        CREDENTIALS_SECRET_ARN: this.secret.arn,
         UNKNOWN_USER: settings.unknownUser,
       },
     });
@@ -98,7 +100,7 @@ export class Api extends Construct {
       'dynamodb:GetItem',
     );
     props.encryption.grant(this.program.role, 'tables');
-    secret.grantRead(this.program.role);
+    this.secret.grantRead(this.program.role);
 
     this.accessLog = new logs.LogGroup(this, 'AccessLog', {
       retention: props.environment.logRetentionDays,

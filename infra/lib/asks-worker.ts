@@ -22,6 +22,9 @@ export const MOST_WORKERS = ANSWERER_TIMEOUT.toMinutes() / EVERY.toMinutes();
 export class AsksWorker extends Construct {
   readonly program: Program;
 
+  /** The clock. */
+  readonly rule: events.Rule;
+
   constructor(scope: Construct, id: string, props: AnswererProps) {
     super(scope, id);
     this.program = answerer(this, props, {
@@ -31,7 +34,7 @@ export class AsksWorker extends Construct {
     });
     props.asks.grantWork(this.program.role);
     props.encryption.grant(this.program.role, 'messagesReceived');
-    new events.Rule(this, 'EveryMinute', {
+    this.rule = new events.Rule(this, 'EveryMinute', {
       description: 'Starts a worker of asks',
       schedule: events.Schedule.rate(EVERY),
       targets: [

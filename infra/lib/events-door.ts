@@ -23,11 +23,12 @@ export interface EventsDoorProps extends IngestProps {
 /** Takes what is posted: Currents' custom HTTP connector, and Braze's webhooks. */
 export class EventsDoor extends Construct {
   readonly program: Program;
+  readonly secret: ApiSecret;
 
   constructor(scope: Construct, id: string, props: EventsDoorProps) {
     super(scope, id);
     const { alarms, api, encryption, environment, records } = props;
-    const secret = new ApiSecret(this, 'Secret', {
+    this.secret = new ApiSecret(this, 'Secret', {
       encryption,
       environment,
       is: 'Token that Braze sends with events and attributes',
@@ -44,13 +45,13 @@ export class EventsDoor extends Construct {
       timeout: TIMEOUT,
       reservedConcurrency: environment.ingest.doorMaxInstances,
       // It leaves nothing to itself: what it does not take, Braze sends again.
-      settings: { ...settingsOf(props), CONTINUATION_QUEUE_URL: '', EVENTS_SECRET_ARN: secret.arn },
+      settings: { ...settingsOf(props), CONTINUATION_QUEUE_URL: '', EVENTS_SECRET_ARN: this.secret.arn },
     });
     const { role } = this.program;
     props.registry.grantFollow(role);
     records.stream.grant(role, 'kinesis:PutRecords');
     encryption.grant(role, 'streamWritten');
-    secret.grantRead(role);
+    this.secret.grantRead(role);
     const method = api.gateway.root
       .addResource(POSTS)
       .addMethod('POST', new apigateway.LambdaIntegration(this.program.live, { allowTestInvoke: false }));

@@ -9,6 +9,7 @@ import type { AsksWorker } from './asks-worker.js';
 import type { AskedOfBedrock } from './campaigns.js';
 import type { Currents } from './currents.js';
 import type { DeadLetters } from './dead-letters.js';
+import type { Encryption } from './encryption.js';
 import type { EventsDoor } from './events-door.js';
 import type { Ingest } from './ingest.js';
 import type { ModelQuotas } from './model-quotas.js';
@@ -24,6 +25,7 @@ export interface NamesProps {
   readonly asksWorker: AsksWorker;
   readonly currents: Currents;
   readonly deadLetters: DeadLetters;
+  readonly encryption: Encryption;
   readonly eventsDoor: EventsDoor;
   readonly ingest: Ingest;
   readonly processor: Processor;
@@ -49,23 +51,37 @@ export class Names extends Construct {
       tier: ssm.ParameterTier.INTELLIGENT_TIERING,
       stringValue: stack.toJsonString({
         ...props.registry.settings,
+        API_ACCESS_LOG_GROUP: props.api.accessLog.logGroupName,
         API_FUNCTION: props.api.program.function.functionName,
+        API_LOG_GROUP: props.api.program.log.logGroupName,
         API_URL: props.api.url,
+        ASKS_RULE: props.asksWorker.rule.ruleName,
         ASKS_WORKER_FUNCTION: props.asksWorker.program.function.functionName,
+        ASKS_WORKER_LOG_GROUP: props.asksWorker.program.log.logGroupName,
         ASK_QUEUES: props.asks.json,
         CATALOG_TABLE: tables.catalogs.tableName,
         CONTENT_TABLE: tables.content.tableName,
+        CREDENTIALS_SECRET_ARN: props.api.secret.arn,
         CURRENTS_BUCKET: currents.bucket.bucketName,
         DEAD_LETTER_QUEUE_URL: props.deadLetters.queue.queueUrl,
         EVENTS_FUNCTION: props.eventsDoor.program.function.functionName,
+        EVENTS_LOG_GROUP: props.eventsDoor.program.log.logGroupName,
+        EVENTS_SECRET_ARN: props.eventsDoor.secret.arn,
         GIVEN_UP_BUCKET: props.processor.givenUp.bucketName,
         GUARDRAILS: JSON.stringify(props.asked.guardrails),
         INGEST_FUNCTION: props.ingest.program.function.functionName,
+        INGEST_LOG_GROUP: props.ingest.program.log.logGroupName,
+        KEY_ARN: props.encryption.key.keyArn,
         MODEL_QUOTAS: props.quotas.json,
+        PROCESSOR_EVENT_SOURCE: props.processor.source.eventSourceMappingId,
         PROCESSOR_FUNCTION: props.processor.program.function.functionName,
+        PROCESSOR_LOG_GROUP: props.processor.program.log.logGroupName,
+        STACK_NAME: stack.stackName,
         STREAM_BUCKETS: String(props.streamBuckets),
         STREAM_NAME: props.records.stream.streamName,
+        UPLOADS_GIVEN_UP_QUEUE_ARN: currents.givenUp.queueArn,
         UPLOADS_GIVEN_UP_QUEUE_URL: currents.givenUp.queueUrl,
+        UPLOADS_QUEUE_ARN: currents.uploads.queueArn,
         UPLOADS_QUEUE_URL: currents.uploads.queueUrl,
       }),
     });

@@ -116,6 +116,7 @@ export class PipelineStack extends Stack {
       asksWorker,
       currents,
       deadLetters,
+      encryption,
       eventsDoor,
       ingest,
       processor,

@@ -73,6 +73,9 @@ export class Processor extends Construct {
   /** Contents that either function that answers stored. */
   readonly stored: cloudwatch.Metric;
 
+  /** Reads the stream for it. */
+  readonly source: lambda.IEventSourceMapping;
+
   /** What the event source gave up, with its records, which a queue would not get. */
   readonly givenUp: s3.Bucket;
 
@@ -91,7 +94,8 @@ export class Processor extends Construct {
     props.asks.grantSend(this.program.role);
     this.grantDeletions(props);
     this.grantGivenUp(props);
-    this.watch(props, this.listen(props));
+    this.source = this.listen(props);
+    this.watch(props);
   }
 
   /** Whoever Braze deletes is told by the stream, so only who reads it looks for all of a user. */
@@ -142,7 +146,7 @@ export class Processor extends Construct {
     return source;
   }
 
-  private watch({ alarms, asked, records }: ProcessorProps, source: lambda.IEventSourceMapping): void {
+  private watch({ alarms, asked, records }: ProcessorProps): void {
     alarms.watch(this, {
       name: 'events-unread',
       means: 'Records come onto the stream, and the processor is not started for them.',
@@ -174,7 +178,7 @@ export class Processor extends Construct {
       new cloudwatch.Metric({
         namespace: 'AWS/Lambda',
         metricName,
-        dimensionsMap: { EventSourceMappingUUID: source.eventSourceMappingId },
+        dimensionsMap: { EventSourceMappingUUID: this.source.eventSourceMappingId },
         period: PERIOD,
         statistic: 'Sum',
       });
