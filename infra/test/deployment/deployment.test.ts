@@ -16,6 +16,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { deploy, type Outputs } from './deployment.js';
 import { Emulator } from './emulator.js';
 import { Operator, rollback } from './ops.js';
+import { tryRunbook } from './runbook/chapters.js';
 import { type Sample, sample } from './sample.js';
 import { until } from './until.js';
 
@@ -225,6 +226,11 @@ test.each([
   expect(status).toBe(401);
   expect(body.Item).toBeUndefined();
   expect(body.error.code).toBe('unauthorized');
+});
+
+tryRunbook(() => {
+  const [user = ''] = files.viewers;
+  return { emulator: emulator!, folder, events: join(folder, 'files'), user };
 });
 
 /** The api has seen what holds; so have the others a look later. */

@@ -7,7 +7,8 @@ import type { ProgramName } from '../../lib/program.js';
 import type { Emulator } from './emulator.js';
 import { CAMPAIGNS, GROUNDED, INFRA, program } from './paths.js';
 
-const STAGE = 'dev';
+/** What is deployed. */
+export const STAGE = 'dev';
 
 const PROGRAMS: readonly ProgramName[] = ['ingest', 'processor', 'api'];
 

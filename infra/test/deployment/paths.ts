@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 
-const ROOT = join(import.meta.dirname, '../../..');
+/** The project's folder, where people type commands. */
+export const ROOT = join(import.meta.dirname, '../../..');
 
 /** The CDK app, where its command line runs. */
 export const INFRA = join(ROOT, 'infra');
@@ -21,6 +22,11 @@ export function program(name: string): string {
 export function miniStack(): string {
   const installed = join(ROOT, 'target/ministack/bin/ministack');
   return needed(installed, 'make target/ministack/ready installs it');
+}
+
+/** The AWS CLI, as people type its commands. */
+export function awsCli(): string {
+  return needed(join(ROOT, 'target/ministack/bin/aws'), 'make target/ministack/ready installs it');
 }
 
 /** Says what to do instead of testing less. */
