@@ -1,11 +1,16 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 
 import names from '../../contract/golden/names.json' with { type: 'json' };
-import { type Command, commands, runbook } from './deployment/runbook/commands.js';
+import { commands, runbook } from './deployment/runbook/commands.js';
 import { beginning, FATES, fate } from './deployment/runbook/fates.js';
 import { FAULTS } from './deployment/runbook/faults.js';
+import { explained, targets, unset } from './deployment/runbook/variables.js';
 
+const ROOT = join(import.meta.dirname, '../..');
 const PAGE = runbook();
+const FIRST_DAY = readFileSync(join(ROOT, 'docs/aws-first-day.md'), 'utf8');
 const COMMANDS = commands(PAGE);
 
 test('each command of the runbook is typed at the emulated AWS, or is excused', () => {
@@ -22,21 +27,14 @@ test('no fate is of a command that the runbook has no more, and no fault of such
 });
 
 test('each variable is a name that ops where tells, one that the page explains, or one that was just set', () => {
-  const [, table = ''] = /\n\| variable \| is \|\n([\s\S]*?)\n\n/.exec(PAGE) ?? [];
-  const explained = [...table.matchAll(/^\| (.*?) \|/gm)].flatMap(([, cell = '']) => cell.match(/[A-Z_]+/g) ?? []);
-  const known = new Set([...names, ...explained, 'STAGE']);
-  const unknown = COMMANDS.flatMap((command) => unknownOf(command).map((name) => `${name}: ${command.text}`));
+  const known = [...names, ...explained(PAGE), 'STAGE'];
+  const unknown = COMMANDS.flatMap((command) => {
+    const setters = COMMANDS.filter(({ chapter }) => chapter === command.chapter);
+    return unset(command, known, setters).map((name) => `${name}: ${command.text}`);
+  });
 
-  expect(explained.length).toBeGreaterThan(5);
+  expect(explained(PAGE).length).toBeGreaterThan(5);
   expect(unknown).toEqual([]);
-
-  function unknownOf({ chapter, text }: Command): string[] {
-    const set = COMMANDS.filter((each) => each.chapter === chapter).flatMap((each) =>
-      [...each.text.matchAll(/(?:^|\s)(?:for )?(\w+)(?:=| in )/g)].map(([, name = '']) => name),
-    );
-    const used = [...text.matchAll(/\$\{?([A-Za-z_]+)/g)].map(([, name = '']) => name);
-    return used.filter((name) => !known.has(name) && !set.includes(name));
-  }
 });
 
 test('no word of a command is left for the reader to replace', () => {
@@ -47,4 +45,24 @@ test('no word of a command is left for the reader to replace', () => {
   }).flatMap(({ text }) => [...text.matchAll(/(?<=[\s/=])[A-Z][A-Z-]+(?=["\s/]|$)/g)].map(([word]) => word));
 
   expect(left.filter((word) => !words.includes(word))).toEqual([]);
+});
+
+test.each([
+  ['the runbook', PAGE],
+  ['the first hour on AWS', FIRST_DAY],
+])('%s names commands of make that there are', (_, page) => {
+  const all = [...readFileSync(join(ROOT, 'Makefile'), 'utf8').matchAll(/^([a-z-]+):/gm)].map(([, name]) => name);
+  const named = targets(commands(page));
+
+  expect(named.length).toBeGreaterThan(5);
+  expect(named.filter((name) => !all.includes(name))).toEqual([]);
+});
+
+test('each variable of the first hour on AWS is a name that ops where tells, or one that the page sets', () => {
+  const all = commands(FIRST_DAY);
+  // The page says where its value is read.
+  const known = [...names, 'BRAZE_ID'];
+
+  expect(all.length).toBeGreaterThan(20);
+  expect(all.flatMap((command) => unset(command, known, all))).toEqual([]);
 });

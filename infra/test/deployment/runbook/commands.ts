@@ -10,7 +10,7 @@ export interface Command {
 }
 
 /** Programs that are typed; what else stands between backticks is a name or a word. */
-const TYPED = /^(aws|make|ops) /;
+const TYPED = /^(aws|curl|make|ops) /;
 
 /** The page that operators read at night. */
 export function runbook(): string {

@@ -39,7 +39,7 @@ export const FATES: Readonly<Record<string, Fate>> = {
   'make ops ARGS="X"': FORM,
 
   'export STAGE=prod': { says: /^$/ },
-  'aws cloudwatch describe-alarms': { says: /^$|DescribeAlarms/ },
+  'aws cloudwatch describe-alarms': { says: /recordsgivenup.*a try/ },
   'aws cloudformation describe-stack-resources': { says: /ApiProgramFunction/ },
   'aws logs filter-log-events --log-group-name "$PROCESSOR_LOG_GROUP" \\\n  --start-time "$(($(date +%s) - 3600))000" --query \'events[].[message]\' --output text \\\n  --filter-pattern \'%':
     // The emulator knows no regular expressions; test/runbook.test.ts tries this one.

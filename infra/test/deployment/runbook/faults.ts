@@ -1,3 +1,4 @@
+import { STAGE } from '../deployment.js';
 import type { Emulator } from '../emulator.js';
 import { until } from '../until.js';
 import type { Shell } from './shell.js';
@@ -57,8 +58,16 @@ const typed =
   ({ shell }: Scene) =>
     shell.must(script);
 
+/** An alarm of which nothing else rings. */
+const alarm = (state: string) => `
+names=$(make -s ops ARGS="where --stage ${STAGE}") && eval "$names"
+RINGS=$(aws cloudwatch describe-alarms --alarm-name-prefix "$STACK_NAME" --output text \\
+  --query "MetricAlarms[?contains(AlarmDescription, '#records-given-up')].AlarmName | [0]")
+aws cloudwatch set-alarm-state --alarm-name "$RINGS" --state-value ${state} --state-reason 'a try'`;
+
 /** The faults of chapters, by their headings. */
 export const FAULTS: Readonly<Record<string, Fault>> = {
+  Runbook: { begins: typed(alarm('ALARM')), ends: typed(alarm('OK')) },
   'stream-unread': {
     begins: typed(`
 aws lambda update-event-source-mapping --uuid "$PROCESSOR_EVENT_SOURCE" --no-enabled
