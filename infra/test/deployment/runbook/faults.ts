@@ -53,6 +53,8 @@ const MENDED = `sed -i s/episode_viewed/episode_watched/ "$CAMPAIGNS/$CAMPAIGN/c
 
 const PUBLISHED = 'make -s ops ARGS="campaigns publish"';
 
+const RESUMED = 'make -s ops ARGS="campaigns resume $CAMPAIGN"';
+
 const typed =
   (script: string) =>
   ({ shell }: Scene) =>
@@ -95,12 +97,13 @@ aws lambda put-function-concurrency --function-name "$PROCESSOR_FUNCTION" --rese
     begins: ({ shell }) => shell.must(`${RENAMED}\n${PUBLISHED}`, true),
     ends: ({ shell }) => shell.must(`${MENDED}\n${PUBLISHED}`, true),
   },
+  'Bad content': { ends: ({ shell }) => shell.must(RESUMED, true) },
   'A cost spike': { ends: typed(ALL_ON) },
   'Bedrock down for a day': {
     begins: ({ emulator }) => emulator.loseModel(),
     ends: async ({ emulator, shell }) => {
       await emulator.regainModel();
-      await shell.must('make -s ops ARGS="campaigns resume $CAMPAIGN"', true);
+      await shell.must(RESUMED, true);
     },
   },
   'To roll back': { begins: typed(NEW_VERSION) },
