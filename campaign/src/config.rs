@@ -76,6 +76,8 @@ pub struct Config {
     pub cooldown_hours: u32,
     /// Which of the events within a cooldown gets content.
     pub replace: Replace,
+    /// Most contents of one user in an hour; what goes beyond waits. 0 for as many as come.
+    pub hourly_limit: u32,
     /// Which events take content out of service that was written for an older event.
     pub retract_when: Option<Expression>,
     /// How long an answer stands for every equal prompt, in hours.

@@ -39,6 +39,7 @@ impl Parameters {
             history: _,
             cooldown_hours: _,
             replace: _,
+            hourly_limit: _,
             retract_when: _,
             cache_hours: _,
             priority: _,

@@ -34,6 +34,9 @@ pub const GENERATED_AT: &str = "generated_at";
 pub const PUBLICATION: &str = "publication";
 /// Version of the campaigns that it was written by.
 pub const CAMPAIGNS_VERSION: &str = "campaigns_version";
+/// When the user's contents of an hour would be over at the pace of the campaign's hourly limit, in
+/// UNIX seconds: further ones wait if that is too far ahead.
+pub const PACED_UNTIL: &str = "paced_until";
 /// Time to live: when DynamoDB may remove the item, in UNIX seconds.
 pub const EXPIRES_AT: &str = "expires_at";
 /// Until when the content is served, in UNIX seconds, where the item must outlive it; otherwise

@@ -32,6 +32,8 @@ export interface Environment {
 export interface CampaignSettings {
   /** Seconds between two looks, 1 to 300: so long, and the time of an invocation, a change may take. */
   readonly followSeconds: number;
+  /** Whether a campaign that says nothing of what it may cost in a day can be published. */
+  readonly budgets: 'required' | 'optional';
 }
 
 /** Where Braze writes its files. */
@@ -139,6 +141,12 @@ export interface AlarmSettings {
   readonly askAgeHours: number;
   /** Slowest of a hundred look-ups; Braze waits two seconds. */
   readonly lookUpMillis: number;
+  /**
+   * Calls of the model for each content that is stored, above which prompts differ more than they
+   * should: somebody sends made-up events, or a campaign's prompt got something of its own in it.
+   * Not looked at where left out.
+   */
+  readonly distinctPrompts?: number;
   /** After so many hours, 1 to 168, silence is a fault; what is left out may be silent. */
   readonly silenceHours: SilenceSettings;
 }
@@ -163,7 +171,7 @@ const DEV: Environment = {
   architecture: 'x86_64',
   logRetentionDays: 7,
   logLevel: 'info',
-  campaigns: { followSeconds: 30 },
+  campaigns: { followSeconds: 30, budgets: 'optional' },
   currents: { retentionDays: 30 },
   ingest: { memoryMiB: 512, maxConcurrency: 4, streamBuckets: 128, unmarkedFields: 'stay', maxBlockMiB: 64, doorMemoryMiB: 256, doorMaxInstances: 10 },
   stream: { retentionDays: 7 },
@@ -199,7 +207,7 @@ const PROD: Environment = {
   ...DEV,
   production: true,
   logRetentionDays: 30,
-  logLevel: 'info',
+  campaigns: { followSeconds: 30, budgets: 'required' },
   currents: { ...DEV.currents, retentionDays: 90 },
   ingest: { ...DEV.ingest, memoryMiB: 1769, maxConcurrency: 50 },
   processor: {
@@ -210,7 +218,7 @@ const PROD: Environment = {
   },
   asks: { maxInstances: 5 },
   api: { ...DEV.api, memoryMiB: 1769, throttle: { rate: 10_000, burst: 5000 } },
-  alarms: { ...DEV.alarms, silenceHours: { files: 3 } },
+  alarms: { ...DEV.alarms, distinctPrompts: 0.5, silenceHours: { files: 3 } },
 };
 
 const STAGES: Readonly<Record<string, Environment>> = { dev: DEV, prod: PROD };

@@ -10,6 +10,7 @@ import type { AskedOfBedrock } from './campaigns.js';
 import type { Currents } from './currents.js';
 import type { DeadLetters } from './dead-letters.js';
 import type { Encryption } from './encryption.js';
+import type { CampaignSettings } from './environments.js';
 import type { EventsDoor } from './events-door.js';
 import type { Ingest } from './ingest.js';
 import type { ModelQuotas } from './model-quotas.js';
@@ -23,6 +24,7 @@ export interface NamesProps {
   readonly asked: AskedOfBedrock;
   readonly asks: Asks;
   readonly asksWorker: AsksWorker;
+  readonly budgets: CampaignSettings['budgets'];
   readonly currents: Currents;
   readonly deadLetters: DeadLetters;
   readonly encryption: Encryption;
@@ -59,6 +61,7 @@ export class Names extends Construct {
         ASKS_WORKER_FUNCTION: props.asksWorker.program.function.functionName,
         ASKS_WORKER_LOG_GROUP: props.asksWorker.program.log.logGroupName,
         ASK_QUEUES: props.asks.json,
+        BUDGETS: props.budgets,
         CATALOG_TABLE: tables.catalogs.tableName,
         CONTENT_TABLE: tables.content.tableName,
         CREDENTIALS_SECRET_ARN: props.api.secret.arn,

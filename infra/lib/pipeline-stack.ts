@@ -114,6 +114,7 @@ export class PipelineStack extends Stack {
       asked,
       asks,
       asksWorker,
+      budgets: environment.campaigns.budgets,
       currents,
       deadLetters,
       encryption,

@@ -6,7 +6,7 @@ import * as s3 from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 
 import type { AccessLogs } from './access-logs.js';
-import { PERIOD } from './alarms.js';
+import { HOUR, PERIOD } from './alarms.js';
 import { answerer, type AnswererProps } from './answerer.js';
 import { share, sum, unfollowed } from './expressions.js';
 import { acknowledgeObjects } from './findings.js';
@@ -51,6 +51,9 @@ const OLDEST_HOURS = 7 * 24;
 export function maxRecordAgeHours(retentionDays: number): number {
   return Math.min(retentionDays * 24 - LEFT_HOURS, OLDEST_HOURS);
 }
+
+/** Calls of an hour, before they say anything of how much prompts differ: those of new campaigns do. */
+const LEAST_CALLS = 1000;
 
 /** Calls of five minutes that the service fails, before they are a rate. */
 const LEAST_FAILED_CALLS = 5;
@@ -211,6 +214,22 @@ export class Processor extends Construct {
       metric: this.program.measured('campaigns_halted'),
       above: 0,
     });
+    const { distinctPrompts } = alarms.settings;
+    if (distinctPrompts !== undefined) {
+      alarms.watch(this, {
+        name: 'prompts-differ',
+        means: 'More prompts differ than should: each costs a call of the model.',
+        rings: 'ticket',
+        metric: share({
+          label: 'calls for each content',
+          bad: this.program.measured('generations').with({ period: HOUR }),
+          all: this.stored.with({ period: HOUR }),
+          least: LEAST_CALLS,
+          period: HOUR,
+        }),
+        above: distinctPrompts,
+      });
+    }
     for (const model of asked.models) {
       alarms.watch(this, {
         name: 'model-throttled',

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { EVERYTHING, example } from './example.js';
+import { DEV, EVERYTHING, example } from './example.js';
 import { alarm, chapter } from './watched.js';
 
 const { template } = example(EVERYTHING);
@@ -104,6 +104,18 @@ test('a model whose service fails most calls rings, and one that is refused by i
     threshold: '> 0.5',
   });
   expect(alarm(template, 'model-throttled').rings).toBe('Ticket');
+});
+
+test('prompts that differ more than they should are a ticket where an operator says how much that is', () => {
+  expect(alarm(template, 'prompts-differ')).toMatchObject({
+    expression: FEW(1000),
+    metrics: ['generations', 'contents_stored'],
+    missing: 'notBreaching',
+    periods: '1 x 60',
+    rings: 'Ticket',
+    threshold: '> 0.5',
+  });
+  expect(chapter(example(DEV).template, 'prompts-differ')).toEqual([]);
 });
 
 test('a halted campaign wakes somebody, a budget that is spent can wait', () => {

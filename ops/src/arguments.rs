@@ -14,7 +14,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::Context as _;
 use campaign::config::wait;
 use clap::builder::NonEmptyStringValueParser;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use contract::ask::QueueUrls;
 use contract::guardrails::Guardrails;
 use ingest::settings::DEFAULT_STREAM_BUCKETS;
@@ -218,6 +218,16 @@ pub struct Publish {
     pub change: Change,
 }
 
+/// Whether every campaign must say what it may cost in a day.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Budgets {
+    /// One without a [budget] is refused.
+    Required,
+    /// The quota is the limit of one without.
+    #[default]
+    Optional,
+}
+
 /// What a deployment has, against which campaigns are held before they hold.
 #[derive(Debug, Args)]
 pub struct DeployedArguments {
@@ -232,6 +242,10 @@ pub struct DeployedArguments {
     /// MODEL_QUOTAS of the deployment, as JSON: campaigns whose answers never fit are refused.
     #[arg(long, value_name = "JSON", env = "MODEL_QUOTAS")]
     pub model_quotas: Option<ModelQuotas>,
+
+    /// Whether every campaign must say what it may cost in a day.
+    #[arg(long, value_enum, env = "BUDGETS", default_value_t)]
+    pub budgets: Budgets,
 
     /// Content table of the deployment, to tell what writing anew what changes may cost.
     #[arg(long = "table", value_name = "NAME", env = "CONTENT_TABLE")]

@@ -25,7 +25,7 @@ use crate::batch::Batch;
 use crate::dead_letters::{Letters, NO_LETTER};
 use crate::deadline::{Deadline, OUT_OF_TIME};
 use crate::decide::{Fated, Inquiry, Intent, Origin, Reader, Step, Unit};
-use crate::eligibility::Memory;
+use crate::eligibility::{Memory, Rules};
 use crate::failure::Verdict;
 use crate::held::Standing;
 use crate::store::{
@@ -241,6 +241,8 @@ impl Draft {
             output_tokens: usage.output_tokens,
             origin: self.came_in(batch).to_owned(),
             generated_at: now,
+            paced_until: Rules::of(&self.unit.campaign.campaign.config)
+                .paced_until(self.step.paced_until, now),
             publication: standing.publication,
             campaigns_version: standing.version.clone(),
         })

@@ -10,7 +10,8 @@
 //! 4. If the user did since what the campaign excludes, they end by `unless`.
 //! 5. If the stored content's event is too close before the newest, they are in
 //!    `cooldown`, or wait for its end.
-//! 6. If the campaign asks some time after the event, they wait for that.
+//! 6. If the campaign asks some time after the event, or the user had all contents of the hour,
+//!    they wait for that.
 //! 7. Otherwise the newest asks for content, and the others are `coalesced` into it.
 //!
 //! An ask holds no event: the newest that is remembered speaks for it, by the same rules.
@@ -25,6 +26,9 @@ use contract::metrics::Fate;
 use crate::history::merged;
 
 pub use asks::{AskDecision, AskOutcome, decide_ask};
+
+/// An hour, of which the hourly limit is.
+const HOUR_SECS: u32 = 3_600;
 
 /// What the table holds for a user and campaign.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -66,6 +70,8 @@ pub struct WrittenFor {
     pub oldest_event_time: i64,
     /// When it was written, in UNIX seconds.
     pub generated_at: i64,
+    /// When the user's contents would be over at the pace of the hourly limit, in UNIX seconds.
+    pub paced_until: i64,
 }
 
 /// What a campaign says about eligibility.
@@ -79,6 +85,9 @@ pub struct Rules {
     pub replaces: bool,
     /// How long after its event content is asked for, in seconds; 0 for at once.
     pub after_secs: i64,
+    /// Time between two contents of a user at the pace of the hourly limit, in seconds; 0 for no
+    /// limit.
+    pub pace_secs: i64,
 }
 
 /// What an event is to a campaign.
@@ -166,6 +175,21 @@ impl Rules {
             cooldown_secs: i64::from(config.cooldown_hours) * 3_600,
             replaces: config.replace == Replace::Newest,
             after_secs: i64::try_from(after_secs).unwrap_or(i64::MAX),
+            pace_secs: i64::from(HOUR_SECS.checked_div(config.hourly_limit).unwrap_or_default()),
+        }
+    }
+
+    /// When the user's contents are over at the pace of the hourly limit, once one more is
+    /// written `now`; they were over at `before`. Both in UNIX seconds.
+    pub fn paced_until(&self, before: i64, now: i64) -> i64 {
+        before.max(now).saturating_add(self.pace_secs)
+    }
+
+    /// Before when the hourly limit allows no further content, in UNIX seconds.
+    fn paced_from(&self, written: &WrittenFor) -> i64 {
+        match self.pace_secs {
+            0 => i64::MIN,
+            pace => written.paced_until - (i64::from(HOUR_SECS) - pace),
         }
     }
 }
@@ -305,6 +329,7 @@ fn wish(newest: &Past, memory: &Memory, state: &State, rules: Rules, now: i64) -
         if newest.time < cool_at {
             due = due.max(cool_at);
         }
+        due = due.max(rules.paced_from(written));
     }
     if due > now { Wish::Later(due) } else { Wish::Content }
 }
@@ -368,7 +393,8 @@ pub fn survives(state: &State, deleted_at: i64) -> bool {
 mod tests {
     use super::*;
 
-    const RULES: Rules = Rules { history: 3, cooldown_secs: 0, replaces: false, after_secs: 0 };
+    const RULES: Rules =
+        Rules { history: 3, cooldown_secs: 0, replaces: false, after_secs: 0, pace_secs: 0 };
 
     /// Now, in UNIX seconds: long after what the tests tell of.
     const NOW: i64 = 1_000_000;
@@ -395,6 +421,7 @@ mod tests {
                 event_time: event.0,
                 oldest_event_time: event.0,
                 generated_at: 0,
+                paced_until: 0,
             }),
             memory: Memory {
                 history: history.iter().map(|(time, id)| past(*time, id)).collect(),
@@ -440,6 +467,41 @@ mod tests {
 
     const ENDS: Role = Role { triggers: false, ends: true, retracts: false };
     const RETRACTS: Role = Role { triggers: false, ends: false, retracts: true };
+    #[test]
+    fn a_user_gets_so_many_contents_an_hour_and_what_goes_beyond_waits_for_its_turn() {
+        let rules = Rules { pace_secs: 3_600 / 4, ..RULES };
+        let (mut paced_until, mut written, mut waited) = (0, Vec::new(), 0);
+
+        // One event a minute, for three hours.
+        for now in (0..10_800).step_by(60) {
+            let mut state = stored((now - 1, "before"), &[(now - 1, "before")]);
+            if let Some(before) = &mut state.written_for {
+                before.paced_until = paced_until;
+            }
+            match decide(&candidates(&[(now, "new")]), &state, rules, now).action {
+                Action::Generate(_) => {
+                    paced_until = rules.paced_until(paced_until, now);
+                    written.push(now);
+                }
+                Action::Park(parking) => {
+                    waited += 1;
+                    assert!(
+                        parking.not_before_ms > u64::try_from(now * 1_000).expect("is positive")
+                    );
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+
+        // Four at once, and from then on one in a quarter of an hour.
+        assert_eq!(written[..6], [0, 60, 120, 180, 900, 1_800]);
+        assert_eq!(written.len() + waited, 180);
+        let most = (0..10_800)
+            .map(|from| written.iter().filter(|at| (from..from + 3_600).contains(*at)).count());
+        assert!(most.max() <= Some(8), "{written:?}");
+        assert!(written.windows(5).skip(4).all(|five| five[4] - five[0] >= 3_600), "{written:?}");
+    }
+
     const AFTER: Rules = Rules { after_secs: 100, ..RULES };
 
     #[test]

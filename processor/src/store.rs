@@ -194,6 +194,8 @@ pub struct Content {
     pub origin: String,
     /// Now, in UNIX seconds.
     pub generated_at: i64,
+    /// When the user's contents are over at the pace of the hourly limit, in UNIX seconds.
+    pub paced_until: i64,
     /// Number of the publication of campaigns; 0 before the first.
     pub publication: u64,
     /// Version of the campaigns.

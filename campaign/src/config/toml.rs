@@ -65,6 +65,13 @@ pub(crate) fn read(text: &str) -> (Option<Config>, Named, Vec<Found>) {
     (config.filter(|_| faults.is_empty()), named, faults)
 }
 
+/// Contents of a user in an hour where nothing is said: one a minute, which no person needs, and
+/// which ends who sends made-up events.
+const HOURLY_LIMIT: u32 = 60;
+
+/// The largest that is told from none.
+const MAX_HOURLY_LIMIT: u32 = 3_600;
+
 impl Table<'_, '_> {
     fn config(mut self, named: &mut Named) -> Option<Config> {
         let model_id = self.model_id();
@@ -82,6 +89,8 @@ impl Table<'_, '_> {
         let most = ttl_days.unwrap_or(MAX_DAYS).min(MAX_DAYS) * 24;
         let cooldown_hours = self.within("cooldown_hours", cooldown_hours, 0..=most);
         let replace = self.replace(cooldown_hours);
+        let hourly_limit = self.optional("hourly_limit").or(Some((0, HOURLY_LIMIT)));
+        let hourly_limit = self.within("hourly_limit", hourly_limit, 0..=MAX_HOURLY_LIMIT);
         named.retract_when = self.condition("retract_when");
         let retract_when = named.retract_when.clone();
         let cache_hours = self.optional("cache_hours").or(Some((0, 24)));
@@ -120,6 +129,7 @@ impl Table<'_, '_> {
             history: history?,
             cooldown_hours: cooldown_hours?,
             replace,
+            hourly_limit: hourly_limit?,
             retract_when,
             cache_hours: cache_hours?,
             priority,

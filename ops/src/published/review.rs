@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use super::changes::Changes;
 use super::sample::{Estimate, Sample};
 use super::written;
-use crate::arguments::DeployedArguments;
+use crate::arguments::{Budgets, DeployedArguments};
 use crate::output::say;
 
 /// What changes with a version.
@@ -154,6 +154,7 @@ fn asked_anew(before: &Files, after: &Files) -> anyhow::Result<Vec<String>> {
 pub(super) struct Deployed<'a> {
     access: Access,
     quotas: Option<&'a ModelQuotas>,
+    budgets: Budgets,
 }
 
 impl<'a> Deployed<'a> {
@@ -174,12 +175,19 @@ impl<'a> Deployed<'a> {
             models: models.map(|models| models.map(str::to_owned).collect()),
             guardrails: arguments.guardrails.clone().map(|Guardrails(known)| known),
         };
-        Self { access, quotas: arguments.model_quotas.as_ref() }
+        Self { access, quotas: arguments.model_quotas.as_ref(), budgets: arguments.budgets }
     }
 
     /// Refuses campaigns that ask for anything else, or whose answers never fit into the quota.
     pub(super) fn ensure(&self, campaigns: &[Campaign]) -> anyhow::Result<()> {
         self.access.ensure(campaigns)?;
+        for Campaign { name, config, .. } in campaigns {
+            ensure!(
+                self.budgets == Budgets::Optional || config.budget.is_some(),
+                "campaign {name} has no [budget], and this deployment lets none hold without: say \
+                 usd_per_day or tokens_per_day there, or --budgets optional here"
+            );
+        }
         let Some(quotas) = self.quotas else { return Ok(()) };
         for Campaign { name, config, .. } in campaigns {
             let model = &config.model_id;
@@ -201,6 +209,8 @@ impl<'a> Deployed<'a> {
 #[cfg(test)]
 mod tests {
     use std::path::Path;
+
+    use campaign::Budget;
 
     use super::*;
 
@@ -237,7 +247,8 @@ mod tests {
         let ensure = |quotas: &str| {
             let quotas = quotas.parse().expect("are quotas");
             let access = Access { models: None, guardrails: None };
-            let deployed = Deployed { access, quotas: Some(&quotas) };
+            let budgets = Budgets::Optional;
+            let deployed = Deployed { access, quotas: Some(&quotas), budgets };
             deployed.ensure(&campaigns).map_err(|error| error.to_string())
         };
         let quota = |tokens: u64| {
@@ -249,6 +260,24 @@ mod tests {
         assert!(refused.contains("it never fits"), "{refused}");
         let refused = ensure(r#"{"other": {"tokens_per_minute": 9}}"#).expect_err("is refused");
         assert!(refused.contains("no quota for"), "{refused}");
+    }
+
+    #[test]
+    fn a_campaign_without_a_budget_is_refused_where_the_deployment_wants_one() {
+        let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("../campaign/tests/campaigns");
+        let mut campaigns = campaign::read(&sample).expect("are valid");
+        campaigns.iter_mut().for_each(|each| each.config.budget = None);
+        let ensure = |budgets, campaigns: &[Campaign]| {
+            let access = Access { models: None, guardrails: None };
+            let deployed = Deployed { access, quotas: None, budgets };
+            deployed.ensure(campaigns).map_err(|error| error.to_string())
+        };
+
+        assert_eq!(ensure(Budgets::Optional, &campaigns), Ok(()));
+        let refused = ensure(Budgets::Required, &campaigns).expect_err("is refused");
+        assert!(refused.contains("campaign new-episode has no [budget]"), "{refused}");
+        campaigns.iter_mut().for_each(|each| each.config.budget = Some(Budget::Tokens(1)));
+        assert_eq!(ensure(Budgets::Required, &campaigns), Ok(()));
     }
 
     #[test]

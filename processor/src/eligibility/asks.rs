@@ -67,7 +67,8 @@ mod tests {
     use super::super::WrittenFor;
     use super::*;
 
-    const RULES: Rules = Rules { history: 3, cooldown_secs: 60, replaces: false, after_secs: 0 };
+    const RULES: Rules =
+        Rules { history: 3, cooldown_secs: 60, replaces: false, after_secs: 0, pace_secs: 0 };
 
     fn ask() -> Ask {
         let body = include_str!("../../../contract/golden/ask.json");
@@ -88,6 +89,7 @@ mod tests {
             event_time: time,
             oldest_event_time: time,
             generated_at: time,
+            paced_until: 0,
         });
         State { memory, written_for, revision: Some(1), ..State::default() }
     }

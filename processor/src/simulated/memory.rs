@@ -81,6 +81,7 @@ impl Item {
             event_time: content.event_time,
             oldest_event_time: *oldest,
             generated_at: content.generated_at,
+            paced_until: content.paced_until,
         });
         let (revision, memory) = (Some(self.revision), self.memory.clone());
         let parked_until_ms = self.parked_until_ms;

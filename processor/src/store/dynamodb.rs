@@ -45,13 +45,14 @@ const READ_BACKOFF: ExponentialBuilder = ExponentialBuilder::new()
     .with_max_times(MAX_READ_ATTEMPTS - 1);
 
 /// Attributes that decide what happens next; the content itself is not among them.
-const STATE: [&str; 13] = [
+const STATE: [&str; 14] = [
     content::USER_ID,
     content::ITEM,
     content::EVENT_ID,
     content::EVENT_TIME,
     content::OLDEST_EVENT_TIME,
     content::GENERATED_AT,
+    content::PACED_UNTIL,
     content::HISTORY,
     content::PARKED_UNTIL,
     content::UNLESS_AT,

@@ -51,6 +51,7 @@ fn write(rng: &mut StdRng, seen: Option<u64>) -> Write {
     let content = rng.random_bool(0.6).then(|| Content {
         publication: rng.random_range(0..3),
         origin: String::new(),
+        paced_until: 0,
         campaigns_version: String::new(),
         data,
         event_id: "e".to_owned(),

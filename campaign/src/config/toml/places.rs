@@ -1,7 +1,7 @@
 //! Where each setting stands, and what is said of one that stands elsewhere or is unknown.
 
 /// Settings above the first table.
-const TOP: [&str; 21] = [
+const TOP: [&str; 22] = [
     "attributes",
     "cache_hours",
     "cache_system",
@@ -10,6 +10,7 @@ const TOP: [&str; 21] = [
     "forbidden",
     "grounded",
     "history",
+    "hourly_limit",
     "keep_prompts_days",
     "links",
     "max_tokens",

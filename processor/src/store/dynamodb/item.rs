@@ -47,6 +47,7 @@ pub(super) fn item(place: &Key, write: &Write) -> Result<Item, TableError> {
         set(content::INPUT_TOKENS, AttributeValue::N(content.input_tokens.to_string()));
         set(content::OUTPUT_TOKENS, AttributeValue::N(content.output_tokens.to_string()));
         set(content::GENERATED_AT, number(content.generated_at));
+        set(content::PACED_UNTIL, number(content.paced_until));
         if !content.origin.is_empty() {
             set(content::ORIGIN, AttributeValue::S(content.origin.clone()));
         }
@@ -144,6 +145,7 @@ pub(super) fn found(item: &Item) -> Option<Found> {
                 event_time,
                 oldest_event_time: number(content::OLDEST_EVENT_TIME).unwrap_or(i64::MIN),
                 generated_at: number(content::GENERATED_AT).unwrap_or_default(),
+                paced_until: number(content::PACED_UNTIL).unwrap_or_default(),
             }
         });
     let state = State {
