@@ -6,12 +6,16 @@
 //! Asks that wait for a time are on the queue `later`. Those whose time has come are on the
 //! queue of their model and of their campaign's [`Class`], so that no model waits behind
 //! another one's quota, and nothing of a higher priority behind what is lower.
+//!
+//! Guarantees: what another version wrote beside what this one knows, a reason among it, goes
+//! on with the ask when it is sent anew.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::metrics;
 
@@ -20,6 +24,9 @@ pub const VERSION: u32 = 1;
 
 /// Longest that SQS hides a new message (AWS limit).
 pub const MAX_DELAY: Duration = Duration::from_secs(900);
+
+/// The field of an ask that says why it waits.
+const REASON: &str = "reason";
 
 /// Stands for every model that has no queues of its own name.
 pub const EVERY_OTHER: &str = "*";
@@ -34,6 +41,7 @@ pub struct Ask {
     /// Name of the campaign.
     pub campaign: String,
     /// Why it waits.
+    #[serde(default, skip_serializing_if = "Reason::is_unknown")]
     pub reason: Reason,
     /// Where the event came in that asked, as its user record said it; empty where it did not.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -60,10 +68,15 @@ pub struct Ask {
     /// Number of the publication of campaigns under which it did; 0 before the first.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub publication: u64,
+    /// What another version wrote that this one does not know, by its names.
+    #[serde(flatten)]
+    pub unknown: BTreeMap<String, Value>,
 }
 
 /// Why an ask waits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// The model's quota of tokens or requests is promised to others.
@@ -84,6 +97,10 @@ pub enum Reason {
     Operator,
     /// The campaign is paused.
     Paused,
+    /// For a reason of another version; [`Ask::unknown`] has its name.
+    #[default]
+    #[serde(other)]
+    Unknown,
 }
 
 /// What comes before what.
@@ -116,9 +133,9 @@ pub enum Queue {
 ///
 /// As text it is a JSON object: `{"later": "https://...", "ready": {"model": {"high":
 /// "https://...", "normal": "https://...", "low": "https://..."}}}`; the model `*` stands for
-/// every other.
+/// every other. Whoever knows less than is named there goes by what it knows: a person's `ops` is
+/// not always of the version that was deployed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct QueueUrls {
     /// Of those that wait for a time.
     pub later: String,
@@ -128,7 +145,6 @@ pub struct QueueUrls {
 
 /// Addresses of a model's queues.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct ReadyUrls {
     /// Of campaigns of a priority above 0.
     pub high: String,
@@ -170,6 +186,7 @@ impl Ask {
             retry_given_up_before_ms: 0,
             build: String::new(),
             publication: 0,
+            unknown: BTreeMap::new(),
         }
     }
 
@@ -183,8 +200,10 @@ impl Ask {
     #[must_use]
     pub fn again(self, now_ms: u64) -> Self {
         let regenerate_before_ms = self.regenerate_before_ms;
+        let mut unknown = self.unknown;
+        unknown.remove(REASON);
         let by_hand = Self::by_hand(self.user_id, self.campaign, now_ms);
-        Self { regenerate_before_ms, retry_given_up_before_ms: now_ms, ..by_hand }
+        Self { regenerate_before_ms, retry_given_up_before_ms: now_ms, unknown, ..by_hand }
     }
 
     /// Encodes the ask for its queue.
@@ -193,15 +212,31 @@ impl Ask {
         serde_json::to_string(self).expect("an ask is always JSON")
     }
 
+    /// The same for another reason, and what it says of it.
+    #[must_use]
+    pub fn waiting_for(mut self, reason: Reason) -> Self {
+        // That of another version is over with it.
+        self.unknown.remove(REASON);
+        Self { reason, ..self }
+    }
+
     /// Decodes an ask from its queue.
     pub fn decode(body: &str) -> Result<Self, Undecodable> {
-        let ask: Self = serde_json::from_str(body).map_err(Undecodable::Malformed)?;
-        if ask.v == VERSION { Ok(ask) } else { Err(Undecodable::Version(ask.v)) }
+        let mut ask: Self = serde_json::from_str(body).map_err(Undecodable::Malformed)?;
+        if ask.v != VERSION {
+            return Err(Undecodable::Version(ask.v));
+        }
+        if ask.reason.is_unknown() {
+            let whole: BTreeMap<String, Value> =
+                serde_json::from_str(body).map_err(Undecodable::Malformed)?;
+            ask.unknown.extend(whole.into_iter().filter(|(name, _)| name == REASON));
+        }
+        Ok(ask)
     }
 }
 
 impl Reason {
-    /// Every reason.
+    /// Every reason that this version has.
     pub const ALL: [Self; 9] = [
         Self::Quota,
         Self::DayQuota,
@@ -213,6 +248,11 @@ impl Reason {
         Self::Operator,
         Self::Paused,
     ];
+
+    /// Whether another version has it.
+    pub fn is_unknown(&self) -> bool {
+        *self == Self::Unknown
+    }
 
     /// What is waited for, for a person.
     pub const fn words(self) -> &'static str {
@@ -226,6 +266,7 @@ impl Reason {
             Self::Due => "its time",
             Self::Operator => "its turn",
             Self::Paused => "its campaign to go on",
+            Self::Unknown => "what another version knows",
         }
     }
 
@@ -239,7 +280,8 @@ impl Reason {
             Self::Outage => metrics::PARKED_FOR_OUTAGE,
             Self::Lease => metrics::PARKED_FOR_LEASE,
             Self::Due => metrics::PARKED_FOR_TIME,
-            Self::Operator => metrics::PARKED_FOR_OPERATOR,
+            // Whoever parks has a reason of this version.
+            Self::Operator | Self::Unknown => metrics::PARKED_FOR_OPERATOR,
             Self::Paused => metrics::PARKED_FOR_PAUSE,
         }
     }
@@ -320,6 +362,7 @@ mod tests {
             retry_given_up_before_ms: 0,
             build: "0123456789ab".to_owned(),
             publication: 3,
+            unknown: BTreeMap::new(),
         }
     }
 

@@ -275,7 +275,8 @@ impl Draft {
             Origin::Ask(ask) => {
                 // Those of another reason say nothing of this one.
                 let attempts = if reason == ask.reason { ask.attempts + 1 } else { 1 };
-                Ask { reason, not_before_ms, attempts, build, publication, ..ask.clone() }
+                let again = ask.clone().waiting_for(reason);
+                Ask { not_before_ms, attempts, build, publication, ..again }
             }
             Origin::Events { places, .. } => {
                 let trigger = self.step.trigger;
