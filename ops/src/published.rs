@@ -59,9 +59,10 @@ pub async fn versions(place: &RegistryPlace) -> anyhow::Result<ExitCode> {
         say(format_args!("{:>5}  {}  {}{holds}", each.number, each.version, moment(each.at)));
     }
     for (campaign, pause) in &head.paused {
-        let serves = match pause.serves {
+        let serves = match &pause.serves {
             Serves::Content => "serves what is written",
             Serves::Fallback => "serves fallback content",
+            Serves::Unknown(_) => "serves what a newer version of this program knows",
         };
         say(format_args!("{campaign}: paused since {}, {serves}", moment(pause.since)));
     }
@@ -212,6 +213,7 @@ fn number(head: &Head) -> u64 {
 fn what(of: &Recalled) -> String {
     match of {
         Recalled::All => "all".to_owned(),
+        Recalled::Unknown(_) => "what a newer version of this program knows".to_owned(),
         Recalled::Below(number) => format!("what was written before publication {number}"),
         Recalled::Prompts(hashes) => {
             let named: Vec<&str> = hashes.iter().take(MAX_NAMED).map(String::as_str).collect();

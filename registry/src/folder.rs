@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 
 use crate::files::{Files, Version};
-use crate::head::{Head, Publication};
+use crate::head::{Head, Publication, Unknown};
 use crate::{Registry, RegistryError};
 
 /// A folder of campaigns. Its versions have no numbers, for nobody published them.
@@ -16,7 +16,7 @@ pub struct Folder(pub PathBuf);
 impl Registry for Folder {
     async fn head(&self) -> Result<Head, RegistryError> {
         let version = Files::read(&self.0)?.version();
-        let publication = Publication { number: 0, version, at: 0 };
+        let publication = Publication { number: 0, version, at: 0, unknown: Unknown::new() };
         Ok(Head { publications: vec![publication], ..Head::default() })
     }
 

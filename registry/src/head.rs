@@ -2,10 +2,15 @@
 //!
 //! One small item, read by every instance and replaced as a whole. Each change counts its
 //! [`Head::revision`] up by one, and is written only over the revision that it was made from.
+//!
+//! Guarantees: what another version wrote beside what this one knows stays where it is when the
+//! head is changed. A pause or a recall of a kind that this one does not know hides what it may
+//! be about, for somebody had a reason for it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::files::Version;
 
@@ -22,9 +27,11 @@ pub const MAX_PROMPTS: usize = 1_000;
 /// Longest life of content, in seconds (`ttl_days` is at most 365): so long a recall counts.
 pub const LONGEST_LIFE_SECS: i64 = 366 * 24 * 3_600;
 
+/// What another version wrote that this one does not know, by its names.
+pub type Unknown = BTreeMap<String, Value>;
+
 /// What holds of the campaigns.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Head {
     /// Changes so far.
     pub revision: u64,
@@ -34,11 +41,13 @@ pub struct Head {
     pub paused: BTreeMap<String, Pause>,
     /// Content that is not served any more.
     pub recalls: Vec<Recall>,
+    /// Of another version.
+    #[serde(flatten)]
+    pub unknown: Unknown,
 }
 
 /// A version that was published, or put back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Publication {
     /// Counts publications from 1 on; content carries it.
     pub number: u64,
@@ -46,32 +55,39 @@ pub struct Publication {
     pub version: Version,
     /// When, in UNIX seconds.
     pub at: i64,
+    /// Of another version.
+    #[serde(flatten)]
+    pub unknown: Unknown,
 }
 
 /// A campaign for which nothing is generated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Pause {
     /// Since when, in UNIX seconds.
     pub since: i64,
     /// What is served meanwhile.
     pub serves: Serves,
+    /// Of another version.
+    #[serde(flatten)]
+    pub unknown: Unknown,
 }
 
 /// What a paused campaign serves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Serves {
     /// What is written already.
     Content,
     /// Fallback content only.
     Fallback,
+    /// What another version knows; this one serves fallback content only.
+    #[serde(untagged)]
+    Unknown(Value),
 }
 
 /// Content of a campaign that is not served any more. What is written later is, but for an earlier
 /// publication's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Recall {
     /// Which campaign.
     pub campaign: String,
@@ -79,6 +95,9 @@ pub struct Recall {
     pub at: i64,
     /// Which of its contents.
     pub of: Recalled,
+    /// Of another version.
+    #[serde(flatten)]
+    pub unknown: Unknown,
 }
 
 /// Which contents of a campaign are recalled.
@@ -93,6 +112,9 @@ pub enum Recalled {
     Prompts(BTreeSet<String>),
     /// Those that were written from the first time on and before the second, in UNIX seconds.
     Written(i64, i64),
+    /// Those that another version knows of; for this one all that it may be.
+    #[serde(untagged)]
+    Unknown(Value),
 }
 
 /// What is known of a content, as far as it decides whether it is served.
@@ -142,7 +164,7 @@ impl Head {
     /// Tells whether a campaign's content is served.
     pub fn serves(&self, campaign: &str, content: Provenance<'_>) -> bool {
         let is_hidden =
-            self.paused.get(campaign).is_some_and(|pause| pause.serves == Serves::Fallback);
+            self.paused.get(campaign).is_some_and(|pause| pause.serves != Serves::Content);
         !is_hidden && !self.recalls.iter().any(|recall| recall.is_of(campaign, content))
     }
 
@@ -153,7 +175,12 @@ impl Head {
         }
         let mut next = self.next();
         let number = self.current().map_or(0, |current| current.number) + 1;
-        next.publications.push(Publication { number, version: version.clone(), at });
+        next.publications.push(Publication {
+            number,
+            version: version.clone(),
+            at,
+            unknown: Unknown::new(),
+        });
         let old = next.publications.len().saturating_sub(MAX_PUBLICATIONS);
         next.publications.drain(..old);
         Ok(next)
@@ -166,7 +193,8 @@ impl Head {
             return Err(NoChange::ServesFallback);
         }
         let since = before.map_or(at, |pause| pause.since);
-        let pause = Pause { since, serves };
+        let unknown = before.map(|pause| pause.unknown.clone()).unwrap_or_default();
+        let pause = Pause { since, serves, unknown };
         if self.paused.get(campaign) == Some(&pause) {
             return Err(NoChange::Holds);
         }
@@ -222,7 +250,7 @@ impl Recall {
                 // An instance that has not followed yet writes under the old number.
                 Recalled::Below(number) => content.publication < *number,
                 _ if !is_from_before => false,
-                Recalled::All => true,
+                Recalled::All | Recalled::Unknown(_) => true,
                 Recalled::Prompts(hashes) => hashes.contains(content.prompt_hash),
                 Recalled::Written(from, to) => (*from..*to).contains(&content.generated_at),
             }
@@ -239,6 +267,10 @@ mod tests {
         Files::from_json(json.as_bytes()).expect("are files").version()
     }
 
+    fn recall(at: i64, of: Recalled) -> Recall {
+        Recall { campaign: "offer".to_owned(), at, of, unknown: Unknown::new() }
+    }
+
     /// So many publications.
     fn published(number: u64) -> Head {
         (0..number).fold(Head::default(), |head, n| {
@@ -248,6 +280,55 @@ mod tests {
 
     fn content(publication: u64, prompt_hash: &str, generated_at: i64) -> Provenance<'_> {
         Provenance { publication, prompt_hash, generated_at }
+    }
+
+    const TODAY: &str = include_str!("../../contract/golden/campaigns-head.json");
+    const NEXT: &str = include_str!("../../contract/golden/next/campaigns-head.json");
+
+    fn json(text: &str) -> Value {
+        serde_json::from_str(text).expect("is JSON")
+    }
+
+    #[test]
+    fn the_head_is_that_of_the_golden_file() {
+        let head: Head = serde_json::from_str(TODAY).expect("is a head");
+
+        assert_eq!(serde_json::to_value(&head).expect("is JSON"), json(TODAY));
+        assert!(matches!(head.recalls[3].of, Recalled::Written(..)));
+        assert_eq!(head.paused["recap"].serves, Serves::Fallback);
+    }
+
+    #[test]
+    fn what_another_version_wrote_stays_where_it_is_when_the_head_is_changed() {
+        let head: Head = serde_json::from_str(NEXT).expect("is a head");
+        assert_eq!(serde_json::to_value(&head).expect("is JSON"), json(NEXT));
+
+        let next = head.paused("offer", Serves::Fallback, 9).expect("is new");
+        let next = next.recalled(recall(1_760_000_400, Recalled::All)).expect("is possible");
+        let next = next.published(&version("3"), 9).expect("is new");
+
+        let mut written = serde_json::to_value(&next).expect("is JSON");
+        let mut expected = json(NEXT);
+        assert_eq!(written["paused"]["offer"]["next_field"], json("[3]"));
+        assert_eq!(written["next_field"], expected["next_field"]);
+        for list in ["publications", "recalls"] {
+            let length = expected[list].as_array().map_or(0, Vec::len);
+            let kept = written[list].as_array_mut().expect("is a list").drain(..length).collect();
+            assert_eq!(Value::Array(kept), expected[list].take(), "{list}");
+        }
+    }
+
+    #[test]
+    fn a_pause_or_recall_of_another_version_hides_what_it_may_be_about() {
+        let mut head: Head = serde_json::from_str(NEXT).expect("is a head");
+        let before = content(2, "h", 1_760_000_300);
+
+        assert!(head.is_paused("next_campaign"));
+        assert!(!head.serves("next_campaign", content(2, "h", 1_760_000_301)), "it is paused");
+        head.paused.remove("next_campaign");
+        assert!(!head.serves("next_campaign", before), "it is recalled");
+        assert!(head.serves("next_campaign", content(2, "h", 1_760_000_301)), "is written later");
+        assert!(head.serves("offer", before));
     }
 
     #[test]
@@ -276,7 +357,7 @@ mod tests {
     #[test]
     fn a_recall_hides_what_it_names_and_nothing_that_is_written_later() {
         let of = |of| {
-            let recall = Recall { campaign: "offer".to_owned(), at: 100, of };
+            let recall = recall(100, of);
             published(3).recalled(recall).expect("is possible")
         };
 
@@ -314,7 +395,6 @@ mod tests {
 
     #[test]
     fn recalls_are_forgotten_when_they_hide_nothing_and_are_never_too_many() {
-        let recall = |at, of| Recall { campaign: "offer".to_owned(), at, of };
         let mut head = published(1_000);
         for n in 0..MAX_RECALLS as u64 {
             head = head.recalled(recall(1, Recalled::Below(n))).expect("has room");

@@ -69,10 +69,13 @@ async fn switch(
 
 /// How it is with a campaign.
 fn standing(head: &Head, name: &str) -> &'static str {
-    match head.paused.get(name).map(|pause| pause.serves) {
+    match head.paused.get(name).map(|pause| &pause.serves) {
         None => "is not paused",
         Some(Serves::Content) => "is paused and serves what is written",
         Some(Serves::Fallback) => "is paused and serves fallback content",
+        Some(Serves::Unknown(_)) => {
+            "is paused, and serves what a newer version of this program knows"
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use contract::content::{COORDINATION_KEY, answer_key};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use registry::RegistryError;
 use registry::aws::Aws;
-use registry::head::{Recall, Recalled};
+use registry::head::{Recall, Recalled, Unknown};
 use serde_json::json;
 use tokio::time::{Duration, sleep};
 
@@ -176,7 +176,7 @@ fn recall_of(arguments: &RecallArguments) -> anyhow::Result<Recall> {
              --written-to T, --all"
         ),
     };
-    Ok(Recall { campaign: campaign.clone(), at: now_secs(), of })
+    Ok(Recall { campaign: campaign.clone(), at: now_secs(), of, unknown: Unknown::new() })
 }
 
 /// Lets nobody get the answers to these prompts any more.

@@ -177,7 +177,7 @@ fn contains(value: &AttributeValue, part: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use registry::head::Recalled;
+    use registry::head::{Recalled, Unknown};
 
     use super::*;
 
@@ -197,7 +197,12 @@ mod tests {
 
     #[test]
     fn what_holds_a_text_is_found_with_its_prompt() {
-        let recall = Recall { campaign: "offer".to_owned(), at: 9, of: Recalled::All };
+        let recall = Recall {
+            campaign: "offer".to_owned(),
+            at: 9,
+            of: Recalled::All,
+            unknown: Unknown::new(),
+        };
         let mut found = Survey::default();
         let wanted = Wanted { recall: &recall, containing: Some("it's FREE") };
 
@@ -221,7 +226,12 @@ mod tests {
 
     #[test]
     fn what_was_written_after_the_recall_is_not_meant() {
-        let recall = Recall { campaign: "offer".to_owned(), at: 4, of: Recalled::All };
+        let recall = Recall {
+            campaign: "offer".to_owned(),
+            at: 4,
+            of: Recalled::All,
+            unknown: Unknown::new(),
+        };
         let mut found = Survey::default();
 
         found.take(&item("u1", "a", "x"), &Wanted { recall: &recall, containing: None });
