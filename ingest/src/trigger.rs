@@ -13,7 +13,9 @@ mod notification;
 #[cfg(test)]
 mod tests;
 
-use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 pub use self::notification::{Notification, RefusedPart};
@@ -40,9 +42,14 @@ pub struct ObjectRef {
     pub uploaded_at_ms: Option<u64>,
     /// Where to begin.
     pub from: Position,
-    /// Of a catalog's file: where in its import to go on.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Of a catalog's file: where in its import to go on. A place that only another version
+    /// knows is none: the import begins anew.
+    #[serde(default, deserialize_with = "place_if_known", skip_serializing_if = "Option::is_none")]
     pub catalog: Option<Box<ImportPlace>>,
+    /// What another version wrote that this one does not know, by its names; it goes on with
+    /// the object.
+    #[serde(flatten)]
+    pub unknown: BTreeMap<String, Value>,
 }
 
 /// The body of a message by which an invocation leaves the rest of an object to another.
@@ -111,6 +118,13 @@ impl Trigger {
             _ => Ok(Self::Direct(notification)),
         }
     }
+}
+
+fn place_if_known<'de, D: Deserializer<'de>>(
+    place: D,
+) -> Result<Option<Box<ImportPlace>>, D::Error> {
+    let place = Option::<Value>::deserialize(place)?;
+    Ok(place.and_then(|place| serde_json::from_value(place).ok()))
 }
 
 fn message(record: &Value) -> Message {

@@ -7,6 +7,8 @@
 //! Guarantees: every part of it is an object to read, or counted as none of our business,
 //! or refused with the reason.
 
+use std::collections::BTreeMap;
+
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
@@ -150,6 +152,7 @@ impl Notification {
                 uploaded_at_ms: millis(&record["eventTime"]),
                 from: Position::default(),
                 catalog: None,
+                unknown: BTreeMap::new(),
             })
         });
         let body = || serde_json::json!({ "Records": [record] }).to_string();
@@ -178,6 +181,7 @@ impl Notification {
             uploaded_at_ms: millis(&whole["time"]),
             from: Position::default(),
             catalog: None,
+            unknown: BTreeMap::new(),
         });
         self.take(object, || whole.to_string());
     }

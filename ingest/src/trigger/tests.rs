@@ -68,6 +68,7 @@ fn object(key: &str) -> ObjectRef {
         uploaded_at_ms: Some(1_743_526_800_123),
         from: Position::default(),
         catalog: None,
+        unknown: BTreeMap::new(),
     }
 }
 
@@ -325,4 +326,31 @@ fn a_continuation_that_a_build_before_left_is_understood() {
 
     let from = Position { offset_bytes: 9, block: 1, records: 2 };
     assert_eq!(queued(body).objects, [ObjectRef { version_id: None, from, ..object("a.avro") }]);
+}
+
+#[test]
+fn a_continuation_of_the_next_version_goes_on_with_all_that_it_says_of_its_object() {
+    let today = include_str!("../../../contract/golden/continuation.json");
+    let next = include_str!("../../../contract/golden/next/continuation.json");
+    let written = |body: &str| -> Value {
+        let [object] = queued(body).objects.try_into().expect("is one");
+        let from = object.from;
+        serde_json::from_str(&Continuation::new(&object, from).encode()).expect("is JSON")
+    };
+    let mut expected: Value = serde_json::from_str(today).expect("is JSON");
+
+    assert_eq!(written(today), expected);
+    expected["continue"]["next_field"] = json!({ "next_inner": true });
+    assert_eq!(written(next), expected);
+}
+
+#[test]
+fn an_import_at_a_step_that_only_another_version_knows_begins_anew() {
+    let today = include_str!("../../../contract/golden/continuation.json");
+    let mut next: Value = serde_json::from_str(today).expect("is JSON");
+    next["continue"]["catalog"]["step"] = json!({ "next_step": 1 });
+
+    let [object] = queued(next.to_string()).objects.try_into().expect("is one");
+
+    assert_eq!((object.key.as_str(), object.catalog), ("catalogs/shows/all.csv", None));
 }
