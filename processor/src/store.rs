@@ -250,9 +250,6 @@ pub enum Cause {
     /// What should be stored is no JSON.
     #[error("it is no JSON")]
     NotJson,
-    /// The item is none that this program writes.
-    #[error("the item has a foreign shape")]
-    ForeignShape,
     /// Something else, in words.
     #[error("{0}")]
     Other(&'static str),

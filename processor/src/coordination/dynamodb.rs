@@ -41,6 +41,10 @@ const CONCURRENT_READS: usize = 4;
 const SPEND_BACKOFF: ExponentialBuilder =
     ExponentialBuilder::new().with_min_delay(Duration::from_millis(50)).with_max_times(2);
 
+/// How long an item waits that only another version can read, before somebody looks again, in
+/// milliseconds: a deployment and a rollback take minutes.
+const UNKNOWN_MS: u64 = 600_000;
+
 /// The coordination table on DynamoDB.
 #[derive(Debug, Clone)]
 pub struct SharedTable {
@@ -146,9 +150,9 @@ impl Coordination for SharedTable {
                             Cause::Other("no item came with the refusal"),
                         )
                     })?;
-                    let entry = entry(item);
-                    let foreign = || TableError::passing(attempted, Cause::ForeignShape);
-                    Ok(LeaseReply::Taken(entry.ok_or_else(foreign)?))
+                    // Another version knows what this is: it counts as somebody's turn.
+                    let until_ms = lease.now_ms + UNKNOWN_MS;
+                    Ok(LeaseReply::Taken(entry(item).unwrap_or(Entry::Leased { until_ms })))
                 }
                 _ => Err(refused(attempted, &SdkError::ServiceError(error))),
             },
