@@ -13,6 +13,7 @@
 //! - [`rules`] — answers that break a rule of their campaign.
 //! - [`start`] — what a start that fails says.
 //! - [`injection`] — event values stay data.
+//! - [`versions`] — what another version wrote is read, and brought to its end.
 #![expect(clippy::expect_used, reason = "a test that cannot go on fails")]
 
 mod announcements;
@@ -30,4 +31,5 @@ mod stages;
 mod start;
 mod suspects;
 mod tables;
+mod versions;
 mod world;

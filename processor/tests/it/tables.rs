@@ -23,7 +23,7 @@ use processor::simulated::memory::Memory;
 /// Random calls of each table.
 const CALLS: usize = 1_500;
 
-const CONTENT: &str = "content";
+pub(crate) const CONTENT: &str = "content";
 pub(crate) const COORDINATION: &str = "coordination";
 
 /// Both tables, with their keys.
