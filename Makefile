@@ -26,6 +26,9 @@ STAGE ?= dev
 PORT ?= 4566
 BEDROCK_PORT ?= 8090
 
+# The revision whose programs `make mixed` runs beside those at hand.
+BASE ?= HEAD~1
+
 # The folder of campaigns, absolute or from here. Recipes and programs read it in the environment,
 # where a name may have blanks.
 CAMPAIGNS ?= campaigns
@@ -53,7 +56,7 @@ ops: ## look after campaigns, dead letters and cost; ARGS="--help" lists what it
 	cargo run --profile $(OPS_PROFILE) --locked --bin ops -- $(ARGS)
 
 .PHONY: test
-test: test-infra test-rust test-deployment ## run every test that needs no AWS account
+test: test-infra test-rust test-deployment mixed ## run every test that needs no AWS account
 
 .PHONY: test-quick
 test-quick: ## run every test that needs cargo only
@@ -71,6 +74,31 @@ test-infra: infra/node_modules target/python/ready ## run the tests of the AWS s
 test-deployment: infra/node_modules target/ministack/ready ## deploy to an emulated AWS and use it; takes minutes
 	env -u CAMPAIGNS cargo test --workspace --locked --quiet --no-run
 	env -u CAMPAIGNS npm --prefix infra run --silent test-deployment
+
+.PHONY: mixed
+mixed: infra/node_modules target/ministack/ready ## run programs of another revision beside these on an emulated AWS; BASE=REV (HEAD~1)
+	@# A clone without its history has no other revision: only who names one is told that as a failure.
+	@if git rev-parse --quiet --verify '$(BASE)^{commit}' >/dev/null 2>&1; then \
+		$(MAKE) --no-print-directory target/mixed/tests; \
+	else \
+		echo 'no revision $(BASE) is here (a shallow clone has none): nothing ran beside these programs' >&2; \
+		exit $(if $(filter file,$(origin BASE)),0,1); \
+	fi
+
+# The dependencies are those that are built already. Of two workspaces cargo takes crates of the same
+# place for the same: debug information that nobody else asks for keeps theirs apart.
+.PHONY: target/mixed/tests
+target/mixed/tests: BASE_COMMIT = $(shell git rev-parse --short=12 '$(BASE)^{commit}')
+target/mixed/tests:
+	env -u CAMPAIGNS cargo test --workspace --locked --quiet --no-run
+	if [ "$$(cat target/mixed/revision 2>/dev/null)" != $(BASE_COMMIT) ]; then \
+		rm -rf target/mixed && mkdir -p target/mixed/tree && \
+		git archive $(BASE_COMMIT) | tar -x -m -C target/mixed/tree && echo $(BASE_COMMIT) > target/mixed/revision; \
+	fi
+	cd target/mixed/tree && BUILD_COMMIT=$(BASE_COMMIT) CARGO_PROFILE_DEV_DEBUG=line-directives-only \
+		CARGO_BUILD_BUILD_DIR=$(CURDIR)/target cargo build --workspace --locked --quiet \
+		--target-dir $(CURDIR)/target/mixed/built $(addprefix --bin ,$(LAMBDAS)) --example metrics
+	env -u CAMPAIGNS npm --prefix infra run --silent test-mixed
 
 .PHONY: bench
 bench: target/python/ready ## measure; writes ingest, processor, liquid, quota, shard, generate, api and scale .json to target/bench

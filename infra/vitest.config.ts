@@ -2,8 +2,8 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
-    // Has a command and a configuration of its own.
-    exclude: ['node_modules', 'test/deployment'],
+    // Have commands and a configuration of their own.
+    exclude: ['node_modules', 'test/deployment', 'test/mixed'],
     globalSetup: 'test/leave-nothing.ts',
     // Loading the library takes seconds, and the tests change nothing that others could see.
     isolate: false,

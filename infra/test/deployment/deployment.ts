@@ -26,10 +26,10 @@ export interface Outputs {
   readonly url: string;
 }
 
-/** Deploys as an operator does, but for the programs: those that the Rust tests ran. */
-export async function deploy(emulator: Emulator, folder: string): Promise<Outputs> {
-  const campaigns = gatherCampaigns(join(folder, 'campaigns'));
-  const programs = gatherPrograms(join(folder, 'programs'), campaigns);
+/** Deploys as an operator does, but for the programs: those that the Rust tests ran, or those in their place. */
+export async function deploy(emulator: Emulator, folder: string, programOf = program): Promise<Outputs> {
+  const campaigns = gatherCampaigns(join(folder, 'campaigns'), [CAMPAIGNS, GROUNDED]);
+  const programs = gatherPrograms(join(folder, 'programs'), campaigns, programOf);
   const [file, assembly] = [join(folder, 'outputs.json'), join(folder, 'cdk.out')];
   const from = [`programs=${programs}`, `campaigns=${campaigns}`];
   const context = [`stage=${STAGE}`, 'built=true', ...from];
@@ -60,12 +60,12 @@ export async function deploy(emulator: Emulator, folder: string): Promise<Output
 }
 
 /** The campaigns of the Rust tests, all on the same model: one that speaks of events, others of items and attributes. */
-function gatherCampaigns(folder: string): string {
-  cpSync(CAMPAIGNS, folder, { recursive: true });
-  cpSync(GROUNDED, folder, { recursive: true });
+export function gatherCampaigns(folder: string, [plain, grounded]: readonly [string, string]): string {
+  cpSync(plain, folder, { recursive: true });
+  cpSync(grounded, folder, { recursive: true });
   const model = /^model_id = .*$/m;
   const [same] = readFileSync(join(folder, 'new-episode/campaign.toml'), 'utf8').match(model) ?? [];
-  for (const name of readdirSync(GROUNDED)) {
+  for (const name of readdirSync(grounded)) {
     const other = join(folder, name, 'campaign.toml');
     writeFileSync(other, readFileSync(other, 'utf8').replace(model, same ?? ''));
   }
@@ -73,10 +73,10 @@ function gatherCampaigns(folder: string): string {
 }
 
 /** The folders that `make lambdas` would make, of programs for this machine. */
-function gatherPrograms(folder: string, campaigns: string): string {
+function gatherPrograms(folder: string, campaigns: string, programOf: (name: string) => string): string {
   for (const name of PROGRAMS) {
     mkdirSync(join(folder, name), { recursive: true });
-    cpSync(program(name), join(folder, name, 'bootstrap'));
+    cpSync(programOf(name), join(folder, name, 'bootstrap'));
     cpSync(campaigns, join(folder, name, 'campaigns'), { recursive: true });
   }
   return folder;
