@@ -351,6 +351,10 @@ impl ContentTable for Sink {
         Ok(())
     }
 
+    async fn remove_unknown(&self, _: &str, _: &str, _: i64) -> Result<(), TableError> {
+        Ok(())
+    }
+
     async fn remove(&self, _: &Key, _: u64) -> Result<WriteResult, TableError> {
         Ok(WriteResult::Done)
     }

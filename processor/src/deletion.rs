@@ -92,7 +92,7 @@ impl Deletions {
             if deadline.is_over() {
                 return Err(not_deleted(OUT_OF_TIME));
             }
-            let OfUser { items, profile, asked } = self.table.of_user(user_id).await?;
+            let OfUser { items, profile, asked, unknown } = self.table.of_user(user_id).await?;
             let mut is_done = self.forget_attributes(user_id, &profile, deleted_at).await?;
             let mut surviving = HashSet::new();
             for (key, state) in items {
@@ -115,6 +115,9 @@ impl Deletions {
                 |(key, oldest): &(Key, i64)| *oldest <= deleted_at || !surviving.contains(key);
             for (key, _) in asked.into_iter().filter(is_over) {
                 self.table.remove_asked(&key).await?;
+            }
+            for sort_key in unknown {
+                self.table.remove_unknown(user_id, &sort_key, deleted_at).await?;
             }
             if is_done {
                 return Ok(());

@@ -82,6 +82,15 @@ pub trait ContentTable: Debug + Send + Sync {
     /// Removes what the model was asked and answered for a user's content.
     async fn remove_asked(&self, key: &Key) -> Result<(), TableError>;
 
+    /// Removes a user's item that only another version knows, unless it says that all of it
+    /// happened after `deleted_at` (UNIX seconds).
+    async fn remove_unknown(
+        &self,
+        user_id: &str,
+        sort_key: &str,
+        deleted_at: i64,
+    ) -> Result<(), TableError>;
+
     /// Removes an item, if its revision is still `seen`.
     async fn remove(&self, key: &Key, seen: u64) -> Result<WriteResult, TableError>;
 
@@ -100,6 +109,8 @@ pub struct OfUser {
     /// Campaigns for which it is kept what the model was asked, each with the time of the oldest
     /// event that this tells anything of, in UNIX seconds.
     pub asked: Vec<(Key, i64)>,
+    /// Sort keys of items that only another version knows.
+    pub unknown: Vec<String>,
 }
 
 /// What is written of a user's attributes.

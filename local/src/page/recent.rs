@@ -88,6 +88,15 @@ impl<T: ContentTable> ContentTable for Noting<T> {
         self.table.remove_asked(key).await
     }
 
+    async fn remove_unknown(
+        &self,
+        user_id: &str,
+        sort_key: &str,
+        deleted_at: i64,
+    ) -> Result<(), TableError> {
+        self.table.remove_unknown(user_id, sort_key, deleted_at).await
+    }
+
     async fn remove(&self, key: &Key, seen: u64) -> Result<WriteResult, TableError> {
         self.table.remove(key, seen).await
     }

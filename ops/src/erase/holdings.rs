@@ -155,6 +155,7 @@ mod tests {
             items: vec![(key("old"), state(5)), (key("new"), state(20))],
             profile: Profile { known, ..Profile::default() },
             asked: vec![(key("old"), 20), (key("new"), 20)],
+            unknown: Vec::new(),
         };
         Holdings { of_user, deleted_at }
     }

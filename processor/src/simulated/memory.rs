@@ -210,6 +210,11 @@ impl ContentTable for Memory {
         Ok(())
     }
 
+    async fn remove_unknown(&self, _: &str, _: &str, _: i64) -> Result<(), TableError> {
+        // Nobody of another version writes here.
+        Ok(())
+    }
+
     async fn of_user(&self, user_id: &str) -> Result<OfUser, TableError> {
         let mut tables = self.tables();
         tables.calls += 1;
@@ -218,7 +223,7 @@ impl ContentTable for Memory {
         let profile = tables.profiles.get(user_id).cloned().unwrap_or_default();
         let asked = tables.asked.iter().filter(|(key, _)| key.user_id == user_id);
         let asked = asked.map(|(key, (_, oldest))| (key.clone(), *oldest)).collect();
-        Ok(OfUser { items, profile, asked })
+        Ok(OfUser { items, profile, asked, unknown: Vec::new() })
     }
 
     async fn remove(&self, key: &Key, seen: u64) -> Result<WriteResult, TableError> {

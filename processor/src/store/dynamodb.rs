@@ -15,8 +15,8 @@ use aws_sdk_dynamodb::types::{
 };
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use contract::content::{
-    self, DELETED_AT, EXPIRES_AT, HISTORY, ITEM, LANGUAGE, PARKED_UNTIL, REVISION, SERVED_UNTIL,
-    USER_ID,
+    self, DELETED_AT, EXPIRES_AT, HISTORY, ITEM, LANGUAGE, OLDEST_EVENT_TIME, PARKED_UNTIL,
+    REVISION, SERVED_UNTIL, USER_ID,
 };
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use program::aws::CallError;
@@ -118,7 +118,7 @@ impl DynamoDb {
         let page = scan.send().await.map_err(|error| refused("items were not listed", &error))?;
         let found = page.items().iter().filter_map(|item| match found(item) {
             Some(Found::Item(key, state)) => Some((key, state)),
-            Some(Found::Tombstone(..) | Found::Profile(..) | Found::Asked(..)) | None => None,
+            Some(_) | None => None,
         });
         let (items, next) = (found.collect(), page.last_evaluated_key().cloned().map(Start));
         Ok(Page { items, next })
@@ -254,7 +254,7 @@ impl ContentTable for DynamoDb {
             match found(&item) {
                 Some(Found::Item(key, state)) => drop(states.insert(key, state)),
                 Some(Found::Tombstone(user_id, at)) => drop(deleted.insert(user_id, at)),
-                Some(Found::Profile(..) | Found::Asked(..)) | None => {}
+                Some(Found::Profile(..) | Found::Asked(..) | Found::Unknown(_)) | None => {}
             }
         }
         for (key, state) in &mut states {
@@ -376,7 +376,7 @@ impl ContentTable for DynamoDb {
                 Some(Found::Tombstone(user_id, at)) => {
                     profiles.entry(user_id).or_default().deleted_at = Some(at);
                 }
-                Some(Found::Item(..) | Found::Asked(..)) | None => {}
+                Some(Found::Item(..) | Found::Asked(..) | Found::Unknown(_)) | None => {}
             }
         }
         Ok(profiles)
@@ -419,6 +419,26 @@ impl ContentTable for DynamoDb {
         sent.map(drop).map_err(|error| refused("what was asked was not deleted", &error))
     }
 
+    async fn remove_unknown(
+        &self,
+        user_id: &str,
+        sort_key: &str,
+        deleted_at: i64,
+    ) -> Result<(), TableError> {
+        let delete = self
+            .client
+            .delete_item()
+            .table_name(&self.table)
+            .set_key(Some(key(user_id, sort_key.to_owned())))
+            .condition_expression(format!(
+                "{} OR {OLDEST_EVENT_TIME} <= :deleted_at",
+                is_absent(OLDEST_EVENT_TIME)
+            ))
+            .expression_attribute_values(":deleted_at", number(deleted_at));
+        // One that is newer stays.
+        written(delete.send().await, "an item of another version was not deleted").map(drop)
+    }
+
     async fn of_user(&self, user_id: &str) -> Result<OfUser, TableError> {
         let names = STATE.iter().map(|name| (format!("#{name}"), (*name).to_owned())).collect();
         let pages = self
@@ -443,6 +463,7 @@ impl ContentTable for DynamoDb {
                 Some(Found::Item(key, state)) => of_user.items.push((key, state)),
                 Some(Found::Profile(_, profile)) => of_user.profile = profile,
                 Some(Found::Asked(key, oldest)) => of_user.asked.push((key, oldest)),
+                Some(Found::Unknown(sort_key)) => of_user.unknown.push(sort_key),
                 Some(Found::Tombstone(..)) | None => {}
             }
         }

@@ -70,6 +70,15 @@ impl ContentTable for SlowWrites {
         self.memory.remove_asked(key).await
     }
 
+    async fn remove_unknown(
+        &self,
+        user_id: &str,
+        sort_key: &str,
+        deleted_at: i64,
+    ) -> Result<(), TableError> {
+        self.memory.remove_unknown(user_id, sort_key, deleted_at).await
+    }
+
     async fn remove(&self, key: &Key, seen: u64) -> Result<WriteResult, TableError> {
         self.memory.remove(key, seen).await
     }

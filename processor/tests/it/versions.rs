@@ -10,6 +10,9 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use campaign::Past;
+use contract::content;
+use contract::metrics::Fate;
+use contract::user_record::Event;
 use processor::attributes::Known;
 use processor::coordination::{
     BudgetOfDay, Coordination as _, Entry, Failures, Lease, LeaseReply, SharedTable, Spending,
@@ -28,6 +31,7 @@ use quota::table::{LaneName, QuotaTable as _, Reply};
 use serde_json::{Map, Value, json};
 
 use crate::tables::{CONTENT, COORDINATION, TABLES};
+use crate::world::{World, delivery, user_record};
 
 /// When all of it is written, in UNIX seconds.
 const NOW: i64 = 1_800_000_000;
@@ -259,8 +263,8 @@ async fn content_of_the_next_version_is_read_and_keeps_what_is_not_about_what_is
     assert_eq!(profiles, before.profiles(&users).await.expect("is read"));
     let mut of_user = table.of_user("u").await.expect("is read");
     of_user.items.sort_by(|(one, _), (other, _)| one.cmp(other));
-    assert_eq!(of_user.items.len(), 2, "what is of no known kind is left alone");
-    assert_eq!((of_user.asked.len(), of_user.profile.known.len()), (1, 1));
+    assert_eq!((of_user.items.len(), of_user.asked.len(), of_user.profile.known.len()), (2, 1, 1));
+    assert_eq!(of_user.unknown, ["next_kind#offer"]);
 
     // What is remembered is written beside it, and content takes the place of all.
     let write = Write { revision: NOW_MS + 2, keeps_content: true, ..written() };
@@ -276,6 +280,32 @@ async fn content_of_the_next_version_is_read_and_keeps_what_is_not_about_what_is
     let held = held(&client).await;
     assert_eq!(of(&held, CONTENT, "content#offer").get("next_field"), None);
     assert_eq!(of(&held, CONTENT, "next_kind#offer"), of(&next(), CONTENT, "next_kind#offer"));
+}
+
+#[tokio::test]
+async fn a_deletion_removes_what_only_the_next_version_knows_unless_it_is_newer() {
+    let client = holding(&next()).await;
+    let table = DynamoDb::new(client.clone(), CONTENT.to_owned());
+    for (sort_key, oldest) in [("next_kind#old", NOW), ("next_kind#new", NOW + 1)] {
+        let put = client.put_item().table_name(CONTENT);
+        let put = put.item(content::USER_ID, AttributeValue::S("u".to_owned()));
+        let put = put.item(content::ITEM, AttributeValue::S(sort_key.to_owned()));
+        let put = put.item(content::OLDEST_EVENT_TIME, AttributeValue::N(oldest.to_string()));
+        put.send().await.expect("is put");
+    }
+    let mut world = World::of(Vec::new());
+    world.epoch_ms = NOW_MS;
+    let instance = earlier::instance(&world, &client);
+    let deletion = Event { id: "d".to_owned(), time: NOW, fields: Map::new() };
+    let deletion = user_record("u", "users.UserDeleteRequest", vec![deletion]).encode();
+
+    let delivered = delivery([&deletion].into_iter().enumerate());
+    let report = instance.handle(delivered, world.deadline()).await;
+
+    assert_eq!(report.counts.get(Fate::Deletion.metric()), 1, "{}", report.counts.to_json());
+    let left = table.of_user("u").await.expect("is read");
+    assert_eq!((left.items.len(), left.asked.len(), left.profile.known.len()), (0, 0, 0));
+    assert_eq!(left.unknown, ["next_kind#new"]);
 }
 
 #[tokio::test]

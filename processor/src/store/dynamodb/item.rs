@@ -106,9 +106,11 @@ pub(super) enum Found {
     Profile(String, Profile),
     /// What was asked, with the time of its oldest event.
     Asked(Key, i64),
+    /// What only another version knows, by its sort key.
+    Unknown(String),
 }
 
-/// Reads an item back; `None` for one that has no key of this program.
+/// Reads an item back; `None` for one without a key.
 ///
 /// What of an item cannot be read counts as absent and as older than any deletion, so that
 /// one item of a foreign shape is replaced or removed, and stops nobody else's.
@@ -132,7 +134,10 @@ pub(super) fn found(item: &Item) -> Option<Found> {
         let oldest = number(content::OLDEST_EVENT_TIME).unwrap_or(i64::MIN);
         return Some(Found::Asked(Key { user_id, campaign: campaign.to_owned() }, oldest));
     }
-    let campaign = sort_key.strip_prefix(content::ITEM_PREFIX)?.to_owned();
+    let Some(campaign) = sort_key.strip_prefix(content::ITEM_PREFIX) else {
+        return Some(Found::Unknown(sort_key.clone()));
+    };
+    let campaign = campaign.to_owned();
     let history = text(content::HISTORY).map(|json| serde_json::from_str(json));
     let is_foreign = !matches!(history, Some(Ok(_)));
     if is_foreign {

@@ -27,7 +27,7 @@ const EARLIER: [&str; 1] = [include_str!("../../earlier/2026-11.json")];
 const LATER_MS: u64 = 3_600_000;
 
 /// An instance that works on the tables of a DynamoDB.
-fn instance(world: &World, client: &Client) -> Processor {
+pub(super) fn instance(world: &World, client: &Client) -> Processor {
     let ports = Ports {
         table: Arc::new(DynamoDb::new(client.clone(), CONTENT.to_owned())),
         coordination: Arc::new(SharedTable::new(client.clone(), COORDINATION.to_owned())),

@@ -248,6 +248,15 @@ impl<T: ContentTable> ContentTable for Gated<Arc<T>> {
         gated!(self, self.inner.remove_asked(key))
     }
 
+    async fn remove_unknown(
+        &self,
+        user_id: &str,
+        sort_key: &str,
+        deleted_at: i64,
+    ) -> Result<(), TableError> {
+        gated!(self, self.inner.remove_unknown(user_id, sort_key, deleted_at))
+    }
+
     async fn remove(&self, key: &Key, seen: u64) -> Result<WriteResult, TableError> {
         gated!(self, self.inner.remove(key, seen))
     }
