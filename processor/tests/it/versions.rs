@@ -160,6 +160,7 @@ fn with_content() -> Write {
         input_tokens: 100,
         output_tokens: 20,
         generated_at: NOW,
+        paced_until: NOW + 60,
         publication: 2,
         campaigns_version: "22cd".to_owned(),
         origin: "currents/a.avro#3".to_owned(),
