@@ -1,4 +1,5 @@
-import { CfnOutput } from 'aws-cdk-lib';
+import { CfnOutput, SecretValue } from 'aws-cdk-lib';
+import * as events from 'aws-cdk-lib/aws-events';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as secretsmanager from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct } from 'constructs';
@@ -13,6 +14,9 @@ const PASSWORD_LENGTH = 40;
 
 /** User name of Basic credentials; no secret. */
 const USER_NAME = 'braze';
+
+/** Name of the other field. */
+const PASSWORD = 'password';
 
 export interface ApiSecretProps {
   readonly encryption: Encryption;
@@ -44,7 +48,7 @@ export class ApiSecret extends Construct {
       encryptionKey: encryption.key,
       generateSecretString: {
         excludePunctuation: true,
-        generateStringKey: 'password',
+        generateStringKey: PASSWORD,
         passwordLength: PASSWORD_LENGTH,
         secretStringTemplate: JSON.stringify({ username: USER_NAME }),
       },
@@ -56,6 +60,22 @@ export class ApiSecret extends Construct {
       description: outputIs,
       value: this.arn,
     });
+  }
+
+  /** For who calls as Braze does, by the user name. */
+  get basic(): events.Authorization {
+    return events.Authorization.basic(USER_NAME, this.password);
+  }
+
+  /** For who calls as Braze does, with the password alone. */
+  get bearer(): events.Authorization {
+    // What stands here is a reference, which the deployment puts the password in place of.
+    const value = SecretValue.unsafePlainText(`Bearer ${this.password.unsafeUnwrap()}`);
+    return events.Authorization.apiKey('Authorization', value);
+  }
+
+  private get password(): SecretValue {
+    return this.secret.secretValueFromJson(PASSWORD);
   }
 
   grantRead(grantee: iam.IRole): void {

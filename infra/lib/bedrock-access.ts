@@ -58,7 +58,7 @@ const THROUGH_BEDROCK = {
   StringLike: { 'kms:ViaService': `bedrock*.${Aws.REGION}.amazonaws.com` },
 };
 
-export interface BedrockAccess extends AskedOfBedrock {
+export interface BedrockAccess extends Omit<AskedOfBedrock, 'campaigns'> {
   readonly profileRegions?: Readonly<Record<string, readonly string[]>>;
   readonly furtherModelArns?: readonly string[];
   readonly guardrailProfileArns?: readonly string[];

@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { parse } from 'smol-toml';
 
 /** What a folder of campaigns is relative to. */
@@ -7,6 +7,8 @@ const PROJECT = join(import.meta.dirname, '../..');
 
 /** What the campaigns ask of Amazon Bedrock. */
 export interface AskedOfBedrock {
+  /** Who asks: the names of all campaigns. */
+  readonly campaigns: readonly string[];
   /** Models and inference profiles, by id or ARN, each once. */
   readonly models: readonly string[];
   /** Guardrails, by id or ARN, each once. */
@@ -30,7 +32,8 @@ export function campaignsFolder(named = 'campaigns'): string {
 export function askedOfBedrock(folder: string): AskedOfBedrock {
   const models = new Set<string>();
   const guardrails = new Set<string>();
-  for (const file of campaignFiles(folder)) {
+  const files = campaignFiles(folder);
+  for (const file of files) {
     const campaign = parse(readFileSync(file, 'utf8'));
     models.add(text(campaign['model_id'], file, 'model_id'));
     const guardrail = campaign['guardrail'];
@@ -39,7 +42,8 @@ export function askedOfBedrock(folder: string): AskedOfBedrock {
       guardrails.add(text(id, file, 'guardrail.id'));
     }
   }
-  return { models: [...models].sort(), guardrails: [...guardrails].sort() };
+  const campaigns = files.map((file) => basename(dirname(file)));
+  return { campaigns: campaigns.sort(), models: [...models].sort(), guardrails: [...guardrails].sort() };
 }
 
 /** One of each folder that the programs take for a campaign: links count, hidden folders do not. */

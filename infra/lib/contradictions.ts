@@ -2,6 +2,7 @@ import type { AskedOfBedrock } from './campaigns.js';
 import { ofApi } from './contradictions/api.js';
 import { ofAsks } from './contradictions/asks.js';
 import { ofBucket } from './contradictions/bucket.js';
+import { ofCanary } from './contradictions/canary.js';
 import { ofFunctions } from './contradictions/functions.js';
 import { ofModels } from './contradictions/models.js';
 import { ofOperations } from './contradictions/operations.js';
@@ -9,7 +10,7 @@ import { ofStream } from './contradictions/stream.js';
 import type { Environment } from './environments.js';
 
 /** What looks at one part of the settings. */
-const PARTS = [ofOperations, ofBucket, ofStream, ofFunctions, ofModels, ofAsks, ofApi];
+const PARTS = [ofOperations, ofBucket, ofStream, ofFunctions, ofModels, ofAsks, ofApi, ofCanary];
 
 /**
  * The settings of a stage that contradict each other, the campaigns or what AWS takes, each with

@@ -26,6 +26,8 @@ export interface Environment {
   readonly alarms: AlarmSettings;
   /** Nobody is told what a month costs if left out; production is warned of that. */
   readonly budget?: BudgetSettings;
+  /** Nothing tries all day whether an event becomes content if left out; production is warned of that. */
+  readonly canary?: CanarySettings;
 }
 
 /** How the functions follow what is published. */
@@ -164,6 +166,12 @@ export interface BudgetSettings {
   readonly monthlyUsd: number;
   /** What has the stack's tag, which calls of Amazon Bedrock have not, or all that the account costs. */
   readonly of: 'account' | 'stack';
+}
+
+/** Events of nobody that must become content. */
+export interface CanarySettings {
+  /** Of the folder of campaigns, for no other use; `examples/canary` has one. */
+  readonly campaign: string;
 }
 
 const DEV: Environment = {

@@ -5,6 +5,8 @@ import { Construct } from 'constructs';
 import { type Alarms, HOUR } from './alarms.js';
 import { type Api, POSTS } from './api.js';
 import { ApiSecret } from './api-secret.js';
+import { CANARY_POSTS_AN_HOUR } from './canary.js';
+import type { Environment } from './environments.js';
 import { share } from './expressions.js';
 import { acknowledge } from './findings.js';
 import { type IngestProps, settingsOf } from './ingest.js';
@@ -57,14 +59,14 @@ export class EventsDoor extends Construct {
       .addMethod('POST', new apigateway.LambdaIntegration(this.program.live, { allowTestInvoke: false }));
     acknowledge(method, 'APIG4', 'the function checks the token, of the kind that Braze can send');
     acknowledge(method, 'COG4', 'Braze sends a token of its own, and none of Cognito');
-    this.watch(alarms, api);
+    this.watch(alarms, api, environment);
     new CfnOutput(this, 'Url', {
       description: "Braze's webhooks and Currents' custom HTTP connector post to this",
       value: `${api.url}${POSTS}`,
     });
   }
 
-  private watch(alarms: Alarms, api: Api): void {
+  private watch(alarms: Alarms, api: Api, { canary }: Environment): void {
     alarms.watch(this, {
       name: 'posts-refused',
       means: 'More than one in ten posts of events or attributes is refused: a wrong token, body or address.',
@@ -82,10 +84,10 @@ export class EventsDoor extends Construct {
     if (posts !== undefined) {
       alarms.watch(this, {
         name: 'no-posts',
-        means: `Nothing was posted for ${posts} hours.`,
+        means: `Nothing was posted for ${posts} hours${canary === undefined ? '' : ' but by the canary'}.`,
         rings: 'page',
         metric: api.posts('Count', 'Sum').with({ period: HOUR }),
-        below: 1,
+        below: 1 + (canary === undefined ? 0 : CANARY_POSTS_AN_HOUR),
         periods: posts,
       });
     }

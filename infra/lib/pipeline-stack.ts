@@ -10,6 +10,7 @@ import { Asks, modelsOf } from './asks.js';
 import { BrazeRole } from './braze-role.js';
 import { Budget } from './budget.js';
 import type { AskedOfBedrock } from './campaigns.js';
+import { Canary } from './canary.js';
 import { refuseContradictions } from './contradictions.js';
 import { Currents } from './currents.js';
 import { Dashboard } from './dashboard.js';
@@ -107,6 +108,8 @@ export class PipelineStack extends Stack {
       records,
       tables,
     });
+
+    new Canary(this, 'Canary', { alarms, api, environment, eventsDoor });
 
     const programs = [ingest, processor, asksWorker, api, eventsDoor].map((each) => each.program);
     const names = new Names(this, 'Names', {

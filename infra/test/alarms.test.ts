@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 
 import measured from '../../contract/golden/metrics.json' with { type: 'json' };
 import { OUTAGES } from '../lib/alarms.js';
-import { DEV, EVERYTHING, example, PROD } from './example.js';
+import { ASKED, DEV, EVERYTHING, example, PROD } from './example.js';
 import { watched } from './watched.js';
 
 const RUNBOOK = readFileSync(join(import.meta.dirname, '../../docs/runbook.md'), 'utf8');
@@ -190,7 +190,7 @@ test('one dashboard shows every alarm', () => {
 
 test('every model and profile of the campaigns is watched by itself', () => {
   const models = ['a.b', 'us.c.d'];
-  const { template } = example(DEV, { models, guardrails: [] });
+  const { template } = example(DEV, { ...ASKED, models, guardrails: [] });
 
   for (const model of models) {
     template.hasResourceProperties('AWS::CloudWatch::Alarm', {

@@ -1,7 +1,7 @@
 import { Match } from 'aws-cdk-lib/assertions';
 import { expect, test } from 'vitest';
 
-import { CERTIFICATE, DEV, EVERYTHING, example } from './example.js';
+import { CERTIFICATE, CLOSED, DEV, EVERYTHING, example } from './example.js';
 
 const { template } = example();
 
@@ -54,7 +54,7 @@ test('whatever is called, the function says what would be right', () => {
 });
 
 test('who is not on the list of networks is refused, if there is one', () => {
-  example(EVERYTHING).template.hasResourceProperties('AWS::ApiGateway::RestApi', {
+  example(CLOSED).template.hasResourceProperties('AWS::ApiGateway::RestApi', {
     Policy: {
       Statement: [
         {

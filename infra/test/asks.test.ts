@@ -3,11 +3,11 @@ import { expect, test } from 'vitest';
 
 import event from '../../contract/golden/asks-event.json' with { type: 'json' };
 import { CLASSES } from '../lib/asks.js';
-import { DEV, example, PROD } from './example.js';
+import { ASKED, DEV, example, PROD } from './example.js';
 
 const MODELS = ['us.anthropic.claude-haiku-4-5-20251001-v1:0', 'amazon.nova-lite-v1:0'];
 
-const { template } = example(DEV, { models: MODELS, guardrails: [] });
+const { template } = example(DEV, { ...ASKED, models: MODELS, guardrails: [] });
 
 /** Queues of asks, by their name in the stack. */
 const queues = Object.entries(template.findResources('AWS::SQS::Queue')).filter(([id]) => id.startsWith('Asks'));
@@ -90,7 +90,7 @@ test('an ask waits as long as SQS keeps anything, and SQS itself gives none up',
 
 test('asks for a model that no campaign names any more are worked on as long as an operator says', () => {
   const settings = { ...DEV, asks: { ...DEV.asks, formerModels: ['a.former-model'] } };
-  const { template } = example(settings, { models: MODELS, guardrails: [] });
+  const { template } = example(settings, { ...ASKED, models: MODELS, guardrails: [] });
   const urls: QueueUrls = JSON.parse(environmentOf('AsksWorker', template)['ASK_QUEUES'] ?? '');
 
   expect(Object.keys(urls.ready).sort()).toEqual([...MODELS, 'a.former-model'].sort());
@@ -111,7 +111,7 @@ test('the stream goes on while asks wait: its function may put them on queues, a
 // https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 test('as many models as are taken find room in the environment, under the names that CloudFormation makes', () => {
   const models = Array.from({ length: 6 }, (_, n) => `us.anthropic.claude-haiku-4-5-2025100${n}-v1:0`);
-  const { template } = example(DEV, { models, guardrails: [] });
+  const { template } = example(DEV, { ...ASKED, models, guardrails: [] });
   const environment = environmentOf('AsksWorker', template);
 
   expect(Object.keys(JSON.parse(environment['ASK_QUEUES'] ?? '').ready)).toEqual(models);

@@ -25,7 +25,11 @@ test('every model, profile and guardrail of any campaign is asked for, each once
     three: 'model_id = "us.a.b"\n',
   });
 
-  expect(askedOfBedrock(folder)).toEqual({ models: ['c.d', 'us.a.b'], guardrails: ['g'] });
+  expect(askedOfBedrock(folder)).toEqual({
+    campaigns: ['one', 'three', 'two'],
+    models: ['c.d', 'us.a.b'],
+    guardrails: ['g'],
+  });
 });
 
 test('a campaign as people write it can be read', () => {

@@ -166,6 +166,8 @@ const FAULTY: [string, Environment][] = [
   ['alarms.ticketEmail', dev('alarms', { ticketEmail: 'team@example.com' })],
   ['alarms.silenceHours.files', dev('alarms', { silenceHours: { files: 0 } })],
   ['alarms.silenceHours.posts', dev('alarms', { silenceHours: { posts: 169 } })],
+  ['canary', { ...dev('api', { allowedNetworks: ['192.0.2.0/24'] }), canary: { campaign: 'canary' } }],
+  ['canary.campaign', { ...DEV, canary: { campaign: 'canry' } }],
   ['budget', { ...DEV, budget: { monthlyUsd: 100, of: 'stack' } }],
   ['budget.monthlyUsd', { ...PROD, budget: { monthlyUsd: 0, of: 'stack' } }],
   ['budget.monthlyUsd', { ...PROD, budget: { monthlyUsd: NaN, of: 'account' } }],
@@ -178,10 +180,18 @@ test.each(FAULTY)('%s that cannot be is refused, and only that', (name, settings
 
 test('a model behind a profile of the account must be named, as the campaigns ask for it', () => {
   const profile = 'arn:aws:bedrock:eu-central-1:111122223333:application-inference-profile/abc';
-  const asked = { models: [profile], guardrails: [] };
+  const asked = { ...ASKED, models: [profile], guardrails: [] };
 
   expect(contradictions(DEV, asked)).toEqual([
     expect.stringMatching(/^processor\.furtherModelArns: .*abc/),
+  ]);
+});
+
+test('a canary without its campaign is refused with where to find one', () => {
+  const settings: Environment = { ...DEV, canary: { campaign: 'canary' } };
+
+  expect(contradictions(settings, { ...ASKED, campaigns: ['new-episode'] })).toEqual([
+    'canary.campaign: is none of new-episode: copy examples/canary/campaigns/canary to your campaigns, or leave canary out',
   ]);
 });
 
@@ -197,7 +207,7 @@ test('a key of guardrails is refused where no campaign names one', () => {
 test('more models than have room in the environment of a function are refused with how many have', () => {
   const models = (count: number) =>
     Array.from({ length: count }, (_, n) => `us.anthropic.claude-haiku-4-5-2025100${n}-v1:0`);
-  const found = (count: number) => contradictions(DEV, { models: models(count), guardrails: [] });
+  const found = (count: number) => contradictions(DEV, { ...ASKED, models: models(count), guardrails: [] });
   const most = [1, 2, 3, 4, 5, 6, 7, 8, 9].filter((count) => found(count).length === 0);
 
   expect(most).toEqual([1, 2, 3, 4, 5, 6]);
@@ -250,6 +260,7 @@ test.each<[string, Environment]>([
     asks: { maxInstances: 1, formerModels: [] },
     alarms: { ...DEV.alarms, askAgeHours: 1, iteratorAgeMinutes: 1, lookUpMillis: 1 },
   }],
+  ['a canary', { ...DEV, canary: { campaign: 'canary' } }],
   ['networks of the sixth version', dev('api', { allowedNetworks: ['2001:db8::/32', '192.0.2.7/32'] })],
   ['logs that never end', { ...DEV, logRetentionDays: 9999 }],
   ['regions of other partitions', { ...DEV, region: 'us-gov-west-1' }],

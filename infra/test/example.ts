@@ -16,6 +16,7 @@ export interface Example {
 }
 
 export const ASKED: AskedOfBedrock = {
+  campaigns: ['canary', 'new-episode'],
   models: ['us.anthropic.claude-haiku-4-5-20251001-v1:0'],
   guardrails: ['gr1234567890'],
 };
@@ -34,7 +35,7 @@ export const CERTIFICATE =
 export const GUARDRAIL_KEY =
   'arn:aws:kms:eu-central-1:111122223333:key/87654321-4321-4321-4321-210987654321';
 
-/** Every part that a setting can add. */
+/** Every part that a setting can add, but for networks, which keep the canary out. */
 export const EVERYTHING: Environment = {
   ...PROD,
   currents: {
@@ -47,6 +48,7 @@ export const EVERYTHING: Environment = {
     silenceHours: { ...PROD.alarms.silenceHours, posts: 12 },
     ticketEmail: 'team@example.com',
   },
+  canary: { campaign: 'canary' },
   operators: ['arn:aws:iam::111122223333:role/on-call'],
   processor: {
     ...PROD.processor,
@@ -55,11 +57,13 @@ export const EVERYTHING: Environment = {
   },
   api: {
     ...PROD.api,
-    allowedNetworks: ['192.0.2.0/24'],
     domain: { name: 'content.example.com', certificateArn: CERTIFICATE, basePath: 'personal' },
     webAcl: true,
   },
 };
+
+/** Nobody else may call. */
+export const CLOSED: Environment = { ...DEV, api: { ...DEV.api, allowedNetworks: ['192.0.2.0/24'] } };
 
 const EXISTING: Environment = { ...DEV, currents: { ...DEV.currents, existingBucket: 'theirs' } };
 
@@ -68,6 +72,7 @@ export const VARIANTS: Readonly<Record<string, Environment>> = {
   dev: DEV,
   prod: PROD,
   everything: EVERYTHING,
+  'networks that may call': CLOSED,
   provisioned: { ...DEV, stream: { ...DEV.stream, shards: 2 } },
   'an existing bucket': EXISTING,
   'an existing bucket with a key': {

@@ -24,6 +24,7 @@ test('no file for as many hours as an operator says wakes somebody, whether SQS 
 });
 
 test('no post for as many hours as an operator says wakes somebody', () => {
+  const { template } = example({ ...EVERYTHING, canary: undefined });
   const { properties, ...rest } = alarm(template, 'no-posts');
 
   expect(rest).toMatchObject({

@@ -30,8 +30,8 @@ export type Expression =
   | { 'Fn::Join': ['', Expression[]] }
   | { Ref: string };
 
-/** Tells the text for the resource `id` of this type, whose reference or ARN it stands for. */
-export type Speak = (id: string, type: string) => string;
+/** Tells the text for the resource `id` of this type, whose reference or attribute it stands for. */
+export type Speak = (id: string, type: string, attribute?: string) => string;
 
 /** Speaks of a resource by its name in the stack, without the hash behind it. */
 export const byName: Speak = (id) => id.replace(/[0-9A-F]{8}$/, '');
@@ -92,6 +92,6 @@ function spoken(of: Expression, resources: Resources, speak: Speak): string {
   if ('Fn::Join' in of) {
     return of['Fn::Join'][1].map((part) => spoken(part, resources, speak)).join('');
   }
-  const id = 'Ref' in of ? of.Ref : of['Fn::GetAtt'][0];
-  return PSEUDO[id] ?? speak(id, resources[id]?.Type ?? '');
+  const [id, attribute] = 'Ref' in of ? [of.Ref] : of['Fn::GetAtt'];
+  return PSEUDO[id] ?? speak(id, resources[id]?.Type ?? '', attribute);
 }

@@ -20,6 +20,7 @@ export interface Excuse {
 
 const FORM = { excuse: 'shows the form in which others stand' };
 const DEPLOYS = { excuse: 'deploys: the deployment that everything here runs on is one' };
+const NO_CANARY = { excuse: 'MiniStack deploys no connection, and so no canary' };
 const EVENT_SOURCE_OFF = { says: /"State": "Disabl(ed|ing)"/ };
 const EVENT_SOURCE_ON = { says: /"State": "Enabl(ed|ing)"/ };
 const VERSIONS = { says: /holds/, tells: { VERSION: /^ *\d+ .*\n *(\d+) / } };
@@ -81,6 +82,8 @@ export const FATES: Readonly<Record<string, Fate>> = {
   'aws dynamodb get-item --table-name "$COORDINATION_TABLE"': { says: /^\d{16}$/m },
   'aws dynamodb delete-item --table-name "$COORDINATION_TABLE"': { says: /^$/ },
   'aws events describe-rule': { says: /"DISABLED"/ },
+  'aws events describe-rule --name "$(aws events list-rules': NO_CANARY,
+  'CANARY=$(aws stepfunctions list-state-machines': NO_CANARY,
   'aws events enable-rule': { says: /^$/ },
   'aws events disable-rule': { says: /^$/ },
   'aws bedrock get-foundation-model-availability': { excuse: 'MiniStack knows other models only' },
@@ -103,6 +106,7 @@ export const FATES: Readonly<Record<string, Fate>> = {
   'ops recall --campaign $CAMPAIGN --all --dry-run': { says: /^\d+ of \d+ contents, such as of .*Nothing was changed/ms },
   'ops recall --campaign $CAMPAIGN --containing': { says: /^[1-9]\d* of \d+ contents.*Nothing was changed/ms },
   'ops ask': { says: /^Sent [1-9]\d* asks/m, asks: true },
+  'ops show canary': { says: /canary/ },
   'ops show': { says: /new-episode|^deleted at/m },
 
   'aws sqs get-queue-attributes': { says: /ApproximateNumberOfMessages/ },
@@ -138,6 +142,7 @@ export const FATES: Readonly<Record<string, Fate>> = {
 
   'aws secretsmanager put-secret-value': { says: /"AWSCURRENT"/ },
   'aws secretsmanager get-secret-value': { says: /"username": ?"braze"/ },
+  'aws events update-connection': { says: /"ConnectionState": "AUTHORIZ/ },
   'OLD=$(aws secretsmanager list-secret-version-ids': { says: /"Name"/ },
 };
 

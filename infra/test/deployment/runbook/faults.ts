@@ -55,6 +55,13 @@ const PUBLISHED = 'make -s ops ARGS="campaigns publish"';
 
 const RESUMED = 'make -s ops ARGS="campaigns resume $CAMPAIGN"';
 
+/** What the canary would have, which the emulator's CloudFormation does not make. */
+const CONNECTIONS = `
+for CONNECTION in look-ups posts; do
+  aws events create-connection --name "$STACK_NAME-canary-$CONNECTION" --authorization-type BASIC \\
+    --auth-parameters '{"BasicAuthParameters": {"Username": "braze", "Password": "old"}}'
+done`;
+
 const typed =
   (script: string) =>
   ({ shell }: Scene) =>
@@ -111,5 +118,6 @@ aws lambda put-function-concurrency --function-name "$PROCESSOR_FUNCTION" --rese
     begins: typed('make -s ops ARGS="erase --list $KEEP/deleted.jsonl"'),
     ends: typed(`${ALL_ON}\nrm "$KEEP/deleted.jsonl"`),
   },
+  'To change the password': { begins: typed(CONNECTIONS) },
   'To look at files': { begins: typed(FILE_OF_TODAY) },
 };
