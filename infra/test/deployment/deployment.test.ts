@@ -13,6 +13,8 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 
+import { DEV, example } from '../example.js';
+import { posted, states } from './canary.js';
 import { deploy, type Outputs } from './deployment.js';
 import { Emulator } from './emulator.js';
 import { Operator, rollback } from './ops.js';
@@ -96,6 +98,33 @@ test('a catalog that is dropped into the bucket, and a message through POST /eve
   });
   expect(content.data.M.url.S).toBe(item.url);
   expect(await post({ user_id: user }, token)).toMatchObject({ status: 400, body: { accepted: 0 } });
+});
+
+test('what the canary posts becomes content that it is served, and both are counted under its campaign', async () => {
+  const { template } = example({ ...DEV, canary: { campaign: 'canary' } });
+  // Step Functions' part, which MiniStack does not play.
+  const [machine, time] = [states(template), new Date().toISOString().replace(/\.\d+/, '')];
+  const { user_id, campaign } = machine['LookUp']?.Parameters?.['QueryParameters'];
+  const counted = async (logGroup: string, metric: string) =>
+    (await operator.lines(logGroup, 'campaign', campaign)).some((line) => metric in line);
+
+  expect((await lookUp(user_id, credentials, campaign)).body.Item.source).toEqual({ S: 'fallback' });
+  expect(await post(posted(machine, { id: 'tick-1', time }), token)).toEqual({ status: 200, body: { accepted: 1 } });
+
+  const content = await until('there is content for the canary', async () => {
+    const { body } = await lookUp(user_id, credentials, campaign);
+    return body.Item?.source === undefined ? body.Item : undefined;
+  });
+  expect(content.data.M.time.S).toBe(time);
+  expect(content.data.M.word.S).toMatch(/^\[stand-in\] /);
+  await until('contents_stored is counted for the canary', async () =>
+    (await counted('PROCESSOR_LOG_GROUP', 'contents_stored')) ? true : undefined,
+  );
+  await until('contents_served is counted for the canary', async () => {
+    // An instance that nobody calls writes nothing more.
+    await lookUp(user_id, credentials, campaign);
+    return (await counted('API_LOG_GROUP', 'contents_served')) ? true : undefined;
+  });
 });
 
 test('every file was read, nothing waits, and nothing was given up on the way', async () => {

@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 
 import type { ProgramName } from '../../lib/program.js';
 import type { Emulator } from './emulator.js';
-import { CAMPAIGNS, GROUNDED, INFRA, program } from './paths.js';
+import { CAMPAIGNS, CANARY, GROUNDED, INFRA, program } from './paths.js';
 
 /** What is deployed. */
 export const STAGE = 'dev';
@@ -59,10 +59,15 @@ export async function deploy(emulator: Emulator, folder: string, programOf = pro
   };
 }
 
-/** The campaigns of the Rust tests, all on the same model: one that speaks of events, others of items and attributes. */
+/**
+ * The campaigns of the Rust tests, all on the same model: one that speaks of events, others of items and
+ * attributes; and the canary's. What posts for that is not deployed: MiniStack's CloudFormation makes no
+ * `AWS::Events::Connection`, and its Step Functions call no HTTPS.
+ */
 export function gatherCampaigns(folder: string, [plain, grounded]: readonly [string, string]): string {
   cpSync(plain, folder, { recursive: true });
   cpSync(grounded, folder, { recursive: true });
+  cpSync(CANARY, folder, { recursive: true });
   const model = /^model_id = .*$/m;
   const [same] = readFileSync(join(folder, 'new-episode/campaign.toml'), 'utf8').match(model) ?? [];
   for (const name of readdirSync(grounded)) {

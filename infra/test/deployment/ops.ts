@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 
 import type { Emulator } from './emulator.js';
-import { INFRA, program } from './paths.js';
+import { awsCli, INFRA, program } from './paths.js';
 
 /** An operator's shell, which knows what the deployment's parts are called. */
 export class Operator {
@@ -20,6 +20,18 @@ export class Operator {
   /** What a part of the deployment is called. */
   named(name: string): string {
     return this.names[name] ?? '';
+  }
+
+  /** The lines of a log that are JSON with such a value. */
+  async lines(logGroup: string, field: string, value: string): Promise<Record<string, unknown>[]> {
+    const which = ['--log-group-name', this.named(logGroup), '--query', 'events[].message', '--output', 'json'];
+    const endpoint = ['--endpoint-url', this.environment['AWS_ENDPOINT_URL'] ?? '', '--region', this.environment['AWS_REGION'] ?? ''];
+    const options = { env: this.environment, maxBuffer: 64 << 20 };
+    const { stdout } = await promisify(execFile)(awsCli(), [...endpoint, 'logs', 'filter-log-events', ...which], options);
+    const messages: string[] = JSON.parse(stdout) ?? [];
+    return messages
+      .filter((message) => message.includes(`"${field}":"${value}"`))
+      .map((message) => JSON.parse(message));
   }
 
   /** Types a command, and gives what it said. */

@@ -13,6 +13,9 @@ export const CAMPAIGNS = join(ROOT, 'campaign/tests/campaigns');
 /** One that speaks of catalog items and of what Braze knows of users. */
 export const GROUNDED = join(ROOT, 'processor/tests/grounded');
 
+/** The one that the canary asks for. */
+export const CANARY = join(ROOT, 'examples/canary/campaigns');
+
 /** A program that `cargo test --workspace` builds. */
 export function program(name: string): string {
   return needed(join(ROOT, 'target/debug', name), 'make test-deployment builds it');
