@@ -81,7 +81,7 @@ pub struct Metrics {
     pub counts: BTreeMap<String, u64>,
     /// The same of each campaign, of what is counted for each.
     #[serde(default)]
-    pub campaigns: BTreeMap<String, BTreeMap<String, u64>>,
+    pub by_campaign: BTreeMap<String, BTreeMap<String, u64>>,
     /// How long things took, by those names.
     #[serde(default)]
     pub times_ms: BTreeMap<String, Times>,

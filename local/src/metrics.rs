@@ -64,7 +64,7 @@ impl Metrics {
             records: Records { taken: get(&totals.records_taken), done: records_done },
             events_done,
             counts: counts.by_name(),
-            campaigns: by_campaign(&counts),
+            by_campaign: by_campaign(&counts),
             times_ms: times(&counts),
             lost,
             drained,

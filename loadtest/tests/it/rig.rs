@@ -100,8 +100,10 @@ impl Rig {
         self.pipeline.totals.counts().get(metrics::EVENTS_READ)
     }
 
+    /// Events that the processor received, or that nobody wants.
     pub(crate) fn events_received(&self) -> u64 {
-        self.pipeline.totals.counts().get(metrics::EVENTS_RECEIVED)
+        let counts = self.pipeline.totals.counts();
+        counts.get(metrics::EVENTS_RECEIVED) + counts.get(metrics::EVENTS_UNWANTED)
     }
 
     pub(crate) fn url(&self) -> String {

@@ -72,7 +72,7 @@ impl Lines {
         self.head(&total, "counter", means);
         self.value(&total, &[], metrics.count(name) as f64);
         let of = |counts: &BTreeMap<String, u64>| counts.get(*name).copied();
-        let campaigns = metrics.campaigns.iter();
+        let campaigns = metrics.by_campaign.iter();
         let campaigns: Vec<(&str, u64)> = campaigns
             .filter_map(|(campaign, counts)| Some((campaign.as_str(), of(counts)?)))
             .collect();
@@ -140,7 +140,7 @@ mod tests {
             counts: [("contents_stored".to_owned(), 7)].into(),
             backlog: Backlog { objects: 2, records: 0, asks: 3 },
             asks: Asks { waiting: vec![waiting], ..Asks::default() },
-            campaigns: [("sale".to_owned(), [("contents_stored".to_owned(), 4)].into())].into(),
+            by_campaign: [("sale".to_owned(), [("contents_stored".to_owned(), 4)].into())].into(),
             times_ms: [(
                 "freshness_ms".to_owned(),
                 Times { count: 7, p50: 1_500, p99: 2_000, max: 2_500 },
