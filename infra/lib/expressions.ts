@@ -14,10 +14,14 @@ export interface Share {
   readonly period?: Duration;
 }
 
-/** The share of all that is bad, from the least number of bad ones on; before that it is 0. */
+/**
+ * The share of all that is bad, from the least number of bad ones on; before that it is 0. Where nothing
+ * of all was measured, as of a stream that gets no record, what is bad is all that there is: a quotient of
+ * nothing has no value, and an alarm takes no value for no fault.
+ */
 export function share({ label, bad, all, least, period = PERIOD }: Share): cloudwatch.MathExpression {
   return new cloudwatch.MathExpression({
-    expression: `IF(bad >= ${least}, bad / all, 0)`,
+    expression: `IF(bad >= ${least}, bad / MAX([bad, FILL(all, 0)]), 0)`,
     label,
     period,
     usingMetrics: { bad, all },

@@ -129,7 +129,7 @@ test.each([
     // Those of the API as a whole, and of the resource that is taken off.
     expect(dimensions.sort()).toEqual([1, 4]);
   }
-  expect(metrics.filter(({ Expression }) => Expression?.includes('FILL'))).toHaveLength(counted.length);
+  expect(metrics.filter(({ Expression }) => Expression?.includes('FILL(posts_'))).toHaveLength(counted.length);
   expect(alarm?.Properties.Threshold).toBe(threshold);
 });
 

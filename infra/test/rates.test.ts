@@ -5,7 +5,8 @@ import { alarm, chapter } from './watched.js';
 
 const { template } = example(EVERYTHING);
 
-const FEW = (least: number) => `IF(bad >= ${least}, bad / all, 0)`;
+/** All of it is bad where nothing of the whole was measured: a quotient of nothing would ring nothing. */
+const FEW = (least: number) => `IF(bad >= ${least}, bad / MAX([bad, FILL(all, 0)]), 0)`;
 
 test.each([
   ['ingest', 'Page of files-stop'],
@@ -46,6 +47,14 @@ test('one letter is a ticket for an hour, many are a page, and old ones a ticket
     rings: 'Ticket',
     threshold: '> 0',
   });
+});
+
+test('letters wake somebody though the stream gets nothing, because all that comes is given up', () => {
+  const { expression, metrics, missing } = alarm(template, 'dead-letters', 'lettersmany');
+
+  expect(metrics).toContain('AWS/Kinesis IncomingRecords');
+  // Kinesis measures nothing where nothing comes.
+  expect([expression, missing]).toEqual([expect.stringContaining('FILL(all, 0)'), 'notBreaching']);
 });
 
 test('files that were given up ring when they become more, and before SQS drops them', () => {
