@@ -35,6 +35,12 @@ interface Watched {
   readonly metric: cloudwatch.IMetric;
   /** For so many periods in a row; one if not given. */
   readonly periods?: number;
+  /**
+   * A percentile of few measurements is one of them. With this an alarm stays as it is until there are
+   * enough, for the 99th a thousand in a period.
+   * <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/percentiles-with-low-samples.html>
+   */
+  readonly ofMany?: boolean;
 }
 
 /** Rings above a number. Nothing measured means that nothing happens, which is no fault. */
@@ -76,6 +82,7 @@ export class Alarms extends Construct {
     const alarm = new cloudwatch.Alarm(scope, ['Alarm', watch.name, watch.of ?? []].flat().join('-'), {
       alarmDescription: this.description(watch),
       evaluationPeriods: watch.periods ?? 1,
+      ...(watch.ofMany && { evaluateLowSampleCountPercentile: 'ignore' }),
       ...limit(watch),
     });
     this.rung.push(alarm);

@@ -263,6 +263,8 @@ export class Api extends Construct {
       metric: this.gateway.metricLatency({ period: PERIOD, statistic: 'p99' }),
       above: alarms.settings.lookUpMillis,
       periods: 3,
+      // At night each cold start would be the slowest of a hundred.
+      ofMany: true,
     });
     return [failing, fallBack];
   }

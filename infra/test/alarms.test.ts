@@ -155,6 +155,12 @@ test('events are late after as many minutes as an operator says', () => {
   });
 });
 
+test('a cold start in a quiet night is no slow look-up', () => {
+  const { properties } = alarms.find(({ chapter }) => chapter === 'look-ups-slow')!;
+
+  expect(properties).toMatchObject({ EvaluateLowSampleCountPercentile: 'ignore', ExtendedStatistic: 'p99' });
+});
+
 test('alarms ring whatever becomes of a key, and travel encrypted', () => {
   template.allResourcesProperties('AWS::SNS::Topic', { KmsMasterKeyId: Match.absent() });
   template.hasResourceProperties('AWS::SNS::TopicPolicy', {
