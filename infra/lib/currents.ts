@@ -9,7 +9,7 @@ import { Construct } from 'constructs';
 
 import type { AccessLogs } from './access-logs.js';
 import { type Alarms, HOUR, PERIOD } from './alarms.js';
-import { LONGEST_RETENTION, OLD } from './dead-letters.js';
+import { LONGEST_RETENTION } from './dead-letters.js';
 import type { Encryption } from './encryption.js';
 import type { CurrentsSettings } from './environments.js';
 import { growth } from './expressions.js';
@@ -36,6 +36,13 @@ const HIDDEN_BEYOND = Duration.seconds(30);
 
 /** Deliveries of a notification until it is given up, the most that SQS takes: more than a day. */
 const MAX_DELIVERIES = 1000;
+
+/**
+ * What lies with those that were given up for so long may soon be dropped. SQS drops it 14 days after
+ * it was first sent, but counts its age from when it was moved: this leaves it ten days on `uploads`.
+ * <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/setting-up-dead-letter-queue-retention.html>
+ */
+const LIES_LONG = Duration.days(4);
 
 /** A notification that waits longer makes content late; ordinary files take seconds. */
 const LATE = Duration.minutes(15);
@@ -171,7 +178,7 @@ export class Currents extends Construct {
       means: 'Notifications of files that could not be read will soon be dropped.',
       rings: 'ticket',
       metric: this.givenUp.metricApproximateAgeOfOldestMessage({ period: PERIOD }),
-      above: OLD.toSeconds(),
+      above: LIES_LONG.toSeconds(),
     });
     const { files } = alarms.settings.silenceHours;
     if (files !== undefined) {
