@@ -84,6 +84,7 @@ export class Api extends Construct {
       alarms: props.alarms,
       memoryMiB: settings.memoryMiB,
       timeout: TIMEOUT,
+      reservedConcurrency: settings.maxInstances,
       settings: {
         ...props.registry.settings,
         CACHE_SECS: String(settings.cacheSeconds),

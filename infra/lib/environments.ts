@@ -109,6 +109,11 @@ export interface ApiSettings {
   readonly unknownUser: 'fallback' | 'not-found';
   /** See `CACHE_SECS` in docs/settings.md. */
   readonly cacheSeconds: number;
+  /**
+   * Most look-ups at a time; reserved from the account's concurrency, all of which they may take if
+   * left out. Production must say it.
+   */
+  readonly maxInstances?: number;
   /** Look-ups a second, and how many at once beyond that, until API Gateway refuses. */
   readonly throttle: { readonly rate: number; readonly burst: number };
   /** Networks that may call; everybody who knows the secret if left out. */
@@ -225,7 +230,8 @@ const PROD: Environment = {
     parallelizationFactor: 4,
   },
   asks: { maxInstances: 5 },
-  api: { ...DEV.api, memoryMiB: 1769, throttle: { rate: 10_000, burst: 5000 } },
+  // Half of the concurrency that an account has by default, and as much as so many instances take.
+  api: { ...DEV.api, memoryMiB: 1769, maxInstances: 500, throttle: { rate: 5000, burst: 5000 } },
   alarms: { ...DEV.alarms, distinctPrompts: 0.5, silenceHours: { files: 3 } },
 };
 

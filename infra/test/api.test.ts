@@ -1,7 +1,7 @@
 import { Match } from 'aws-cdk-lib/assertions';
 import { expect, test } from 'vitest';
 
-import { CERTIFICATE, CLOSED, DEV, EVERYTHING, example } from './example.js';
+import { CERTIFICATE, CLOSED, DEV, EVERYTHING, example, PROD } from './example.js';
 
 const { template } = example();
 
@@ -32,6 +32,26 @@ test('look-ups beyond what an operator allows are refused before they cost anyth
       }),
     ],
   });
+});
+
+test('in production look-ups have instances of their own: a flood takes no more, and nothing else takes those', () => {
+  const reserved = (of: typeof template) => {
+    const functions = Object.entries(of.findResources('AWS::Lambda::Function'));
+    const [, api] = functions.find(([id]) => id.startsWith('ApiProgram')) ?? [];
+    return api?.Properties.ReservedConcurrentExecutions;
+  };
+
+  expect(reserved(example(PROD).template)).toBe(PROD.api.maxInstances);
+  expect(reserved(template)).toBeUndefined();
+});
+
+test('what production reserves fits into the concurrency that an account has by default, with room for files', () => {
+  const functions = Object.values(example(PROD).template.findResources('AWS::Lambda::Function'));
+  const reserved = functions.map(({ Properties }) => Properties.ReservedConcurrentExecutions ?? 0);
+  const left = 1000 - reserved.reduce((sum, each) => sum + each);
+
+  // Lambda keeps a hundred, and ingest takes its instances from what is left.
+  expect(left).toBeGreaterThanOrEqual(100 + PROD.ingest.maxConcurrency);
 });
 
 test('every call is written down, without the query that names a user', () => {

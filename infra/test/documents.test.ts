@@ -2,6 +2,11 @@ import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { expect, test } from 'vitest';
 
+import { DEV, example, PROD } from './example.js';
+
+/** What Lambda lets nobody reserve. */
+const LEFT_BY_LAMBDA = 100;
+
 const ROOT = join(import.meta.dirname, '../..');
 
 const DOCUMENTS = [
@@ -53,4 +58,17 @@ test.each([
   const lines = readFileSync(join(ROOT, document), 'utf8').split('\n').length - 1;
 
   expect(lines).toBeLessThanOrEqual(most);
+});
+
+test.each([
+  ['dev', DEV],
+  ['prod', PROD],
+])('the first hour says how much concurrency an account must have for %s', (stage, settings) => {
+  const functions = Object.values(example(settings).template.findResources('AWS::Lambda::Function'));
+  const reserved = functions.map(({ Properties }) => Properties.ReservedConcurrentExecutions ?? 0);
+  const needed = reserved.reduce((sum, each) => sum + each) + LEFT_BY_LAMBDA;
+
+  const [, said] =
+    new RegExp(`^ +\\| \`${stage}\` \\| (\\d+) \\|`, 'm').exec(readFileSync(join(ROOT, 'docs/aws-first-day.md'), 'utf8')) ?? [];
+  expect(Number(said)).toBe(needed);
 });

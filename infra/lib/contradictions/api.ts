@@ -1,10 +1,16 @@
 import { BlockList, isIP } from 'node:net';
 
-import type { DomainSettings, Environment } from '../environments.js';
+import type { ApiSettings, DomainSettings, Environment } from '../environments.js';
 import { type Fault, isElsewhere, oneOf, within } from './fault.js';
 
 /** Longest that an instance serves content again without looking: deletions wait that long. */
 const LONGEST_CACHE_SECONDS = 3600;
+
+/**
+ * Calls that an instance takes in a second, however short they are.
+ * <https://docs.aws.amazon.com/lambda/latest/dg/scaling-behavior.html>
+ */
+const CALLS_OF_AN_INSTANCE = 10;
 
 /** Networks whose addresses never come over the Internet, where the api is called. */
 const NEVER_SEEN = new BlockList();
@@ -22,7 +28,7 @@ NEVER_SEEN.addSubnet('fc00::', 7, 'ipv6');
 const KEPT_PATHS = ['ping', 'sping'];
 
 /** Who may look users up, where, and what they get. */
-export function ofApi({ api, region }: Environment): Fault[] {
+export function ofApi({ api, production, region }: Environment): Fault[] {
   const { accountLogsRole, allowedNetworks = [], cacheSeconds, domain, throttle, unknownUser } = api;
   const unclear = allowedNetworks.filter((network) => !isNetwork(network));
   return [
@@ -38,6 +44,7 @@ export function ofApi({ api, region }: Environment): Fault[] {
       !(throttle.rate > 0) || !within(throttle.burst, 1, Number.MAX_SAFE_INTEGER),
       'lets no look-up through: give rate and burst',
     ],
+    ...ofInstances(api, production),
     [
       'api.allowedNetworks',
       api.allowedNetworks?.length === 0,
@@ -59,6 +66,28 @@ export function ofApi({ api, region }: Environment): Fault[] {
       'lets everybody in: leave it out, if that is meant',
     ],
     ...(domain === undefined ? [] : ofDomain(domain, region)),
+  ];
+}
+
+/** How many look-ups run at a time, and whether that is enough for those that are let through. */
+function ofInstances({ maxInstances, throttle }: ApiSettings, production: boolean): Fault[] {
+  const most = (maxInstances ?? Infinity) * CALLS_OF_AN_INSTANCE;
+  return [
+    [
+      'api.maxInstances',
+      production && maxInstances === undefined,
+      "a flood of look-ups would take all of the account's concurrency, and files and events would wait: say how many may run at a time",
+    ],
+    [
+      'api.maxInstances',
+      maxInstances !== undefined && !within(maxInstances, 1, Number.MAX_SAFE_INTEGER),
+      'at least one instance must run',
+    ],
+    [
+      'api.throttle',
+      most >= CALLS_OF_AN_INSTANCE && Math.max(throttle.rate, throttle.burst) > most,
+      `lets through more than ${maxInstances} instances take, which Lambda would refuse with 500: set rate and burst to ${most} or less, or raise api.maxInstances`,
+    ],
   ];
 }
 
