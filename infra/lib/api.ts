@@ -39,6 +39,24 @@ const TLS = { securityPolicy: 'SecurityPolicy_TLS13_1_2_2021_06', endpointAccess
 /** Name of the stage in the URL. */
 const STAGE = 'v1';
 
+/** All paths but the look-ups' and the posts': the function tells by this name which was called. */
+const REST = '{proxy+}';
+
+/** What the function itself answers to who sends no credentials, as far as API Gateway can say it. */
+const NO_CREDENTIALS = {
+  error: { code: 'unauthorized', message: 'send the credentials that were set up, as Basic or Bearer' },
+};
+const CHALLENGE = 'Basic realm="content", charset="UTF-8"';
+
+/**
+ * What wrong paths, `/health` and `/openapi.json` get in a second, none of which asks for credentials:
+ * enough for whoever watches, and too little for a flood.
+ */
+const OPEN = { rate: 10, burst: 20 };
+
+/** Stages know settings of single methods, and none of `ANY`. */
+const METHODS = ['DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POST', 'PUT'];
+
 /** Where events are posted: a resource of its own, with a function of its own behind it. */
 export const POSTS = 'events';
 
@@ -62,6 +80,9 @@ export class Api extends Construct {
   readonly refused: cloudwatch.IMetric;
   /** Where it is called, with a slash at its end. */
   readonly url: string;
+
+  /** Of methods that nobody may call without credentials, right or wrong: no function is started for them. */
+  readonly withCredentials: apigateway.MethodOptions;
 
   /** One line for each call. */
   readonly accessLog: logs.LogGroup;
@@ -108,9 +129,12 @@ export class Api extends Construct {
       removalPolicy: keptIf(props.environment.production),
     });
     this.gateway = this.restApi(props);
+    this.withCredentials = this.refuseWithoutCredentials();
+    this.lookUp();
     this.refused = this.countRefused(settings.unknownUser);
     if (settings.webAcl) {
-      new WebAcl(this, 'WebAcl', { stage: this.gateway.deploymentStage });
+      const { perAddress } = settings;
+      new WebAcl(this, 'WebAcl', { stage: this.gateway.deploymentStage, perAddress });
     }
     this.acknowledge(settings.webAcl);
     const worse = this.watch(props.alarms);
@@ -177,22 +201,56 @@ export class Api extends Construct {
         stageName: STAGE,
         throttlingBurstLimit: throttle.burst,
         throttlingRateLimit: throttle.rate,
+        methodOptions: Object.fromEntries(
+          METHODS.map((method) => [
+            `/${REST}/${method}`,
+            {
+              // What is set for one method takes the place of all that is set for the stage.
+              metricsEnabled: true,
+              throttlingBurstLimit: Math.min(OPEN.burst, throttle.burst),
+              throttlingRateLimit: Math.min(OPEN.rate, throttle.rate),
+            },
+          ]),
+        ),
         // X-Ray would keep the whole URL, and in its query the user's id.
         tracingEnabled: false,
       },
       description: 'Content for Braze Connected Content',
       endpointTypes: [apigateway.EndpointType.REGIONAL],
-      ...(allowedNetworks !== undefined && { policy: onlyFrom(allowedNetworks) }),
+      ...(Array.isArray(allowedNetworks) && { policy: onlyFrom(allowedNetworks) }),
     });
     Object.assign(gateway.node.defaultChild as apigateway.CfnRestApi, TLS);
+    return gateway;
+  }
+
+  /**
+   * API Gateway looks whether there are some; the functions look whether they are right.
+   * <https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-method-request-validation.html>
+   */
+  private refuseWithoutCredentials(): apigateway.MethodOptions {
+    this.gateway.addGatewayResponse('NoCredentials', {
+      type: apigateway.ResponseType.BAD_REQUEST_PARAMETERS,
+      statusCode: '401',
+      responseHeaders: { 'WWW-Authenticate': `'${CHALLENGE}'` },
+      templates: { 'application/json': JSON.stringify(NO_CREDENTIALS) },
+    });
+    return {
+      requestParameters: { 'method.request.header.Authorization': true },
+      requestValidator: this.gateway.addRequestValidator('Credentials', {
+        validateRequestParameters: true,
+      }),
+    };
+  }
+
+  private lookUp(): void {
     const look = new apigateway.LambdaIntegration(this.program.live, {
       // The console's test button needs no permission of its own.
       allowTestInvoke: false,
     });
+    const { root } = this.gateway;
     // The function answers other methods and paths with what would be right.
-    gateway.root.addMethod('ANY', look);
-    gateway.root.addResource('{proxy+}').addMethod('ANY', look);
-    return gateway;
+    root.addMethod('ANY', look, this.withCredentials);
+    root.addResource(REST).addMethod('ANY', look);
   }
 
   /**

@@ -116,14 +116,24 @@ export interface ApiSettings {
   readonly maxInstances?: number;
   /** Look-ups a second, and how many at once beyond that, until API Gateway refuses. */
   readonly throttle: { readonly rate: number; readonly burst: number };
-  /** Networks that may call; everybody who knows the secret if left out. */
-  readonly allowedNetworks?: readonly string[];
+  /** Networks that may call, or anyone may who knows the secret. Production must say which; anyone if left out. */
+  readonly allowedNetworks?: readonly string[] | 'anyone';
   /** An address that outlives the stack; the one that API Gateway makes up if left out. */
   readonly domain?: DomainSettings;
   /** AWS WAF in front, at its own price. */
   readonly webAcl: boolean;
+  /** What AWS WAF lets one address call; no limit if left out. */
+  readonly perAddress?: AddressSettings;
   /** The account has a role for the logs of API Gateway, which all of a region's APIs share. */
   readonly accountLogsRole: 'create' | 'exists';
+}
+
+/** A limit by address. */
+export interface AddressSettings {
+  /** In five minutes. */
+  readonly calls: number;
+  /** Networks without this limit: Braze may make all of its calls from one address. */
+  readonly except: readonly string[];
 }
 
 /** `https://name/basePath`. */

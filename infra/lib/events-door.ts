@@ -56,7 +56,11 @@ export class EventsDoor extends Construct {
     this.secret.grantRead(role);
     const method = api.gateway.root
       .addResource(POSTS)
-      .addMethod('POST', new apigateway.LambdaIntegration(this.program.live, { allowTestInvoke: false }));
+      .addMethod(
+        'POST',
+        new apigateway.LambdaIntegration(this.program.live, { allowTestInvoke: false }),
+        api.withCredentials,
+      );
     acknowledge(method, 'APIG4', 'the function checks the token, of the kind that Braze can send');
     acknowledge(method, 'COG4', 'Braze sends a token of its own, and none of Cognito');
     this.watch(alarms, api, environment);

@@ -23,15 +23,50 @@ test('the api asks for a secret that nobody chose, and may read no other', () =>
 
 test('look-ups beyond what an operator allows are refused before they cost anything', () => {
   template.hasResourceProperties('AWS::ApiGateway::Stage', {
-    MethodSettings: [
+    MethodSettings: Match.arrayWith([
       Match.objectLike({
         HttpMethod: '*',
         ResourcePath: '/*',
         ThrottlingBurstLimit: DEV.api.throttle.burst,
         ThrottlingRateLimit: DEV.api.throttle.rate,
       }),
-    ],
+    ]),
   });
+});
+
+test('whoever sends no credentials starts no function, and is told the same as by the function', () => {
+  const [[validator] = []] = Object.entries(template.findResources('AWS::ApiGateway::RequestValidator', {
+    Properties: { ValidateRequestParameters: true },
+  }));
+  const methods = Object.values(template.findResources('AWS::ApiGateway::Method')).map(({ Properties }) => Properties);
+  const asking = methods.filter(({ RequestParameters }) => RequestParameters?.['method.request.header.Authorization']);
+
+  // Look-ups and posts; what is left are paths that ask for none.
+  expect(asking.map(({ HttpMethod }) => HttpMethod).sort()).toEqual(['ANY', 'POST']);
+  expect(asking.map(({ RequestValidatorId }) => RequestValidatorId)).toEqual(Array(2).fill({ Ref: validator }));
+  template.hasResourceProperties('AWS::ApiGateway::GatewayResponse', {
+    ResponseParameters: { 'gatewayresponse.header.WWW-Authenticate': `'Basic realm="content", charset="UTF-8"'` },
+    ResponseTemplates: { 'application/json': Match.stringLikeRegexp('^\\{"error":\\{"code":"unauthorized","message":') },
+    ResponseType: 'BAD_REQUEST_PARAMETERS',
+    StatusCode: '401',
+  });
+});
+
+test('/health and /openapi.json stay open, at a rate that no flood can use, whatever the method', () => {
+  const resources = Object.entries(template.findResources('AWS::ApiGateway::Resource'));
+  const [[rest] = []] = resources.filter(([, { Properties }]) => Properties.PathPart === '{proxy+}');
+  const [open] = Object.values(
+    template.findResources('AWS::ApiGateway::Method', { Properties: { ResourceId: { Ref: rest } } }),
+  );
+  const [stage] = Object.values(template.findResources('AWS::ApiGateway::Stage'));
+  const settings: Record<string, unknown>[] = stage?.Properties.MethodSettings;
+  const slow = settings.filter(({ ResourcePath }) => String(ResourcePath).includes('proxy+'));
+
+  expect(open?.Properties.RequestValidatorId).toBeUndefined();
+  expect(slow).toHaveLength(7);
+  for (const each of slow) {
+    expect(each).toMatchObject({ MetricsEnabled: true, ThrottlingBurstLimit: 20, ThrottlingRateLimit: 10 });
+  }
 });
 
 test('in production look-ups have instances of their own: a flood takes no more, and nothing else takes those', () => {
@@ -90,8 +125,8 @@ test('who is not on the list of networks is refused, if there is one', () => {
   template.hasResourceProperties('AWS::ApiGateway::RestApi', { Policy: Match.absent() });
 });
 
-test('AWS WAF stands in front if an operator asks for it, keeps no sample and counts no address', () => {
-  const { template: guarded } = example(EVERYTHING);
+test('AWS WAF stands in front if an operator asks for it, keeps no sample, and by itself counts no address', () => {
+  const { template: guarded } = example({ ...DEV, api: { ...DEV.api, webAcl: true } });
 
   guarded.resourceCountIs('AWS::WAFv2::WebACLAssociation', 1);
   guarded.hasResourceProperties('AWS::WAFv2::WebACL', {
@@ -101,6 +136,34 @@ test('AWS WAF stands in front if an operator asks for it, keeps no sample and co
   });
   expect(JSON.stringify(guarded.findResources('AWS::WAFv2::WebACL'))).not.toContain('RateBased');
   template.resourceCountIs('AWS::WAFv2::WebACL', 0);
+});
+
+test('AWS WAF limits every address but those that make all calls, of either version', () => {
+  const { template: guarded } = example(EVERYTHING);
+  const [acl] = Object.values(guarded.findResources('AWS::WAFv2::WebACL'));
+  const [first] = acl?.Properties.Rules;
+  const sets = Object.values(guarded.findResources('AWS::WAFv2::IPSet')).map(({ Properties }) => [
+    Properties.IPAddressVersion,
+    Properties.Addresses,
+  ]);
+
+  expect(first).toMatchObject({
+    Action: { Block: {} },
+    Priority: 0,
+    Statement: {
+      RateBasedStatement: {
+        AggregateKeyType: 'IP',
+        EvaluationWindowSec: 300,
+        Limit: 3000,
+        ScopeDownStatement: { NotStatement: { Statement: { OrStatement: { Statements: [{}, {}] } } } },
+      },
+    },
+    VisibilityConfig: { SampledRequestsEnabled: false },
+  });
+  expect(Object.fromEntries(sets)).toEqual({
+    IPV4: ['192.0.2.0/24', '198.51.100.7/32'],
+    IPV6: ['2001:db8::/32'],
+  });
 });
 
 test("the account's role for logs is made once, and stays for the other APIs of the region", () => {

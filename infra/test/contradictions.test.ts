@@ -30,16 +30,26 @@ test('settings that contradict each other are not deployed, and all are named at
 test('production is not synthesised until somebody is told of alarms, and the error says where to name them', () => {
   expect(() => example(environment('prod'))).toThrow(
     "the stage's settings in infra/lib/environments.ts cannot be deployed:\n" +
-      '  alarms.email: production needs somebody whom alarms reach: name an address that is read at night too',
+      '  alarms.email: production needs somebody whom alarms reach: name an address that is read at night too\n',
   );
   example(PROD).template.hasResourceProperties('AWS::SNS::Subscription', { Endpoint: PROD.alarms.email });
 });
 
-test('the stages are deployable, but for the address that only an operator knows', () => {
+test('production is not synthesised until somebody decided who may call, and either decision will do', () => {
+  const who = (allowedNetworks?: readonly string[] | 'anyone') =>
+    contradictions({ ...PROD, api: { ...PROD.api, allowedNetworks } }, ASKED);
+
+  expect(who()).toEqual([expect.stringMatching(/^api\.allowedNetworks: production decides who may call: .*'anyone'$/)]);
+  expect([who('anyone'), who(['192.0.2.0/24'])]).toEqual([[], []]);
+  expect(contradictions(DEV, ASKED)).toEqual([]);
+});
+
+test('the stages are deployable, but for the address and the networks that only an operator knows', () => {
   expect(contradictions(DEV, ASKED)).toEqual([]);
   expect(contradictions(EVERYTHING, ASKED)).toEqual([]);
   expect(contradictions(environment('prod'), ASKED)).toEqual([
     expect.stringMatching(/^alarms\.email/),
+    expect.stringMatching(/^api\.allowedNetworks/),
   ]);
 });
 
@@ -139,6 +149,11 @@ const FAULTY: [string, Environment][] = [
   ['api.allowedNetworks', dev('api', { allowedNetworks: ['192.0.2.0/33'] })],
   ['api.allowedNetworks', dev('api', { allowedNetworks: ['10.1.0.0/16'] })],
   ['api.allowedNetworks', dev('api', { allowedNetworks: ['192.0.2.0/24', '0.0.0.0/0'] })],
+  ['api.perAddress', dev('api', { perAddress: { calls: 3000, except: ['192.0.2.0/24'] } })],
+  ['api.perAddress', dev('api', { webAcl: true, perAddress: { calls: 9, except: ['192.0.2.0/24'] } })],
+  ['api.perAddress', dev('api', { webAcl: true, perAddress: { calls: 3000, except: [] } })],
+  ['api.perAddress', dev('api', { webAcl: true, perAddress: { calls: 3000, except: ['braze.com'] } })],
+  ['api.perAddress', dev('api', { webAcl: true, perAddress: { calls: 3000, except: ['192.0.2.0/0'] } })],
   ['api.domain', dev('api', { domain: { ...DOMAIN, name: 'https://content.example.com' } })],
   ['api.domain', dev('api', { domain: { ...DOMAIN, certificateArn: 'content.example.com' } })],
   ['api.domain', dev('api', { domain: { ...DOMAIN, basePath: '/personal' } })],

@@ -22,10 +22,11 @@ export const ASKED: AskedOfBedrock = {
 };
 
 export const DEV = environment('dev');
-/** With the address that production needs, and the budget that it should have. */
+/** With the address and the networks that production needs, and the budget that it should have. */
 export const PROD: Environment = {
   ...environment('prod'),
   alarms: { ...environment('prod').alarms, email: 'on-call@example.com' },
+  api: { ...environment('prod').api, allowedNetworks: ['192.0.2.0/24'] },
   budget: { monthlyUsd: 2000, of: 'stack' },
 };
 
@@ -57,8 +58,10 @@ export const EVERYTHING: Environment = {
   },
   api: {
     ...PROD.api,
+    allowedNetworks: 'anyone',
     domain: { name: 'content.example.com', certificateArn: CERTIFICATE, basePath: 'personal' },
     webAcl: true,
+    perAddress: { calls: 3000, except: ['192.0.2.0/24', '198.51.100.7', '2001:db8::/32'] },
   },
 };
 
@@ -73,6 +76,10 @@ export const VARIANTS: Readonly<Record<string, Environment>> = {
   prod: PROD,
   everything: EVERYTHING,
   'networks that may call': CLOSED,
+  'anyone may call': {
+    ...PROD,
+    api: { ...PROD.api, allowedNetworks: 'anyone', webAcl: true, perAddress: { calls: 3000, except: ['192.0.2.7'] } },
+  },
   provisioned: { ...DEV, stream: { ...DEV.stream, shards: 2 } },
   'an existing bucket': EXISTING,
   'an existing bucket with a key': {

@@ -29,8 +29,7 @@ const KEPT_PATHS = ['ping', 'sping'];
 
 /** Who may look users up, where, and what they get. */
 export function ofApi({ api, production, region }: Environment): Fault[] {
-  const { accountLogsRole, allowedNetworks = [], cacheSeconds, domain, throttle, unknownUser } = api;
-  const unclear = allowedNetworks.filter((network) => !isNetwork(network));
+  const { accountLogsRole, allowedNetworks, cacheSeconds, domain, throttle, unknownUser } = api;
   return [
     oneOf('api.unknownUser', unknownUser, ['fallback', 'not-found']),
     oneOf('api.accountLogsRole', accountLogsRole, ['create', 'exists']),
@@ -47,25 +46,49 @@ export function ofApi({ api, production, region }: Environment): Fault[] {
     ...ofInstances(api, production),
     [
       'api.allowedNetworks',
-      api.allowedNetworks?.length === 0,
-      'lets nobody in: name networks, or leave it out for everybody with the credentials',
+      production && allowedNetworks === undefined,
+      "production decides who may call: name the addresses that Braze publishes for your instance (docs/deployment.md), or say 'anyone'",
     ],
+    ...(typeof allowedNetworks === 'object' ? ofNetworks('api.allowedNetworks', allowedNetworks) : []),
+    ...ofAddresses(api),
+    ...(domain === undefined ? [] : ofDomain(domain, region)),
+  ];
+}
+
+/** A list of networks of the Internet. */
+function ofNetworks(setting: string, networks: readonly string[]): Fault[] {
+  const unclear = networks.filter((network) => !isNetwork(network));
+  return [
+    [setting, networks.length === 0, "lets nobody in: name networks, or say 'anyone'"],
+    [setting, unclear.length > 0, `${unclear.join(', ')}: is an address and its bits, e.g. 192.0.2.0/24`],
     [
-      'api.allowedNetworks',
-      unclear.length > 0,
-      `${unclear.join(', ')}: is an address and its bits, e.g. 192.0.2.0/24`,
-    ],
-    [
-      'api.allowedNetworks',
-      allowedNetworks.some((network) => isNetwork(network) && isNeverSeen(network)),
+      setting,
+      networks.some((network) => isNetwork(network) && isNeverSeen(network)),
       'holds a private network, from which nobody can call: name the addresses that the Internet sees',
     ],
     [
-      'api.allowedNetworks',
-      allowedNetworks.some((network) => isNetwork(network) && network.endsWith('/0')),
-      'lets everybody in: leave it out, if that is meant',
+      setting,
+      networks.some((network) => isNetwork(network) && network.endsWith('/0')),
+      "lets everybody in: say 'anyone', if that is meant",
     ],
-    ...(domain === undefined ? [] : ofDomain(domain, region)),
+  ];
+}
+
+/** A limit by address, which Braze must not meet. */
+function ofAddresses({ perAddress, webAcl }: ApiSettings): Fault[] {
+  if (perAddress === undefined) {
+    return [];
+  }
+  const { calls, except } = perAddress;
+  return [
+    ['api.perAddress', !webAcl, 'is kept by AWS WAF: set webAcl, or leave it out'],
+    ['api.perAddress', !within(calls, 10, 2_000_000_000), 'calls of five minutes are 10 to 2000000000'],
+    [
+      'api.perAddress',
+      except.length === 0,
+      'would limit Braze, which may make all of its calls from one address: name its networks in except',
+    ],
+    ...(except.length === 0 ? [] : ofNetworks('api.perAddress', except)),
   ];
 }
 

@@ -15,7 +15,7 @@ export function ofCanary({ api, canary }: Environment, { campaigns }: AskedOfBed
     ],
     [
       'canary',
-      api.allowedNetworks !== undefined,
+      typeof api.allowedNetworks === 'object',
       'calls from addresses of AWS that change, which api.allowedNetworks refuses: leave one of the two out',
     ],
   ];
