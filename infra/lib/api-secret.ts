@@ -45,7 +45,7 @@ export class ApiSecret extends Construct {
     this.encryption = encryption;
     this.secret = new secretsmanager.Secret(this, 'Secret', {
       description: is,
-      encryptionKey: encryption.key,
+      encryptionKey: encryption.content,
       generateSecretString: {
         excludePunctuation: true,
         generateStringKey: PASSWORD,

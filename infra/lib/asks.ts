@@ -130,7 +130,7 @@ export class Asks extends Construct {
 function queue(scope: Construct, id: string, props: AsksProps): sqs.Queue {
   const { encryption, production, workerTimeout } = props;
   const made = new sqs.Queue(scope, id, {
-    encryptionMasterKey: encryption.key,
+    encryptionMasterKey: encryption.incoming,
     enforceSSL: true,
     removalPolicy: keptIf(production),
     retentionPeriod: LONGEST_RETENTION,

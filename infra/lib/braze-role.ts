@@ -51,7 +51,7 @@ export class BrazeRole extends Construct {
     );
     acknowledgeObjects(role, bucket, CATALOG_KEYS, 'it is denied, whatever the name');
     if (key !== undefined) {
-      Encryption.grantUse(key, role, 'objectsWrittenInParts');
+      Encryption.grantUse(key, role, 'filesWrittenInParts');
     }
     acknowledgeObjects(role, bucket, keys, 'Braze names its objects; all begin with the prefix');
     new CfnOutput(this, 'Arn', {

@@ -69,14 +69,14 @@ export class Currents extends Construct {
   constructor(scope: Construct, id: string, props: CurrentsProps) {
     super(scope, id);
     this.givenUp = new sqs.Queue(this, 'UploadsGivenUp', {
-      encryptionMasterKey: props.encryption.key,
+      encryptionMasterKey: props.encryption.incoming,
       enforceSSL: true,
       removalPolicy: keptIf(props.production),
       retentionPeriod: LONGEST_RETENTION,
     });
     this.uploads = new sqs.Queue(this, 'Uploads', {
       deadLetterQueue: { queue: this.givenUp, maxReceiveCount: MAX_DELIVERIES },
-      encryptionMasterKey: props.encryption.key,
+      encryptionMasterKey: props.encryption.incoming,
       enforceSSL: true,
       removalPolicy: keptIf(props.production),
       retentionPeriod: LONGEST_RETENTION,
@@ -85,7 +85,7 @@ export class Currents extends Construct {
     const { existingBucket, existingBucketKeyArn } = props.settings;
     if (existingBucket === undefined) {
       this.bucket = this.ownBucket(props);
-      this.key = props.encryption.key;
+      this.key = props.encryption.incoming;
     } else {
       this.bucket = this.existingBucket(existingBucket, props);
       this.key =
@@ -103,7 +103,7 @@ export class Currents extends Construct {
   private ownBucket(props: CurrentsProps): s3.IBucket {
     const bucket = privateBucket(this, 'Bucket', {
       accessLogs: props.accessLogs,
-      encryption: props.encryption,
+      key: props.encryption.incoming,
       lifecycleRules: [{ expiration: Duration.days(props.settings.retentionDays) }],
     });
     // S3 checks that it may send before it takes the setting, so the queue's policy comes first

@@ -33,7 +33,7 @@ export class DeadLetters extends Construct {
   constructor(scope: Construct, id: string, props: DeadLettersProps) {
     super(scope, id);
     this.queue = new sqs.Queue(this, 'Queue', {
-      encryptionMasterKey: props.encryption.key,
+      encryptionMasterKey: props.encryption.incoming,
       enforceSSL: true,
       removalPolicy: keptIf(props.production),
       retentionPeriod: LONGEST_RETENTION,

@@ -11,24 +11,30 @@ type KeyService = 'dynamodb' | 'kinesis' | 's3' | 'secretsmanager' | 'sqs';
 /** What services ask of a key in their caller's name. */
 type KeyAction = 'kms:Decrypt' | 'kms:GenerateDataKey';
 
-/** What a role does with what is encrypted, and what is asked of the key for it. */
+/** The keys of the stack, by what is read with each. */
+type KeyName = 'incoming' | 'content';
+
+/** What a role does with what is encrypted: with which key, through which service, and what that asks of the key. */
 const USES = {
-  objectsRead: ['s3', 'kms:Decrypt'],
-  objectsWritten: ['s3', 'kms:GenerateDataKey'],
+  filesRead: ['incoming', 's3', 'kms:Decrypt'],
+  filesWritten: ['incoming', 's3', 'kms:GenerateDataKey'],
   /** S3 reads back the parts of an upload that comes in parts. */
-  objectsWrittenInParts: ['s3', 'kms:Decrypt', 'kms:GenerateDataKey'],
-  secretsRead: ['secretsmanager', 'kms:Decrypt'],
-  messagesReceived: ['sqs', 'kms:Decrypt'],
-  messagesSent: ['sqs', 'kms:Decrypt', 'kms:GenerateDataKey'],
-  streamRead: ['kinesis', 'kms:Decrypt'],
-  streamWritten: ['kinesis', 'kms:GenerateDataKey'],
+  filesWrittenInParts: ['incoming', 's3', 'kms:Decrypt', 'kms:GenerateDataKey'],
+  messagesReceived: ['incoming', 'sqs', 'kms:Decrypt'],
+  messagesSent: ['incoming', 'sqs', 'kms:Decrypt', 'kms:GenerateDataKey'],
+  streamRead: ['incoming', 'kinesis', 'kms:Decrypt'],
+  streamWritten: ['incoming', 'kinesis', 'kms:GenerateDataKey'],
+  secretsRead: ['content', 'secretsmanager', 'kms:Decrypt'],
   /**
    * Reads and writes alike: DynamoDB decrypts the table's own key in the caller's name, and makes
    * and keeps it by the grant of whoever made the table.
    * <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html>
    */
-  tables: ['dynamodb', 'kms:Decrypt'],
-} as const satisfies Record<string, readonly [KeyService, ...KeyAction[]]>;
+  tables: ['content', 'dynamodb', 'kms:Decrypt'],
+  /** Of campaigns. */
+  versionsRead: ['content', 's3', 'kms:Decrypt'],
+  versionsWritten: ['content', 's3', 'kms:GenerateDataKey'],
+} as const satisfies Record<string, readonly [KeyName, KeyService, ...KeyAction[]]>;
 
 export type KeyUse = keyof typeof USES;
 
@@ -36,19 +42,21 @@ export type KeyUse = keyof typeof USES;
 const KEY_TO_SEND: KeyAction[] = ['kms:Decrypt', 'kms:GenerateDataKey'];
 
 /**
- * The key of everything that can hold a user's events or content: buckets, stream, queues,
- * tables and secrets. It stays when the stack goes, because the buckets stay.
+ * The keys of everything that can hold a user's events or content: one of what comes in (files, queues,
+ * the stream), which Braze, S3 and EventBridge use too, and one of what is served and who may ask for it
+ * (tables, campaigns, secrets). They stay when the stack goes, because the buckets stay.
  */
 export class Encryption extends Construct {
-  readonly key: kms.Key;
+  /** Of files, queues and the stream. */
+  readonly incoming: kms.Key;
+
+  /** Of tables, campaigns and secrets. */
+  readonly content: kms.Key;
 
   constructor(scope: Construct, id: string) {
     super(scope, id);
-    this.key = new kms.Key(this, 'Key', {
-      description: 'Events of Braze Currents and the content written from them',
-      enableKeyRotation: true,
-      removalPolicy: KEPT,
-    });
+    this.incoming = this.key('Incoming', 'Events of Braze Currents on their way');
+    this.content = this.key('Content', 'Content written from events, campaigns and secrets');
   }
 
   /**
@@ -64,15 +72,17 @@ export class Encryption extends Construct {
     this.allow('events.amazonaws.com');
   }
 
-  /** Lets a role use the stack's key, for what is named. */
+  /** Lets a role use the stack's keys, for what is named. */
   grant(role: iam.IRole, ...uses: KeyUse[]): void {
-    Encryption.grantUse(this.key, role, ...uses);
+    for (const use of uses) {
+      Encryption.grantUse(this[USES[use][0]], role, use);
+    }
   }
 
   /** Lets a role use a key through the services that this takes, and never by itself. */
   static grantUse(key: kms.IKey, role: iam.IRole, ...uses: KeyUse[]): void {
     for (const use of uses) {
-      const [service, ...actions] = USES[use];
+      const [, service, ...actions] = USES[use];
       role.addToPrincipalPolicy(
         new iam.PolicyStatement({
           actions,
@@ -83,8 +93,12 @@ export class Encryption extends Construct {
     }
   }
 
+  private key(id: string, description: string): kms.Key {
+    return new kms.Key(this, id, { description, enableKeyRotation: true, removalPolicy: KEPT });
+  }
+
   private allow(service: string): void {
-    this.key.addToResourcePolicy(
+    this.incoming.addToResourcePolicy(
       new iam.PolicyStatement({
         principals: [new iam.ServicePrincipal(service)],
         actions: KEY_TO_SEND,

@@ -147,7 +147,7 @@ export class Ingest extends Construct {
     );
     encryption.grant(role, 'tables', 'messagesSent', 'streamWritten');
     if (currents.key !== undefined) {
-      Encryption.grantUse(currents.key, role, 'objectsRead');
+      Encryption.grantUse(currents.key, role, 'filesRead');
     }
     acknowledgeObjects(role, bucket, ofCurrents, 'Braze names the objects; all begin with the prefix');
     if (prefix !== undefined) {

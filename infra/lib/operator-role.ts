@@ -53,12 +53,13 @@ export class OperatorRole extends Construct {
     props.records.stream.grant(role, 'kinesis:PutRecords');
     props.encryption.grant(
       role,
+      'filesRead',
       'messagesReceived',
       'messagesSent',
-      'objectsRead',
-      'objectsWritten',
       'streamWritten',
       'tables',
+      'versionsRead',
+      'versionsWritten',
     );
     new CfnOutput(this, 'Arn', { description: 'Role of who runs ops', value: role.roleArn });
   }

@@ -1,9 +1,9 @@
 import { Duration } from 'aws-cdk-lib';
+import type * as kms from 'aws-cdk-lib/aws-kms';
 import * as s3 from 'aws-cdk-lib/aws-s3';
 import type { Construct } from 'constructs';
 
 import type { AccessLogs } from './access-logs.js';
-import type { Encryption } from './encryption.js';
 import { KEPT } from './removal.js';
 
 /** An upload that broke off is paid for until its parts are removed. */
@@ -11,7 +11,7 @@ const BROKEN_OFF_AFTER = Duration.days(2);
 
 export interface PrivateBucketProps {
   readonly accessLogs: AccessLogs;
-  readonly encryption: Encryption;
+  readonly key: kms.IKey;
   readonly lifecycleRules: readonly s3.LifecycleRule[];
 }
 
@@ -26,7 +26,7 @@ export function privateBucket(
     // Asks for the key once for many objects.
     bucketKeyEnabled: true,
     encryption: s3.BucketEncryption.KMS,
-    encryptionKey: props.encryption.key,
+    encryptionKey: props.key,
     enforceSSL: true,
     lifecycleRules: [
       ...props.lifecycleRules,

@@ -86,7 +86,7 @@ export class Processor extends Construct {
     super(scope, id);
     this.givenUp = privateBucket(this, 'GivenUp', {
       accessLogs: props.accessLogs,
-      encryption: props.encryption,
+      key: props.encryption.incoming,
       lifecycleRules: [{ expiration: GIVEN_UP_RETENTION }],
     });
     this.program = answerer(this, props, {
@@ -121,7 +121,7 @@ export class Processor extends Construct {
         resources: [this.givenUp.arnForObjects(GIVEN_UP_KEYS)],
       }),
     );
-    encryption.grant(role, 'objectsWritten');
+    encryption.grant(role, 'filesWritten');
     acknowledgeObjects(role, this.givenUp, GIVEN_UP_KEYS, 'Lambda names these objects');
   }
 

@@ -39,7 +39,11 @@ export class Registry extends Construct {
     this.encryption = props.encryption;
     this.tables = props.tables;
     // Versions never change and none is ever removed: each is some kilobytes.
-    this.bucket = privateBucket(this, 'Versions', { ...props, lifecycleRules: [] });
+    this.bucket = privateBucket(this, 'Versions', {
+      accessLogs: props.accessLogs,
+      key: props.encryption.content,
+      lifecycleRules: [],
+    });
     this.settings = {
       CAMPAIGNS_BUCKET: this.bucket.bucketName,
       CAMPAIGNS_FOLLOW_SECS: String(props.environment.campaigns.followSeconds),
@@ -67,7 +71,7 @@ export class Registry extends Construct {
         resources: [this.bucket.arnForObjects(VERSION_KEYS)],
       }),
     );
-    this.encryption.grant(role, 'objectsRead', 'tables');
+    this.encryption.grant(role, 'tables', 'versionsRead');
     acknowledgeObjects(role, this.bucket, VERSION_KEYS, 'people publish versions');
   }
 

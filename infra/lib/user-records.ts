@@ -24,7 +24,7 @@ export class UserRecords extends Construct {
     const { alarms, encryption, production, settings } = props;
     this.stream = new kinesis.Stream(this, 'Stream', {
       encryption: kinesis.StreamEncryption.KMS,
-      encryptionKey: encryption.key,
+      encryptionKey: encryption.incoming,
       removalPolicy: keptIf(production),
       retentionPeriod: Duration.days(settings.retentionDays),
       ...(settings.shards === undefined

@@ -35,6 +35,9 @@ const KINDS: Readonly<Record<string, readonly string[]>> = {
   'user-records': ['UserRecordsStream'],
 };
 
+/** Kinds of what comes in, which is not read with the key of what is served. */
+const INCOMING = ['asks', 'currents', 'dead-letters', 'given-up', 'uploads', 'user-records'];
+
 /** Roles of the programs; the functions' begin with the names of the constructs. */
 const ROLES: Readonly<Record<string, string>> = {
   ingest: 'IngestProgramRole',
@@ -87,6 +90,22 @@ test('no role may use a key by itself: each use is through the service whose dat
       (service) => `${service}.eu-central-1.amazonaws.com`,
     ),
   );
+});
+
+test('who reads what comes in reads nothing that is served, and the other way round', () => {
+  const keysOf = (role: string) => {
+    const own = all.filter(({ roles }) => roles.some((id) => id.startsWith(role)));
+    const ofKeys = own.filter(({ actions }) => actions.some((action) => action.startsWith('kms:')));
+    return [...new Set(ofKeys.flatMap(({ resources }) => resources))].sort();
+  };
+  const ofServices = Object.entries(template.findResources('AWS::KMS::Key')).filter(([, { Properties }]) =>
+    JSON.stringify(Properties.KeyPolicy).includes('"Principal":{"Service":'),
+  );
+
+  // Look-ups need nothing of events; Braze and S3 need nothing of content.
+  expect(keysOf('ApiProgramRole')).toEqual(['EncryptionContent']);
+  expect(keysOf('BrazeRole')).toEqual(['EncryptionIncoming']);
+  expect(ofServices.map(([id]) => id)).toEqual([expect.stringMatching(/^EncryptionIncoming/)]);
 });
 
 test('of the shared table an operator may change what belongs to campaigns, and whoever follows may see its head', () => {
@@ -146,10 +165,10 @@ function needs(program: string, asked: Readonly<Record<string, readonly string[]
   return operations.flatMap(([operation, kinds]) =>
     kinds.flatMap((kind) => {
       const { actions, key = [] } = checksOf(operation, kind);
-      const service = operation.replace(/:.*/, '');
+      const encrypted = `key of ${kind} through ${operation.replace(/:.*/, '')}`;
       return [
         ...actions.flatMap((action) => named(program, action, kind)),
-        ...key.flatMap((action) => named(program, action, `key through ${service}`)),
+        ...key.flatMap((action) => named(program, action, encrypted)),
       ];
     }),
   );
@@ -168,9 +187,10 @@ function named(program: string, action: string, kind: string): string[] {
 }
 
 function resourcesOf(program: string, kind: string): readonly string[] {
-  const [, service] = /^key through (.+)$/.exec(kind) ?? [];
+  const [, of = '', service] = /^key of (.+) through (.+)$/.exec(kind) ?? [];
   if (service !== undefined) {
-    return [service === 'bedrock' ? `${GUARDRAIL_KEY} through bedrock*` : `EncryptionKey through ${service}`];
+    const key = INCOMING.includes(of) ? 'EncryptionIncoming' : 'EncryptionContent';
+    return [service === 'bedrock' ? `${GUARDRAIL_KEY} through bedrock*` : `${key} through ${service}`];
   }
   const found = kind === 'log' ? [`${ROLES[program]?.replace(/Role$/, '')}Log`] : KINDS[kind];
   if (found === undefined) {

@@ -1,3 +1,4 @@
+import { Match } from 'aws-cdk-lib/assertions';
 import { expect, test } from 'vitest';
 
 import golden from '../../contract/golden/tables.json' with { type: 'json' };
@@ -38,20 +39,33 @@ test('in production no table can be deleted, neither by hand nor with the stack'
   expect(stack.terminationProtection).toBe(true);
 });
 
-test("everything that holds a user's events or content has the stack's own key", () => {
+test("everything that holds a user's events or content has one of the stack's own keys: what comes in, and what is served", () => {
   const { template } = example();
-  const key = { 'Fn::GetAtt': [Object.keys(template.findResources('AWS::KMS::Key'))[0], 'Arn'] };
+  const key = (name: string) => ({ 'Fn::GetAtt': [Match.stringLikeRegexp(`^Encryption${name}`), 'Arn'] });
+  const [incoming, content] = [key('Incoming'), key('Content')];
+  const encrypted = (bucket: string, masterKey: unknown) =>
+    template.hasResourceProperties('AWS::S3::Bucket', {
+      BucketEncryption: {
+        ServerSideEncryptionConfiguration: [
+          Match.objectLike({ ServerSideEncryptionByDefault: { KMSMasterKeyID: masterKey, SSEAlgorithm: 'aws:kms' } }),
+        ],
+      },
+      LoggingConfiguration: Match.objectLike({ LogFilePrefix: bucket }),
+    });
 
   template.allResourcesProperties('AWS::DynamoDB::Table', {
-    SSESpecification: { KMSMasterKeyId: key, SSEEnabled: true, SSEType: 'KMS' },
+    SSESpecification: { KMSMasterKeyId: content, SSEEnabled: true, SSEType: 'KMS' },
   });
   template.allResourcesProperties('AWS::Kinesis::Stream', {
-    StreamEncryption: { EncryptionType: 'KMS', KeyId: key },
+    StreamEncryption: { EncryptionType: 'KMS', KeyId: incoming },
   });
-  template.allResourcesProperties('AWS::SQS::Queue', { KmsMasterKeyId: key });
-  template.allResourcesProperties('AWS::SecretsManager::Secret', { KmsKeyId: key });
+  template.allResourcesProperties('AWS::SQS::Queue', { KmsMasterKeyId: incoming });
+  template.allResourcesProperties('AWS::SecretsManager::Secret', { KmsKeyId: content });
+  encrypted('Currents/Bucket/', incoming);
+  encrypted('Processor/GivenUp/', incoming);
+  encrypted('Registry/Versions/', content);
 });
 
-test('the key is turned over every year', () => {
-  example().template.hasResourceProperties('AWS::KMS::Key', { EnableKeyRotation: true });
+test('keys are turned over every year', () => {
+  example().template.allResourcesProperties('AWS::KMS::Key', { EnableKeyRotation: true });
 });

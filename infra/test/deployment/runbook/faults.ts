@@ -80,7 +80,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   'stream-unread': {
     begins: typed(`
 aws lambda update-event-source-mapping --uuid "$PROCESSOR_EVENT_SOURCE" --no-enabled
-aws kms disable-key --key-id "$KEY_ARN"`),
+aws kms disable-key --key-id "$INCOMING_KEY_ARN"`),
   },
   'events-unread': {
     begins: typed(`
