@@ -41,6 +41,8 @@ export class Budget extends Construct {
       budget: {
         budgetLimit: { amount: monthlyUsd, unit: 'USD' },
         budgetType: 'COST',
+        // With them nothing seems to cost anything while credits last, and then all does at once.
+        costTypes: { includeCredit: false, includeRefund: false },
         timeUnit: 'MONTHLY',
         ...(of === 'stack' && { costFilters: { TagKeyValue: [`user:${TAG}$${stackName}`] } }),
       },

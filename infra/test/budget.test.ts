@@ -24,6 +24,14 @@ test('an operator is told of four fifths of a budget, and of a month that will g
   });
 });
 
+test('a budget counts what was used, though credits pay for it until they end', () => {
+  for (const of of ['account', 'stack'] as const) {
+    example({ ...EVERYTHING, budget: { monthlyUsd: 100, of } }).template.hasResourceProperties('AWS::Budgets::Budget', {
+      Budget: { CostTypes: { IncludeCredit: false, IncludeRefund: false } },
+    });
+  }
+});
+
 test('a budget of the stack counts what has its tag, which all that costs has', () => {
   const { template } = example(EVERYTHING);
 
