@@ -9,7 +9,7 @@ import { Construct } from 'constructs';
 
 import type { AccessLogs } from './access-logs.js';
 import { type Alarms, HOUR, PERIOD } from './alarms.js';
-import { LONGEST_RETENTION } from './dead-letters.js';
+import { LONGEST_RETENTION, neverEmpty } from './dead-letters.js';
 import type { Encryption } from './encryption.js';
 import type { CurrentsSettings } from './environments.js';
 import { growth } from './expressions.js';
@@ -38,8 +38,8 @@ const HIDDEN_BEYOND = Duration.seconds(30);
 const MAX_DELIVERIES = 1000;
 
 /**
- * What lies with those that were given up for so long may soon be dropped. SQS drops it 14 days after
- * it was first sent, but counts its age from when it was moved: this leaves it ten days on `uploads`.
+ * What lies with those that were given up for so long may soon be dropped: SQS drops it 14 days after it
+ * was first sent, wherever it waited, and this leaves it ten days on `uploads`.
  * <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/setting-up-dead-letter-queue-retention.html>
  */
 const LIES_LONG = Duration.days(4);
@@ -175,10 +175,9 @@ export class Currents extends Construct {
     alarms.watch(this, {
       name: 'uploads-given-up',
       of: 'old',
-      means: 'Notifications of files that could not be read will soon be dropped.',
+      means: 'Notifications of files that could not be read lie there for days, and will be dropped.',
       rings: 'ticket',
-      metric: this.givenUp.metricApproximateAgeOfOldestMessage({ period: PERIOD }),
-      above: LIES_LONG.toSeconds(),
+      ...neverEmpty(this.givenUp, LIES_LONG),
     });
     const { files } = alarms.settings.silenceHours;
     if (files !== undefined) {

@@ -2,7 +2,7 @@ import { CfnOutput, Duration } from 'aws-cdk-lib';
 import * as sqs from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 
-import { type Alarms, HOUR, PERIOD } from './alarms.js';
+import { type Alarms, HOUR } from './alarms.js';
 import type { Encryption } from './encryption.js';
 import { share } from './expressions.js';
 import { acknowledge } from './findings.js';
@@ -14,6 +14,9 @@ export const LONGEST_RETENTION = Duration.days(14);
 
 /** What is as old, of what SQS keeps so long, has some days left for somebody to look at. */
 export const OLD = Duration.days(10);
+
+/** After so long with letters in it somebody should have looked: the longest that CloudWatch looks back. */
+const NEVER_EMPTY = Duration.days(7);
 
 /** Letters of an hour before they are a rate. */
 const LEAST_LETTERS = 20;
@@ -70,10 +73,23 @@ export class DeadLetters extends Construct {
     alarms.watch(this, {
       name: 'dead-letters',
       of: 'old',
-      means: 'What was given up will soon be dropped.',
+      means: 'What was given up lies there for a week, and will be dropped after two.',
       rings: 'ticket',
-      metric: this.queue.metricApproximateAgeOfOldestMessage({ period: PERIOD }),
-      above: OLD.toSeconds(),
+      ...neverEmpty(this.queue, NEVER_EMPTY),
     });
   }
+}
+
+/**
+ * Rings when a queue has had messages in it all the time. Their age would say less: SQS leaves out of it
+ * what was received three times, as by who looks at it, or before it was moved here.
+ * <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html>
+ */
+export function neverEmpty(queue: sqs.Queue, time: Duration) {
+  return {
+    // While somebody reads it, it is empty for some minutes.
+    metric: queue.metricApproximateNumberOfMessagesVisible({ period: HOUR, statistic: 'Maximum' }),
+    above: 0,
+    periods: time.toHours(),
+  };
 }
