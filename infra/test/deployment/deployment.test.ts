@@ -257,6 +257,18 @@ test.each([
   expect(body.error.code).toBe('unauthorized');
 });
 
+test('whoever watches needs no credentials, and whoever posts does', async () => {
+  const [health, posted] = await Promise.all([
+    fetch(`${address()}health`),
+    fetch(`${address()}events`, { method: 'POST', body: '{}' }),
+  ]);
+
+  expect(health.status).toBe(200);
+  expect(JSON.parse(await health.text()).status).toBe('ok');
+  // By the function here: MiniStack makes no request validators of a template.
+  expect(posted.status).toBe(401);
+});
+
 tryRunbook(() => {
   const [user = ''] = files.viewers;
   return { emulator: emulator!, folder, events: join(folder, 'files'), user };
