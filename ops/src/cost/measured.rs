@@ -119,6 +119,9 @@ pub const QUEUE_CALLS_PER_FILE: f64 = 3.0;
 /// Set: five pollers of Lambda that ask every twenty seconds.
 pub const QUEUE_POLLS_A_DAY: f64 = 5.0 * 86_400.0 / 20.0;
 
+/// Set: of what comes in, and of what is served.
+pub const KEYS: f64 = 2.0;
+
 /// Set: of the template of `prod`, with one model. Each metric behind an alarm is charged as an alarm, and
 /// an alarm of alarms as five.
 pub const ALARMS: f64 = 96.0;

@@ -123,7 +123,7 @@ impl Month {
     pub(super) fn key_and_alarms(prices: &Prices) -> f64 {
         let Prices { cloudwatch, kms, secrets_manager, .. } = prices;
         let key_calls = m::KEY_USERS * HOURS * m::KEY_CALLS_AN_HOUR;
-        kms.key_month
+        m::KEYS * kms.key_month
             + key_calls / 10_000.0 * kms.ten_thousand_requests
             + secrets_manager.secret_month
             + m::ALARMS * cloudwatch.alarm_month

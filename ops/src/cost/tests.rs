@@ -65,8 +65,8 @@ fn every_line_of_the_bill_is_what_a_calculation_by_hand_gives() {
     assert_close("s3_and_sqs", bill.s3_and_sqs, 0.283_824 + 0.114_899 + 0.395_952);
     // 8,237,320 invocations: 13,179,712 KiB = 12.56916 GB, and 411,866 traces.
     assert_close("logs_and_traces", bill.logs_and_traces, 6.284576 + 2.059330);
-    // A key, 128 x 12 x 730 calls of it, a secret, 85 alarms, 29 metrics, a dashboard.
-    assert_close("key_and_alarms", bill.key_and_alarms, 1.0 + 3.363_84 + 0.4 + 8.5 + 8.7 + 3.0);
+    // Two keys, 128 x 12 x 730 calls of them, a secret, 96 alarms, 96 metrics, a dashboard.
+    assert_close("key_and_alarms", bill.key_and_alarms, 2.0 + 3.363_84 + 0.4 + 9.6 + 28.8 + 3.0);
     // 0.0011 a call: 146,000 calls, or 18,250,000.
     assert_close("bedrock", bill.bedrock, 160.6);
     assert_close("one_call_per_event", bill.one_call_per_event, 20_075.0);
@@ -79,7 +79,7 @@ fn every_line_of_the_bill_is_what_a_calculation_by_hand_gives() {
             + 26.489_846
             + 0.794_675
             + 8.343906
-            + 24.963_840
+            + 47.163_840
             + 160.6,
     );
 }
