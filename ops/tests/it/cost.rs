@@ -44,7 +44,7 @@ fn cost_says_when_this_system_is_the_dearer_way() {
     let few = said(&["cost", "--events", "1000"]);
     let different = said(&["cost", "--prompts-per-thousand", "1000"]);
 
-    assert!(few.contains("Break-even: none; this system costs 56.59 more than one"), "{few}");
+    assert!(few.contains("Break-even: none; this system costs 78.79 more than one"), "{few}");
     assert!(different.contains("with 1000, this system costs "), "{different}");
     assert!(different.contains(" more than one call per event."), "{different}");
 }
