@@ -98,7 +98,7 @@ pub struct Report {
     pub counts: Counts,
     /// Why messages were not delivered.
     pub errors: Vec<IngestError>,
-    /// Keys of the objects that it was told of, as many as [`MAX_NAMED`].
+    /// Keys of the objects that it was told of, ten at most.
     pub objects: Vec<String>,
 }
 

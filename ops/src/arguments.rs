@@ -221,7 +221,7 @@ pub struct Publish {
 /// Whether every campaign must say what it may cost in a day.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Budgets {
-    /// One without a [budget] is refused.
+    /// One without a budget is refused.
     Required,
     /// The quota is the limit of one without.
     #[default]
