@@ -11,26 +11,9 @@ import * as iam from 'aws-cdk-lib/aws-iam';
 import { expect, test } from 'vitest';
 
 import { overlaps } from './arn-patterns.js';
+import { byArn } from './arns.js';
 import { example, VARIANTS } from './example.js';
-import { type Speak, type Statement, statements } from './statements.js';
-
-/** Where the names of the stack's resources stand in their ARNs. */
-const ARNS: Readonly<Record<string, (id: string) => string>> = {
-  'AWS::DynamoDB::Table': (id) => `arn:aws:dynamodb:eu-central-1:111122223333:table/${id}`,
-  'AWS::Events::Connection': (id) => `arn:aws:events:eu-central-1:111122223333:connection/${id}`,
-  'AWS::KMS::Key': (id) => `arn:aws:kms:eu-central-1:111122223333:key/${id}`,
-  'AWS::Lambda::Function': (id) => `arn:aws:lambda:eu-central-1:111122223333:function:${id}`,
-  'AWS::Kinesis::Stream': (id) => `arn:aws:kinesis:eu-central-1:111122223333:stream/${id}`,
-  // CloudFormation's attribute ends so: it is for the streams of the group.
-  'AWS::Logs::LogGroup': (id) => `arn:aws:logs:eu-central-1:111122223333:log-group:${id}:*`,
-  'AWS::S3::Bucket': (id) => `arn:aws:s3:::${id.toLowerCase()}`,
-  'AWS::SNS::Topic': (id) => `arn:aws:sns:eu-central-1:111122223333:${id}`,
-  'AWS::SQS::Queue': (id) => `arn:aws:sqs:eu-central-1:111122223333:${id}`,
-  // Its name begins with a slash.
-  'AWS::SSM::Parameter': (id) => `/${id}`,
-  'AWS::SecretsManager::Secret': secret,
-  'AWS::StepFunctions::StateMachine': (id) => `arn:aws:states:eu-central-1:111122223333:stateMachine:${id}`,
-};
+import { type Statement, statements } from './statements.js';
 
 /** Conditions that AWS documents elsewhere than in its list of actions. */
 const ALSO_KNOWN: Readonly<Record<string, readonly string[]>> = {
@@ -41,7 +24,7 @@ const ALSO_KNOWN: Readonly<Record<string, readonly string[]>> = {
 test.each(Object.entries(VARIANTS))(
   'every action of every policy exists, takes what it is granted on, and knows its conditions: %s',
   async (_, settings) => {
-    const all = statements(example(settings).template, arn);
+    const all = statements(example(settings).template, byArn);
 
     expect(all.length).toBeGreaterThan(50);
     expect(await faults(all)).toEqual([]);
@@ -73,18 +56,7 @@ function granted(action: string, resource: string, conditions = {}): Statement[]
   const stack = new Stack(new App(), 'Test');
   const role = new iam.Role(stack, 'Role', { assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com') });
   role.addToPolicy(new iam.PolicyStatement({ actions: [action], resources: [resource], conditions }));
-  return statements(Template.fromStack(stack), arn);
-}
-
-function secret(id: string): string {
-  return `arn:aws:secretsmanager:eu-central-1:111122223333:secret:${id}`;
-}
-
-function arn(...[id, type, attribute]: Parameters<Speak>): string {
-  if (attribute === 'SecretArn') {
-    return secret(id);
-  }
-  return ARNS[type]?.(id) ?? id;
+  return statements(Template.fromStack(stack), byArn);
 }
 
 /** What is wrong with statements, by what AWS says of its actions. */

@@ -14,7 +14,7 @@ export interface Statement {
 }
 
 /** By operator and key, as policies have them. */
-type Conditions = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+export type Conditions = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 
 interface Resource {
   readonly Type: string;
@@ -36,32 +36,40 @@ export type Speak = (id: string, type: string, attribute?: string) => string;
 /** Speaks of a resource by its name in the stack, without the hash behind it. */
 export const byName: Speak = (id) => id.replace(/[0-9A-F]{8}$/, '');
 
-const PSEUDO: Record<string, string> = {
-  'AWS::AccountId': '111122223333',
-  'AWS::Partition': 'aws',
-  'AWS::Region': 'eu-central-1',
-};
+/** Where a stack is deployed to. */
+export interface Place {
+  readonly account: string;
+  readonly region: string;
+}
+
+/** Of templates that say nothing of it. */
+export const SOMEWHERE: Place = { account: '111122223333', region: 'eu-central-1' };
 
 /** Under what names types of resources keep policies: but for trust, which is nobody's permission. */
 const POLICIES = ['KeyPolicy', 'Policy', 'PolicyDocument', 'ResourcePolicy'];
 
 /** All statements of a template, of roles' policies and of resources' own. */
-export function statements(template: Template, speak: Speak = byName): Statement[] {
+export function statements(template: Template, speak: Speak = byName, place: Place = SOMEWHERE): Statement[] {
+  const spell: Speak = (id, type, attribute) => pseudo(place)[id] ?? speak(id, type, attribute);
   const resources: Resources = template.toJSON()['Resources'];
   return Object.entries(resources).flatMap(([id, { Type, Properties = {} }]) => {
     const inline = ((Properties['Policies'] ?? []) as Record<string, unknown>[]).map((each) => each['PolicyDocument']);
     const own = POLICIES.map((name) => Properties[name]).filter((each) => each !== undefined);
     const roles = Type === 'AWS::IAM::Role' ? [id] : rolesOf(Properties);
     return [...inline, ...own].flatMap((document) =>
-      (document as { Statement: Raw[] }).Statement.map((raw) => read(id, roles, raw, resources, speak)),
+      (document as { Statement: Raw[] }).Statement.map((raw) => read(id, roles, raw, resources, spell)),
     );
   });
 }
 
+function pseudo({ account, region }: Place): Record<string, string> {
+  return { 'AWS::AccountId': account, 'AWS::Partition': 'aws', 'AWS::Region': region };
+}
+
 interface Raw {
   readonly Effect: 'Allow' | 'Deny';
-  readonly Action: string | string[];
-  readonly Resource: Expression | Expression[];
+  readonly Action?: string | string[];
+  readonly Resource?: Expression | Expression[];
   readonly Condition?: Conditions;
 }
 
@@ -70,6 +78,9 @@ function rolesOf(properties: Record<string, unknown>): string[] {
 }
 
 function read(id: string, roles: string[], raw: Raw, resources: Resources, speak: Speak): Statement {
+  if (raw.Action === undefined || raw.Resource === undefined) {
+    throw new Error(`${id} speaks of all but something, where each statement names what it speaks of`);
+  }
   const text = (of: unknown): string => spoken(of as Expression, resources, speak);
   const conditions = Object.entries(raw.Condition ?? {}).map(([operator, keys]) => [
     operator,
@@ -93,5 +104,5 @@ function spoken(of: Expression, resources: Resources, speak: Speak): string {
     return of['Fn::Join'][1].map((part) => spoken(part, resources, speak)).join('');
   }
   const [id, attribute] = 'Ref' in of ? [of.Ref] : of['Fn::GetAtt'];
-  return PSEUDO[id] ?? speak(id, resources[id]?.Type ?? '', attribute);
+  return speak(id, resources[id]?.Type ?? '', attribute);
 }
