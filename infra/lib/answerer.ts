@@ -66,13 +66,7 @@ export function answerer(scope: Construct, props: AnswererProps, own: Own): Prog
 
 function grant({ role }: Program, props: AnswererProps): void {
   const { asked, deadLetters, encryption, environment, tables } = props;
-  tables.content.grant(
-    role,
-    'dynamodb:BatchGetItem',
-    'dynamodb:ConditionCheckItem',
-    'dynamodb:PutItem',
-    'dynamodb:UpdateItem',
-  );
+  tables.content.grant(role, 'dynamodb:BatchGetItem', 'dynamodb:PutItem', 'dynamodb:UpdateItem');
   tables.coordination.grant(
     role,
     'dynamodb:BatchGetItem',
@@ -82,7 +76,7 @@ function grant({ role }: Program, props: AnswererProps): void {
     'dynamodb:UpdateItem',
   );
   tables.catalogs.grant(role, 'dynamodb:BatchGetItem');
-  props.registry.grantFollow(role);
+  props.registry.grantVersions(role);
   deadLetters.queue.grant(role, 'sqs:SendMessage');
   encryption.grant(role, 'tables', 'messagesSent');
   grantBedrock(role, {

@@ -95,15 +95,19 @@ export class Processor extends Construct {
     });
     this.stored = this.program.measured('contents_stored');
     props.asks.grantSend(this.program.role);
-    this.grantDeletions(props);
+    this.grantUsers(props);
     this.grantGivenUp(props);
     this.source = this.listen(props);
     this.watch(props);
   }
 
-  /** Whoever Braze deletes is told by the stream, so only who reads it looks for all of a user. */
-  private grantDeletions({ tables }: ProcessorProps): void {
-    tables.content.grant(this.program.role, 'dynamodb:DeleteItem', 'dynamodb:Query');
+  /**
+   * New users and deleted ones are told by the stream, so only who reads it begins to remember somebody,
+   * beside a check that they are not deleted, and looks for all of a user.
+   */
+  private grantUsers({ tables }: ProcessorProps): void {
+    const { role } = this.program;
+    tables.content.grant(role, 'dynamodb:ConditionCheckItem', 'dynamodb:DeleteItem', 'dynamodb:Query');
   }
 
   private grantGivenUp({ encryption }: ProcessorProps): void {

@@ -65,13 +65,19 @@ export class Registry extends Construct {
         conditions: { 'ForAllValues:StringEquals': { 'dynamodb:LeadingKeys': [campaigns.head] } },
       }),
     );
+    this.encryption.grant(role, 'tables');
+    this.grantVersions(role);
+  }
+
+  /** The same for a program that reads all of the table anyway. */
+  grantVersions(role: iam.Role): void {
     role.addToPolicy(
       new iam.PolicyStatement({
         actions: ['s3:GetObject'],
         resources: [this.bucket.arnForObjects(VERSION_KEYS)],
       }),
     );
-    this.encryption.grant(role, 'tables', 'versionsRead');
+    this.encryption.grant(role, 'versionsRead');
     acknowledgeObjects(role, this.bucket, VERSION_KEYS, 'people publish versions');
   }
 

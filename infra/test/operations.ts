@@ -16,7 +16,7 @@ const NEW_DATA_KEY = ['kms:GenerateDataKey'];
 const CHECKS: Readonly<Record<string, Checks>> = {
   'bedrock:ApplyGuardrail': { actions: ['bedrock:ApplyGuardrail'], key: DECRYPT },
   'dynamodb:DescribeTable': { actions: ['dynamodb:DescribeTable'] },
-  /** What the programs put into one. */
+  /** What the programs put into one, but for those that are named below. */
   'dynamodb:TransactWriteItems': { actions: ['dynamodb:ConditionCheckItem', 'dynamodb:PutItem'], key: DECRYPT },
   'kinesis:PutRecords': { actions: ['kinesis:PutRecords'], key: NEW_DATA_KEY },
   's3:GetObject': { actions: ['s3:GetObject'], key: DECRYPT },
@@ -36,8 +36,14 @@ const CONVERSE: Readonly<Record<string, Checks>> = {
   model: { actions: ['bedrock:InvokeModel'] },
 };
 
-/** What AWS checks of whoever calls `operation` on something of this kind. */
-export function checksOf(operation: string, kind: string): Checks {
+/** Whoever answers an ask finds the user remembered, and creates nothing that needs a check beside it. */
+const CREATE_NOTHING = ['asks-worker'];
+
+/** What AWS checks of a program that calls `operation` on something of this kind. */
+export function checksOf(operation: string, kind: string, program?: string): Checks {
+  if (operation === 'dynamodb:TransactWriteItems' && CREATE_NOTHING.includes(program ?? '')) {
+    return { actions: ['dynamodb:PutItem'], key: DECRYPT };
+  }
   if (operation === 'bedrock:Converse') {
     return CONVERSE[kind] ?? { actions: [] };
   }

@@ -1,52 +1,10 @@
 import { expect, test } from 'vitest';
 
 import requests from '../../contract/golden/requests.json' with { type: 'json' };
-import { EVERYTHING, example, GUARDRAIL_KEY } from './example.js';
+import { EVERYTHING, example } from './example.js';
+import { resourcesOf, ROLES } from './kinds.js';
 import { checksOf, ELSEWHERE, EXCUSES } from './operations.js';
 import { statements } from './statements.js';
-
-const MODEL = 'foundation-model/anthropic.claude-haiku-4-5-20251001-v1:0';
-const PROFILE = 'inference-profile/us.anthropic.claude-haiku-4-5-20251001-v1:0';
-const HERE = 'arn:aws:bedrock:eu-central-1:111122223333';
-
-/** What the requests call what is in the stack, by its names there. */
-const KINDS: Readonly<Record<string, readonly string[]>> = {
-  asks: ['AsksLater', ...['High', 'Normal', 'Low'].map((each) => `Asks${each}usanthropicclaudehaiku4520251001v10`)],
-  campaigns: ['RegistryVersions/versions/*'],
-  catalogs: ['TablesCatalogs'],
-  content: ['TablesContent'],
-  coordination: ['TablesCoordination'],
-  'credentials-secret': ['ApiSecret'],
-  currents: ['CurrentsBucket/catalogs/*', 'CurrentsBucket/currents-export/*'],
-  'dead-letters': ['DeadLettersQueue'],
-  'events-secret': ['EventsDoorSecret'],
-  'given-up': ['ProcessorGivenUp/*'],
-  guardrail: [`${HERE}:guardrail/gr1234567890`],
-  model: [
-    `${HERE}:${PROFILE}`,
-    ...['ca-central-1', 'ca-west-1', 'us-east-1', 'us-east-2', 'us-west-1', 'us-west-2'].map(
-      (region) => `arn:aws:bedrock:${region}::${MODEL}`,
-    ),
-  ],
-  functions: ['Api', 'AsksWorker', 'EventsDoor', 'Ingest', 'Processor'].map((each) => `${each}ProgramFunction`),
-  names: ['arn:aws:ssm:eu-central-1:111122223333:parameterNamesParameter'],
-  traces: ['*'],
-  uploads: ['CurrentsUploads'],
-  'user-records': ['UserRecordsStream'],
-};
-
-/** Kinds of what comes in, which is not read with the key of what is served. */
-const INCOMING = ['asks', 'currents', 'dead-letters', 'given-up', 'uploads', 'user-records'];
-
-/** Roles of the programs; the functions' begin with the names of the constructs. */
-const ROLES: Readonly<Record<string, string>> = {
-  ingest: 'IngestProgramRole',
-  'events-door': 'EventsDoorProgramRole',
-  processor: 'ProcessorProgramRole',
-  'asks-worker': 'AsksWorkerProgramRole',
-  api: 'ApiProgramRole',
-  ops: 'OperatorRole',
-};
 
 const { template } = example(EVERYTHING);
 const all = statements(template);
@@ -164,7 +122,7 @@ function needs(program: string, asked: Readonly<Record<string, readonly string[]
   const operations = Object.entries(asked).filter(([operation]) => !(operation in (ELSEWHERE[program] ?? {})));
   return operations.flatMap(([operation, kinds]) =>
     kinds.flatMap((kind) => {
-      const { actions, key = [] } = checksOf(operation, kind);
+      const { actions, key = [] } = checksOf(operation, kind, program);
       const encrypted = `key of ${kind} through ${operation.replace(/:.*/, '')}`;
       return [
         ...actions.flatMap((action) => named(program, action, kind)),
@@ -184,17 +142,4 @@ function named(program: string, action: string, kind: string): string[] {
   // Of a bucket's objects the kind tells; a list is of the bucket.
   const of = action === 's3:ListBucket' ? resources.map((objects) => objects.replace(/\/.*/, '')) : resources;
   return of.map((each) => `${action} ${each}`);
-}
-
-function resourcesOf(program: string, kind: string): readonly string[] {
-  const [, of = '', service] = /^key of (.+) through (.+)$/.exec(kind) ?? [];
-  if (service !== undefined) {
-    const key = INCOMING.includes(of) ? 'EncryptionIncoming' : 'EncryptionContent';
-    return [service === 'bedrock' ? `${GUARDRAIL_KEY} through bedrock*` : `${key} through ${service}`];
-  }
-  const found = kind === 'log' ? [`${ROLES[program]?.replace(/Role$/, '')}Log`] : KINDS[kind];
-  if (found === undefined) {
-    throw new Error(`contract/golden/requests.json: nobody here knows what "${kind}" of ${program} is`);
-  }
-  return found;
 }
