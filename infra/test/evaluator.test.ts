@@ -75,10 +75,12 @@ test('all conditions of a statement must be met', () => {
     StringEquals: { 'kms:ViaService': ['s3.eu-central-1.amazonaws.com'] },
     StringLike: { 'dynamodb:LeadingKeys': ['camp*'] },
   };
-  const through = (service: string) => ({ ...GET.context, 'kms:ViaService': [`${service}.eu-central-1.amazonaws.com`] });
+  const through = (service: string) => {
+    return { ...GET, context: { ...GET.context, 'kms:ViaService': [`${service}.eu-central-1.amazonaws.com`] } };
+  };
 
-  expect(decide([{ ...ALLOW, conditions }], { ...GET, context: through('s3') })).toBe('allowed');
-  expect(decide([{ ...ALLOW, conditions }], { ...GET, context: through('sqs') })).toBe('not granted');
+  expect(decide([{ ...ALLOW, conditions }], through('s3'))).toBe('allowed');
+  expect(decide([{ ...ALLOW, conditions }], through('sqs'))).toBe('not granted');
 });
 
 test('what nobody here knows fails, and is not taken for allowed or for refused', () => {
@@ -86,7 +88,7 @@ test('what nobody here knows fails, and is not taken for allowed or for refused'
 
   expect(under({ StringEquals: { 'aws:SourceIp': ['192.0.2.1'] } })).toThrow(/aws:SourceIp of dynamodb:GetItem/);
   expect(under({ StringNotEquals: { 'dynamodb:LeadingKeys': ['a'] } })).toThrow(/by StringNotEquals/);
-  expect(under({ 'ForAnyValue:StringEquals': { 'dynamodb:LeadingKeys': ['a'] } })).toThrow(/by ForAnyValue:StringEquals/);
+  expect(under({ 'ForAnyValue:StringEquals': { 'dynamodb:LeadingKeys': ['a'] } })).toThrow(/by ForAnyValue/);
   expect(under({ StringLike: { 'dynamodb:LeadingKeys': ['${aws:userid}'] } })).toThrow(/has a variable/);
   expect(() => decide([{ ...ALLOW, resources: ['${aws:userid}'] }], GET)).toThrow(/has a variable/);
   const several: Check = { ...GET, context: { 'dynamodb:LeadingKeys': ['a', 'b'] } };
@@ -95,7 +97,8 @@ test('what nobody here knows fails, and is not taken for allowed or for refused'
 });
 
 test('a condition of a statement that is for something else is not asked for', () => {
-  const other: Rule = { ...ALLOW, actions: ['dynamodb:PutItem'], conditions: { Bool: { 'aws:MultiFactorAuthPresent': ['true'] } } };
+  const conditions = { Bool: { 'aws:MultiFactorAuthPresent': ['true'] } };
+  const other: Rule = { ...ALLOW, actions: ['dynamodb:PutItem'], conditions };
 
   expect(decide([ALLOW, other], GET)).toBe('allowed');
 });

@@ -59,6 +59,6 @@ export function resourcesOf(program: string, kind: string): readonly string[] {
 
 /** What the requests call a resource with this name in the stack. */
 export function kindOf(name: string): string | undefined {
-  const [found] = Object.entries(KINDS).find(([, names]) => names.some((each) => each.replace(/\/.*|^.*:parameter/g, '') === name)) ?? [];
-  return found;
+  const isMeant = (each: string) => each.replace(/\/.*|^.*:parameter/g, '') === name;
+  return Object.keys(KINDS).find((kind) => KINDS[kind]?.some(isMeant));
 }

@@ -49,7 +49,11 @@ export const SOMEWHERE: Place = { account: '111122223333', region: 'eu-central-1
 const POLICIES = ['KeyPolicy', 'Policy', 'PolicyDocument', 'ResourcePolicy'];
 
 /** All statements of a template, of roles' policies and of resources' own. */
-export function statements(template: Template, speak: Speak = byName, place: Place = SOMEWHERE): Statement[] {
+export function statements(
+  template: Pick<Template, 'toJSON'>,
+  speak: Speak = byName,
+  place: Place = SOMEWHERE,
+): Statement[] {
   const spell: Speak = (id, type, attribute) => pseudo(place)[id] ?? speak(id, type, attribute);
   const resources: Resources = template.toJSON()['Resources'];
   return Object.entries(resources).flatMap(([id, { Type, Properties = {} }]) => {

@@ -1,20 +1,28 @@
+/**
+ * What a deployment does, seen from outside. All of it is one file, because what takes long is to deploy,
+ * and its last tests judge what all the others asked of AWS.
+ */
+
 import {
   LambdaClient,
   PublishVersionCommand,
   UpdateAliasCommand,
   UpdateFunctionConfigurationCommand,
 } from '@aws-sdk/client-lambda';
-import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { DeleteObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
-import { GetQueueAttributesCommand, ListQueuesCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { GetQueueAttributesCommand, ListQueuesCommand, SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 
+import requests from '../../../contract/golden/requests.json' with { type: 'json' };
 import { DEV, example } from '../example.js';
+import { givenUp, OFFERS, record, TENT, watched } from './by-hand.js';
 import { posted, states } from './canary.js';
+import { needless, needlessReasons, superfluous, unlisted, unseen } from './comparison.js';
 import { deploy, type Outputs } from './deployment.js';
 import { Emulator } from './emulator.js';
 import { Operator, rollback } from './ops.js';
@@ -82,10 +90,8 @@ test('what nobody can answer now waits as an ask, and a worker that the clock st
 });
 
 test('a catalog that is dropped into the bucket, and a message through POST /events, become content', async () => {
-  const item = { id: 'tent', title: 'Tent', url: 'https://shop.example.com/tent' };
-  await put('catalogs/offers/offers.jsonl', `${JSON.stringify(item)}\n`);
-  const uploads = (await queues()).filter((url) => /CurrentsUploads(?!GivenUp)/.test(url));
-  await until('the catalog was read', async () => ((await sum(uploads)) === 0 ? true : undefined));
+  await put(OFFERS, `${JSON.stringify(TENT)}\n`);
+  await taken();
   const user = '5f1a0c9e7d3b2a46881e00ff';
   const message = { user_id: user, campaign: 'offer', properties: { id: 'tent' }, attributes: { first_name: 'Ada' } };
 
@@ -96,7 +102,7 @@ test('a catalog that is dropped into the bucket, and a message through POST /eve
     const { body } = await lookUp(user, credentials, 'offer');
     return body.Item?.source === undefined ? body.Item : undefined;
   });
-  expect(content.data.M.url.S).toBe(item.url);
+  expect(content.data.M.url.S).toBe(TENT.url);
   expect(await post({ user_id: user }, token)).toMatchObject({ status: 400, body: { accepted: 0 } });
 });
 
@@ -177,6 +183,8 @@ test('campaigns are published, recalled, paused and put back without a deploymen
   expect(published).not.toContain('Not held against');
   await fallback('Our offers');
   await followed();
+  // Who reads files takes the version over as well.
+  await put(OFFERS, `${JSON.stringify(TENT)}\n`);
   expect((await post(wish('5f1a0c9e7d3b2a46881e0101'), token)).status).toBe(200);
   await own('5f1a0c9e7d3b2a46881e0101');
 
@@ -239,6 +247,54 @@ test('a version of the api that starts no more is rolled back, and forth again, 
   expect(await rollback(emulator!, '--forward', '--dry-run')).toMatch(/^api: 1 .* -> 2 /m);
 });
 
+test('an operator asks for content by hand, sends again what was given up, and discards what is garbage', async () => {
+  const users = ['5f1a0c9e7d3b2a46881e0201', files.viewers[0] ?? ''];
+  const events = written('events.jsonl', users.map(watched));
+  const campaigns = ['--campaigns', join(folder, 'campaigns')];
+  await operator.ops('ask', '--campaign', 'new-episode', '--events', events, ...campaigns, '--yes');
+  const given = operator.named('GIVEN_UP_BUCKET');
+  await put('aws/lambda/batch', givenUp(record('5f1a0c9e7d3b2a46881e0202'), 'garbage'), given);
+  expect(await operator.ops('redrive', '--bucket', given)).toContain('Sent 2 records of 1 batches again');
+  const [file = ''] = files.files.keys();
+  const garbage = file.replace(/[^/]*$/, 'garbage.avro');
+  await put(garbage, 'garbage');
+  await send('-AsksLow', 'garbage');
+
+  await until('there is a letter from each program', () => letters(3));
+  await operator.ops('letters', 'discard', '--because', 'garbage', '--archive', join(folder, 'garbage'), '--yes');
+  await until('there is no letter left', () => letters(0));
+  // Whoever reads files again must not come upon it.
+  await remove(garbage);
+  for (const user of users) {
+    await expectContent(user);
+  }
+  const { body } = await lookUp(users[0] ?? '', credentials, 'new-episode,offer');
+  expect(Object.keys(body.Items)).toEqual(['new-episode', 'offer']);
+});
+
+test('a catalog that is put again loses what is no longer in it, whoever puts it', async () => {
+  for (const items of [[TENT, { ...TENT, id: 'lamp' }], [TENT]]) {
+    const file = written('items.jsonl', items);
+    await put(OFFERS, readFileSync(file));
+    await operator.ops('catalogs', 'put', 'gifts', file);
+    await taken();
+  }
+
+  expect(await operator.ops('catalogs', 'show', 'gifts', 'tent')).toContain('Tent');
+  for (const catalog of ['gifts', 'offers']) {
+    await expect(operator.ops('catalogs', 'show', catalog, 'lamp')).rejects.toThrow();
+  }
+});
+
+test('files that lie in the bucket are read again', async () => {
+  const always = ['--from', '2020-01-01T00:00:00Z', '--to', '2100-01-01T00:00:00Z'];
+
+  const said = await operator.ops('replay', `s3://${outputs.bucket}/`, ...always, '--yes');
+
+  expect(said).toMatch(/^Sent \d+ notifications/m);
+  await taken();
+});
+
 test('a user of whom nothing is known gets fallback content', async () => {
   const { status, body } = await lookUp('ffffffffffffffffffffffff', credentials);
 
@@ -267,6 +323,24 @@ test('whoever watches needs no credentials, and whoever posts does', async () =>
   expect(JSON.parse(await health.text()).status).toBe('ok');
   // By the function here: MiniStack makes no request validators of a template.
   expect(posted.status).toBe(401);
+});
+
+test('programs ask of AWS what is listed, and their roles are granted all of it', () => {
+  const { faults, recorded, refused } = emulator!.gate;
+  const seen = recorded.listed();
+
+  expect([...faults], 'asked for, and nobody here knows what it is').toEqual([]);
+  expect([...refused], 'asked for and not granted').toEqual([]);
+  expect(unlisted(seen, requests), 'asked for and not listed').toEqual([]);
+  expect(unseen(seen, requests), 'listed, and neither asked for nor excused').toEqual([]);
+  expect(needless(seen, requests), 'excused for nothing').toEqual([]);
+});
+
+test('no grant of a role can be left out without a request that is refused then', () => {
+  const { recorded } = emulator!.gate;
+
+  expect(superfluous(recorded, outputs.deployed), 'granted, and neither needed nor excused').toEqual([]);
+  expect(needlessReasons(recorded, outputs.deployed), 'excused for nothing').toEqual([]);
 });
 
 tryRunbook(() => {
@@ -321,10 +395,39 @@ async function upload({ files }: Sample): Promise<void> {
   }
 }
 
-async function put(key: string, body: Uint8Array | string): Promise<void> {
+async function put(key: string, body: Uint8Array | string, bucket = outputs.bucket): Promise<void> {
   // Names of buckets are no names of hosts here.
   const s3 = new S3Client({ ...emulator!.client, forcePathStyle: true });
-  await s3.send(new PutObjectCommand({ Bucket: outputs.bucket, Key: key, Body: body }));
+  await s3.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: body }));
+}
+
+/** Sends a message to the queue with this in its name. */
+async function send(queue: string, body: string): Promise<void> {
+  const url = (await queues()).find((each) => each.includes(queue));
+  await new SQSClient(emulator!.client).send(new SendMessageCommand({ QueueUrl: url, MessageBody: body }));
+}
+
+/** Waits until every notification of an upload was handled. */
+async function taken(): Promise<void> {
+  const uploads = (await queues()).filter((url) => /CurrentsUploads(?!GivenUp)/.test(url));
+  await until('the uploads were read', async () => ((await sum(uploads)) === 0 ? true : undefined));
+}
+
+/** Tells whether there are so many letters, for whoever waits for them. */
+async function letters(count: number): Promise<true | undefined> {
+  return (await operator.ops('letters', 'list')).startsWith(`${count} letters`) ? true : undefined;
+}
+
+/** A file with a line of JSON for each. */
+function written(name: string, lines: object[]): string {
+  const file = join(folder, name);
+  writeFileSync(file, lines.map((each) => `${JSON.stringify(each)}\n`).join(''));
+  return file;
+}
+
+async function remove(key: string): Promise<void> {
+  const s3 = new S3Client({ ...emulator!.client, forcePathStyle: true });
+  await s3.send(new DeleteObjectCommand({ Bucket: outputs.bucket, Key: key }));
 }
 
 /** What a person would enter in Braze, from the secret that the deployment generated. */

@@ -4,11 +4,10 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 import type { ProgramName } from '../../lib/program.js';
+import { Deployed } from './deployed.js';
 import type { Emulator } from './emulator.js';
 import { CAMPAIGNS, CANARY, GROUNDED, INFRA, program } from './paths.js';
-
-/** What is deployed. */
-export const STAGE = 'dev';
+import { deployedStack, STACK, STAGE } from './stack.js';
 
 const PROGRAMS: readonly ProgramName[] = ['ingest', 'processor', 'api'];
 
@@ -18,8 +17,10 @@ const LONGEST_MS = 420_000;
 /** Far more than the command line says. */
 const SAID_BYTES = 16 << 20;
 
-/** What a deployment prints at its end, by the name of the output without its hash. */
+/** What a deployment made, and what it prints at its end, by the name of the output without its hash. */
 export interface Outputs {
+  /** All of it, as policies speak of it. */
+  readonly deployed: Deployed;
   readonly bucket: string;
   readonly secretArn: string;
   readonly eventsSecretArn: string;
@@ -29,8 +30,10 @@ export interface Outputs {
 /** Deploys as an operator does, but for the programs: those that the Rust tests ran, or those in their place. */
 export async function deploy(emulator: Emulator, folder: string, programOf = program): Promise<Outputs> {
   const campaigns = gatherCampaigns(join(folder, 'campaigns'), [CAMPAIGNS, GROUNDED]);
+  guard(join(campaigns, 'offer/campaign.toml'));
   const programs = gatherPrograms(join(folder, 'programs'), campaigns, programOf);
   const [file, assembly] = [join(folder, 'outputs.json'), join(folder, 'cdk.out')];
+  const template = join(assembly, `${STACK}.template.json`);
   const from = [`programs=${programs}`, `campaigns=${campaigns}`];
   const context = [`stage=${STAGE}`, 'built=true', ...from];
   const options = [
@@ -39,11 +42,13 @@ export async function deploy(emulator: Emulator, folder: string, programOf = pro
   ];
   await cdk(emulator, ['bootstrap', ...options, '--output', assembly]);
   await cdk(emulator, ['synth', '--quiet', ...options, '--output', assembly]);
-  withoutMetricMath(join(assembly, `BrazeContent-${STAGE}.template.json`));
+  withoutMetricMath(template);
   const as = ['--require-approval', 'never', '--outputs-file', file];
   await cdk(emulator, ['deploy', '--app', assembly, '--ci', '--no-notices', ...as]);
+  const deployed = new Deployed(await deployedStack(emulator, template, campaigns));
+  emulator.gate.judgeBy(deployed);
   const stacks: Record<string, Record<string, string>> = JSON.parse(readFileSync(file, 'utf8'));
-  const all = Object.entries(stacks[`BrazeContent-${STAGE}`] ?? {});
+  const all = Object.entries(stacks[STACK] ?? {});
   const named = (start: string) => {
     const found = all.find(([name]) => name.startsWith(start));
     if (found === undefined) {
@@ -52,6 +57,7 @@ export async function deploy(emulator: Emulator, folder: string, programOf = pro
     return found[1];
   };
   return {
+    deployed,
     bucket: named('CurrentsBucketName'),
     secretArn: named('ApiSecretArn'),
     eventsSecretArn: named('EventsDoorSecretArn'),
@@ -77,14 +83,30 @@ export function gatherCampaigns(folder: string, [plain, grounded]: readonly [str
   return folder;
 }
 
+/**
+ * Lets a guardrail look at a campaign's answers, which come through a tool, and so are shown to it by
+ * themselves as well; and lets the campaign be served first, so that not all asks are on one queue.
+ */
+function guard(file: string): void {
+  const own = 'structured_output = "tool"\npriority = 1\n';
+  const tool = readFileSync(file, 'utf8').replace(/^model_id = /m, `${own}$&`);
+  writeFileSync(file, `${tool}\n[guardrail]\nid = "gr1234567890"\nversion = "1"\n`);
+}
+
 /** The folders that `make lambdas` would make, of programs for this machine. */
 function gatherPrograms(folder: string, campaigns: string, programOf: (name: string) => string): string {
   for (const name of PROGRAMS) {
     mkdirSync(join(folder, name), { recursive: true });
-    cpSync(programOf(name), join(folder, name, 'bootstrap'));
+    cpSync(programOf(name), join(folder, name, name));
+    writeFileSync(join(folder, name, 'bootstrap'), signingAsItself(name), { mode: 0o755 });
     cpSync(campaigns, join(folder, name, 'campaigns'), { recursive: true });
   }
   return folder;
+}
+
+/** MiniStack gives all functions one access key; here each has its own, which is its name. */
+function signingAsItself(name: ProgramName): string {
+  return `#!/bin/sh\nAWS_ACCESS_KEY_ID="$AWS_LAMBDA_FUNCTION_NAME" exec "\${0%/*}/${name}"\n`;
 }
 
 interface Template {

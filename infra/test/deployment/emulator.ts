@@ -2,11 +2,14 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 
+import { Gate } from './gate.js';
 import { CAMPAIGNS, miniStack, program } from './paths.js';
+import type { Place } from '../statements.js';
 import { Process } from './process.js';
 import { until } from './until.js';
 
-const REGION = 'us-east-1';
+/** Where it is, for whoever asks. */
+export const PLACE: Place = { account: '000000000000', region: 'us-east-1' };
 
 /** As much as a person reads of a log. */
 const SAID_CHARS = 8_000;
@@ -16,13 +19,15 @@ const STAND_IN = /^AWS_ENDPOINT_URL_BEDROCK_RUNTIME=(\S+)$/m;
 
 /**
  * An AWS on this machine: MiniStack, which runs the functions as processes, and the project's
- * own stand-in for Amazon Bedrock, because MiniStack's answers in no schema.
+ * own stand-in for Amazon Bedrock, because MiniStack's answers in no schema. Programs reach both
+ * through the gate only.
  */
 export class Emulator {
   private constructor(
     readonly endpoint: string,
     private readonly folder: string,
     private model: StandIn,
+    readonly gate: Gate,
     private readonly processes: Process[],
   ) {}
 
@@ -30,16 +35,17 @@ export class Emulator {
   static async start(folder: string): Promise<Emulator> {
     const model = await StandIn.start(folder, '0');
     const processes: Process[] = [];
+    const endpoint = `http://127.0.0.1:${await freePort()}`;
+    const gate = await Gate.start({ aws: endpoint, bedrock: model.url });
     try {
-      const port = await freePort();
-      const emulator = new Emulator(`http://127.0.0.1:${port}`, folder, model, processes);
+      const emulator = new Emulator(endpoint, folder, model, gate, processes);
       const aws = Process.start(miniStack(), [], join(folder, 'ministack.log'), {
         cwd: folder,
         env: {
-          ...emulator.environment,
-          AWS_ENDPOINT_URL_BEDROCK_RUNTIME: model.url,
+          // Functions inherit it.
+          ...emulator.environmentOf('test'),
           BIND_HOST: '127.0.0.1',
-          GATEWAY_PORT: String(port),
+          GATEWAY_PORT: new URL(endpoint).port,
           TMPDIR: folder,
         },
       });
@@ -51,12 +57,12 @@ export class Emulator {
       });
       return emulator;
     } catch (error) {
-      await stopAll([model.process, ...processes]);
+      await Promise.all([stopAll([model.process, ...processes]), gate.stop()]);
       throw error;
     }
   }
 
-  /** What a program must have in its environment to find this AWS and no other. */
+  /** What whoever deploys must have in the environment to find this AWS and no other. */
   get environment(): NodeJS.ProcessEnv {
     return {
       // No profile of whoever runs the test.
@@ -66,22 +72,28 @@ export class Emulator {
       AWS_SECRET_ACCESS_KEY: 'test',
       AWS_EC2_METADATA_DISABLED: 'true',
       AWS_ENDPOINT_URL: this.endpoint,
-      AWS_REGION: REGION,
+      AWS_REGION: PLACE.region,
     };
   }
 
-  /** The same for a client of the SDK. */
+  /** What a program must have there that signs with this access key. */
+  environmentOf(accessKey: string): NodeJS.ProcessEnv {
+    return { ...this.environment, AWS_ACCESS_KEY_ID: accessKey, AWS_ENDPOINT_URL: this.gate.url };
+  }
+
+  /** What whoever deploys gives to a client of the SDK. */
   get client() {
     return {
       credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
       endpoint: this.endpoint,
-      region: REGION,
+      region: PLACE.region,
     };
   }
 
-  /** What both said last, the functions' logs among it. */
+  /** What both said last, the functions' logs among it, and what the gate did not let through. */
   said(): string {
-    return [this.model.process, ...this.processes].map((each) => each.said().slice(-SAID_CHARS)).join('\n');
+    const logs = [this.model.process, ...this.processes].map((each) => each.said().slice(-SAID_CHARS));
+    return [...logs, ...this.gate.faults, ...this.gate.refused].join('\n');
   }
 
   /** From now on nobody answers where Amazon Bedrock should be. */
@@ -96,6 +108,7 @@ export class Emulator {
 
   async stop(): Promise<void> {
     await stopAll([this.model.process, ...this.processes]);
+    await this.gate.stop();
   }
 }
 

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 
+import { OPERATORS_KEYS } from './callers.js';
 import type { Emulator } from './emulator.js';
 import { awsCli, INFRA, program } from './paths.js';
 
@@ -13,8 +14,9 @@ export class Operator {
 
   /** Asks the deployment for the names, as `eval "$(ops where)"` does. */
   static async of(emulator: Emulator): Promise<Operator> {
-    const { names } = JSON.parse(await run(emulator.environment, ['where', '--json']));
-    return new Operator({ ...emulator.environment, ...names }, names);
+    const environment = emulator.environmentOf(OPERATORS_KEYS.ops);
+    const { names } = JSON.parse(await run(environment, ['where', '--json']));
+    return new Operator({ ...environment, ...names }, names);
   }
 
   /** What a part of the deployment is called. */
@@ -42,7 +44,7 @@ export class Operator {
 
 /** What `make rollback` runs. */
 export async function rollback(emulator: Emulator, ...args: string[]): Promise<string> {
-  const options = { cwd: INFRA, env: emulator.environment };
+  const options = { cwd: INFRA, env: emulator.environmentOf(OPERATORS_KEYS.rollback) };
   const { stdout } = await promisify(execFile)('node_modules/.bin/tsx', ['bin/rollback.ts', ...args], options);
   return stdout;
 }

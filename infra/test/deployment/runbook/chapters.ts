@@ -2,9 +2,9 @@ import { cpSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
-import { STAGE } from '../deployment.js';
 import type { Emulator } from '../emulator.js';
 import { CAMPAIGNS } from '../paths.js';
+import { STAGE } from '../stack.js';
 import { type Command, commands, runbook, typed } from './commands.js';
 import { type Run, fate } from './fates.js';
 import { FAULTS } from './faults.js';

@@ -1,5 +1,5 @@
-import { STAGE } from '../deployment.js';
 import type { Emulator } from '../emulator.js';
+import { STAGE } from '../stack.js';
 import { until } from '../until.js';
 import type { Shell } from './shell.js';
 
