@@ -10,13 +10,15 @@ export class Operator {
   private constructor(
     private readonly environment: NodeJS.ProcessEnv,
     private readonly names: Readonly<Record<string, string>>,
+    /** Of whoever deployed, who may read logs, which operators' role may not. */
+    private readonly deployer: NodeJS.ProcessEnv,
   ) {}
 
   /** Asks the deployment for the names, as `eval "$(ops where)"` does. */
   static async of(emulator: Emulator): Promise<Operator> {
     const environment = emulator.environmentOf(OPERATORS_KEYS.ops);
     const { names } = JSON.parse(await run(environment, ['where', '--json']));
-    return new Operator({ ...environment, ...names }, names);
+    return new Operator({ ...environment, ...names }, names, emulator.environment);
   }
 
   /** What a part of the deployment is called. */
@@ -27,8 +29,8 @@ export class Operator {
   /** The lines of a log that are JSON with such a value. */
   async lines(logGroup: string, field: string, value: string): Promise<Record<string, unknown>[]> {
     const which = ['--log-group-name', this.named(logGroup), '--query', 'events[].message', '--output', 'json'];
-    const endpoint = ['--endpoint-url', this.environment['AWS_ENDPOINT_URL'] ?? '', '--region', this.environment['AWS_REGION'] ?? ''];
-    const options = { env: this.environment, maxBuffer: 64 << 20 };
+    const endpoint = ['--endpoint-url', this.deployer['AWS_ENDPOINT_URL'] ?? '', '--region', this.deployer['AWS_REGION'] ?? ''];
+    const options = { env: this.deployer, maxBuffer: 64 << 20 };
     const { stdout } = await promisify(execFile)(awsCli(), [...endpoint, 'logs', 'filter-log-events', ...which], options);
     const messages: string[] = JSON.parse(stdout) ?? [];
     return messages
