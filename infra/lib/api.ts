@@ -10,7 +10,7 @@ import { ApiDomain } from './api-domain.js';
 import { ApiSecret } from './api-secret.js';
 import type { Encryption } from './encryption.js';
 import type { Environment } from './environments.js';
-import { share, sum } from './expressions.js';
+import { share } from './expressions.js';
 import { acknowledge } from './findings.js';
 import { Program } from './program.js';
 import { KEPT, keptIf } from './removal.js';
@@ -300,7 +300,7 @@ export class Api extends Construct {
       rings: 'look-ups-stop',
       metric: share({
         label: 'in trouble',
-        bad: sum(TROUBLE.map((name) => this.program.measured(name))),
+        bad: this.program.measuredOf(TROUBLE),
         all: this.program.measured('calls_received'),
         least: LEAST_LOOK_UPS,
       }),

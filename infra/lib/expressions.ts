@@ -30,11 +30,9 @@ export function share({ label, bad, all, least, period = PERIOD }: Share): cloud
 
 /** Several numbers of things, of which not each is there. */
 export function sum(parts: readonly cloudwatch.IMetric[]): cloudwatch.MathExpression {
-  const named = Object.fromEntries(parts.map((part, at) => [`part_${at}`, part]));
+  const { filled, named } = several('part', parts);
   return new cloudwatch.MathExpression({
-    expression: Object.keys(named)
-      .map((name) => `FILL(${name}, 0)`)
-      .join(' + '),
+    expression: filled.join(' + '),
     label: 'together',
     period: PERIOD,
     usingMetrics: named,
@@ -63,11 +61,17 @@ export function growth(lying: cloudwatch.IMetric): cloudwatch.MathExpression {
 
 /** The oldest message of several queues. */
 export function oldest(ages: readonly cloudwatch.IMetric[]): cloudwatch.MathExpression {
-  const named = Object.fromEntries(ages.map((age, at) => [`age_${at}`, age]));
+  const { filled, named } = several('age', ages);
   return new cloudwatch.MathExpression({
-    expression: `MAX([${Object.keys(named).map((name) => `FILL(${name}, 0)`)}])`,
+    expression: `MAX([${filled}])`,
     label: 'oldest',
     period: PERIOD,
     usingMetrics: named,
   });
+}
+
+/** Metrics with names to count with, each 0 where it was not measured. */
+function several(name: string, metrics: readonly cloudwatch.IMetric[]) {
+  const named = Object.fromEntries(metrics.map((metric, at) => [`${name}_${at}`, metric]));
+  return { filled: Object.keys(named).map((each) => `FILL(${each}, 0)`), named };
 }

@@ -8,7 +8,7 @@ import { Construct } from 'constructs';
 import type { AccessLogs } from './access-logs.js';
 import { HOUR, PERIOD } from './alarms.js';
 import { answerer, type AnswererProps } from './answerer.js';
-import { share, sum, unfollowed } from './expressions.js';
+import { share, unfollowed } from './expressions.js';
 import { acknowledgeObjects } from './findings.js';
 import { privateBucket } from './private-bucket.js';
 import type { Program } from './program.js';
@@ -169,7 +169,7 @@ export class Processor extends Construct {
       name: 'nothing-stored',
       means: 'For half an hour the model is asked, or work is given back, and no content is stored.',
       rings: 'content-stops',
-      metric: unfollowed(sum(TRIED.map((name) => this.program.measured(name))), this.stored),
+      metric: unfollowed(this.program.measuredOf(TRIED), this.stored),
       above: 0,
       periods: 6,
     });
@@ -208,7 +208,7 @@ export class Processor extends Construct {
       name: 'budget-spent',
       means: 'A campaign has spent its budget of the day; its events get no content.',
       rings: 'ticket',
-      metric: sum(OVER_BUDGET.map((name) => this.program.measured(name))),
+      metric: this.program.measuredOf(OVER_BUDGET),
       above: 0,
     });
     alarms.watch(this, {

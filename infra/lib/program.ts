@@ -7,7 +7,7 @@ import { Construct } from 'constructs';
 
 import { type Alarms, type Outage, PERIOD, type Severity } from './alarms.js';
 import type { Environment } from './environments.js';
-import { share } from './expressions.js';
+import { share, sum } from './expressions.js';
 import { acknowledge } from './findings.js';
 import { KEPT, keptIf } from './removal.js';
 import { LIVE } from './rollback.js';
@@ -143,6 +143,11 @@ export class Program extends Construct {
   /** How long invocations take, but for the slowest hundredth. */
   p99(): cloudwatch.Metric {
     return this.function.metricDuration({ period: PERIOD, statistic: 'p99' });
+  }
+
+  /** What all functions of the program measured under several names, together. */
+  measuredOf(names: readonly string[]): cloudwatch.MathExpression {
+    return sum(names.map((name) => this.measured(name)));
   }
 
   /** What all functions of the program measured under this name. */
