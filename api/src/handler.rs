@@ -22,6 +22,7 @@ use crate::query::Query;
 use crate::settings::UnknownUser;
 use crate::table::{StoredContent, Table, Unreadable};
 use program::credentials::{Access, Gate};
+use program::telemetry::meter::Remarks;
 
 /// What the api offers, for those who call it; tests hold it against the handlers.
 pub const OPENAPI: &str = include_str!("../openapi.json");
@@ -135,8 +136,8 @@ impl Api {
     }
 
     /// What the line about calls says beside their counters.
-    pub fn remarks(&self) -> [(&'static str, String); 1] {
-        [("publication", self.campaigns.known().publication.to_string())]
+    pub fn remarks(&self) -> Remarks {
+        vec![("publication", self.campaigns.known().publication.to_string())]
     }
 
     /// What `GET /health` answers, of what is known already.

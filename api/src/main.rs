@@ -42,7 +42,7 @@ async fn serve(settings: Result<Settings, InvalidSettings>) -> Result<(), Error>
         };
         let mut counts = Counts::default();
         let response = api.answer(&call, &mut counts).await;
-        meter.done(&counts, &api.remarks());
+        meter.done(&counts, || api.remarks());
         Ok::<_, Error>(response)
     }))
     .await

@@ -14,6 +14,7 @@ use contract::wanted::{Unmarked, Wanted};
 use program::credentials::managed::ManagedSecrets;
 use program::credentials::secrets_manager::SecretsManager;
 use program::credentials::{Gate, ValidSecrets};
+use program::telemetry::meter::Remarks;
 use registry::current::{Current, NotLoaded};
 use serde_json::Value;
 use tokio::time::Instant;
@@ -194,7 +195,7 @@ impl Ingest {
     }
 
     /// What the line about an invocation says beside its counters.
-    pub fn remarks(&self) -> Vec<(&'static str, String)> {
+    pub fn remarks(&self) -> Remarks {
         let publication = self.published.as_ref().map(|each| each.known().publication);
         vec![("publication", publication.unwrap_or_default().to_string())]
     }

@@ -34,15 +34,17 @@ async fn serve(settings: Result<Settings, InvalidSettings>) -> Result<(), Error>
             let posts = ingest.door(Arc::clone(gate));
             let deadline = event.context.deadline();
             let (answer, counts) = Box::pin(posts.invoke(&event.payload, deadline)).await;
-            meter.done(&counts, &ingest.remarks());
+            meter.done(&counts, || ingest.remarks());
             return Ok::<_, Error>(answer);
         }
         // Boxed, or the compiler finds what this holds too deep.
         let report = Box::pin(ingest.handle(event.payload, event.context.deadline())).await?;
-        let mut remarks = ingest.remarks();
-        remarks.push(("objects", report.objects.join(" ")));
-        remarks.extend(report.errors.last().map(|why| ("returned_for", causes::told(why))));
-        meter.done(&report.counts, &remarks);
+        meter.done(&report.counts, || {
+            let mut remarks = ingest.remarks();
+            remarks.push(("objects", report.objects.join(" ")));
+            remarks.extend(report.errors.last().map(|why| ("returned_for", causes::told(why))));
+            remarks
+        });
         Ok(serde_json::to_value(report.response)?)
     }))
     .await

@@ -1,10 +1,9 @@
 //! What a run came to, for a person.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use contract::metrics::{self, AskFate, Counts, Fate};
+use contract::metrics::{self, AskFate, Counts, Fate, Figures};
 
 use crate::aws::Waits;
 use crate::parked;
@@ -23,7 +22,6 @@ pub struct Summary {
     took: Duration,
     /// The median and the 99th percentile, if any content has one.
     freshness: Option<(Duration, Duration)>,
-    conditions_failed: BTreeMap<String, u64>,
     asks: Asks,
     writer: &'static str,
 }
@@ -55,7 +53,6 @@ impl Summary {
             took,
             freshness: (totals.freshness_count() > 0)
                 .then(|| (totals.freshness(0.5), totals.freshness(0.99))),
-            conditions_failed: totals.conditions_failed(),
             asks: Asks {
                 sent: waits.sent.saturating_sub(get(&totals.asks_sent_before)),
                 removed,
@@ -169,9 +166,12 @@ impl fmt::Display for Summary {
         for group in &self.asks.waits.groups {
             line("", &parked::sentence(group))?;
         }
-        let failed: u64 = self.conditions_failed.values().sum();
-        let by_campaign = self.conditions_failed.iter().map(|(name, n)| format!("{name} {n}"));
-        let by_campaign = by_campaign.collect::<Vec<_>>().join(", ");
+        let failed = n(metrics::CONDITIONS_FAILED);
+        let campaigns = self.counts.campaigns().iter();
+        let of = |own: &Figures| Some(own.get(metrics::CONDITIONS_FAILED)).filter(|n| *n > 0);
+        let by_campaign: Vec<String> =
+            campaigns.filter_map(|(name, own)| Some(format!("{name} {}", of(own)?))).collect();
+        let by_campaign = by_campaign.join(", ");
         let by_campaign = if failed > 0 { format!(" ({by_campaign})") } else { String::new() };
         line("conditions failed", &format_args!("{failed}{by_campaign}"))?;
         line("dead letters", &n(metrics::DEAD_LETTERS))?;
@@ -225,7 +225,11 @@ mod tests {
         assert!(empty.contains("upload to readable        -"), "{empty}");
         assert!(empty.contains("events read               0 (-)"), "{empty}");
 
-        totals.add_conditions_failed(BTreeMap::from([("a".to_owned(), 2), ("b".to_owned(), 1)]));
+        for (campaign, n) in [("a", 2), ("b", 1)] {
+            let mut counts = Counts::default();
+            counts.add(metrics::CONDITIONS_FAILED, n);
+            totals.add(&counts.of(campaign));
+        }
         let mut counts = Counts::default();
         counts.took(metrics::FRESHNESS, Duration::from_secs(1));
         totals.add(&counts);

@@ -14,8 +14,6 @@ const MAX_EVENT_TYPES: usize = 200;
 #[derive(Debug, Default)]
 pub struct Totals {
     counts: Mutex<Counts>,
-    /// Events whose condition could not be evaluated, by campaign.
-    conditions_failed: Mutex<BTreeMap<String, u64>>,
     /// Events in the records that are done with, by type.
     event_types: Mutex<BTreeMap<String, u64>>,
     /// Records that go back for a reason and have not come through since, by shard.
@@ -49,7 +47,6 @@ impl Totals {
     /// `asks_sent` messages by then.
     pub fn restart(&self, asks_sent: u64) {
         *locked(&self.counts) = Counts::default();
-        locked(&self.conditions_failed).clear();
         locked(&self.event_types).clear();
         locked(&self.returned).clear();
         for counter in [
@@ -73,14 +70,6 @@ impl Totals {
         locked(&self.counts).merge(counts);
     }
 
-    /// Adds the events whose condition could not be evaluated in an invocation.
-    pub fn add_conditions_failed(&self, by_campaign: BTreeMap<String, u64>) {
-        let mut all = locked(&self.conditions_failed);
-        for (campaign, n) in by_campaign {
-            *all.entry(campaign).or_default() += n;
-        }
-    }
-
     /// Adds events of a type that are done with; of files that hold very many types, which
     /// Currents does not have, some are not told apart.
     pub fn add_events_of(&self, event_type: &str, n: u64) {
@@ -93,11 +82,6 @@ impl Totals {
     /// Events that are done with, by type.
     pub fn event_types(&self) -> BTreeMap<String, u64> {
         locked(&self.event_types).clone()
-    }
-
-    /// Events whose condition could not be evaluated, by campaign.
-    pub fn conditions_failed(&self) -> BTreeMap<String, u64> {
-        locked(&self.conditions_failed).clone()
     }
 
     /// Notes how many records of a shard go back and why, or that none does any more.

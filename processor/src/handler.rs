@@ -15,6 +15,7 @@ use campaign::condition::NotEvaluated;
 use campaign::{CompiledCampaign, InvalidCampaigns, Past};
 use catalog::cache::{CachedItems, DEFAULT_MAX_BYTES};
 use contract::metrics::{self, AskFate, Counts, Fate};
+use program::telemetry::meter::Remarks;
 use quota::clock::Clock;
 use quota::jitter::Jitter;
 use quota::{NoQuota, Quotas};
@@ -133,9 +134,6 @@ pub struct Report {
     pub publication: u64,
     /// Why something goes back, of several reasons the last.
     pub returned_for: Option<String>,
-    /// Events whose condition could not be evaluated, by campaign; those that come again are
-    /// counted when they come for the last time.
-    pub conditions_failed: BTreeMap<String, u64>,
 }
 
 /// Events for which a condition could not be evaluated: campaign and place.
@@ -274,12 +272,12 @@ impl Processor {
         report.counts.add(metrics::QUOTA_TABLE_CALLS, answers.count_table_calls());
         fates.count(&batch, &mut report.counts);
         report.response = fates.response(&batch);
+        // Those that come again are counted when they come for the last time.
         for (campaign, place) in unevaluated {
             if fates.is_final(&batch, place) {
                 let mut failed = Counts::default();
                 failed.add(metrics::CONDITIONS_FAILED, 1);
                 report.counts.merge(&failed.of(&campaign));
-                *report.conditions_failed.entry(campaign).or_default() += 1;
             }
         }
         if let Some(reason) = &report.returned_for {
@@ -344,7 +342,7 @@ impl Processor {
 
 impl Report {
     /// What the line about the invocation says beside its counters.
-    pub fn remarks(&self) -> Vec<(&'static str, String)> {
+    pub fn remarks(&self) -> Remarks {
         let mut remarks = vec![("publication", self.publication.to_string())];
         remarks.extend(self.returned_for.clone().map(|reason| ("returned_for", reason)));
         remarks
@@ -352,13 +350,10 @@ impl Report {
 
     /// Adds what another did.
     pub(crate) fn merge(&mut self, other: Self) {
-        let Self { response, counts, publication: _, returned_for, conditions_failed } = other;
+        let Self { response, counts, publication: _, returned_for } = other;
         self.response.batch_item_failures.extend(response.batch_item_failures);
         self.counts.merge(&counts);
         self.returned_for = returned_for.or(self.returned_for.take());
-        for (campaign, n) in conditions_failed {
-            *self.conditions_failed.entry(campaign).or_default() += n;
-        }
     }
 
     /// Adds what a unit of events came to.

@@ -26,7 +26,7 @@ async fn serve(settings: Result<Settings, InvalidSettings>) -> Result<(), Error>
 
     run(service_fn(|event: LambdaEvent<_>| async move {
         let report = processor.invoke(event.payload, event.context.deadline()).await;
-        meter.done(&report.counts, &report.remarks());
+        meter.done(&report.counts, || report.remarks());
         Ok::<_, Error>(report.response)
     }))
     .await

@@ -151,7 +151,7 @@ async fn lookups(embedded: &Embedded, root: &Path) -> Value {
         let call = Call { method, path: "/", query: &query, headers, has_body: false };
         let mut counts = Counts::default();
         let answer = api.answer(&call, &mut counts).await;
-        meter.done(&counts, &api.remarks());
+        meter.done(&counts, || api.remarks());
         assert!(answer.body().starts_with("{\"Item\":{\"data\":{\"M\":{\"details\""));
     };
     let raw = |n: u64| async move {

@@ -40,9 +40,13 @@ impl Counts {
     /// The same, of a campaign: it counts for it as well.
     #[must_use]
     pub fn of(mut self, campaign: &str) -> Self {
-        let mut own = self.all.clone();
-        own.sums.retain(|name, _| BY_CAMPAIGN.contains(name));
-        own.times.retain(|name, _| BY_CAMPAIGN.contains(name));
+        let is_own = |name: &&str| BY_CAMPAIGN.contains(name);
+        let sums = self.all.sums.iter().filter(|(name, _)| is_own(name));
+        let times = self.all.times.iter().filter(|(name, _)| is_own(name));
+        let own = Figures {
+            sums: sums.map(|(name, n)| (*name, *n)).collect(),
+            times: times.map(|(name, times)| (*name, times.clone())).collect(),
+        };
         if !own.is_empty() {
             self.campaigns = BTreeMap::from([(campaign.to_owned(), own)]);
         }

@@ -140,7 +140,6 @@ impl Poller {
         let report = heard(invocation, life(self.faults.as_ref())).await;
         let Some(report) = report else { return InvocationEnd::Failed };
         self.totals.add(&report.counts);
-        self.totals.add_conditions_failed(report.conditions_failed);
         let failed = report.response.batch_item_failures.iter();
         let is_failed = |record: &KinesisEventRecord| {
             failed.clone().any(|failure| {

@@ -41,7 +41,7 @@ struct State {
 }
 
 /// What a line says beside its metrics and its build, by name.
-pub type Remarks<'a> = &'a [(&'static str, String)];
+pub type Remarks = Vec<(&'static str, String)>;
 
 impl Meter {
     /// Writes for `program` after each invocation, to metrics of `namespace`.
@@ -62,14 +62,16 @@ impl Meter {
     }
 
     /// Adds what an invocation measured, and writes if it is time.
-    pub fn done(&self, counts: &Counts, remarks: Remarks<'_>) {
+    pub fn done(&self, counts: &Counts, remarks: impl FnOnce() -> Remarks) {
         let lines = self.lines(counts, remarks, SystemTime::now());
-        // Nobody reads where this cannot be written.
-        let _ = io::stdout().lock().write_all(&lines);
+        if !lines.is_empty() {
+            // Nobody reads where this cannot be written.
+            let _ = io::stdout().lock().write_all(&lines);
+        }
     }
 
     /// The lines that are due.
-    fn lines(&self, counts: &Counts, remarks: Remarks<'_>, at: SystemTime) -> Vec<u8> {
+    fn lines(&self, counts: &Counts, remarks: impl FnOnce() -> Remarks, at: SystemTime) -> Vec<u8> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.gathered.merge(counts);
         if state.written.is_some_and(|written| written.elapsed() < self.every) {
@@ -79,7 +81,7 @@ impl Meter {
         let gathered = std::mem::take(&mut state.gathered);
         let mut lines = Vec::new();
         let all = (PROGRAM, self.program, gathered.all());
-        write(&mut state.by_program, all, remarks, at, &mut lines);
+        write(&mut state.by_program, all, &remarks(), at, &mut lines);
         for (campaign, figures) in gathered.campaigns() {
             let own = (CAMPAIGN, campaign.as_str(), figures);
             write(&mut state.by_campaign, own, &[], at, &mut lines);
@@ -92,7 +94,7 @@ impl Meter {
 fn write(
     emf: &mut Emf,
     (dimension, of, figures): (&'static str, &str, &Figures),
-    remarks: Remarks<'_>,
+    remarks: &[(&'static str, String)],
     at: SystemTime,
     lines: &mut Vec<u8>,
 ) {
@@ -130,7 +132,7 @@ struct Line<'l> {
     of: &'l str,
     sums: &'l [(&'static str, u64)],
     times: Vec<(&'static str, Vec<(u64, u64)>)>,
-    remarks: Remarks<'l>,
+    remarks: &'l [(&'static str, String)],
 }
 
 /// A counter.
@@ -216,9 +218,9 @@ mod tests {
     async fn a_line_is_of_the_program_and_one_of_each_campaign_as_cloudwatch_reads_them() {
         let meter = Meter::new("processor", "BrazeContent-dev");
         let at = SystemTime::UNIX_EPOCH + Duration::from_millis(1_790_000_000_123);
-        let remarks = [("publication", "3".to_owned())];
+        let remarks = || vec![("publication", "3".to_owned())];
 
-        let lines = read(&meter.lines(&counts(), &remarks, at));
+        let lines = read(&meter.lines(&counts(), remarks, at));
 
         let [program, campaign] = &lines[..] else { panic!("{lines:?}") };
         let directive = &program["_aws"]["CloudWatchMetrics"][0];
@@ -258,7 +260,7 @@ mod tests {
         let mut total = 0;
         let mut written = 0;
         for _ in 0..100 {
-            for line in read(&meter.lines(&counts(), &[], SystemTime::UNIX_EPOCH)) {
+            for line in read(&meter.lines(&counts(), Vec::new, SystemTime::UNIX_EPOCH)) {
                 if line["program"] == "api" {
                     total += line["generations"].as_u64().unwrap_or_default();
                     written += 1;
@@ -266,7 +268,7 @@ mod tests {
             }
             tokio::time::advance(Duration::from_secs(1)).await;
         }
-        let rest = meter.lines(&Counts::default(), &[], SystemTime::UNIX_EPOCH);
+        let rest = meter.lines(&Counts::default(), Vec::new, SystemTime::UNIX_EPOCH);
         total += read(&rest)[0]["generations"].as_u64().unwrap_or_default();
 
         assert_eq!((written, total), (10, 300));
@@ -284,7 +286,7 @@ mod tests {
         counts.add(CONTENTS_STORED, 1);
         let meter = Meter::new("processor", "n");
 
-        let lines = read(&meter.lines(&counts, &[], SystemTime::UNIX_EPOCH));
+        let lines = read(&meter.lines(&counts, Vec::new, SystemTime::UNIX_EPOCH));
 
         let values = |line: &Json| line["ask_age_ms"]["Values"].as_array().map_or(0, Vec::len);
         let times = |line: &Json| -> u64 {
