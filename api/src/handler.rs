@@ -149,11 +149,9 @@ impl Api {
 
     /// Answers a call and counts what became of it.
     pub async fn answer(&self, call: &Call<'_>, counts: &mut Counts) -> Response<String> {
-        let began = Instant::now();
         counts.add(metrics::CALLS_RECEIVED, 1);
         let mut response = self.route(call, counts).await;
         counts.add(fate(&response), 1);
-        counts.took(metrics::LOOK_UP_TIME, began.elapsed());
         if call.method == Method::HEAD {
             response.body_mut().clear();
         }
@@ -177,7 +175,12 @@ impl Api {
         match call.path {
             HEALTH_PATH => answer::document(&self.health()),
             OPENAPI_PATH => answer::document(OPENAPI),
-            _ => self.look_up(call, counts).await,
+            _ => {
+                let began = Instant::now();
+                let response = self.look_up(call, counts).await;
+                counts.took(metrics::LOOK_UP_TIME, began.elapsed());
+                response
+            }
         }
     }
 
@@ -196,7 +199,7 @@ impl Api {
         };
         // One edition from here on: a look-up sees one version.
         let edition = self.campaigns.within(LOOK).await;
-        counts.add(metrics::CAMPAIGNS_REFUSED, self.campaigns.take_refused());
+        self.campaigns.count(counts);
         let Some(campaigns) = named(&edition.campaigns, &query.campaigns) else {
             return no_campaign(query.campaigns.is_empty());
         };

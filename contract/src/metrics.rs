@@ -127,7 +127,7 @@ metrics! {
         /// Objects whose content was replaced before they were read to their end; what is there now
         /// is read from its beginning.
         OBJECTS_REPLACED = "objects_replaced";
-        /// Notifications that go back to their queue, as what they name could not be read now.
+        /// Notifications that come again, as what they name could not be read now.
         NOTIFICATIONS_RETURNED = "notifications_returned";
         /// Parts of notifications that speak of no new object: of deletions, of tags, of the set-up.
         NOTIFICATIONS_IGNORED = "notifications_ignored";
@@ -219,7 +219,8 @@ metrics! {
 
         /// Asks put on a queue for events.
         ASKS_PARKED = "asks_parked";
-        /// Asks that wait because the model's quota is promised to others, each time that one does.
+        /// Asks for events that wait because the model's quota is promised to others; one that goes
+        /// back for the same reason is in `asks_returned`.
         PARKED_FOR_QUOTA = "asks_parked_for_quota";
         /// Asks that wait for the model's quota of the next day.
         PARKED_FOR_DAY_QUOTA = "asks_parked_for_day_quota";
@@ -231,10 +232,9 @@ metrics! {
         PARKED_FOR_OUTAGE = "asks_parked_for_outage";
         /// Asks that wait for an answer that somebody else asks for.
         PARKED_FOR_LEASE = "asks_parked_for_lease";
-        /// Asks that wait because their campaign asks some time after the event.
+        /// Asks that wait for their time: some time after the event, the end of the cooldown, or the
+        /// user's next turn by the hourly limit.
         PARKED_FOR_TIME = "asks_parked_for_time";
-        /// Asks that wait because a person asked by hand.
-        PARKED_FOR_OPERATOR = "asks_parked_for_operator";
         /// Asks that wait because their campaign is paused.
         PARKED_FOR_PAUSE = "asks_parked_for_pause";
         /// Asks that are over, whatever came of them.
@@ -295,6 +295,8 @@ metrics! {
     OF_ALL of "all" {
         /// Published versions of the campaigns that could not be taken over, once for each look.
         CAMPAIGNS_REFUSED = "campaigns_refused";
+        /// Looks at what is published that failed, or found a version whose files could not be had.
+        CAMPAIGNS_UNREAD = "campaigns_unread";
         /// How long an invocation took that works through a batch.
         BATCH_TIME = "batch_ms" in Milliseconds;
     }

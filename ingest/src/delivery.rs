@@ -53,6 +53,9 @@ impl Ingest {
             counts.add(metrics::OBJECTS_IGNORED, 1);
             return Ok(());
         }
+        if let Some(outdated) = self.outdated {
+            return Err(IngestError::Outdated(outdated));
+        }
         let mut object = object.clone();
         let source = match self.open(&mut object, deadline, counts).await {
             Ok(source) => source,

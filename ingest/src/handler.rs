@@ -15,7 +15,7 @@ use program::credentials::managed::ManagedSecrets;
 use program::credentials::secrets_manager::SecretsManager;
 use program::credentials::{Gate, ValidSecrets};
 use program::telemetry::meter::Remarks;
-use registry::current::{Current, NotLoaded};
+use registry::current::{Current, NotLoaded, Outdated};
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -60,6 +60,9 @@ pub struct Ingest {
     pub catalogs: Arc<dyn ImportTable>,
     /// The campaigns as they are published, which [`Ingest::now`] takes over.
     pub published: Option<Arc<Current<Asked>>>,
+    /// Set where nobody can tell any more what campaigns want: what they do not want is dropped for
+    /// good, so nothing is taken then.
+    pub outdated: Option<Outdated>,
 }
 
 /// What campaigns want of what comes.
@@ -101,6 +104,8 @@ pub struct Report {
     pub errors: Vec<IngestError>,
     /// Keys of the objects that it was told of, ten at most.
     pub objects: Vec<String>,
+    /// Whether the event as a whole must come again.
+    failed: bool,
 }
 
 /// Why an object was not delivered: it must come again.
@@ -109,6 +114,9 @@ pub enum IngestError {
     /// The event does not say which objects to read.
     #[error(transparent)]
     Trigger(#[from] UnknownTrigger),
+    /// What campaigns want is not known.
+    #[error("nothing is read while it is not known what is published")]
+    Outdated(#[source] Outdated),
     /// The object could not be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -134,6 +142,20 @@ impl Report {
         let room = MAX_NAMED.saturating_sub(self.objects.len());
         let keys = notification.objects.iter().take(room).map(|object| object.key.clone());
         self.objects.extend(keys);
+    }
+
+    fn returned(&mut self, error: IngestError) {
+        tracing::warn!(error = &error as &dyn std::error::Error, "not delivered");
+        self.counts.add(metrics::NOTIFICATIONS_RETURNED, 1);
+        self.errors.push(error);
+    }
+
+    /// What is answered to Lambda: the messages that must come again, or why all of it must.
+    pub fn into_answer(mut self) -> Result<SqsBatchResponse, IngestError> {
+        match self.failed.then(|| self.errors.pop()).flatten() {
+            Some(error) => Err(error),
+            None => Ok(self.response),
+        }
     }
 }
 
@@ -179,6 +201,7 @@ impl Ingest {
                 buckets: settings.stream_buckets,
             },
             published: Some(Arc::new(published)),
+            outdated: None,
         })
     }
 
@@ -190,8 +213,16 @@ impl Ingest {
             let Asked { names, wanted } = &*edition.campaigns;
             now.campaigns.clone_from(names);
             now.decoder.reader.wanted.clone_from(wanted);
+            now.outdated = published.outdated();
         }
         now
+    }
+
+    /// Counts what went wrong with what is published since this was asked last.
+    pub fn count_published(&self, counts: &mut Counts) {
+        if let Some(published) = &self.published {
+            published.count(counts);
+        }
     }
 
     /// What the line about an invocation says beside its counters.
@@ -217,41 +248,44 @@ impl Ingest {
     /// The door for what is posted, behind `gate`.
     pub fn door(&self, gate: Arc<Gate>) -> Posts {
         let (stream, decoder) = (self.stream.clone(), self.decoder.clone());
-        Posts { stream, decoder, campaigns: self.campaigns.clone(), gate }
+        let (campaigns, outdated) = (self.campaigns.clone(), self.outdated);
+        Posts { stream, decoder, campaigns, outdated, gate }
     }
 
     /// Delivers every object that `event` names, each on its own.
     ///
-    /// A notification that came directly fails as a whole, so that Lambda
-    /// repeats it; messages of a queue fail one by one.
-    pub async fn handle(&self, event: Value, deadline: SystemTime) -> Result<Report, IngestError> {
+    /// A notification that came directly fails as a whole ([`Report::into_answer`]), so that
+    /// Lambda repeats it; messages of a queue fail one by one.
+    pub async fn handle(&self, event: Value, deadline: SystemTime) -> Report {
         let deadline = Deadline::before(deadline);
         let began = Instant::now();
         let mut report = Report::default();
-        if let Some(published) = &self.published {
-            report.counts.add(metrics::CAMPAIGNS_REFUSED, published.take_refused());
-        }
-        match Trigger::parse(&event)? {
-            Trigger::Direct(notification) => {
+        self.count_published(&mut report.counts);
+        match Trigger::parse(&event) {
+            Ok(Trigger::Direct(notification)) => {
                 report.name(&notification);
-                self.take(&notification, deadline, &mut report.counts).await?;
+                let taken = self.take(&notification, deadline, &mut report.counts).await;
+                report.failed = taken.is_err();
+                taken.err().into_iter().for_each(|error| report.returned(error));
             }
-            Trigger::Queue(messages) => {
+            Ok(Trigger::Queue(messages)) => {
                 for message in messages {
                     report.name(&message.notification);
                     let taken =
                         self.take(&message.notification, deadline, &mut report.counts).await;
                     if let Err(error) = taken {
-                        tracing::warn!(error = &error as &dyn std::error::Error, "not delivered");
-                        report.counts.add(metrics::NOTIFICATIONS_RETURNED, 1);
+                        report.returned(error);
                         report.response.batch_item_failures.push(failure(message.id));
-                        report.errors.push(error);
                     }
                 }
             }
+            Err(unknown) => {
+                report.returned(unknown.into());
+                report.failed = true;
+            }
         }
         report.counts.took(metrics::BATCH_TIME, began.elapsed());
-        Ok(report)
+        report
     }
 
     /// Delivers what a notification names, then gives up what of it names nothing: in this

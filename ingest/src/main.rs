@@ -33,19 +33,20 @@ async fn serve(settings: Result<Settings, InvalidSettings>) -> Result<(), Error>
         if is_request(&event.payload) {
             let posts = ingest.door(Arc::clone(gate));
             let deadline = event.context.deadline();
-            let (answer, counts) = Box::pin(posts.invoke(&event.payload, deadline)).await;
+            let (answer, mut counts) = Box::pin(posts.invoke(&event.payload, deadline)).await;
+            ingest.count_published(&mut counts);
             meter.done(&counts, || ingest.remarks());
             return Ok::<_, Error>(answer);
         }
         // Boxed, or the compiler finds what this holds too deep.
-        let report = Box::pin(ingest.handle(event.payload, event.context.deadline())).await?;
+        let report = Box::pin(ingest.handle(event.payload, event.context.deadline())).await;
         meter.done(&report.counts, || {
             let mut remarks = ingest.remarks();
             remarks.push(("objects", report.objects.join(" ")));
             remarks.extend(report.errors.last().map(|why| ("returned_for", causes::told(why))));
             remarks
         });
-        Ok(serde_json::to_value(report.response)?)
+        Ok(serde_json::to_value(report.into_answer()?)?)
     }))
     .await
 }

@@ -32,6 +32,7 @@ use currents::read::Envelope;
 use http::{Method, StatusCode, header};
 use program::causes;
 use program::credentials::{Access, Gate};
+use registry::current::Outdated;
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -68,6 +69,8 @@ pub struct Posts {
     pub decoder: Decoder,
     /// Names of the campaigns, whose content webhooks may ask for.
     pub campaigns: Vec<String>,
+    /// Set where nobody can tell any more what campaigns want.
+    pub outdated: Option<Outdated>,
     /// Who may post.
     pub gate: Arc<Gate>,
 }
@@ -154,6 +157,11 @@ impl Posts {
         if body.len() > MAX_BODY_BYTES {
             let reason = format!("a body has at most {MAX_BODY_BYTES} bytes: send fewer events");
             return Err(Answer::refusal(StatusCode::PAYLOAD_TOO_LARGE, &reason));
+        }
+        if let Some(outdated) = &self.outdated {
+            tracing::warn!(error = causes::told(outdated), "a post was not taken");
+            let reason = "what campaigns want cannot be told just now: send all of it again";
+            return Err(Answer::refusal(StatusCode::SERVICE_UNAVAILABLE, reason).again());
         }
         Ok(())
     }

@@ -199,6 +199,7 @@ impl Pipeline {
             continuations: Some(Queue::new(aws.sqs.clone(), aws.notification_queue_url.clone())),
             campaigns: campaigns.iter().map(|each| each.name.clone()).collect(),
             published: Some(Arc::new(follow(&campaigns_dir, needed)?)),
+            outdated: None,
             decoder: Decoder {
                 reader: Reader {
                     wanted: Asked::of(&compiled).wanted,

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
+use contract::metrics::{self, Counts};
 use program::causes;
 use tokio::time::{Instant, timeout};
 
@@ -30,12 +31,29 @@ const LOOK_AGAIN: Duration = Duration::from_secs(2);
 /// How soon a version that could not be loaded is tried again.
 const LOAD_AGAIN: Duration = Duration::from_secs(30);
 
+/// After so many times between two looks without a good one nobody can say what holds.
+const OUTDATED_AFTER: u32 = 10;
+
 /// Earlier versions that are tried by a program that holds none yet: so many in a row that
 /// nobody can load are no accident of one publication.
 const MOST_EARLIER: usize = 5;
 
 /// How campaigns are made of a folder.
 pub type Load<T> = Box<dyn Fn(&Path) -> Result<T, NotLoaded> + Send + Sync>;
+
+/// Nobody can tell any more whether what is known still holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("what campaigns want was last known {} s ago, and may have changed", .0.as_secs())]
+pub struct Outdated(pub Duration);
+
+/// Whether what is held is what holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Followed {
+    /// It is, or everybody who looks refuses what was published.
+    Certainly,
+    /// There is something newer, which could not be had.
+    Not,
+}
 
 /// Why campaigns could not be made of a folder.
 pub type NotLoaded = Box<dyn Error + Send + Sync>;
@@ -70,7 +88,10 @@ pub struct Current<T> {
     edition: RwLock<Arc<Edition<T>>>,
     looking: tokio::sync::Mutex<Looking>,
     has_looked: AtomicBool,
+    /// When it was last certain that what is held is what holds for all.
+    certain: Mutex<Option<Instant>>,
     refused: AtomicU64,
+    unread: AtomicU64,
     complaint: Mutex<Option<String>>,
 }
 
@@ -142,7 +163,9 @@ impl<T> Current<T> {
             looking: tokio::sync::Mutex::default(),
             // Where there is nothing to look at, nobody waits for a look.
             has_looked,
+            certain: Mutex::default(),
             refused: AtomicU64::new(0),
+            unread: AtomicU64::new(0),
             complaint: Mutex::default(),
         }
     }
@@ -156,9 +179,10 @@ impl<T> Current<T> {
     /// What holds, not older than the time between two looks, as far as the registry can be
     /// reached. Whoever comes while another looks goes on with what is known.
     pub async fn now(&self) -> Arc<Edition<T>> {
-        let looking = match self.has_looked.load(Ordering::Acquire) {
+        let is_known = self.has_looked.load(Ordering::Acquire) && self.outdated().is_none();
+        let looking = match is_known {
             true => self.looking.try_lock().ok(),
-            // Nobody has looked yet: all wait for the first look.
+            // Nobody has looked yet, or not for long: all wait for the first look.
             false => Some(self.looking.lock().await),
         };
         if let Some(mut looking) = looking
@@ -185,15 +209,25 @@ impl<T> Current<T> {
         self.known()
     }
 
+    /// Says since when nobody can tell whether what is known still holds, if ten looks or more
+    /// were missed: for whoever drops for good what no campaign wants.
+    pub fn outdated(&self) -> Option<Outdated> {
+        self.registry.as_ref()?;
+        let certain = *self.certain.lock().unwrap_or_else(PoisonError::into_inner);
+        let age = certain?.elapsed();
+        (age > self.follow * OUTDATED_AFTER).then_some(Outdated(age))
+    }
+
     /// Looks for the first time, for whoever must not begin with what may have been replaced: it
     /// fails where that cannot be told.
     pub async fn begin(&self) -> Result<(), RegistryError> {
         self.look_if_due(&mut *self.looking.lock().await).await
     }
 
-    /// How often something published could not be taken over since this was asked last.
-    pub fn take_refused(&self) -> u64 {
-        self.refused.swap(0, Ordering::Relaxed)
+    /// Counts what went wrong since this was asked last.
+    pub fn count(&self, counts: &mut Counts) {
+        counts.add(metrics::CAMPAIGNS_REFUSED, self.refused.swap(0, Ordering::Relaxed));
+        counts.add(metrics::CAMPAIGNS_UNREAD, self.unread.swap(0, Ordering::Relaxed));
     }
 
     /// Why what was published last could not be taken over, if it could not.
@@ -213,39 +247,48 @@ impl<T> Current<T> {
         // Noted first, so that a look that is left is not begun anew at once.
         looking.due = Some(Instant::now() + LOOK_AGAIN.min(self.follow));
         let looked = self.look(registry, looking).await;
+        match &looked {
+            Ok(Followed::Certainly) => {
+                let mut certain = self.certain.lock().unwrap_or_else(PoisonError::into_inner);
+                *certain = Some(Instant::now());
+            }
+            Ok(Followed::Not) | Err(_) => {
+                self.unread.fetch_add(1, Ordering::Relaxed);
+            }
+        }
         let wait = if looked.is_ok() { self.follow } else { LOOK_AGAIN.min(self.follow) };
         looking.due = Some(Instant::now() + wait);
         self.has_looked.store(true, Ordering::Release);
-        looked
+        looked.map(|_| ())
     }
 
     async fn look(
         &self,
         registry: &dyn Registry,
         looking: &mut Looking,
-    ) -> Result<(), RegistryError> {
+    ) -> Result<Followed, RegistryError> {
         let head = timeout(LOOK_TIMEOUT, registry.head());
         let head = match head.await.unwrap_or_else(|_| Err(RegistryError::timed_out())) {
             // Its author is told, who has it in hand.
             Err(error) if registry.folder().is_some() => {
                 self.complain(Some(causes::told(&error)));
-                return Ok(());
+                return Ok(Followed::Certainly);
             }
             head => head?,
         };
         let known = self.known();
         if head == known.head {
             self.complain(None);
-            return Ok(());
+            return Ok(Followed::Certainly);
         }
         let Some(published) = head.current().cloned() else {
             self.take(known.under(known.publication, head));
-            return Ok(());
+            return Ok(Followed::Certainly);
         };
         if published.version == known.version {
             let publication = published.number;
             self.take(known.under(publication, head));
-            return Ok(());
+            return Ok(Followed::Certainly);
         }
         let tried = looking.refused.as_ref();
         if tried.is_some_and(|(version, again)| {
@@ -253,7 +296,7 @@ impl<T> Current<T> {
         }) {
             self.refused.fetch_add(1, Ordering::Relaxed);
             self.take_beside(&known, head);
-            return Ok(());
+            return Ok(Followed::Certainly);
         }
         match self.loaded(registry, &published.version).await {
             Ok(campaigns) => {
@@ -276,7 +319,7 @@ impl<T> Current<T> {
                 self.complain(Some(complaint));
                 match failed {
                     Failed::Unread(error) if known.publication == 0 => return Err(error),
-                    Failed::Unread(_) => return Ok(()),
+                    Failed::Unread(_) => return Ok(Followed::Not),
                     Failed::Refused(_) => {
                         looking.refused = Some((published.version, Instant::now() + LOAD_AGAIN));
                     }
@@ -286,7 +329,7 @@ impl<T> Current<T> {
                 }
             }
         }
-        Ok(())
+        Ok(Followed::Certainly)
     }
 
     /// Takes pauses and recalls, which hold all the same where a version cannot be taken. The

@@ -18,6 +18,7 @@ use ingest::decode::Decoder;
 use ingest::posts::{Answer, MAX_BODY_BYTES, MAX_EVENTS, PUT_TIME, Posts, Request};
 use ingest::stream::Stream;
 use program::credentials::{Gate, Secret, ValidSecrets};
+use registry::current::Outdated;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -56,6 +57,7 @@ impl World {
             stream: Stream::new(kinesis.client(), "stream".to_owned()),
             decoder: Decoder { reader, max_group_bytes: 1 << 20, buckets },
             campaigns: vec!["offer".to_owned()],
+            outdated: None,
             gate: Arc::new(Gate::Fixed(ValidSecrets::new(&[secret("new"), secret("old")]))),
         };
         Self { kinesis, posts }
@@ -174,6 +176,19 @@ async fn a_webhook_that_is_repeated_brings_the_same_ids() {
     assert_eq!(outlines[..2], outlines[2..]);
     let told = serde_json::to_string(&records[0].events[0].fields).expect("is JSON");
     assert_eq!(told, r#"{"custom_attributes":{"genre":"noir"}}"#);
+}
+
+#[tokio::test]
+async fn what_comes_while_nobody_can_tell_what_campaigns_want_is_to_be_sent_again() {
+    let mut world = World::start().await;
+    world.posts.outdated = Some(Outdated(Duration::from_secs(301)));
+
+    let told = world.post(&json!({ "events": [event("a", "u", THEN)] })).await;
+    let stranger = world.send(Method::POST, &bearer("none"), b"{}").await;
+
+    assert_eq!((told.status(), told.header(&header::RETRY_AFTER)), (503, Some("5")));
+    assert_eq!(stranger.status(), 401, "whoever may not post is told nothing else");
+    assert_eq!(world.kinesis.user_records(), []);
 }
 
 #[tokio::test]

@@ -129,16 +129,12 @@ impl Consumer {
                 "messageId": "1", "eventSource": "aws:sqs", "body": message,
             }] });
             let ingest = self.ingest.now().await;
-            match ingest.handle(event, SystemTime::now() + FUNCTION_TIMEOUT).await {
-                Ok(report) => {
-                    self.totals.add(&report.counts);
-                    let continued = report.counts.get(metrics::OBJECTS_CONTINUED);
-                    self.totals.notified.fetch_add(continued, Ordering::SeqCst);
-                    let Some(error) = report.errors.first() else { return };
-                    reason = error.to_string();
-                }
-                Err(error) => reason = error.to_string(),
-            }
+            let report = ingest.handle(event, SystemTime::now() + FUNCTION_TIMEOUT).await;
+            self.totals.add(&report.counts);
+            let continued = report.counts.get(metrics::OBJECTS_CONTINUED);
+            self.totals.notified.fetch_add(continued, Ordering::SeqCst);
+            let Some(error) = report.errors.first() else { return };
+            reason = error.to_string();
             tokio::time::sleep(REDELIVERY_DELAY * count).await;
         }
         self.give_up(message, &reason).await;

@@ -22,6 +22,7 @@ use ingest::stream::Stream;
 use local::aws::{BUCKET, CATALOG_TABLE, EmbeddedAws, Options, STREAM};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
+use registry::current::Outdated;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
@@ -45,6 +46,7 @@ pub(crate) async fn start(max_group_bytes: usize) -> Bench {
     let catalogs = catalog::table::DynamoDb::new(aws.dynamodb.clone(), CATALOG_TABLE.to_owned());
     let ingest = Ingest {
         published: None,
+        outdated: None,
         campaigns: Vec::new(),
         catalogs: std::sync::Arc::new(catalogs.without_kept_heads()),
         s3: aws.s3.clone(),
@@ -88,7 +90,7 @@ impl Bench {
     pub(crate) async fn handle(&self, body: &str, time: Duration) -> Report {
         let message = json!({ "messageId": "1", "eventSource": "aws:sqs", "body": body });
         let event: Value = json!({ "Records": [message] });
-        self.ingest.handle(event, SystemTime::now() + time).await.expect("is a trigger")
+        self.ingest.handle(event, SystemTime::now() + time).await
     }
 
     /// Uploads a file of so many events, whose ids the seed decides.
@@ -186,6 +188,30 @@ async fn an_object_that_is_gone_is_done_and_one_that_is_refused_comes_again() {
     assert_eq!(refused.response.batch_item_failures.len(), 1);
     assert_eq!(refused.counts.get(metrics::OBJECTS_GONE), 0);
     assert_eq!(refused.errors[0].to_string(), "object could not be opened: SignatureDoesNotMatch");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_read_while_nobody_can_tell_what_campaigns_want_and_all_of_it_afterwards() {
+    let mut bench = start(1024 * 1024).await;
+    bench.upload("file.avro", 10, 4).await;
+    let time = Duration::from_secs(60);
+    bench.ingest.outdated = Some(Outdated(time));
+
+    let kept = bench.handle(&created(BUCKET, "file.avro"), time).await;
+    assert_eq!(kept.response.batch_item_failures.len(), 1);
+    let counts = [metrics::NOTIFICATIONS_RETURNED, metrics::OBJECTS_READ, metrics::EVENTS_READ];
+    assert_eq!(counts.map(|name| kept.counts.get(name)), [1, 0, 0]);
+    // One that Lambda was told of itself fails, for Lambda to repeat it.
+    let event = serde_json::from_str(&created(BUCKET, "file.avro")).expect("is JSON");
+    let direct = bench.ingest.handle(event, SystemTime::now() + time).await;
+    assert_eq!(direct.counts.get(metrics::NOTIFICATIONS_RETURNED), 1);
+    let failed = direct.into_answer().expect_err("fails");
+    assert_eq!(failed.to_string(), "nothing is read while it is not known what is published");
+
+    bench.ingest.outdated = None;
+    let read = bench.handle(&created(BUCKET, "file.avro"), time).await;
+    assert_eq!(read.counts.get(metrics::EVENTS_READ), 10);
+    read.into_answer().expect("nothing comes again");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -87,6 +87,13 @@ async fn held(current: &Current<String>) -> (String, u64, bool) {
     (edition.campaigns.to_string(), edition.publication, is_paused)
 }
 
+/// How often something published could not be taken over since this was asked last.
+fn refused(current: &Current<String>) -> u64 {
+    let mut counts = Counts::default();
+    current.count(&mut counts);
+    counts.get(metrics::CAMPAIGNS_REFUSED)
+}
+
 fn of(text: &str, publication: u64) -> (String, u64, bool) {
     (text.to_owned(), publication, false)
 }
@@ -103,7 +110,7 @@ async fn what_a_program_came_with_holds_until_something_is_published() {
     advance(Duration::from_millis(1)).await;
     assert_eq!(held(&current).await, of("second", 1));
     assert_eq!(registry.with(|state| (state.looks, state.loads)), (2, 1));
-    assert_eq!(current.take_refused(), 0);
+    assert_eq!(refused(&current), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -127,15 +134,15 @@ async fn a_version_that_cannot_be_loaded_changes_nothing_and_rings_while_it_hold
     });
 
     assert_eq!(held(&current).await, ("first".to_owned(), 0, true));
-    assert_eq!((current.take_refused(), current.complaint()), (1, Some("is bad".to_owned())));
+    assert_eq!((refused(&current), current.complaint()), (1, Some("is bad".to_owned())));
     advance(DEFAULT_FOLLOW).await;
     assert_eq!(held(&current).await, ("first".to_owned(), 0, true));
-    assert_eq!(current.take_refused(), 1);
+    assert_eq!(refused(&current), 1);
     // What is changed while the version is not tried again holds as well.
     registry.with(|state| state.head = state.head.resumed("offer").expect("was paused"));
     current.looking.lock().await.due = None;
     assert_eq!(held(&current).await, of("first", 0));
-    assert_eq!((current.take_refused(), current.complaint()), (1, Some("is bad".to_owned())));
+    assert_eq!((refused(&current), current.complaint()), (1, Some("is bad".to_owned())));
     registry.with(|state| {
         state.head = state.head.paused("offer", crate::head::Serves::Content, 1).expect("is new");
     });
@@ -143,7 +150,7 @@ async fn a_version_that_cannot_be_loaded_changes_nothing_and_rings_while_it_hold
     registry.with(|state| state.head = state.head.resumed("offer").expect("was paused"));
     advance(DEFAULT_FOLLOW).await;
     assert_eq!(held(&current).await, of("good", 2));
-    assert_eq!((current.take_refused(), current.complaint()), (0, None));
+    assert_eq!((refused(&current), current.complaint()), (0, None));
 }
 
 #[tokio::test(start_paused = true)]
@@ -158,6 +165,48 @@ async fn a_registry_that_is_down_leaves_what_is_known_and_is_asked_again_soon() 
     registry.publish("second");
     advance(LOOK_AGAIN).await;
     assert_eq!(held(&current).await, of("second", 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_could_not_be_followed_for_ten_looks_is_outdated_until_the_next_good_one() {
+    for is_down in [true, false] {
+        let registry = Written::default();
+        registry.publish("second");
+        let current = follow(&registry);
+        assert_eq!(held(&current).await, of("second", 1));
+        // Either what holds is not told, or its files cannot be had.
+        registry.publish("third");
+        registry.with(|state| (state.is_down, state.is_lost) = (is_down, !is_down));
+
+        advance(DEFAULT_FOLLOW * OUTDATED_AFTER).await;
+        assert_eq!(held(&current).await, of("second", 1));
+        assert_eq!(current.outdated(), None);
+        advance(Duration::from_secs(1)).await;
+        assert_eq!(held(&current).await, of("second", 1));
+        let since = DEFAULT_FOLLOW * OUTDATED_AFTER + Duration::from_secs(1);
+        assert_eq!(current.outdated(), Some(Outdated(since)));
+        let mut counts = Counts::default();
+        current.count(&mut counts);
+        assert!(counts.get(metrics::CAMPAIGNS_UNREAD) > 0);
+        registry.with(|state| (state.is_down, state.is_lost) = (false, false));
+        advance(DEFAULT_FOLLOW).await;
+        assert_eq!(held(&current).await, of("third", 2));
+        assert_eq!(current.outdated(), None);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_version_that_nobody_can_load_does_not_make_what_holds_outdated() {
+    let registry = Written::default();
+    let current = follow(&registry);
+    registry.publish("bad");
+    for _ in 0..=OUTDATED_AFTER {
+        held(&current).await;
+        advance(DEFAULT_FOLLOW).await;
+    }
+
+    assert_eq!(held(&current).await, of("first", 0));
+    assert_eq!(current.outdated(), None);
 }
 
 #[tokio::test(start_paused = true)]
@@ -181,14 +230,14 @@ async fn a_program_that_begins_after_a_bad_version_holds_the_one_before_and_not_
 
     current.begin().await.expect("there is one that holds");
     assert_eq!(held(&current).await, of("good", 1));
-    assert_eq!((current.take_refused(), current.complaint()), (1, Some("is bad".to_owned())));
+    assert_eq!((refused(&current), current.complaint()), (1, Some("is bad".to_owned())));
     advance(DEFAULT_FOLLOW).await;
     assert_eq!(held(&current).await, of("good", 1));
-    assert_eq!(current.take_refused(), 1, "it rings as long as it holds");
+    assert_eq!(refused(&current), 1, "it rings as long as it holds");
     registry.publish("better");
     advance(DEFAULT_FOLLOW).await;
     assert_eq!(held(&current).await, of("better", 3));
-    assert_eq!((current.take_refused(), current.complaint()), (0, None));
+    assert_eq!((refused(&current), current.complaint()), (0, None));
 }
 
 #[tokio::test(start_paused = true)]
