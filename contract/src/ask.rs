@@ -43,7 +43,8 @@ pub struct Ask {
     /// Why it waits.
     #[serde(default, skip_serializing_if = "Reason::is_unknown")]
     pub reason: Reason,
-    /// Where the event came in that asked, as its user record said it; empty where it did not.
+    /// Where the event came in that asked first, as its user record said it; empty where it did
+    /// not. A newer one that came meanwhile is asked for all the same.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub origin: String,
     /// When the object of its event appeared, or when somebody asked by hand, in UNIX
@@ -199,11 +200,12 @@ impl Ask {
     /// given its question up.
     #[must_use]
     pub fn again(self, now_ms: u64) -> Self {
-        let regenerate_before_ms = self.regenerate_before_ms;
+        let (regenerate_before_ms, origin) = (self.regenerate_before_ms, self.origin);
         let mut unknown = self.unknown;
         unknown.remove(REASON);
         let by_hand = Self::by_hand(self.user_id, self.campaign, now_ms);
-        Self { regenerate_before_ms, retry_given_up_before_ms: now_ms, unknown, ..by_hand }
+        let retry_given_up_before_ms = now_ms;
+        Self { regenerate_before_ms, retry_given_up_before_ms, origin, unknown, ..by_hand }
     }
 
     /// Encodes the ask for its queue.
@@ -270,9 +272,9 @@ impl Reason {
         }
     }
 
-    /// Name of the counter of those that wait for it.
-    pub const fn metric(self) -> &'static str {
-        match self {
+    /// Name of the counter of those that wait for it; whoever asks by hand counts himself.
+    pub const fn metric(self) -> Option<&'static str> {
+        Some(match self {
             Self::Quota => metrics::PARKED_FOR_QUOTA,
             Self::DayQuota => metrics::PARKED_FOR_DAY_QUOTA,
             Self::Budget => metrics::PARKED_FOR_BUDGET,
@@ -280,10 +282,10 @@ impl Reason {
             Self::Outage => metrics::PARKED_FOR_OUTAGE,
             Self::Lease => metrics::PARKED_FOR_LEASE,
             Self::Due => metrics::PARKED_FOR_TIME,
-            // Whoever parks has a reason of this version.
-            Self::Operator | Self::Unknown => metrics::PARKED_FOR_OPERATOR,
             Self::Paused => metrics::PARKED_FOR_PAUSE,
-        }
+            // Whoever parks has a reason of this version.
+            Self::Operator | Self::Unknown => return None,
+        })
     }
 }
 
@@ -396,7 +398,8 @@ mod tests {
         // What it waited for before is no reason to give it up at once.
         assert_eq!(again.first_seen_ms, 1_770_000_000_000);
         assert_eq!(again.retry_given_up_before_ms, 1_770_000_000_000);
-        assert_eq!((again.user_id, again.campaign), (ask().user_id, ask().campaign));
+        let place = |ask: Ask| (ask.user_id, ask.campaign, ask.origin);
+        assert_eq!(place(again), place(ask()));
     }
 
     #[test]

@@ -26,7 +26,8 @@ pub const INPUT_TOKENS: &str = "input_tokens";
 /// Output tokens that the service counted.
 pub const OUTPUT_TOKENS: &str = "output_tokens";
 /// Where the event came in that asked for the content, as its user record said it; not there where
-/// it did not.
+/// it did not. Of an ask that waited it is the event that asked first, of which a newer one than
+/// that may have become the content.
 pub const ORIGIN: &str = "origin";
 /// When the content was stored, in UNIX seconds.
 pub const GENERATED_AT: &str = "generated_at";
@@ -34,8 +35,8 @@ pub const GENERATED_AT: &str = "generated_at";
 pub const PUBLICATION: &str = "publication";
 /// Version of the campaigns that it was written by.
 pub const CAMPAIGNS_VERSION: &str = "campaigns_version";
-/// When the user's contents of an hour would be over at the pace of the campaign's hourly limit, in
-/// UNIX seconds: further ones wait if that is too far ahead.
+/// When the user's generations of an hour would be over at the pace of the campaign's hourly limit,
+/// in UNIX seconds: further ones wait if that is too far ahead.
 pub const PACED_UNTIL: &str = "paced_until";
 /// Time to live: when DynamoDB may remove the item, in UNIX seconds.
 pub const EXPIRES_AT: &str = "expires_at";

@@ -241,11 +241,22 @@ impl Draft {
             output_tokens: usage.output_tokens,
             origin: self.came_in(batch).to_owned(),
             generated_at: now,
-            paced_until: Rules::of(&self.unit.campaign.campaign.config)
-                .paced_until(self.step.paced_until, now),
             publication: standing.publication,
             campaigns_version: standing.version.clone(),
         })
+    }
+
+    /// What is remembered, with the generation that its question came to: one that was given up
+    /// was paid for too.
+    fn paced(&self, memory: &Memory, now: i64) -> Memory {
+        let rules = Rules::of(&self.unit.campaign.campaign.config);
+        let paced_until = match self.known_answer().map(|answer| &*answer.conclusion) {
+            Some(Conclusion::Content { .. } | Conclusion::GivenUp { attempts: 1.., .. }) => {
+                rules.paced_until(memory.paced_until, now)
+            }
+            _ => memory.paced_until,
+        };
+        Memory { paced_until, ..memory.clone() }
     }
 
     /// What the model was asked and answered, if its campaign keeps that.
@@ -472,7 +483,9 @@ impl Writer {
                 if draft.unit.events().is_some() {
                     draft.counts.add(metrics::ASKS_PARKED, 1);
                 }
-                draft.counts.add(reason.metric(), 1);
+                if let Some(metric) = reason.metric() {
+                    draft.counts.add(metric, 1);
+                }
                 Round::Written(Some(Ending::Parked))
             }
             _ => Round::Returned(NOT_SENT.to_owned()),
@@ -552,7 +565,7 @@ impl Writer {
             asked,
             language: draft.unit.campaign.language(memory.history.last()),
             revision: Write::revision_after(draft.step.seen, clock.now_ms()),
-            memory: memory.clone(),
+            memory: draft.paced(memory, clock.now_secs()),
             keeps_content: content.is_none() && draft.step.has_content,
             is_announced: draft.step.parked_until_ms.is_some(),
             content,

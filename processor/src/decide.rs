@@ -105,8 +105,6 @@ pub(crate) struct Step {
     pub(crate) seen: Option<u64>,
     /// Whether content is stored.
     pub(crate) has_content: bool,
-    /// When the user's contents are over at the pace of the hourly limit, in UNIX seconds.
-    pub(crate) paced_until: i64,
     /// Until when an ask for it waits, in UNIX milliseconds, if one was sent for sure.
     pub(crate) parked_until_ms: Option<u64>,
     pub(crate) fated: Fated,
@@ -507,12 +505,10 @@ impl Unit {
                 Intent::Generate { memory, asked }
             }
         };
-        let written = state.written_for.as_ref();
-        let (has_content, paced_until) =
-            (written.is_some(), written.map_or(0, |written| written.paced_until));
+        let has_content = state.written_for.is_some();
         let parked_until_ms = state.parked_until_ms.filter(|_| !is_repeat);
         let seen = state.revision;
-        Step { seen, has_content, paced_until, parked_until_ms, fated, trigger, intent }
+        Step { seen, has_content, parked_until_ms, fated, trigger, intent }
     }
 
     /// What is asked. Whatever in an event upsets the program costs this unit only.

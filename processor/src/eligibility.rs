@@ -57,6 +57,8 @@ pub struct Memory {
     pub unless_at: Option<i64>,
     /// Time of the latest event that takes content out of service, in UNIX seconds.
     pub retracted_at: Option<i64>,
+    /// When the user's generations would be over at the pace of the hourly limit, in UNIX seconds.
+    pub paced_until: Option<i64>,
 }
 
 /// The event that content was written for.
@@ -70,8 +72,6 @@ pub struct WrittenFor {
     pub oldest_event_time: i64,
     /// When it was written, in UNIX seconds.
     pub generated_at: i64,
-    /// When the user's contents would be over at the pace of the hourly limit, in UNIX seconds.
-    pub paced_until: i64,
 }
 
 /// What a campaign says about eligibility.
@@ -85,8 +85,8 @@ pub struct Rules {
     pub replaces: bool,
     /// How long after its event content is asked for, in seconds; 0 for at once.
     pub after_secs: i64,
-    /// Time between two contents of a user at the pace of the hourly limit, in seconds; 0 for no
-    /// limit.
+    /// Time between two generations of a user at the pace of the hourly limit, in seconds; 0 for
+    /// no limit.
     pub pace_secs: i64,
 }
 
@@ -175,22 +175,32 @@ impl Rules {
             cooldown_secs: i64::from(config.cooldown_hours) * 3_600,
             replaces: config.replace == Replace::Newest,
             after_secs: i64::try_from(after_secs).unwrap_or(i64::MAX),
-            pace_secs: i64::from(HOUR_SECS.checked_div(config.hourly_limit).unwrap_or_default()),
+            pace_secs: pace_secs(config.hourly_limit),
         }
     }
 
-    /// When the user's contents are over at the pace of the hourly limit, once one more is
-    /// written `now`; they were over at `before`. Both in UNIX seconds.
-    pub fn paced_until(&self, before: i64, now: i64) -> i64 {
-        before.max(now).saturating_add(self.pace_secs)
+    /// When the user's generations are over at the pace of the hourly limit, once one more is
+    /// done `now`; they were over at `before`. Both in UNIX seconds. What was asked for beyond the
+    /// limit keeps nobody waiting for longer than an hour.
+    pub fn paced_until(&self, before: Option<i64>, now: i64) -> Option<i64> {
+        let until = before.map_or(now, |before| before.max(now)).saturating_add(self.pace_secs);
+        (self.pace_secs > 0).then(|| until.min(now.saturating_add(i64::from(HOUR_SECS))))
     }
 
-    /// Before when the hourly limit allows no further content, in UNIX seconds.
-    fn paced_from(&self, written: &WrittenFor) -> i64 {
-        match self.pace_secs {
-            0 => i64::MIN,
-            pace => written.paced_until - (i64::from(HOUR_SECS) - pace),
+    /// Before when the hourly limit allows no further generation, in UNIX seconds.
+    fn paced_from(&self, state: &State) -> i64 {
+        match (self.pace_secs, state.memory.paced_until) {
+            (0, _) | (_, None) => i64::MIN,
+            (pace, Some(until)) => until - (i64::from(HOUR_SECS) - pace),
         }
+    }
+}
+
+/// Time between two generations of which an hour has so many at most, in seconds.
+fn pace_secs(hourly_limit: u32) -> i64 {
+    match hourly_limit {
+        0 => 0,
+        limit => i64::from(HOUR_SECS.div_ceil(limit)),
     }
 }
 
@@ -320,7 +330,8 @@ fn wish(newest: &Past, memory: &Memory, state: &State, rules: Rules, now: i64) -
     if is_after(memory.retracted_at) || (rules.after_secs > 0 && is_after(memory.unless_at)) {
         return Wish::Unless;
     }
-    let mut due = if rules.after_secs > 0 { newest.time + rules.after_secs } else { i64::MIN };
+    let after = if rules.after_secs > 0 { newest.time + rules.after_secs } else { i64::MIN };
+    let mut due = after.max(rules.paced_from(state));
     if let Some(written) = written {
         let cool_at = written.event_time + rules.cooldown_secs;
         if newest.time < cool_at && !rules.replaces {
@@ -329,7 +340,6 @@ fn wish(newest: &Past, memory: &Memory, state: &State, rules: Rules, now: i64) -
         if newest.time < cool_at {
             due = due.max(cool_at);
         }
-        due = due.max(rules.paced_from(written));
     }
     if due > now { Wish::Later(due) } else { Wish::Content }
 }
@@ -349,6 +359,7 @@ fn noted(candidates: &[Candidate], state: &State) -> Memory {
         history: state.memory.history.clone(),
         unless_at: latest(|role| role.ends, state.memory.unless_at),
         retracted_at: latest(|role| role.retracts, state.memory.retracted_at),
+        paced_until: state.memory.paced_until,
     }
 }
 
@@ -379,7 +390,7 @@ fn first_fates(candidates: &[Candidate], state: &State) -> Vec<Fate> {
 /// Tells whether nothing of an item goes back to what happened at or before a deletion.
 pub fn survives(state: &State, deleted_at: i64) -> bool {
     let is_newer = |at: Option<i64>| at.is_none_or(|at| at > deleted_at);
-    let Memory { history, unless_at, retracted_at } = &state.memory;
+    let Memory { history, unless_at, retracted_at, paced_until: _ } = &state.memory;
     !state.is_foreign
         && history.iter().all(|past| past.time > deleted_at)
         && is_newer(*unless_at)
@@ -421,7 +432,6 @@ mod tests {
                 event_time: event.0,
                 oldest_event_time: event.0,
                 generated_at: 0,
-                paced_until: 0,
             }),
             memory: Memory {
                 history: history.iter().map(|(time, id)| past(*time, id)).collect(),
@@ -470,14 +480,12 @@ mod tests {
     #[test]
     fn a_user_gets_so_many_contents_an_hour_and_what_goes_beyond_waits_for_its_turn() {
         let rules = Rules { pace_secs: 3_600 / 4, ..RULES };
-        let (mut paced_until, mut written, mut waited) = (0, Vec::new(), 0);
+        let (mut paced_until, mut written, mut waited) = (None, Vec::new(), 0);
 
         // One event a minute, for three hours.
         for now in (0..10_800).step_by(60) {
             let mut state = stored((now - 1, "before"), &[(now - 1, "before")]);
-            if let Some(before) = &mut state.written_for {
-                before.paced_until = paced_until;
-            }
+            state.memory.paced_until = paced_until;
             match decide(&candidates(&[(now, "new")]), &state, rules, now).action {
                 Action::Generate(_) => {
                     paced_until = rules.paced_until(paced_until, now);
@@ -500,6 +508,20 @@ mod tests {
             .map(|from| written.iter().filter(|at| (from..from + 3_600).contains(*at)).count());
         assert!(most.max() <= Some(8), "{written:?}");
         assert!(written.windows(5).skip(4).all(|five| five[4] - five[0] >= 3_600), "{written:?}");
+    }
+
+    #[test]
+    fn no_pace_is_faster_than_the_limit_and_nobody_waits_for_longer_than_an_hour() {
+        for limit in [1, 7, 60, 1_000, 3_600] {
+            assert!(pace_secs(limit) * i64::from(limit) >= 3_600, "{limit}");
+        }
+        let unlimited = Rules { pace_secs: pace_secs(0), ..RULES };
+        assert_eq!(unlimited.paced_until(None, NOW), None);
+
+        // Somebody asks for it anew, again and again.
+        let rules = Rules { pace_secs: 900, ..RULES };
+        let paced_until = (0..9).fold(None, |before, _| rules.paced_until(before, NOW));
+        assert_eq!(paced_until, Some(NOW + 3_600));
     }
 
     const AFTER: Rules = Rules { after_secs: 100, ..RULES };

@@ -244,7 +244,7 @@ impl Processor {
         let deadline = Deadline::new(&writer.reader.clock, deadline);
         let publication = writer.standing.publication;
         let mut report = Report { publication, ..Report::default() };
-        report.counts.add(metrics::CAMPAIGNS_REFUSED, self.campaigns.take_refused());
+        self.campaigns.count(&mut report.counts);
         let batch = Arc::new(Batch::decode(delivery));
         let mut fates = Fates::of(&batch);
 
@@ -297,7 +297,7 @@ impl Processor {
         let worker = Worker::new(&held.campaigns, &tools, &self.asks, measures);
         let mut report = worker.work(deadline).await;
         report.publication = writer.standing.publication;
-        report.counts.add(metrics::CAMPAIGNS_REFUSED, self.campaigns.take_refused());
+        self.campaigns.count(&mut report.counts);
         answers.say_refusals();
         let asks = report.counts.get(AskFate::Returned.metric());
         if let Some(reason) = &report.returned_for {

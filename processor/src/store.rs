@@ -205,8 +205,6 @@ pub struct Content {
     pub origin: String,
     /// Now, in UNIX seconds.
     pub generated_at: i64,
-    /// When the user's contents are over at the pace of the hourly limit, in UNIX seconds.
-    pub paced_until: i64,
     /// Number of the publication of campaigns; 0 before the first.
     pub publication: u64,
     /// Version of the campaigns.
@@ -276,7 +274,7 @@ impl TableError {
 impl Write {
     /// Time of the oldest event that the item would hold anything of, in UNIX seconds.
     pub fn oldest_event_time(&self) -> i64 {
-        let Memory { history, unless_at, retracted_at } = &self.memory;
+        let Memory { history, unless_at, retracted_at, paced_until: _ } = &self.memory;
         let history = history.iter().map(|past| past.time);
         let notes = [*unless_at, *retracted_at].into_iter().flatten();
         let content = self.content.iter().flat_map(|content| {

@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use campaign::CompiledCampaign;
-use contract::metrics::Fate;
+use contract::metrics::{Counts, Fate};
 use program::causes;
 
 use crate::batch::{Batch, Fates, User};
@@ -118,7 +118,10 @@ impl Suspects<'_> {
         if begun_before(self.tools, &name).await >= MOST_BEGINNINGS {
             let letter = input.letter(self.batch, (KILLS, DETAIL));
             let letters = &self.tools.writer.letters;
-            if letters.bury_once(&name, &letter, &mut report.counts).await {
+            let mut counts = Counts::default();
+            let is_buried = letters.bury_once(&name, &letter, &mut counts).await;
+            report.counts.merge(&counts.of(&campaign.campaign.name));
+            if is_buried {
                 let events = user.events.iter();
                 events.for_each(|place| fates.decide(*place, Fate::DeadLettered));
             } else {

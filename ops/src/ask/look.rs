@@ -219,7 +219,6 @@ mod tests {
             event_time: time,
             oldest_event_time: time,
             generated_at: time,
-            paced_until: 0,
         });
         let memory =
             Memory { history: times.iter().copied().map(event).collect(), ..Memory::default() };

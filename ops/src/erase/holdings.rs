@@ -145,7 +145,6 @@ mod tests {
                 event_time: at,
                 oldest_event_time: at,
                 generated_at: at,
-                paced_until: 0,
             }),
             ..State::default()
         };

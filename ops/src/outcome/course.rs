@@ -189,16 +189,15 @@ impl<'c> Course<'c> {
             return Some(why);
         }
         if let Some(newest) = memory.history.last() {
-            let before = self.state.written_for.as_ref().map_or(0, |before| before.paced_until);
             self.state.written_for = Some(WrittenFor {
                 event_id: newest.id.clone(),
                 event_time: newest.time,
                 oldest_event_time: memory.history.first().map_or(newest.time, |each| each.time),
                 generated_at: now,
-                paced_until: self.rules.paced_until(before, now),
             });
         }
-        self.state.memory = memory;
+        let paced_until = self.rules.paced_until(memory.paced_until, now);
+        self.state.memory = Memory { paced_until, ..memory };
         self.served = Some(place);
         None
     }

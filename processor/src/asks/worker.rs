@@ -165,10 +165,10 @@ impl<'p> Worker<'p> {
         let name = input.name(&Batch::default(), KILLS);
         if suspects::begun_before(self.tools, &name).await >= suspects::MOST_BEGINNINGS {
             let letter = input.letter(&Batch::default(), (KILLS, suspects::DETAIL));
-            if self.bury(&name, letter, tally).await
-                && let Some(InHand { queue, receipt, .. }) = hands.let_go(id)
-            {
-                let campaign = input.key.campaign.as_str();
+            let campaign = input.key.campaign.as_str();
+            let (is_buried, counts) = self.bury(&name, letter).await;
+            merge(tally, &counts.of(campaign));
+            if is_buried && let Some(InHand { queue, receipt, .. }) = hands.let_go(id) {
                 merge(tally, &AskFate::DeadLettered.counts().of(campaign));
                 self.remove(&queue, receipt).await;
             }
@@ -282,7 +282,9 @@ impl<'p> Worker<'p> {
                 let input = Input::AskMessage { body: body.clone() };
                 let letter = DeadLetter::new("poison_ask", detail, input);
                 let name = format!("ask#{}", digest::hex(&body));
-                if self.bury(&name, letter, tally).await {
+                let (is_buried, counts) = self.bury(&name, letter).await;
+                merge(tally, &counts);
+                if is_buried {
                     count(tally, metrics::POISON_ASKS, 1);
                     self.remove(queue, receipt).await;
                 }
@@ -331,7 +333,10 @@ impl<'p> Worker<'p> {
             let name = format!("ask#{}", digest::hex(ask.encode()));
             let input = Input::Ask { ask, event_id: None, prompt_hash: None };
             let letter = DeadLetter::new("unknown_campaign", detail, input);
-            let fate = match self.bury(&name, letter, tally).await {
+            let (is_buried, counts) = self.bury(&name, letter).await;
+            // Its campaign's name is somebody's guess: there would be metrics without end.
+            merge(tally, &counts);
+            let fate = match is_buried {
                 true => AskFate::DeadLettered,
                 false => return merge(tally, &AskFate::Returned.counts()),
             };
@@ -353,11 +358,11 @@ impl<'p> Worker<'p> {
         }
     }
 
-    async fn bury(&self, name: &str, letter: DeadLetter, tally: &Tally) -> bool {
+    /// Writes a letter; tells whether it is written, and what was counted.
+    async fn bury(&self, name: &str, letter: DeadLetter) -> (bool, Counts) {
         let mut counts = Counts::default();
         let is_buried = self.tools.writer.letters.bury_once(name, &letter, &mut counts).await;
-        merge(tally, &counts);
-        is_buried
+        (is_buried, counts)
     }
 
     async fn announce(&self, model_id: &str, class: Class) {

@@ -89,7 +89,6 @@ mod tests {
             event_time: time,
             oldest_event_time: time,
             generated_at: time,
-            paced_until: 0,
         });
         State { memory, written_for, revision: Some(1), ..State::default() }
     }

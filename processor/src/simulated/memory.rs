@@ -81,7 +81,6 @@ impl Item {
             event_time: content.event_time,
             oldest_event_time: *oldest,
             generated_at: content.generated_at,
-            paced_until: content.paced_until,
         });
         let (revision, memory) = (Some(self.revision), self.memory.clone());
         let parked_until_ms = self.parked_until_ms;
@@ -140,6 +139,7 @@ impl ContentTable for Memory {
         if new.is_none() {
             memory.unless_at = memory.unless_at.or(noted.unless_at);
             memory.retracted_at = memory.retracted_at.or(noted.retracted_at);
+            memory.paced_until = memory.paced_until.or(noted.paced_until);
         }
         if let Some(asked) = write.asked.as_ref().filter(|_| new.is_some()) {
             tables.asked.insert(key.clone(), (asked.clone(), write.oldest_event_time()));

@@ -97,6 +97,26 @@ async fn an_answer_that_cannot_be_read_is_charged_asked_for_once_more_and_given_
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_given_up_counts_against_the_hourly_limit_as_what_is_stored_does() {
+    let world = slow_only(|config| config.hourly_limit = 2);
+    let deliver = async |n: usize, show: &str| {
+        let time = 1_000 + i64::try_from(n).expect("is small");
+        let fate = world.deliver(&[bought(1, &format!("e{n}"), time, show)]).await;
+        let is = |fate_of: Fate| fate.counts.get(fate_of.metric()) == 1;
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        (is(Fate::DeadLettered), is(Fate::Parked))
+    };
+
+    let mut fates = Vec::new();
+    for n in 0..4 {
+        fates.push(deliver(n, &format!("{GARBLED} {n}")).await);
+    }
+
+    assert_eq!(fates, [(true, false), (true, false), (false, true), (false, true)]);
+    assert_eq!(calls(&world), 2 * 2, "two prompts, each asked twice");
+}
+
+#[tokio::test(start_paused = true)]
 async fn answers_that_come_too_late_are_paid_for_three_times_at_most() {
     let world = slow_only(|_| {});
     // So that others are answered.

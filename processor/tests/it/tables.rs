@@ -51,7 +51,6 @@ fn write(rng: &mut StdRng, seen: Option<u64>) -> Write {
     let content = rng.random_bool(0.6).then(|| Content {
         publication: rng.random_range(0..3),
         origin: String::new(),
-        paced_until: 0,
         campaigns_version: String::new(),
         data,
         event_id: "e".to_owned(),
@@ -64,11 +63,11 @@ fn write(rng: &mut StdRng, seen: Option<u64>) -> Write {
         generated_at: 3,
     });
     let mut at = || rng.random_bool(0.3).then(|| rng.random_range(0..20));
-    let (unless_at, retracted_at) = (at(), at());
+    let (unless_at, retracted_at, paced_until) = (at(), at(), at());
     let asks = [WaitingAsk::Unchanged, WaitingAsk::Until(5_000), WaitingAsk::Over];
     Write {
         revision: seen.map_or(7, |seen| seen + 1),
-        memory: Remembered { history, unless_at, retracted_at },
+        memory: Remembered { history, unless_at, retracted_at, paced_until },
         content,
         ask: asks[rng.random_range(0..asks.len())],
         expires_at: 1,

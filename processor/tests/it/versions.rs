@@ -136,6 +136,7 @@ fn written() -> Write {
             history: vec![Past { id, time: NOW - 60, event_type, fields }],
             unless_at: Some(NOW - 90),
             retracted_at: Some(NOW - 80),
+            paced_until: None,
         },
         content: None,
         asked: None,
@@ -160,7 +161,6 @@ fn with_content() -> Write {
         input_tokens: 100,
         output_tokens: 20,
         generated_at: NOW,
-        paced_until: NOW + 60,
         publication: 2,
         campaigns_version: "22cd".to_owned(),
         origin: "currents/a.avro#3".to_owned(),
@@ -171,8 +171,9 @@ fn with_content() -> Write {
         answer: data,
         expires_at: NOW + 7_200,
     };
-    let ask = WaitingAsk::Over;
-    Write { content: Some(content), asked: Some(asked), ask, ..written() }
+    let (ask, written) = (WaitingAsk::Over, written());
+    let memory = Memory { paced_until: Some(NOW + 60), ..written.memory };
+    Write { content: Some(content), asked: Some(asked), ask, memory, ..written }
 }
 
 fn budget() -> BudgetOfDay {

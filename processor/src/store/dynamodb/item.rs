@@ -47,7 +47,6 @@ pub(super) fn item(place: &Key, write: &Write) -> Result<Item, TableError> {
         set(content::INPUT_TOKENS, AttributeValue::N(content.input_tokens.to_string()));
         set(content::OUTPUT_TOKENS, AttributeValue::N(content.output_tokens.to_string()));
         set(content::GENERATED_AT, number(content.generated_at));
-        set(content::PACED_UNTIL, number(content.paced_until));
         if !content.origin.is_empty() {
             set(content::ORIGIN, AttributeValue::S(content.origin.clone()));
         }
@@ -87,8 +86,12 @@ pub(super) fn asked_item(place: &Key, asked: &Asked, oldest_event_time: i64) -> 
 
 /// What is remembered beside the events.
 pub(super) fn notes(write: &Write) -> impl Iterator<Item = (&'static str, AttributeValue)> {
-    let Memory { unless_at, retracted_at, .. } = write.memory;
-    let notes = [(content::UNLESS_AT, unless_at), (content::RETRACTED_AT, retracted_at)];
+    let Memory { unless_at, retracted_at, paced_until, .. } = write.memory;
+    let notes = [
+        (content::UNLESS_AT, unless_at),
+        (content::RETRACTED_AT, retracted_at),
+        (content::PACED_UNTIL, paced_until),
+    ];
     notes.into_iter().filter_map(|(name, at)| Some((name, number(at?))))
 }
 
@@ -150,7 +153,6 @@ pub(super) fn found(item: &Item) -> Option<Found> {
                 event_time,
                 oldest_event_time: number(content::OLDEST_EVENT_TIME).unwrap_or(i64::MIN),
                 generated_at: number(content::GENERATED_AT).unwrap_or_default(),
-                paced_until: number(content::PACED_UNTIL).unwrap_or_default(),
             }
         });
     let state = State {
@@ -160,6 +162,7 @@ pub(super) fn found(item: &Item) -> Option<Found> {
             history: history.and_then(Result::ok).unwrap_or_default(),
             unless_at: number(content::UNLESS_AT),
             retracted_at: number(content::RETRACTED_AT),
+            paced_until: number(content::PACED_UNTIL),
         },
         parked_until_ms: number(content::PARKED_UNTIL).and_then(|n| u64::try_from(n).ok()),
         deleted_at: None,
