@@ -1,5 +1,4 @@
 import { Annotations, Aws, Duration, Stack } from 'aws-cdk-lib';
-import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import * as events from 'aws-cdk-lib/aws-events';
 import * as targets from 'aws-cdk-lib/aws-events-targets';
 import * as iam from 'aws-cdk-lib/aws-iam';
@@ -11,6 +10,7 @@ import { type Api, POSTS } from './api.js';
 import type { Environment } from './environments.js';
 import type { EventsDoor } from './events-door.js';
 import { acknowledge } from './findings.js';
+import { measuredOfCampaign } from './program.js';
 
 /** Whom the canary speaks of: nobody. */
 const USER = 'canary';
@@ -138,14 +138,7 @@ export class Canary extends Construct {
   }
 
   private watch(alarms: Alarms, campaign: string, machine: stepfunctions.StateMachine): void {
-    const counted = (metricName: string) =>
-      new cloudwatch.Metric({
-        namespace: Stack.of(this).stackName,
-        metricName,
-        dimensionsMap: { campaign },
-        period: EVERY,
-        statistic: 'Sum',
-      });
+    const counted = (name: string) => measuredOfCampaign(this, campaign, name).with({ period: EVERY });
     alarms.watch(this, {
       name: 'canary-not-written',
       means: 'For half an hour no content came of the events that the canary posts.',

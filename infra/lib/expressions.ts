@@ -39,6 +39,16 @@ export function sum(parts: readonly cloudwatch.IMetric[]): cloudwatch.MathExpres
   });
 }
 
+/** All of them but these. */
+export function without(all: cloudwatch.IMetric, these: cloudwatch.IMetric): cloudwatch.MathExpression {
+  return new cloudwatch.MathExpression({
+    expression: 'FILL(all, 0) - FILL(these, 0)',
+    label: 'others',
+    period: PERIOD,
+    usingMetrics: { all, these },
+  });
+}
+
 /** 1 in periods in which something comes and nothing follows from it, and 0 in others. */
 export function unfollowed(comes: cloudwatch.IMetric, follows: cloudwatch.IMetric): cloudwatch.MathExpression {
   return new cloudwatch.MathExpression({

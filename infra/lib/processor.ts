@@ -8,10 +8,11 @@ import { Construct } from 'constructs';
 import type { AccessLogs } from './access-logs.js';
 import { HOUR, PERIOD } from './alarms.js';
 import { answerer, type AnswererProps } from './answerer.js';
-import { share, unfollowed } from './expressions.js';
+import type { Environment } from './environments.js';
+import { share, unfollowed, without } from './expressions.js';
 import { acknowledgeObjects } from './findings.js';
 import { privateBucket } from './private-bucket.js';
-import type { Program } from './program.js';
+import { measuredOfCampaign, type Program } from './program.js';
 import type { UserRecords } from './user-records.js';
 
 /** Records that the event source gave up can be looked at this long; they hold users' events. */
@@ -153,7 +154,15 @@ export class Processor extends Construct {
     return source;
   }
 
-  private watch({ alarms, asked, records }: ProcessorProps): void {
+  /** Contents that were stored, but for the canary's: they say nothing of those of users. */
+  private storedOfUsers({ canary }: Environment): cloudwatch.IMetric {
+    if (canary === undefined) {
+      return this.stored;
+    }
+    return without(this.stored, measuredOfCampaign(this, canary.campaign, 'contents_stored'));
+  }
+
+  private watch({ alarms, asked, environment, records }: ProcessorProps): void {
     alarms.watch(this, {
       name: 'events-unread',
       means: 'Records come onto the stream, and the processor is not started for them.',
@@ -169,7 +178,7 @@ export class Processor extends Construct {
       name: 'nothing-stored',
       means: 'For half an hour the model is asked, or work is given back, and no content is stored.',
       rings: 'content-stops',
-      metric: unfollowed(this.program.measuredOf(TRIED), this.stored),
+      metric: unfollowed(this.program.measuredOf(TRIED), this.storedOfUsers(environment)),
       above: 0,
       periods: 6,
     });

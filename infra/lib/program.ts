@@ -152,15 +152,27 @@ export class Program extends Construct {
 
   /** What all functions of the program measured under this name. */
   measured(name: string): cloudwatch.Metric {
-    return new cloudwatch.Metric({
-      namespace: Stack.of(this).stackName,
-      metricName: name,
-      dimensionsMap: { program: this.program },
-      period: PERIOD,
-      statistic: 'Sum',
-    });
+    return measured(this, { program: this.program }, name);
   }
+}
 
+/** What all programs measured of a campaign under this name. */
+export function measuredOfCampaign(scope: Construct, campaign: string, name: string): cloudwatch.Metric {
+  return measured(scope, { campaign }, name);
+}
+
+function measured(
+  scope: Construct,
+  dimensionsMap: Record<string, string>,
+  metricName: string,
+): cloudwatch.Metric {
+  return new cloudwatch.Metric({
+    namespace: Stack.of(scope).stackName,
+    metricName,
+    dimensionsMap,
+    period: PERIOD,
+    statistic: 'Sum',
+  });
 }
 
 /**

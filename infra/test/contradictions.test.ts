@@ -171,6 +171,8 @@ const FAULTY: [string, Environment][] = [
     'alarms.iteratorAgeMinutes',
     { ...dev('alarms', { iteratorAgeMinutes: 23 * 60 }), stream: { retentionDays: 1 } },
   ],
+  ['alarms.distinctPrompts', dev('alarms', { distinctPrompts: 0 })],
+  ['alarms.distinctPrompts', dev('alarms', { distinctPrompts: 1 })],
   ['alarms.askAgeHours', dev('alarms', { askAgeHours: 0 })],
   ['alarms.askAgeHours', dev('alarms', { askAgeHours: 10 * 24 })],
   [

@@ -70,12 +70,28 @@ test('work of which no content comes rings after half an hour', () => {
   expect(intent('nothing-stored')).toEqual({
     expression: 'IF(comes > 0 AND FILL(follows, 0) < 1, 1, 0)',
     // No throttles: the quota of the day can be over until midnight, with nothing for anybody to do.
-    metrics: ['generations', 'calls_failed', 'events_returned', 'asks_returned', 'contents_stored'],
+    metrics: [
+      ...['generations', 'calls_failed', 'events_returned', 'asks_returned'],
+      ...['contents_stored', 'contents_stored'],
+    ],
     missing: 'notBreaching',
     periods: '6 x 5',
     rings: 'Page of content-stops',
     threshold: '> 0',
   });
+});
+
+test('what the canary gets does not hide that users get nothing', () => {
+  expect(EVERYTHING.canary).toBeDefined();
+  const { Metrics } = alarm(template, 'nothing-stored').properties;
+
+  const others = { Expression: 'FILL(all, 0) - FILL(these, 0)', ReturnData: false };
+  expect(Metrics).toContainEqual(expect.objectContaining(others));
+  const dimension = { Name: 'campaign', Value: EVERYTHING.canary!.campaign };
+  const these = expect.objectContaining({ Dimensions: [dimension], MetricName: 'contents_stored' });
+  expect(Metrics).toContainEqual(
+    expect.objectContaining({ Id: 'these', MetricStat: expect.objectContaining({ Metric: these }) }),
+  );
 });
 
 test('a clock that starts no worker rings after ten minutes', () => {

@@ -219,12 +219,11 @@ pub struct Publish {
 }
 
 /// Whether every campaign must say what it may cost in a day.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Budgets {
     /// One without a budget is refused.
     Required,
     /// The quota is the limit of one without.
-    #[default]
     Optional,
 }
 
@@ -244,8 +243,8 @@ pub struct DeployedArguments {
     pub model_quotas: Option<ModelQuotas>,
 
     /// Whether every campaign must say what it may cost in a day.
-    #[arg(long, value_enum, env = "BUDGETS", default_value_t)]
-    pub budgets: Budgets,
+    #[arg(long, value_enum, env = "BUDGETS")]
+    pub budgets: Option<Budgets>,
 
     /// Content table of the deployment, to tell what writing anew what changes may cost.
     #[arg(long = "table", value_name = "NAME", env = "CONTENT_TABLE")]

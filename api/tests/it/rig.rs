@@ -15,7 +15,7 @@ use aws_sdk_dynamodb::config::Credentials;
 use aws_sdk_dynamodb::types::AttributeValue;
 use campaign::Campaign;
 use contract::content;
-use contract::metrics::Counts;
+use contract::metrics::{self, Counts};
 use dynoxide::Database;
 use http::{HeaderMap, Method, Response, header};
 use program::credentials::{Gate, Secret, ValidSecrets};
@@ -35,6 +35,14 @@ pub(crate) const BEARER: &str = "Bearer s3cret";
 pub(crate) const LATER: i64 = 9_000_000_000;
 
 const TABLE: &str = "content";
+
+/// Why fallback content is served.
+const REASONS: [&str; 4] = [
+    metrics::FALLBACKS_NO_CONTENT,
+    metrics::FALLBACKS_UNVERIFIED,
+    metrics::CONTENTS_WITHHELD,
+    metrics::LOOKUPS_FAILED,
+];
 
 /// The embedded table.
 pub(crate) struct World {
@@ -177,6 +185,11 @@ impl Request {
         };
         let mut counts = Counts::default();
         let response = api.answer(&call, &mut counts).await;
+        if response.status().is_success() {
+            let of =
+                |names: &[&'static str]| names.iter().map(|name| counts.get(name)).sum::<u64>();
+            assert_eq!(of(&[metrics::FALLBACKS_SERVED]), of(&REASONS), "each has one reason");
+        }
         (response, counts)
     }
 

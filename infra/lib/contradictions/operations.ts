@@ -71,6 +71,11 @@ export function ofOperations(settings: Environment): Fault[] {
       !within(alarms.lookUpMillis, 1, BRAZE_WAITS_MILLIS),
       `Braze gives up after ${BRAZE_WAITS_MILLIS} ms, so a later alarm is none`,
     ],
+    [
+      'alarms.distinctPrompts',
+      alarms.distinctPrompts !== undefined && !(alarms.distinctPrompts > 0 && alarms.distinctPrompts < 1),
+      'is a share above 0 and below 1, from which on nothing could ring; leave it out where prompts are meant to differ',
+    ],
     ...ofTickets(settings),
     ...ofSilence(settings),
   ];

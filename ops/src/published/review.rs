@@ -154,7 +154,7 @@ fn asked_anew(before: &Files, after: &Files) -> anyhow::Result<Vec<String>> {
 pub(super) struct Deployed<'a> {
     access: Access,
     quotas: Option<&'a ModelQuotas>,
-    budgets: Budgets,
+    budgets: Option<Budgets>,
 }
 
 impl<'a> Deployed<'a> {
@@ -164,6 +164,7 @@ impl<'a> Deployed<'a> {
             (arguments.queues.is_none(), "models (--queues)"),
             (arguments.guardrails.is_none(), "guardrails (--guardrails)"),
             (arguments.model_quotas.is_none(), "quotas (--model-quotas)"),
+            (arguments.budgets.is_none(), "word on budgets (--budgets)"),
         ];
         let unsaid: Vec<&str> =
             unsaid.into_iter().filter_map(|(is_unsaid, what)| is_unsaid.then_some(what)).collect();
@@ -183,7 +184,7 @@ impl<'a> Deployed<'a> {
         self.access.ensure(campaigns)?;
         for Campaign { name, config, .. } in campaigns {
             ensure!(
-                self.budgets == Budgets::Optional || config.budget.is_some(),
+                self.budgets != Some(Budgets::Required) || config.budget.is_some(),
                 "campaign {name} has no [budget], and this deployment lets none hold without: say \
                  usd_per_day or tokens_per_day there, or --budgets optional here"
             );
@@ -247,7 +248,7 @@ mod tests {
         let ensure = |quotas: &str| {
             let quotas = quotas.parse().expect("are quotas");
             let access = Access { models: None, guardrails: None };
-            let budgets = Budgets::Optional;
+            let budgets = None;
             let deployed = Deployed { access, quotas: Some(&quotas), budgets };
             deployed.ensure(&campaigns).map_err(|error| error.to_string())
         };
@@ -273,11 +274,11 @@ mod tests {
             deployed.ensure(campaigns).map_err(|error| error.to_string())
         };
 
-        assert_eq!(ensure(Budgets::Optional, &campaigns), Ok(()));
-        let refused = ensure(Budgets::Required, &campaigns).expect_err("is refused");
+        assert_eq!(ensure(Some(Budgets::Optional), &campaigns), Ok(()));
+        let refused = ensure(Some(Budgets::Required), &campaigns).expect_err("is refused");
         assert!(refused.contains("campaign new-episode has no [budget]"), "{refused}");
         campaigns.iter_mut().for_each(|each| each.config.budget = Some(Budget::Tokens(1)));
-        assert_eq!(ensure(Budgets::Required, &campaigns), Ok(()));
+        assert_eq!(ensure(Some(Budgets::Required), &campaigns), Ok(()));
     }
 
     #[test]
