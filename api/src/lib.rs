@@ -21,3 +21,9 @@ pub mod query;
 pub mod settings;
 pub mod start;
 pub mod table;
+
+use std::time::Duration;
+
+/// How long an instance gathers what it measured: a line for each look-up would cost more than the
+/// look-up.
+pub const GATHER: Duration = Duration::from_secs(10);

@@ -3,7 +3,6 @@
 //! This file only wires. Decisions live in the library, where they are tested.
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use api::handler::Call;
 use api::{path, settings::Settings, start};
@@ -12,10 +11,6 @@ use contract::metrics::Counts;
 use lambda_http::{Error, Request, run, service_fn};
 use program::start_up;
 use program::telemetry::{log, meter::Meter};
-
-/// How long an instance gathers what it measured: a line for each look-up would cost more than the
-/// look-up.
-const GATHER: Duration = Duration::from_secs(10);
 
 // One invocation at a time needs one thread; more would only take longer to start.
 #[tokio::main(flavor = "current_thread")]
@@ -30,7 +25,7 @@ async fn main() -> ExitCode {
 async fn serve(settings: Result<Settings, InvalidSettings>) -> Result<(), Error> {
     let settings = settings?;
     let api = &start::api(&settings).await?;
-    let meter = &Meter::new("api", &settings.telemetry.namespace).gathering(GATHER);
+    let meter = &Meter::new("api", &settings.telemetry.namespace).gathering(api::GATHER);
 
     run(service_fn(|request: Request| async move {
         let call = Call {

@@ -6,7 +6,7 @@
 //!
 //! - [`user_record`] — what `ingest` puts on the stream and `processor` takes off.
 //! - [`wanted`] — what of events and users may leave the bucket.
-//! - [`aggregation`] — how many of them share one stream record.
+//! - [`frame`] — how many of them share one stream record; [`aggregation`] — how they did before.
 //! - [`content`] — what `processor` stores and `api` serves.
 //! - [`ask`] — what waits for content that could not be made at once.
 //! - [`attributes`], [`catalog`] — what is known of users, and of what campaigns speak of.
@@ -16,6 +16,7 @@
 //! - [`local`] — what a running `local` tells load tests.
 //! - [`mod@env`] — how a program reads its settings from the environment.
 //! - [`metrics`] — the names of all counters, and the sum they must add up to.
+//! - [`units`] — what AWS charges for, in the units in which it does.
 //! - [`event_id`], [`digest`] — how events are named, and what must not be said.
 
 pub mod aggregation;
@@ -28,10 +29,12 @@ pub mod dead_letter;
 pub mod digest;
 pub mod env;
 pub mod event_id;
+pub mod frame;
 pub mod guardrails;
 pub mod local;
 mod md5_lanes;
 pub mod metrics;
 pub mod names;
+pub mod units;
 pub mod user_record;
 pub mod wanted;

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ask::{Ask, Reason};
 use crate::metrics::Distribution;
+use crate::units::Counted;
 
 /// Where the figures are (GET).
 pub const METRICS: &str = "/local/metrics";
@@ -67,7 +68,7 @@ pub enum ByHand {
 }
 
 /// The figures of a run.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Metrics {
     /// How long it has been running.
     pub uptime_ms: u64,
@@ -91,6 +92,9 @@ pub struct Metrics {
     pub drained: bool,
     /// What waits.
     pub backlog: Backlog,
+    /// What AWS would charge for.
+    #[serde(default)]
+    pub counted: Counted,
     /// Asks on their queues.
     #[serde(default)]
     pub asks: Asks,

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::aggregation;
+use crate::{aggregation, frame};
 
 /// Version written by this build.
 pub const VERSION: u32 = 1;
@@ -68,6 +68,9 @@ pub enum Undecodable {
     /// An aggregated stream record that is broken as a whole.
     #[error(transparent)]
     Aggregate(#[from] aggregation::Undecodable),
+    /// A frame that is broken as a whole.
+    #[error(transparent)]
+    Frame(#[from] frame::Undecodable),
     /// The user id is empty or longer than [`MAX_USER_ID_BYTES`].
     #[error("user record has a user id of {0} bytes, 1 to {MAX_USER_ID_BYTES} are allowed")]
     UserId(usize),
@@ -175,6 +178,17 @@ fn write_text(text: &str, out: &mut Vec<u8>) {
 
 /// Takes a stream record apart into its user records, each with its bytes.
 pub fn unpack(stream_record: Bytes) -> Vec<(Bytes, Result<UserRecord, Undecodable>)> {
+    match frame::decode(&stream_record) {
+        Ok(None) => {}
+        Ok(Some(lines)) => {
+            let decoded = |line: Bytes| {
+                let record = UserRecord::decode(&line);
+                (line, record)
+            };
+            return lines.into_iter().map(decoded).collect();
+        }
+        Err(error) => return vec![(stream_record, Err(error.into()))],
+    }
     match aggregation::decode(&stream_record) {
         Ok(None) => {
             let record = UserRecord::decode(&stream_record);

@@ -198,7 +198,7 @@ fn weights(course: &Course, catalogue: &Catalogue) -> Result<Vec<(String, u32)>,
 }
 
 /// The Braze id of the `n`th user: 24 hexadecimal digits, mixed by the seed.
-fn user_id(seed: u64, n: u64) -> String {
+pub fn user_id(seed: u64, n: u64) -> String {
     // SplitMix64's finaliser (Steele, Lea and Flood, 2014): a bijection, so ids are distinct.
     let mut mixed = n.wrapping_add(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

@@ -12,6 +12,7 @@ use currents::read::container::Position;
 use currents::read::{Origin, Reader, Source};
 use ingest::decode::{Decoder, Receiver};
 use ingest::grouping::Group;
+use ingest::stream::packing::Format;
 use libfuzzer_sys::fuzz_target;
 
 /// Small enough that a block at its limit is no hang.
@@ -41,6 +42,7 @@ fuzz_target!(|bytes: &[u8]| {
         reader: Reader { wanted: Wanted::default(), max_block_bytes: MAX_BLOCK_BYTES },
         max_group_bytes: 64 * 1024,
         buckets: NonZeroU16::MIN,
+        format: Format::Zstd,
     };
     let origin = Origin { key: "fuzz.avro".to_owned(), uploaded_at_ms: 1_743_526_800_000 };
     let mut checking = Checking { events: 0 };

@@ -60,6 +60,8 @@ export interface IngestSettings {
   readonly streamBuckets: number;
   /** See `UNMARKED_FIELDS` in docs/settings.md. */
   readonly unmarkedFields: 'pass' | 'stay';
+  /** See `STREAM_FORMAT` in docs/settings.md. */
+  readonly streamFormat: 'kpl' | 'zstd';
   /** See `MAX_BLOCK_MIB` in docs/settings.md. */
   readonly maxBlockMiB: number;
   /** Of the function that takes posts of events and attributes. */
@@ -196,7 +198,7 @@ const DEV: Environment = {
   logLevel: 'info',
   campaigns: { followSeconds: 30, budgets: 'optional' },
   currents: { retentionDays: 30 },
-  ingest: { memoryMiB: 512, maxConcurrency: 4, streamBuckets: 128, unmarkedFields: 'stay', maxBlockMiB: 64, doorMemoryMiB: 256, doorMaxInstances: 10 },
+  ingest: { memoryMiB: 512, maxConcurrency: 4, streamBuckets: 128, streamFormat: 'zstd', unmarkedFields: 'stay', maxBlockMiB: 64, doorMemoryMiB: 256, doorMaxInstances: 10 },
   stream: { retentionDays: 7 },
   processor: {
     memoryMiB: 512,

@@ -49,6 +49,7 @@ export function settingsOf(props: IngestProps): Record<string, string> {
     EVENTS_SECRET_ARN: '',
     MAX_BLOCK_MIB: String(settings.maxBlockMiB),
     STREAM_BUCKETS: String(settings.streamBuckets),
+    STREAM_FORMAT: settings.streamFormat,
     UNMARKED_FIELDS: settings.unmarkedFields,
     STREAM_NAME: props.records.stream.streamName,
   };

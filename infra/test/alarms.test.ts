@@ -74,7 +74,7 @@ test('where nobody is mailed the parts of an outage ring at the topic of pages, 
 });
 
 test('what alarms cost is computed from as many as production has', () => {
-  const source = readFileSync(join(import.meta.dirname, '../../ops/src/cost/measured.rs'), 'utf8');
+  const source = readFileSync(join(import.meta.dirname, '../../ops/src/cost/standing.rs'), 'utf8');
   const [, counted] = /const ALARMS: f64 = ([\d.]+);/.exec(source) ?? [];
   const [, own, byCampaign] = /const METRICS: f64 = ([\d.]+) \+ ([\d.]+) \+/.exec(source) ?? [];
   const { template } = example(PROD);

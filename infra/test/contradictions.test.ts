@@ -86,6 +86,7 @@ const FAULTY: [string, Environment][] = [
   ['ingest.streamBuckets', dev('ingest', { streamBuckets: 0 })],
   ['ingest.streamBuckets', dev('ingest', { streamBuckets: 65_536 })],
   ['ingest.streamBuckets', dev('ingest', { streamBuckets: 3 })],
+  ['ingest.streamFormat', dev('ingest', { streamFormat: 'gzip' as 'kpl' })],
   ['ingest.maxBlockMiB', dev('ingest', { maxBlockMiB: 0 })],
   ['ingest.maxBlockMiB', dev('ingest', { maxBlockMiB: 256 })],
   ['stream.shards', dev('stream', { shards: 0 })],
@@ -270,7 +271,7 @@ test.each<[string, Environment]>([
     ...DEV,
     logRetentionDays: 1,
     currents: { retentionDays: 2 },
-    ingest: { doorMemoryMiB: 128, doorMaxInstances: 1, memoryMiB: 130, maxConcurrency: 2, streamBuckets: 1, unmarkedFields: 'pass', maxBlockMiB: 1 },
+    ingest: { doorMemoryMiB: 128, doorMaxInstances: 1, memoryMiB: 130, maxConcurrency: 2, streamBuckets: 1, streamFormat: 'kpl', unmarkedFields: 'pass', maxBlockMiB: 1 },
     stream: { shards: 1, retentionDays: 1 },
     processor: {
       ...DEV.processor,

@@ -12,7 +12,7 @@ use currents::read::container::Position;
 use currents::read::{Envelope, Interruption, Origin, Reader, Source, Taker};
 
 use crate::grouping::{Group, Grouper};
-use crate::stream::packing::Packer;
+use crate::stream::packing::{Format, Packer};
 
 /// How a container becomes groups.
 #[derive(Debug, Clone)]
@@ -23,6 +23,8 @@ pub struct Decoder {
     pub max_group_bytes: usize,
     /// Buckets that users are spread over.
     pub buckets: NonZeroU16,
+    /// The form of stream records.
+    pub format: Format,
 }
 
 /// Who receives the groups.
@@ -44,7 +46,7 @@ impl Decoder {
         origin: &Origin,
         receiver: &mut impl Receiver,
     ) -> Result<(), Interruption> {
-        let packer = Packer::new(self.buckets);
+        let packer = Packer::new(self.buckets, self.format);
         let grouper = Grouper::new(origin.uploaded_at_ms, self.max_group_bytes, packer);
         self.reader.read(source, origin, &mut Grouping { key: &origin.key, grouper, receiver })
     }

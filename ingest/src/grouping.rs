@@ -260,14 +260,15 @@ mod tests {
     use std::num::NonZeroU16;
 
     use bytes::Bytes;
-    use contract::aggregation;
-    use contract::user_record::UserRecord;
+    use contract::user_record::{UserRecord, unpack};
     use serde_json::json;
 
     use super::*;
+    use crate::stream::packing::Format;
 
     fn grouper(max_group_bytes: usize) -> Grouper {
-        let mut grouper = Grouper::new(0, max_group_bytes, Packer::new(NonZeroU16::MIN));
+        let mut grouper =
+            Grouper::new(0, max_group_bytes, Packer::new(NonZeroU16::MIN, Format::Zstd));
         grouper.begin("t");
         grouper
     }
@@ -281,11 +282,9 @@ mod tests {
     }
 
     fn user_records(group: &Group) -> Vec<UserRecord> {
-        let members = group.records.iter().flat_map(|record| {
-            let data = Bytes::copy_from_slice(&record.data);
-            aggregation::decode(&data).expect("decodes").expect("is aggregated")
-        });
-        members.map(|member| UserRecord::decode(&member.data).expect("decodes")).collect()
+        let members =
+            group.records.iter().flat_map(|record| unpack(Bytes::copy_from_slice(&record.data)));
+        members.map(|(_, record)| record.expect("decodes")).collect()
     }
 
     fn times(record: &UserRecord) -> Vec<i64> {

@@ -199,6 +199,7 @@ impl Ingest {
                 },
                 max_group_bytes: MAX_GROUP_BYTES,
                 buckets: settings.stream_buckets,
+                format: settings.stream_format,
             },
             published: Some(Arc::new(published)),
             outdated: None,

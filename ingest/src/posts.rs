@@ -226,7 +226,7 @@ impl Posts {
         // Those of one type keep their order, and attributes come before who speaks of them.
         let order = |told: &Told| (told.event_type != PROFILE_UPDATE, told.event_type.clone());
         told.sort_by_cached_key(order);
-        let packer = Packer::new(self.decoder.buckets);
+        let packer = Packer::new(self.decoder.buckets, self.decoder.format);
         let mut grouper = Grouper::new(now_ms, self.decoder.max_group_bytes, packer);
         if !id.is_empty() {
             grouper.came_in(of_post(id));

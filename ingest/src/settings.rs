@@ -10,6 +10,8 @@ use currents::read::container::DEFAULT_MAX_BLOCK_BYTES;
 use program::telemetry::TelemetrySettings;
 use registry::settings::RegistrySettings;
 
+use crate::stream::packing::Format;
+
 /// Enough for 32 shards with four lanes each; a change moves users between shards.
 pub const DEFAULT_STREAM_BUCKETS: NonZeroU16 = NonZeroU16::new(128).unwrap();
 
@@ -30,6 +32,8 @@ pub struct Settings {
     pub events_secret_arn: Option<String>,
     /// Buckets that users are spread over on the stream.
     pub stream_buckets: NonZeroU16,
+    /// The form of stream records.
+    pub stream_format: Format,
     /// Largest block of a container, compressed or not, in MiB.
     pub max_block_mib: NonZeroU16,
     /// Table that receives the catalogs.
@@ -59,6 +63,7 @@ impl Settings {
         let continuation_queue_url = env.optional("CONTINUATION_QUEUE_URL", String::new());
         let events_secret_arn = env.optional("EVENTS_SECRET_ARN", String::new());
         let stream_buckets = env.optional("STREAM_BUCKETS", DEFAULT_STREAM_BUCKETS);
+        let stream_format = env.optional("STREAM_FORMAT", Format::default());
         let max_block_mib = env.optional("MAX_BLOCK_MIB", DEFAULT_MAX_BLOCK_MIB);
         let unmarked_fields = env.optional("UNMARKED_FIELDS", Unmarked::Stay);
         let registry = RegistrySettings::read(env);
@@ -70,6 +75,7 @@ impl Settings {
             continuation_queue_url: Some(continuation_queue_url?).filter(|url| !url.is_empty()),
             events_secret_arn: Some(events_secret_arn?).filter(|arn| !arn.is_empty()),
             stream_buckets: stream_buckets?,
+            stream_format: stream_format?,
             max_block_mib: max_block_mib?,
             catalog_table: catalog_table?,
             unmarked_fields: unmarked_fields?,

@@ -213,7 +213,7 @@ pub struct Replay {
     #[arg(long, value_name = "N", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub patience_secs: u64,
     /// Price of a generation in dollars, for the estimate; by default that of a short text by
-    /// the model of ops/prices.toml.
+    /// the model of bill/prices.toml.
     #[arg(long, value_name = "USD")]
     pub usd_per_generation: Option<f64>,
     /// Decides which users are followed.

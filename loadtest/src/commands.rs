@@ -22,9 +22,9 @@ use crate::replay::{self, CANDIDATES_EACH};
 use crate::report;
 use crate::soak::{self, schedule::Schedule};
 use crate::trigger::Trigger;
+use bill::prices::Prices;
 use currents::generate;
 use currents::input::Input;
-use ops::cost::prices::Prices;
 
 /// Exit code where nothing could be measured; 1 is for what was measured and is not well.
 pub const NOT_MEASURED: u8 = 2;

@@ -33,7 +33,7 @@ use contract::digest;
 use contract::local::DEAD_LETTERS_FILE;
 use currents::generate::{Course, Plan, generate};
 use currents::write::Compression;
-use local::aws::{EmbeddedAws, Options, TABLE};
+use local::aws::{EmbeddedAws, Options, Pace, TABLE};
 use local::bedrock::{Behaviour, StandIn};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
@@ -178,7 +178,8 @@ fn in_vain(answers: &[(String, Instant)], deaths: &[Instant]) -> usize {
 /// What the table holds of all users, once nobody uses the folder.
 async fn stored(folder: &Path) -> Stored {
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-    let options = Options { shards: 1, enforce_limits: false, kept: true, faults: None };
+    let options =
+        Options { shards: 1, enforce_limits: false, kept: true, faults: None, pace: Pace::Fast };
     let started = EmbeddedAws::start(folder, &options, &tasks, &stop).await;
     let (aws, _notifications) = started.expect("starts");
     let mut all = Stored::new();

@@ -24,7 +24,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use contract::aggregation;
 use contract::user_record::{Event, UserRecord, VERSION};
-use local::aws::{COORDINATION_TABLE, EmbeddedAws, Options, TABLE};
+use local::aws::{COORDINATION_TABLE, EmbeddedAws, Options, Pace, TABLE};
 use local::bedrock::{Behaviour, QuotaUse, StandIn};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -61,7 +61,8 @@ fn main() {
 async fn measure() -> Value {
     let folder = tempfile::tempdir().expect("temporary folder");
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-    let options = Options { shards: 1, enforce_limits: false, kept: false, faults: None };
+    let options =
+        Options { shards: 1, enforce_limits: false, kept: false, faults: None, pace: Pace::Fast };
     let (aws, _notifications) =
         EmbeddedAws::start(folder.path(), &options, &tasks, &stop).await.expect("starts");
     let behaviour = Behaviour {

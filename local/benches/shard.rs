@@ -7,9 +7,9 @@ use std::num::NonZeroU16;
 use std::path::Path;
 use std::time::Duration;
 
-use ingest::stream::packing::Packer;
+use ingest::stream::packing::{Format, Packer};
 use ingest::stream::{Put, Stream};
-use local::aws::{EmbeddedAws, Options, STREAM};
+use local::aws::{EmbeddedAws, Options, Pace, STREAM};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -35,10 +35,16 @@ fn fill() -> Value {
     runtime.block_on(async {
         let folder = tempfile::tempdir().expect("temporary folder");
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        let options = Options { shards: 1, enforce_limits: true, kept: false, faults: None };
+        let options = Options {
+            shards: 1,
+            enforce_limits: true,
+            kept: false,
+            faults: None,
+            pace: Pace::Fast,
+        };
         let (aws, _notifications) =
             EmbeddedAws::start(folder.path(), &options, &tasks, &stop).await.expect("starts");
-        let mut packer = Packer::new(NonZeroU16::new(256).expect("not zero"));
+        let mut packer = Packer::new(NonZeroU16::new(256).expect("not zero"), Format::Kpl);
         for user in 0..USER_RECORDS {
             let write = |out: &mut Vec<u8>| out.extend([b'x'; USER_RECORD_BYTES]);
             packer.add(&format!("{user:024x}"), USER_RECORD_BYTES, write);

@@ -9,7 +9,7 @@ use currents::generate::{Course, Plan};
 use currents::write::Compression;
 use quota::{ModelQuota, ModelQuotas};
 
-use crate::aws;
+use crate::aws::{self, Pace};
 use crate::bedrock::scenario::{self, Rule};
 use crate::bedrock::{Behaviour, DEFAULT_SLOW};
 use crate::event_source::Mapping;
@@ -46,6 +46,11 @@ pub struct Arguments {
     /// Process nothing, and serve what the folder of --data holds.
     #[arg(long, requires = "data", conflicts_with_all = ["files", "exit_when_done", "events", "users", "seed"])]
     pub serve: bool,
+
+    /// Write what AWS would charge for to this file when the work is done: `ops cost --counted FILE`
+    /// tells what a month of such events costs.
+    #[arg(long, value_name = "FILE")]
+    pub counted: Option<PathBuf>,
 
     /// Keep the embedded AWS' state in this folder between runs.
     #[arg(long, value_name = "DIR")]
@@ -116,13 +121,19 @@ pub struct System {
     #[arg(long, value_name = "N", default_value = "5")]
     pub output_burndown: NonZeroU32,
 
-    /// Time to the stand-in's first token, in milliseconds.
-    #[arg(long, value_name = "MS", default_value_t = 20)]
-    pub latency_ms: u64,
+    /// How long calls take, and how files come: for a bill that is near to that of AWS.
+    #[arg(long, value_enum, default_value_t)]
+    pub pace: Pace,
 
-    /// Time for each token of the stand-in's output, in microseconds.
-    #[arg(long, value_name = "US", default_value_t = 100)]
-    pub latency_per_token_us: u64,
+    /// Time to the stand-in's first token, in milliseconds; without this, 20, or a second at the
+    /// pace of AWS.
+    #[arg(long, value_name = "MS")]
+    pub latency_ms: Option<u64>,
+
+    /// Time for each token of the stand-in's output, in microseconds; without this, 100, or ten
+    /// milliseconds at the pace of AWS.
+    #[arg(long, value_name = "US")]
+    pub latency_per_token_us: Option<u64>,
 
     /// Let the stand-in refuse every Nth call, whatever the quota; 0 for none.
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -226,7 +237,10 @@ impl Scenarios {
 
 impl System {
     fn mapping(&self) -> Mapping {
-        let deployed = Mapping::default();
+        let deployed = match self.pace {
+            Pace::Fast => Mapping::default(),
+            Pace::Aws => Mapping::of_files(),
+        };
         let window = self.batch_window_ms.map(Duration::from_millis);
         let factor = self.parallelization_factor.map(usize::from);
         Mapping {
@@ -239,11 +253,17 @@ impl System {
     /// How the pipeline is set up, with its state kept.
     pub fn options(&self) -> Options {
         let tokens_per_minute = self.tokens_per_minute.unwrap_or(STAND_IN_TOKENS_PER_MINUTE);
+        let (latency_ms, latency_per_token_us) = match self.pace {
+            Pace::Fast => (20, 100),
+            Pace::Aws => (1_000, 10_000),
+        };
         let stand_in = Behaviour {
             tokens_per_minute: tokens_per_minute.get(),
             output_burndown: u64::from(self.output_burndown.get()),
-            latency: Duration::from_millis(self.latency_ms),
-            latency_per_token: Duration::from_micros(self.latency_per_token_us),
+            latency: Duration::from_millis(self.latency_ms.unwrap_or(latency_ms)),
+            latency_per_token: Duration::from_micros(
+                self.latency_per_token_us.unwrap_or(latency_per_token_us),
+            ),
             throttle_every: self.throttle_every,
             ..self.scenarios.behaviour()
         };
@@ -258,6 +278,7 @@ impl System {
                 enforce_limits: true,
                 kept: true,
                 faults: None,
+                pace: self.pace,
             },
             bedrock: match self.bedrock {
                 Bedrock::StandIn => Model::StandIn(stand_in),

@@ -10,17 +10,21 @@ mod s3;
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
+use clap::ValueEnum;
 use contract::local::{ENDPOINTS_FILE, Endpoints};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::billing::Billing;
 use crate::faults::{Faults, Service};
+use crate::pace;
 pub(crate) use kinesis::StreamContents;
 pub(crate) use s3::{CreatedObject, serve_on as serve_s3};
 
@@ -61,6 +65,18 @@ pub struct Options {
     pub kept: bool,
     /// What goes wrong, if anything may.
     pub faults: Option<Faults>,
+    /// How long calls take.
+    pub pace: Pace,
+}
+
+/// How long calls take, and how files come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Pace {
+    /// As fast as this machine.
+    #[default]
+    Fast,
+    /// As on AWS: calls wait, and each file comes when the one before is done.
+    Aws,
 }
 
 /// Clients for the embedded AWS.
@@ -74,8 +90,12 @@ pub struct EmbeddedAws {
     pub(crate) retained: StreamContents,
     /// Configuration whose endpoint is the embedded DynamoDB.
     pub dynamodb_config: SdkConfig,
-    /// The table.
+    /// The tables, for the functions.
     pub dynamodb: aws_sdk_dynamodb::Client,
+    /// The tables, for those who look at what the functions did.
+    pub uncounted_dynamodb: aws_sdk_dynamodb::Client,
+    /// What the functions would be charged for.
+    pub billing: Arc<Billing>,
     /// The queues.
     pub sqs: aws_sdk_sqs::Client,
     /// The queues, for those who open them and look into them.
@@ -105,20 +125,35 @@ impl EmbeddedAws {
         let s3 = s3::serve(folder, tasks, stop).await?;
         let (queues, notifications) = queue::serve(folder, options.kept, tasks, stop).await?;
 
-        let config = |address, service| {
-            let config = config_for(address);
+        let slowed = |address, wait| match options.pace {
+            Pace::Fast => config_for(address),
+            Pace::Aws => pace::slowed(config_for(address), wait),
+        };
+        let config = |address, service, wait| {
+            let config = slowed(address, wait);
             let faults = options.faults.as_ref();
             faults.map_or(config.clone(), |faults| faults.through(&config, service))
         };
-        let dynamodb_config = config(dynamodb, Service::DynamoDb);
-        let s3_config = aws_sdk_s3::config::Builder::from(&config_for(s3)).force_path_style(true);
+        let dynamodb_config = config(dynamodb, Service::DynamoDb, pace::DYNAMODB);
+        let billing = Arc::new(Billing::default());
+        let s3_config = aws_sdk_s3::config::Builder::from(&slowed(s3, pace::S3))
+            .force_path_style(true)
+            .interceptor(billing.interceptor());
+        let sqs_config = aws_sdk_sqs::config::Builder::from(&slowed(queues.address(), pace::SQS))
+            .interceptor(billing.interceptor());
         let embedded = Self {
             s3: aws_sdk_s3::Client::from_conf(s3_config.build()),
-            kinesis: aws_sdk_kinesis::Client::new(&config(kinesis, Service::Kinesis)),
+            kinesis: aws_sdk_kinesis::Client::new(&config(
+                kinesis,
+                Service::Kinesis,
+                pace::KINESIS,
+            )),
             retained,
-            dynamodb: dynamodb::client(&dynamodb_config),
+            dynamodb: dynamodb::client(&dynamodb_config, Some(&billing)),
+            uncounted_dynamodb: dynamodb::client(&dynamodb_config, None),
             dynamodb_config,
-            sqs: aws_sdk_sqs::Client::new(&config_for(queues.address())),
+            sqs: aws_sdk_sqs::Client::from_conf(sqs_config.build()),
+            billing,
             dead_letter_queue_url: queues.dead_letters_url(),
             notification_queue_url: queues.notifications_url(),
             queues,
@@ -127,7 +162,7 @@ impl EmbeddedAws {
             s3::create_bucket(&embedded.s3, bucket).await?;
         }
         kinesis::create_stream(&embedded.kinesis, STREAM, options.shards).await?;
-        dynamodb::create_tables(&embedded.dynamodb).await?;
+        dynamodb::create_tables(&embedded.uncounted_dynamodb).await?;
         if options.kept {
             tell(folder, dynamodb)?;
         }

@@ -49,6 +49,9 @@ const SHORTEST_LIFE: Duration = Duration::from_millis(5);
 /// Different lives.
 const LIVES: u64 = 20;
 
+/// Batches of a shard at a time in `prod`.
+const LANES_OF_PROD: usize = 4;
+
 /// Retries of a batch in a run of this program: records that wait for the quota of another
 /// day would keep it from its end.
 const RETRIES: u32 = 50;
@@ -108,6 +111,13 @@ impl Default for Mapping {
 }
 
 impl Mapping {
+    /// That of `prod` for a file at a time, all of whose records are on the stream before a batch
+    /// has waited for long: how long it waits is not billed.
+    pub fn of_files() -> Self {
+        let batching_window = Duration::from_millis(500);
+        Self { batching_window, parallelization_factor: LANES_OF_PROD, ..Self::default() }
+    }
+
     /// The deployed one, with batches that do not wait to be filled: for whoever sits before it.
     pub fn prompt() -> Self {
         let batching_window = Duration::from_millis(100);

@@ -15,6 +15,7 @@ use axum::http::{HeaderValue, Method, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::any;
 use contract::metrics::Counts;
+use contract::units::Function;
 use ingest::handler::Ingest;
 use ingest::posts::{MAX_BODY_BYTES, PUT_TIME};
 use program::credentials::{Gate, Secret, ValidSecrets};
@@ -107,9 +108,10 @@ async fn look_up(
         headers: request.headers(),
         has_body: !request.body().is_end_stream(),
     };
-    let mut counts = Counts::default();
+    let (mut counts, began) = (Counts::default(), Instant::now());
     let response = api.answer(&call, &mut counts).await;
     tracing::debug!(counts = counts.to_json(), "invocation done");
+    totals.billing.looked_up(began.elapsed(), &counts, response.body().len());
     totals.add(&counts);
     response.into_response()
 }
@@ -130,9 +132,12 @@ async fn post(
     let mut counts = Counts::default();
     let (method, headers) = (head.method, head.headers);
     let request = ingest::posts::Request { method, headers, body, id: String::new() };
+    let began = Instant::now();
     let posts = ingest.now().await.door(gate);
     let answer = posts.answer(&request, now_ms, Instant::now() + PUT_TIME, &mut counts).await;
     tracing::debug!(counts = counts.to_json(), "invocation done");
+    totals.billing.invoked(Function::EventsDoor, began.elapsed(), &counts);
+    totals.billing.add(|units| units.calls += 1.0);
     totals.add(&counts);
     let headers = [(header::CONTENT_TYPE, "application/json")].into_iter().chain(answer.headers);
     let mut response = (answer.status, answer.body).into_response();

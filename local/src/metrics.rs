@@ -69,6 +69,7 @@ impl Metrics {
             lost,
             drained,
             backlog: Backlog { objects, records, asks: waits.asks },
+            counted: totals.billing.counted(&counts),
             asks: self.asks(waits),
             waiting: self.standstill.as_ref().map(|each| each.sentences()).unwrap_or_default(),
             freshness_ms: counts

@@ -23,6 +23,7 @@ use ingest::handler::{Asked, Ingest};
 use ingest::queue::Queue;
 use ingest::settings::DEFAULT_STREAM_BUCKETS;
 use ingest::stream::Stream;
+use ingest::stream::packing::Format;
 use processor::asks;
 use processor::coordination::SharedTable;
 use processor::dead_letters::{DeadLetterQueue, Sqs};
@@ -207,6 +208,7 @@ impl Pipeline {
                 },
                 max_group_bytes: MAX_GROUP_BYTES,
                 buckets: DEFAULT_STREAM_BUCKETS,
+                format: Format::Zstd,
             },
         };
         let lanes =
@@ -249,7 +251,7 @@ impl Pipeline {
         };
         let of_api = Arc::new(follow(&campaigns_dir, api::handler::load)?);
         let api = Arc::new(Api::new(table, gate, None, of_api, UnknownUser::Fallback));
-        let totals = Arc::new(Totals::default());
+        let totals = Arc::new(Totals::beside(&aws.billing));
         let processor = Arc::new(processor);
         let (queues, of_asks) = (aws.queues.clone(), Arc::clone(&processor));
         let parked = Parked::new(queues, of_asks, Arc::clone(&totals), &compiled);
@@ -268,7 +270,7 @@ impl Pipeline {
             metrics,
             faults: faults.clone(),
             api: Arc::clone(&api),
-            dynamodb: aws.dynamodb.clone(),
+            dynamodb: aws.uncounted_dynamodb.clone(),
             items: of_page,
             campaigns: Arc::clone(&held),
             campaigns_dir: campaigns_dir.clone(),
@@ -305,6 +307,8 @@ impl Pipeline {
         });
         let posts = (Arc::new(ingest.clone()), of_posts);
         authoring::watch(campaigns_dir, held, &tasks, &stop);
+        // What it took to set it up is no part of a run.
+        aws.billing.restart();
         let notifications = Notifications::start(&ingest, notifications, &totals, &tasks, &stop);
         let address = front::serve(
             listener,
@@ -341,6 +345,7 @@ impl Pipeline {
         let announce = async move {
             while let Some(aws::CreatedObject { key, bytes }) = created.recv().await {
                 add(&totals.uploaded, 1);
+                totals.billing.put_object(bytes);
                 add(&totals.notified, 1);
                 notifications.object_created(&key, bytes).await;
             }
@@ -358,6 +363,7 @@ impl Pipeline {
         let put = self.aws.s3.put_object().bucket(BUCKET).key(&file.key).body(body);
         put.send().await.with_context(failed)?;
         add(&self.totals.uploaded, 1);
+        self.totals.billing.put_object(bytes);
         add(&self.totals.notified, 1);
         self.notifications.object_created(&file.key, bytes).await;
         Ok(())

@@ -23,9 +23,10 @@ use tokio_util::task::TaskTracker;
 
 use crate::arguments::{Arguments, Bedrock};
 use crate::aws::{
-    self, ACCESS_KEY, ARCHIVE, BUCKET, REGION, SECRET_KEY, TABLE, dead_letters_so_far,
+    self, ACCESS_KEY, ARCHIVE, BUCKET, Pace, REGION, SECRET_KEY, TABLE, dead_letters_so_far,
     read_dead_letters,
 };
+use crate::billing::Told;
 use crate::by_hand;
 use crate::front;
 use crate::interruption::Interruption;
@@ -191,15 +192,22 @@ async fn work(
         say(format_args!("Sent {asks} asks by hand."));
     }
     tokio::select! {
-        done = upload_and_drain(pipeline, &files) => done?,
+        done = upload_and_drain(pipeline, &files, arguments.system.pace) => done?,
         () = draw(pipeline, files.len() as u64) => {}
     }
     let writer = writer(arguments.system.bedrock);
     let waits = pipeline.parked.waits();
     let summary = Summary::new(&pipeline.totals, waits, began.elapsed(), writer);
     say(format_args!("\n{summary}"));
+    let counts = pipeline.totals.counts();
+    let counted = pipeline.totals.billing.counted(&counts);
+    if let Some(file) = &arguments.counted {
+        let json = serde_json::to_string_pretty(&counted)?;
+        fs::write(file, json).with_context(|| format!("writing {}", file.display()))?;
+    }
+    say(format_args!("What AWS would charge\n{}", Told::of(counted)?));
     report_dead_letters(folder, letters_before, summary.dead_letters(), &files)?;
-    if get(&pipeline.totals.uploaded) > 0 && summary.triggered() == 0 {
+    if get(&pipeline.totals.uploaded) > 0 && counts.triggering() == 0 {
         say(nothing_triggered(pipeline));
     }
     show_example(arguments, pipeline).await?;
@@ -332,12 +340,26 @@ impl Sampling {
     }
 }
 
-async fn upload_and_drain(pipeline: &Pipeline, files: &[InputFile]) -> anyhow::Result<()> {
-    stream::iter(files)
-        .map(|file| Ok(pipeline.upload(file)))
-        .try_buffer_unordered(CONCURRENT_UPLOADS)
-        .try_collect::<()>()
-        .await?;
+async fn upload_and_drain(
+    pipeline: &Pipeline,
+    files: &[InputFile],
+    pace: Pace,
+) -> anyhow::Result<()> {
+    match pace {
+        Pace::Fast => {
+            stream::iter(files)
+                .map(|file| Ok(pipeline.upload(file)))
+                .try_buffer_unordered(CONCURRENT_UPLOADS)
+                .try_collect::<()>()
+                .await?;
+        }
+        Pace::Aws => {
+            for file in files {
+                pipeline.upload(file).await?;
+                pipeline.drain().await;
+            }
+        }
+    }
     pipeline.drain().await;
     Ok(())
 }
@@ -398,7 +420,7 @@ fn key_in(notification: &str) -> Option<String> {
 async fn example_user(pipeline: &Pipeline) -> anyhow::Result<Option<(String, String)>> {
     let scan = pipeline
         .aws
-        .dynamodb
+        .uncounted_dynamodb
         .scan()
         .table_name(TABLE)
         .filter_expression("attribute_exists(#data)")

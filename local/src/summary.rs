@@ -109,13 +109,6 @@ impl Summary {
     pub fn dead_letters(&self) -> u64 {
         self.counts.get(metrics::DEAD_LETTERS)
     }
-
-    /// Events that asked for content, whatever became of them.
-    pub fn triggered(&self) -> u64 {
-        let quiet = [Fate::NoTrigger, Fate::Noted, Fate::Deletion]
-            .map(|fate| self.counts.get(fate.metric()));
-        self.counts.fates() - quiet.iter().sum::<u64>()
-    }
 }
 
 impl fmt::Display for Summary {

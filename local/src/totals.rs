@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use contract::metrics::{self, Counts, Distribution};
+
+use crate::billing::Billing;
 
 /// Most event types that are told apart: Currents has 94.
 const MAX_EVENT_TYPES: usize = 200;
@@ -38,17 +40,25 @@ pub struct Totals {
     pub asks_removed: AtomicU64,
     /// Those of them that invocations removed which nobody heard of any more.
     pub asks_unheard: AtomicU64,
+    /// What AWS would charge for.
+    pub billing: Arc<Billing>,
     /// Whether an invocation for asks is under way, which is counted at its end.
     pub asks_at_work: AtomicBool,
 }
 
 impl Totals {
+    /// Counts from zero on, beside what `billing` counts.
+    pub fn beside(billing: &Arc<Billing>) -> Self {
+        Self { billing: Arc::clone(billing), ..Self::default() }
+    }
+
     /// Begins again at zero; only while nothing is under way. The queues of asks had taken
     /// `asks_sent` messages by then.
     pub fn restart(&self, asks_sent: u64) {
         *locked(&self.counts) = Counts::default();
         locked(&self.event_types).clear();
         locked(&self.returned).clear();
+        self.billing.restart();
         for counter in [
             &self.uploaded,
             &self.notified,

@@ -804,7 +804,10 @@ pub struct Cost {
     /// What there is to do.
     #[command(flatten)]
     pub load: LoadArguments,
-    /// Price list to use in place of the built-in one, ops/prices.toml.
+    /// Run that was counted (`local --counted FILE`), to use in place of the built-in one.
+    #[arg(long, value_name = "FILE")]
+    pub counted: Option<PathBuf>,
+    /// Price list to use in place of the built-in one, bill/prices.toml.
     #[arg(long, value_name = "FILE")]
     pub prices: Option<PathBuf>,
     /// Campaign whose model and `[price]` to use in place of the price list's.

@@ -1,19 +1,43 @@
 //! What a month on AWS costs.
 //!
-//! A load goes in, a bill comes out; nothing is asked of AWS. The load is checked in [`load`],
-//! prices are in one file ([`prices`]), how much of everything an event takes is in
-//! [`measured`], from what `docs/measurements.md` reports, and `month` multiplies. [`report`]
-//! says it all with its assumptions; `docs/cost.md` says what is left out.
+//! A load goes in, a bill comes out; nothing is asked of AWS. The load is checked in [`load`];
+//! `month` takes a run that was counted as often as the load has it, and adds what no run has,
+//! which is in `standing`; the room `bill` knows the prices. [`report`] says it all with its
+//! assumptions; `docs/cost.md` says what is left out.
 
 pub mod load;
-pub mod measured;
 mod month;
-pub mod prices;
 pub mod report;
+mod standing;
 
+use std::path::Path;
+
+use anyhow::{Context as _, ensure};
+use bill::prices::Prices;
+use contract::units::Counted;
 use load::Load;
 use month::Month;
-use prices::Prices;
+
+/// The run that the program carries; `docs/cost.md` says how it was counted.
+const BUILT_IN: &str = include_str!("../counted.json");
+
+/// What a run took: that of a file, or the built-in one.
+pub fn counted(file: Option<&Path>) -> anyhow::Result<Counted> {
+    let Some(path) = file else {
+        return serde_json::from_str(BUILT_IN).context("the built-in run cannot be read");
+    };
+    let failed =
+        || format!("{} is no counted run: `local --counted FILE` writes one", path.display());
+    let counted: Counted =
+        serde_json::from_str(&std::fs::read_to_string(path).with_context(failed)?)
+            .with_context(failed)?;
+    ensure!(
+        counted.events > 0.0 && counted.triggering > 0.0,
+        "{}: nothing triggered a campaign in that run, so nothing can be told by it",
+        path.display()
+    );
+    Ok(counted)
+}
 
 /// What a month costs, in dollars.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -40,19 +64,20 @@ pub struct Bill {
 
 impl Bill {
     /// Adds everything up.
-    pub fn of(load: &Load, prices: &Prices) -> Self {
-        let month = Month::of(load);
-        let generation = prices.bedrock.usd(load.input_tokens, load.output_tokens);
+    pub fn of(load: &Load, counted: &Counted, prices: &Prices) -> Self {
+        let Month { units, triggering, .. } = Month::of(load, counted);
+        let used = bill::Bill::of(&units, load.gateway.into(), prices);
         Self {
-            kinesis: month.kinesis(prices),
-            lambda: month.lambda(prices),
-            dynamodb: month.dynamodb(prices),
-            api_gateway: month.api_gateway(prices, load.gateway),
-            s3_and_sqs: month.s3_and_sqs(prices),
-            logs_and_traces: month.logs_and_traces(prices),
-            key_and_alarms: Month::key_and_alarms(prices),
-            bedrock: month.generations * generation,
-            one_call_per_event: month.triggering * generation,
+            kinesis: used.kinesis + standing::stream(prices),
+            lambda: used.lambda,
+            dynamodb: used.dynamodb + standing::items(load.users, prices),
+            api_gateway: used.api_gateway,
+            s3_and_sqs: used.s3_and_sqs,
+            logs_and_traces: used.logs_and_traces + standing::traces(units.invocations(), prices),
+            key_and_alarms: standing::keys_and_alarms(prices),
+            bedrock: used.bedrock,
+            one_call_per_event: triggering
+                * prices.bedrock.usd(load.input_tokens, load.output_tokens),
         }
     }
 
@@ -72,8 +97,8 @@ impl Bill {
 /// Where this system and a call of the model for each event that triggers cost the same.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum BreakEven {
-    /// At so many different prompts among a thousand events that trigger; it costs less below.
-    PromptsPerThousand(f64),
+    /// At so many different prompts a day; it costs less below.
+    Prompts(f64),
     /// Nowhere: it costs more, even if all prompts were equal.
     Nowhere {
         /// What it takes without a single generation, in dollars a month.
@@ -83,15 +108,17 @@ pub enum BreakEven {
 
 impl BreakEven {
     /// Compares all of this system with Bedrock alone.
-    pub fn of(load: &Load, prices: &Prices) -> Self {
-        let at = |prompts_per_thousand| Bill::of(&Load { prompts_per_thousand, ..*load }, prices);
-        let (none, all) = (at(0.0), at(1000.0));
+    pub fn of(load: &Load, counted: &Counted, prices: &Prices) -> Self {
+        let most = load.events * load.triggering;
+        let at = |prompts| Bill::of(&Load { prompts, ..*load }, counted, prices);
+        let (none, all) = (at(0.0), at(most));
         let left = all.one_call_per_event - none.total();
         if left <= 0.0 {
             return Self::Nowhere { without_generations: none.total() };
         }
-        // Everything that generations take grows with their number.
-        Self::PromptsPerThousand((1000.0 * left / (all.total() - none.total())).min(1000.0))
+        // Everything that generations take grows with their number, but for those that were counted,
+        // which are few.
+        Self::Prompts((most * left / (all.total() - none.total())).min(most))
     }
 }
 

@@ -43,7 +43,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use arguments::{Arguments, Campaigns, Command};
-use cost::prices::{Bedrock, Prices};
+use bill::prices::{Bedrock, Prices};
 use cost::report::Report;
 use output::say;
 
@@ -89,7 +89,8 @@ fn tell_cost(arguments: &arguments::Cost) -> anyhow::Result<ExitCode> {
         prices.bedrock = price_of(name, &arguments.campaigns)?;
     }
     let load = arguments.load.load()?;
-    let report = Report::of(&load, &prices);
+    let counted = cost::counted(arguments.counted.as_deref())?;
+    let report = Report::of(&load, &counted, &prices);
     output::answer(report.to_json());
     say(report);
     Ok(ExitCode::SUCCESS)

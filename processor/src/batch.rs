@@ -20,6 +20,10 @@ use contract::user_record::{Event, UserRecord, VERSION, unpack};
 
 use crate::failure::{self, Verdict};
 
+/// User records of a batch, in bytes of JSON, beyond which no more stream records are taken: they
+/// travel compressed, so that Lambda's limit of a batch says nothing of what it holds.
+const MAX_BYTES: usize = 16 * 1_024 * 1_024;
+
 /// Undecodable user records of one stream record that get a dead letter each; with more,
 /// the stream record gets one as a whole.
 const MAX_POISON_MEMBERS: usize = 16;
@@ -36,6 +40,8 @@ pub struct Batch {
     /// Identifies the first record through all deliveries.
     pub first_record: String,
     records: Vec<Record>,
+    /// The first record that was not taken, as those before it hold enough.
+    rest: Option<usize>,
 }
 
 /// One event of the batch.
@@ -92,10 +98,12 @@ pub struct Fates {
 }
 
 impl Batch {
-    /// Decodes all records and brings each user's events together.
+    /// Decodes all records, or as many as memory is meant for, and brings each user's events
+    /// together. Those beyond come again.
     pub fn decode(delivery: KinesisEvent) -> Self {
         let mut batch = Self::default();
         let mut places: HashMap<String, usize> = HashMap::new();
+        let mut held_bytes = 0;
         for record in delivery.records {
             let event_id = record.event_id.unwrap_or_default();
             let record = record.kinesis;
@@ -111,9 +119,14 @@ impl Batch {
                 .and_then(|since| u64::try_from(since.as_millis()).ok());
             let sequence_number = record.sequence_number.clone();
             batch.records.push(Record { sequence_number, arrived_at_ms });
+            if held_bytes >= MAX_BYTES {
+                batch.rest = Some(place);
+                break;
+            }
             let data = Bytes::from(record.data.0);
             let user_records = unpack(data.clone());
             let is_aggregated = user_records.len() > 1;
+            held_bytes += user_records.iter().map(|(bytes, _)| bytes.len()).sum::<usize>();
             let mut poison = Vec::new();
             for (member, (bytes, user_record)) in user_records.into_iter().enumerate() {
                 match user_record {
@@ -216,7 +229,7 @@ impl Fates {
     /// Of a batch about which nothing is decided.
     pub fn of(batch: &Batch) -> Self {
         let events = vec![Fate::NoTrigger; batch.events.len()];
-        Self { events, users: HashSet::new(), returned: BTreeSet::new() }
+        Self { events, users: HashSet::new(), returned: batch.rest.into_iter().collect() }
     }
 
     /// Decides an event's fate; of several decisions the greatest stands.
@@ -287,6 +300,7 @@ impl Fates {
 pub(crate) mod tests {
     use aws_lambda_events::event::kinesis::KinesisEventRecord;
     use contract::aggregation;
+    use contract::frame::{self, Lines};
     use serde_json::Map;
 
     use super::*;
@@ -328,6 +342,34 @@ pub(crate) mod tests {
             batch.users[0].events.iter().map(|&place| batch.events[place].event.time).collect();
         assert_eq!(times, [5, 6, 7]);
         assert_eq!(batch.users.len(), 2);
+    }
+
+    #[test]
+    fn records_beyond_what_memory_is_meant_for_come_again_and_those_before_are_done() {
+        let frame = |user: &str| {
+            let mut lines = Lines::default();
+            let record = UserRecord {
+                v: VERSION,
+                user_id: user.to_owned(),
+                event_type: "t".to_owned(),
+                uploaded_at_ms: 0,
+                redriven_at_ms: None,
+                origin: "x".repeat(1_000_000),
+                events: vec![],
+            };
+            lines.add(|out| out.extend_from_slice(&record.encode()));
+            frame::seal(vec![lines]).remove(0)
+        };
+        let frames: Vec<Vec<u8>> = (0..40).map(|n| frame(&format!("u{n}"))).collect();
+        assert!(frames[0].len() < 10_000, "Lambda would take all of them");
+
+        let batch = Batch::decode(delivery(&frames));
+
+        assert_eq!((batch.users.len(), batch.poison.len()), (17, 0));
+        let response = Fates::of(&batch).response(&batch);
+        let failed: Vec<_> = response.batch_item_failures.iter().collect();
+        assert_eq!(failed.len(), 1);
+        assert_eq!(failed[0].item_identifier.as_deref(), Some("17"));
     }
 
     #[test]

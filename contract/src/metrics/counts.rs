@@ -85,6 +85,13 @@ impl Counts {
         Fate::ALL.iter().map(|fate| self.get(fate.metric())).sum()
     }
 
+    /// Events that asked for content, whatever became of them.
+    pub fn triggering(&self) -> u64 {
+        let quiet =
+            [Fate::NoTrigger, Fate::Noted, Fate::Deletion].map(|fate| self.get(fate.metric()));
+        self.fates() - quiet.iter().sum::<u64>()
+    }
+
     /// Adds up the fates of asks; equals [`ASKS_RECEIVED`](super::ASKS_RECEIVED) after every
     /// invocation.
     pub fn ask_fates(&self) -> u64 {

@@ -11,7 +11,7 @@ type Room = (&'static str, &'static [&'static str], &'static [&'static str]);
 
 const EMULATORS: [&str; 4] = ["dynoxide-rs", "ferrokinesis", "s3s", "local"];
 
-const ROOMS: [Room; 14] = [
+const ROOMS: [Room; 15] = [
     ("contract", &[], &["aws-", "tokio", "toml", "hyper"]),
     ("program", &["contract"], &["aws-sdk-dynamodb", "aws-sdk-s3"]),
     ("dialect", &["contract"], &["aws-", "tokio", "hyper", "campaign"]),
@@ -39,10 +39,12 @@ const ROOMS: [Room; 14] = [
         &["campaign", "contract", "program", "registry"],
         &["aws-sdk-kinesis", "currents", "quota"],
     ),
+    ("bill", &["contract"], &["aws-", "tokio", "hyper"]),
     (
         "ops",
         &[
             "api",
+            "bill",
             "campaign",
             "catalog",
             "contract",
@@ -55,11 +57,12 @@ const ROOMS: [Room; 14] = [
         ],
         &EMULATORS,
     ),
-    ("loadtest", &["contract", "currents", "ops", "program"], &EMULATORS),
+    ("loadtest", &["bill", "contract", "currents", "ops", "program"], &EMULATORS),
     (
         "local",
         &[
             "api",
+            "bill",
             "campaign",
             "catalog",
             "contract",

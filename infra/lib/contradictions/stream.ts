@@ -1,5 +1,5 @@
 import type { Environment } from '../environments.js';
-import { type Fault, within } from './fault.js';
+import { type Fault, oneOf, within } from './fault.js';
 
 /** A new on-demand stream has so many, and never fewer. */
 const SHARDS_ON_DEMAND = 4;
@@ -16,6 +16,7 @@ export function ofStream({ ingest, processor, stream }: Environment): Fault[] {
       stream.shards !== undefined && !within(stream.shards, 1, 10_000),
       'a stream has at least one shard; leave it out for an on-demand stream',
     ],
+    oneOf('ingest.streamFormat', ingest.streamFormat, ['kpl', 'zstd']),
     [
       'ingest.streamBuckets',
       !within(ingest.streamBuckets, 1, 65_535) || ingest.streamBuckets < batches,

@@ -23,6 +23,7 @@ use currents::read::{Origin, Reader, Source};
 use ingest::decode::{Decoder, Receiver};
 use ingest::grouping::{Group, MAX_GROUP_BYTES};
 use ingest::settings::DEFAULT_STREAM_BUCKETS;
+use ingest::stream::packing::Format;
 use serde_json::{Value, json};
 
 /// Times that each file is read; the fastest counts.
@@ -171,6 +172,7 @@ fn decoder() -> Decoder {
         reader: Reader { wanted: Wanted::default(), max_block_bytes: DEFAULT_MAX_BLOCK_BYTES },
         max_group_bytes: MAX_GROUP_BYTES,
         buckets: DEFAULT_STREAM_BUCKETS,
+        format: Format::Zstd,
     }
 }
 

@@ -16,7 +16,7 @@ use contract::dead_letter::Input;
 use contract::user_record::UserRecord;
 use tokio::time::Instant;
 
-use super::packing::{Packer, StreamRecord};
+use super::packing::{Format, Packer, StreamRecord};
 use super::{Put, PutError, Stream};
 
 /// Longest time that the stream may take for what is sent at once: less than messages are
@@ -118,7 +118,8 @@ impl Target {
     }
 
     fn packed<'r>(&self, records: impl IntoIterator<Item = &'r Record>) -> Vec<StreamRecord> {
-        let mut packer = Packer::new(self.buckets);
+        // Every version reads this form, and it is little that goes back.
+        let mut packer = Packer::new(self.buckets, Format::Kpl);
         let mut opaque = Vec::new();
         for record in records {
             let (key, data) = match record {
@@ -229,7 +230,7 @@ mod tests {
 
     /// Where `ingest` puts a user.
     fn place_of(user_id: &str) -> (String, String) {
-        let mut packer = Packer::new(BUCKETS);
+        let mut packer = Packer::new(BUCKETS, Format::Kpl);
         packer.add(user_id, 1, |out| out.push(b'x'));
         let record = packer.take().remove(0);
         (record.partition_key, record.explicit_hash_key)
@@ -289,7 +290,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_decoded_goes_back_to_the_bucket_that_it_came_from() {
-        let mut packer = Packer::new(BUCKETS);
+        let mut packer = Packer::new(BUCKETS, Format::Kpl);
         (0..2_000).for_each(|n| packer.add(&format!("user-{n}"), 1, |out| out.push(b'x')));
         for bucket in packer.take() {
             let input = stream_record(&bucket.partition_key, b"junk");

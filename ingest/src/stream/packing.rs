@@ -8,12 +8,38 @@
 
 use std::mem;
 use std::num::NonZeroU16;
+use std::str::FromStr;
 
 use contract::aggregation::{self, Aggregate, MEMBER_OVERHEAD_BYTES, UnsealedRecord};
+use contract::frame::{self, Lines};
 
-/// Size at which a stream record is closed, in bytes. A shard takes 1 MiB a second, and
-/// a batch of Lambda 6 MB, so a record should be a small part of either.
-pub const MAX_AGGREGATE_BYTES: usize = 256 * 1024;
+/// Size at which a stream record is closed, in bytes before it is compressed. A shard takes
+/// 1 MiB a second, and a batch of Lambda 6 MB, so a record should be a small part of either; and
+/// `processor` holds all records of a batch as they were before.
+pub const MAX_RECORD_BYTES: usize = 256 * 1024;
+
+/// The form of stream records.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Format {
+    /// A zstd frame of JSON Lines.
+    #[default]
+    Zstd,
+    /// That of the Kinesis Producer Library, about five times as large: for streams that others
+    /// read, or a `processor` that knows no frames yet.
+    Kpl,
+}
+
+impl FromStr for Format {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "zstd" => Ok(Self::Zstd),
+            "kpl" => Ok(Self::Kpl),
+            _ => Err("say zstd or kpl"),
+        }
+    }
+}
 
 /// A record for the stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +48,7 @@ pub struct StreamRecord {
     pub partition_key: String,
     /// Where the bucket begins in the stream's hash space.
     pub explicit_hash_key: String,
-    /// The user records, aggregated.
+    /// The user records, packed.
     pub data: Vec<u8>,
 }
 
@@ -30,49 +56,106 @@ pub struct StreamRecord {
 #[derive(Debug)]
 pub struct Packer {
     buckets: Vec<Bucket>,
-    packed: Vec<(usize, UnsealedRecord)>,
+    packed: Packed,
 }
 
 #[derive(Debug)]
 struct Bucket {
     hash_key: String,
-    aggregate: Aggregate,
+    open: Open,
+}
+
+/// A stream record that takes more.
+#[derive(Debug)]
+enum Open {
+    Lines(Lines),
+    Aggregate(Aggregate),
+}
+
+/// Stream records that are closed, each with the place of its bucket.
+#[derive(Debug, Default)]
+struct Packed {
+    lines: Vec<(usize, Lines)>,
+    aggregates: Vec<(usize, UnsealedRecord)>,
+}
+
+impl Open {
+    fn is_empty(&self) -> bool {
+        match self {
+            Self::Lines(lines) => lines.is_empty(),
+            Self::Aggregate(aggregate) => aggregate.is_empty(),
+        }
+    }
+
+    /// Whether a user record of so many bytes is better begun another with.
+    fn is_full_for(&self, user_id: &str, length: usize) -> bool {
+        let bytes = match self {
+            Self::Lines(lines) => lines.bytes() + length + 1,
+            Self::Aggregate(aggregate) => {
+                aggregate.bytes() + user_id.len() + length + MEMBER_OVERHEAD_BYTES
+            }
+        };
+        bytes > MAX_RECORD_BYTES && !self.is_empty()
+    }
+}
+
+impl Packed {
+    /// Closes what is open.
+    fn close(&mut self, place: usize, open: &mut Open) {
+        match open {
+            Open::Lines(lines) => self.lines.push((place, lines.take())),
+            Open::Aggregate(aggregate) => self.aggregates.push((place, aggregate.take())),
+        }
+    }
+
+    /// Makes the stream records' bytes, in order.
+    fn seal(self) -> Vec<(usize, Vec<u8>)> {
+        let (places, lines): (Vec<usize>, Vec<Lines>) = self.lines.into_iter().unzip();
+        let frames = places.into_iter().zip(frame::seal(lines));
+        let (places, unsealed): (Vec<usize>, Vec<_>) = self.aggregates.into_iter().unzip();
+        frames.chain(places.into_iter().zip(aggregation::seal(unsealed))).collect()
+    }
 }
 
 impl Packer {
     /// Packs into this number of buckets.
-    pub fn new(buckets: NonZeroU16) -> Self {
+    pub fn new(buckets: NonZeroU16, format: Format) -> Self {
         // Rounded up, so that a bucket never begins in the shard of the one before it; a
         // single bucket begins at 0 however wide it is.
         let width = (u128::MAX / u128::from(buckets.get())).saturating_add(1);
         let bucket = |n: u16| Bucket {
             hash_key: (u128::from(n) * width).to_string(),
-            aggregate: Aggregate::default(),
+            open: match format {
+                Format::Zstd => Open::Lines(Lines::default()),
+                Format::Kpl => Open::Aggregate(Aggregate::default()),
+            },
         };
-        Self { buckets: (0..buckets.get()).map(bucket).collect(), packed: Vec::new() }
+        Self { buckets: (0..buckets.get()).map(bucket).collect(), packed: Packed::default() }
     }
 
     /// Takes a user record, the `length` bytes that `write` appends.
     pub fn add(&mut self, user_id: &str, length: usize, write: impl FnOnce(&mut Vec<u8>)) {
         let place = self.bucket_of(user_id);
         let bucket = &mut self.buckets[place];
-        let bytes = user_id.len() + length + MEMBER_OVERHEAD_BYTES;
-        if bucket.aggregate.bytes() + bytes > MAX_AGGREGATE_BYTES && !bucket.aggregate.is_empty() {
-            self.packed.push((place, bucket.aggregate.take()));
+        if bucket.open.is_full_for(user_id, length) {
+            self.packed.close(place, &mut bucket.open);
         }
-        bucket.aggregate.add(user_id, Some(&bucket.hash_key), length, write);
+        match &mut bucket.open {
+            Open::Lines(lines) => lines.add(write),
+            Open::Aggregate(aggregate) => {
+                aggregate.add(user_id, Some(&bucket.hash_key), length, write);
+            }
+        }
     }
 
     /// Returns everything that was taken, each bucket's records in order.
     pub fn take(&mut self) -> Vec<StreamRecord> {
         for (place, bucket) in self.buckets.iter_mut().enumerate() {
-            if !bucket.aggregate.is_empty() {
-                self.packed.push((place, bucket.aggregate.take()));
+            if !bucket.open.is_empty() {
+                self.packed.close(place, &mut bucket.open);
             }
         }
-        let (places, unsealed): (Vec<usize>, Vec<UnsealedRecord>) =
-            mem::take(&mut self.packed).into_iter().unzip();
-        let sealed = places.into_iter().zip(aggregation::seal(unsealed));
+        let sealed = mem::take(&mut self.packed).seal().into_iter();
         let record = |(place, data): (usize, Vec<u8>)| StreamRecord {
             partition_key: format!("bucket-{place}"),
             explicit_hash_key: self.buckets[place].hash_key.clone(),
@@ -93,11 +176,12 @@ mod tests {
 
     use bytes::Bytes;
     use contract::aggregation::Member;
+    use contract::user_record::unpack;
 
     use super::*;
 
     fn packer(buckets: u16) -> Packer {
-        Packer::new(NonZeroU16::new(buckets).expect("not zero"))
+        Packer::new(NonZeroU16::new(buckets).expect("not zero"), Format::Zstd)
     }
 
     fn members(record: &StreamRecord) -> Vec<Member> {
@@ -105,10 +189,16 @@ mod tests {
         aggregation::decode(&data).expect("decodes").expect("is aggregated")
     }
 
+    /// The user records of a stream record in either form.
+    fn sizes(record: &StreamRecord) -> Vec<usize> {
+        let data = Bytes::copy_from_slice(&record.data);
+        unpack(data).into_iter().map(|(bytes, _)| bytes.len()).collect()
+    }
+
     #[test]
     fn a_users_records_share_one_hash_key_whatever_comes_beside_them() {
         let mut keys: HashMap<String, String> = HashMap::new();
-        let mut packer = packer(64);
+        let mut packer = Packer::new(NonZeroU16::new(64).expect("not zero"), Format::Kpl);
         for round in 0..3 {
             for user in (0..1_000).skip(round * 100) {
                 packer.add(&format!("user-{user}"), 100, |out| out.extend([b'x'; 100]));
@@ -157,22 +247,23 @@ mod tests {
 
     #[test]
     fn stream_records_are_closed_before_they_grow_too_large_and_keep_the_order() {
-        let mut packer = packer(1);
-        let sizes = [100_000, 100_000, 100_000, 800_000, 10];
-        for (n, size) in sizes.into_iter().enumerate() {
-            packer.add(&format!("user-{n}"), size, |out| out.resize(out.len() + size, b'x'));
+        for format in [Format::Zstd, Format::Kpl] {
+            let mut packer = Packer::new(NonZeroU16::MIN, format);
+            for size in [100_000, 100_001, 100_002, 800_000, 10] {
+                packer.add("user", size, |out| out.resize(out.len() + size, b'x'));
+            }
+
+            let records = packer.take();
+
+            let packed: Vec<Vec<usize>> = records.iter().map(sizes).collect();
+            assert_eq!(packed, [vec![100_000, 100_001], vec![100_002], vec![800_000], vec![10]]);
+            assert!(packer.take().is_empty());
         }
+    }
 
-        let records = packer.take();
-
-        let users =
-            |record| members(record).into_iter().map(|m| m.partition_key).collect::<Vec<_>>();
-        let users: Vec<Vec<String>> = records.iter().map(users).collect();
-        assert_eq!(
-            users,
-            [vec!["user-0", "user-1"], vec!["user-2"], vec!["user-3"], vec!["user-4"]]
-        );
-        assert!(records.iter().filter(|r| r.data.len() > MAX_AGGREGATE_BYTES).count() == 1);
-        assert!(packer.take().is_empty());
+    #[test]
+    fn a_form_is_named_as_the_settings_name_it() {
+        assert_eq!(["zstd", "kpl"].map(str::parse), [Ok(Format::Zstd), Ok(Format::Kpl)]);
+        assert_eq!("gzip".parse::<Format>(), Err("say zstd or kpl"));
     }
 }

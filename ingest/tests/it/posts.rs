@@ -17,6 +17,7 @@ use http::{HeaderMap, HeaderValue, Method, header};
 use ingest::decode::Decoder;
 use ingest::posts::{Answer, MAX_BODY_BYTES, MAX_EVENTS, PUT_TIME, Posts, Request};
 use ingest::stream::Stream;
+use ingest::stream::packing::Format;
 use program::credentials::{Gate, Secret, ValidSecrets};
 use registry::current::Outdated;
 use serde_json::{Value, json};
@@ -55,7 +56,7 @@ impl World {
             |password: &str| Secret { username: "braze".to_owned(), password: password.to_owned() };
         let posts = Posts {
             stream: Stream::new(kinesis.client(), "stream".to_owned()),
-            decoder: Decoder { reader, max_group_bytes: 1 << 20, buckets },
+            decoder: Decoder { reader, max_group_bytes: 1 << 20, buckets, format: Format::Zstd },
             campaigns: vec!["offer".to_owned()],
             outdated: None,
             gate: Arc::new(Gate::Fixed(ValidSecrets::new(&[secret("new"), secret("old")]))),

@@ -12,7 +12,7 @@ use currents::read::container::{DEFAULT_MAX_BLOCK_BYTES, Position};
 use currents::read::{Interruption, Origin, Reader, Source};
 use ingest::decode::{Decoder, Receiver};
 use ingest::grouping::{Group, MAX_GROUP_BYTES};
-use ingest::stream::packing::StreamRecord;
+use ingest::stream::packing::{Format, StreamRecord};
 
 pub(crate) const TIME: i64 = 1_743_526_800;
 pub(crate) const KEY: &str = "a/b.avro";
@@ -62,7 +62,7 @@ impl Receiver for Read {
 pub(crate) fn decoder() -> Decoder {
     let reader = Reader { wanted: Wanted::default(), max_block_bytes: DEFAULT_MAX_BLOCK_BYTES };
     let buckets = NonZeroU16::new(16).expect("not zero");
-    Decoder { reader, max_group_bytes: MAX_GROUP_BYTES, buckets }
+    Decoder { reader, max_group_bytes: MAX_GROUP_BYTES, buckets, format: Format::Zstd }
 }
 
 pub(crate) fn read_with(decoder: &Decoder, source: Source<Cursor<Vec<u8>>>) -> Read {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::scan::Scan;
-use ops::cost::prices::Prices;
+use bill::prices::Prices;
 
 /// Write units of a content: a few items and locks, two kilobytes each.
 const WRITE_UNITS_PER_CONTENT: f64 = 5.0 * 2.0;

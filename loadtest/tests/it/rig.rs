@@ -29,7 +29,13 @@ fn options() -> Options {
     Options {
         campaigns_dir: Path::new(env!("CARGO_MANIFEST_DIR")).join("../campaign/tests/campaigns"),
         catalogs_dir: None,
-        aws: aws::Options { shards: 2, enforce_limits: true, kept: false, faults: None },
+        aws: aws::Options {
+            shards: 2,
+            enforce_limits: true,
+            kept: false,
+            faults: None,
+            pace: aws::Pace::Fast,
+        },
         bedrock: Model::StandIn(Behaviour {
             tokens_per_minute: TOKENS_PER_MINUTE,
             latency: Duration::from_millis(1),

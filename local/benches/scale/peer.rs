@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use currents::input::Input;
-use local::aws::{ACCESS_KEY, EmbeddedAws, Options, REGION, SECRET_KEY, TABLE};
+use local::aws::{ACCESS_KEY, EmbeddedAws, Options, Pace, REGION, SECRET_KEY, TABLE};
 use local::bedrock::{Behaviour, StandIn};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -27,7 +27,13 @@ pub(crate) fn measure(folder: &Path) -> Value {
     let measured = runtime.block_on(async {
         let state = tempfile::tempdir().expect("temporary folder");
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        let options = Options { shards: 1, enforce_limits: false, kept: false, faults: None };
+        let options = Options {
+            shards: 1,
+            enforce_limits: false,
+            kept: false,
+            faults: None,
+            pace: Pace::Fast,
+        };
         let (aws, _notifications) =
             EmbeddedAws::start(state.path(), &options, &tasks, &stop).await.expect("starts");
         let behaviour = Behaviour {

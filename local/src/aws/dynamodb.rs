@@ -5,6 +5,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use aws_config::SdkConfig;
@@ -20,6 +21,8 @@ use dynoxide::Database;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+use crate::billing::Billing;
 
 use super::{CATALOG_TABLE, COORDINATION_TABLE, TABLE, free_port};
 
@@ -59,9 +62,12 @@ pub(super) async fn serve(
 ///
 /// The token makes a repeat of the very same request harmless. The conditions of the
 /// transaction do that too, so that the processor needs no token.
-pub(super) fn client(config: &SdkConfig) -> Client {
-    let config = aws_sdk_dynamodb::config::Builder::from(config);
-    Client::from_conf(config.interceptor(WithoutTokens).build())
+pub(super) fn client(config: &SdkConfig, billing: Option<&Arc<Billing>>) -> Client {
+    let mut config = aws_sdk_dynamodb::config::Builder::from(config).interceptor(WithoutTokens);
+    if let Some(billing) = billing {
+        config = config.interceptor(billing.interceptor());
+    }
+    Client::from_conf(config.build())
 }
 
 #[derive(Debug)]

@@ -173,7 +173,7 @@ mod tests {
     use aws_sdk_kinesis::types::{PutRecordsRequestEntry, ShardIteratorType};
 
     use super::*;
-    use crate::aws::config_for;
+    use crate::aws::{Pace, config_for};
 
     const SHARD: &str = "shardId-000000000000";
 
@@ -186,7 +186,13 @@ mod tests {
 
     async fn start() -> Running {
         let folder = tempfile::tempdir().expect("temporary folder");
-        let options = Options { shards: 1, enforce_limits: false, kept: false, faults: None };
+        let options = Options {
+            shards: 1,
+            enforce_limits: false,
+            kept: false,
+            faults: None,
+            pace: Pace::Fast,
+        };
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let (address, retained) =
             serve(folder.path(), &options, &tasks, &stop).await.expect("starts");

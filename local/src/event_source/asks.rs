@@ -10,8 +10,9 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
+use contract::units::Function;
 use processor::handler::{Processor, Report};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -77,11 +78,15 @@ impl Asks {
         let (processor, deadline) = (Arc::clone(&self.processor), SystemTime::now());
         let deadline = deadline + FUNCTION_TIMEOUT;
         let invocation = async move { processor.work(deadline).await };
+        let began = Instant::now();
         let report = heard(invocation, life(self.faults.as_ref())).await;
         let after = self.queues.waits();
         let removed = after.removed - before.removed;
         match report {
-            Some(report) => self.take(report),
+            Some(report) => {
+                self.totals.billing.invoked(Function::AsksWorker, began.elapsed(), &report.counts);
+                self.take(report);
+            }
             // What it did counts; what it said, nobody hears. Nobody else receives asks here,
             // so that what it had in hand need not wait until its time is over.
             None => {

@@ -11,11 +11,13 @@ use std::time::{Duration, SystemTime};
 
 use contract::dead_letter::{DeadLetter, Input};
 use contract::metrics::{self, Counts};
+use contract::units::Function;
 use ingest::handler::Ingest;
 use ingest::trigger::created::CreatedObject;
 use serde_json::json;
 use time::OffsetDateTime;
 use tokio::sync::{Mutex, mpsc};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -128,8 +130,10 @@ impl Consumer {
             let event = json!({ "Records": [{
                 "messageId": "1", "eventSource": "aws:sqs", "body": message,
             }] });
+            let began = Instant::now();
             let ingest = self.ingest.now().await;
             let report = ingest.handle(event, SystemTime::now() + FUNCTION_TIMEOUT).await;
+            self.totals.billing.invoked(Function::Ingest, began.elapsed(), &report.counts);
             self.totals.add(&report.counts);
             let continued = report.counts.get(metrics::OBJECTS_CONTINUED);
             self.totals.notified.fetch_add(continued, Ordering::SeqCst);

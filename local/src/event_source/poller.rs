@@ -16,6 +16,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use contract::dead_letter::{DeadLetter, Input};
 use contract::metrics::{self, Counts};
+use contract::units::Function;
 use contract::user_record::unpack;
 use processor::dead_letters::DeadLetterQueue;
 use processor::handler::Processor;
@@ -137,8 +138,10 @@ impl Poller {
         let deadline = SystemTime::now() + self.mapping.function_timeout;
         let processor = Arc::clone(&self.processor);
         let invocation = async move { processor.handle(event, deadline).await };
+        let began = Instant::now();
         let report = heard(invocation, life(self.faults.as_ref())).await;
         let Some(report) = report else { return InvocationEnd::Failed };
+        self.totals.billing.invoked(Function::Processor, began.elapsed(), &report.counts);
         self.totals.add(&report.counts);
         let failed = report.response.batch_item_failures.iter();
         let is_failed = |record: &KinesisEventRecord| {
@@ -195,6 +198,11 @@ impl Poller {
         add(&self.totals.records_done, records.len());
         let bytes = records.iter().map(|record| record.kinesis.data.0.len());
         add(&self.totals.bytes_done, bytes.sum());
+        self.totals.billing.add(|units| {
+            for KinesisEventRecord { kinesis, .. } in records {
+                units.put_record(kinesis.data.0.len() + kinesis.partition_key.len());
+            }
+        });
         let passed = self.checkpoint.done(records);
         self.retained.forget(&self.shard_id, &passed).await;
     }

@@ -19,7 +19,8 @@ use ingest::handler::{DEADLINE_MARGIN, Ingest, Report};
 use ingest::queue::Queue;
 use ingest::settings::DEFAULT_STREAM_BUCKETS;
 use ingest::stream::Stream;
-use local::aws::{BUCKET, CATALOG_TABLE, EmbeddedAws, Options, STREAM};
+use ingest::stream::packing::Format;
+use local::aws::{BUCKET, CATALOG_TABLE, EmbeddedAws, Options, Pace, STREAM};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use registry::current::Outdated;
@@ -40,7 +41,8 @@ pub(crate) struct Bench {
 pub(crate) async fn start(max_group_bytes: usize) -> Bench {
     let folder = tempfile::tempdir().expect("temporary folder");
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-    let options = Options { shards: 1, enforce_limits: true, kept: false, faults: None };
+    let options =
+        Options { shards: 1, enforce_limits: true, kept: false, faults: None, pace: Pace::Fast };
     let (aws, notifications) =
         EmbeddedAws::start(folder.path(), &options, &tasks, &stop).await.expect("starts");
     let catalogs = catalog::table::DynamoDb::new(aws.dynamodb.clone(), CATALOG_TABLE.to_owned());
@@ -60,6 +62,7 @@ pub(crate) async fn start(max_group_bytes: usize) -> Bench {
             },
             max_group_bytes,
             buckets: DEFAULT_STREAM_BUCKETS,
+            format: Format::Zstd,
         },
     };
     Bench { aws, ingest, notifications, folder }

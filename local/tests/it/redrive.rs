@@ -17,7 +17,7 @@ use contract::metrics;
 use contract::user_record::{Event, UserRecord, VERSION};
 use ingest::settings::DEFAULT_STREAM_BUCKETS;
 use ingest::stream::again::{Stays, Target};
-use ingest::stream::packing::Packer;
+use ingest::stream::packing::{Format, Packer};
 use local::aws::{STREAM, config_for};
 use ops::letters::Pick;
 use ops::redrive::queue::{Queue, RedriveReport};
@@ -366,7 +366,7 @@ async fn a_user_goes_back_to_the_shard_of_their_other_records() {
         let text = |name: &str| entry[name].as_str().expect("is text").to_owned();
         let data = BASE64.decode(text("Data")).expect("is base64").into();
         for member in aggregation::decode(&data).expect("decodes").expect("is packed") {
-            let mut packer = Packer::new(DEFAULT_STREAM_BUCKETS);
+            let mut packer = Packer::new(DEFAULT_STREAM_BUCKETS, Format::Zstd);
             packer.add(&member.partition_key, 1, |out| out.push(b'x'));
             let expected = packer.take().remove(0);
             assert_eq!(text("PartitionKey"), expected.partition_key);

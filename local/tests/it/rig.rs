@@ -43,7 +43,13 @@ pub(crate) fn options() -> Options {
     Options {
         campaigns_dir: campaigns(),
         catalogs_dir: None,
-        aws: aws::Options { shards: 2, enforce_limits: true, kept: false, faults: None },
+        aws: aws::Options {
+            shards: 2,
+            enforce_limits: true,
+            kept: false,
+            faults: None,
+            pace: aws::Pace::Fast,
+        },
         bedrock: Model::StandIn(behaviour()),
         quotas: ModelQuotas::same(ModelQuota {
             output_burndown: NonZeroU32::new(5).expect("not zero"),

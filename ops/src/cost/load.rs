@@ -5,6 +5,7 @@
 
 use std::ops::RangeInclusive;
 
+use bill::Front;
 use clap::{Args, ValueEnum};
 
 /// Most events, or look-ups, a day: more than that is a slip of the hand.
@@ -20,11 +21,7 @@ const MOST_INPUT_TOKENS: f64 = 1e6;
 const MOST_OUTPUT_TOKENS: f64 = 64_000.0;
 
 /// All different prompts of the sample: twelve shows, four seasons, ten episodes, four languages.
-const PROMPTS_OF_THE_SAMPLE: f64 = 12.0 * 4.0 * 10.0 * 4.0;
-
-/// Different prompts among a thousand events that trigger, in the sample campaign over a million
-/// events; `docs/measurements.md` has it.
-const PROMPTS_PER_THOUSAND: f64 = 6.76;
+pub const PROMPTS_OF_THE_SAMPLE: f64 = 12.0 * 4.0 * 10.0 * 4.0;
 
 /// What is said of a load.
 #[derive(Debug, Clone, Args)]
@@ -38,11 +35,10 @@ pub struct LoadArguments {
     /// Share of the events that trigger a campaign, 0 to 1.
     #[arg(long, value_name = "SHARE", default_value = "0.284", value_parser = number, allow_negative_numbers = true)]
     pub triggering: f64,
-    /// Different prompts of a day (of `cache_hours`) among a thousand events that trigger, up to
-    /// 1000. Of a run of your files that is at most 1000 x generations / contents stored.
-    /// Without this, 6.76, or all 1920 prompts of the sample campaign where that is more.
+    /// Different prompts a day (of `cache_hours`): what a catalogue, and what is said of users,
+    /// allow. Without this, the 1920 of the sample campaign, and no more than events that trigger.
     #[arg(long, value_name = "N", value_parser = number, allow_negative_numbers = true)]
-    pub prompts_per_thousand: Option<f64>,
+    pub prompts: Option<f64>,
     /// Input tokens of a generation; `campaigns preview` estimates them.
     #[arg(long, value_name = "N", default_value = "600", value_parser = number, allow_negative_numbers = true)]
     pub input_tokens: f64,
@@ -67,6 +63,15 @@ pub enum Gateway {
     Http,
 }
 
+impl From<Gateway> for Front {
+    fn from(gateway: Gateway) -> Self {
+        match gateway {
+            Gateway::Rest => Self::Rest,
+            Gateway::Http => Self::Http,
+        }
+    }
+}
+
 /// What a system has to do.
 #[derive(Debug, Clone, Copy)]
 pub struct Load {
@@ -76,8 +81,8 @@ pub struct Load {
     pub users: f64,
     /// Share of the events that trigger a campaign.
     pub triggering: f64,
-    /// Different prompts among a thousand events that trigger.
-    pub prompts_per_thousand: f64,
+    /// Different prompts a day.
+    pub prompts: f64,
     /// Input tokens of a generation.
     pub input_tokens: f64,
     /// Output tokens of a generation.
@@ -100,17 +105,18 @@ impl LoadArguments {
         let triggers = self.events * self.triggering;
         if faults.is_empty() {
             faults.extend(self.users.and_then(|users| fault_of_users(users, triggers)));
+            let most = "no more prompts differ than events trigger";
+            faults.extend(outside("--prompts", self.prompts, 0.0..=triggers, most));
         }
         if !faults.is_empty() {
             return Err(ImpossibleLoad(faults));
         }
         let users = (self.events / 10.0).min(triggers * LONGEST_TTL_DAYS);
-        let prompts = (1000.0 * PROMPTS_OF_THE_SAMPLE / triggers).clamp(PROMPTS_PER_THOUSAND, 1e3);
         Ok(Load {
             events: self.events,
             users: self.users.unwrap_or(users),
             triggering: self.triggering,
-            prompts_per_thousand: self.prompts_per_thousand.unwrap_or(prompts),
+            prompts: self.prompts.unwrap_or(PROMPTS_OF_THE_SAMPLE.min(triggers)),
             input_tokens: self.input_tokens,
             output_tokens: self.output_tokens,
             look_ups: self.look_ups.unwrap_or(self.events / 5.0),
@@ -131,13 +137,6 @@ impl LoadArguments {
                 "it counts the events of a day",
             ),
             outside("--triggering", Some(self.triggering), 0.0..=1.0, &share),
-            outside(
-                "--prompts-per-thousand",
-                self.prompts_per_thousand,
-                f64::MIN_POSITIVE..=1e3,
-                "it counts different prompts among a thousand events that trigger: 1000 if every \
-                 prompt differs, and never 0, as the first one differs",
-            ),
             outside("--input-tokens", Some(self.input_tokens), 1.0..=MOST_INPUT_TOKENS, tokens),
             outside("--output-tokens", Some(self.output_tokens), 1.0..=MOST_OUTPUT_TOKENS, tokens),
             outside(
@@ -175,8 +174,6 @@ fn outside(
     let value = value.filter(|value| !range.contains(value))?;
     let bound = if value > *range.end() {
         format!("at most {}", range.end())
-    } else if *range.start() == f64::MIN_POSITIVE {
-        "more than 0".to_owned()
     } else {
         format!("at least {}", range.start())
     };
@@ -225,7 +222,10 @@ mod tests {
     fn a_percentage_is_told_as_the_share_that_it_is() {
         assert_refused("--triggering 50", "--triggering 50: at most 1; it is a share: 50 % is 0.5");
         assert_refused("--triggering 28.4%", "a percentage; as a share it is 0.284");
-        assert_refused("--prompts-per-thousand 5000", "at most 1000");
+        assert_refused(
+            "--events 1000 --prompts 285",
+            "--prompts 285: at most 284; no more prompts",
+        );
     }
 
     #[test]
@@ -246,7 +246,6 @@ mod tests {
             assert!(said.contains(part), "{said}");
         }
         assert!(said.contains("--input-tokens 0: at least 1"), "{said}");
-        assert_refused("--prompts-per-thousand 0", "more than 0");
         assert_refused("--events 1e12", "it counts the events of a day");
     }
 
@@ -267,12 +266,11 @@ mod tests {
     }
 
     #[test]
-    fn a_small_load_has_all_prompts_of_the_sample_and_a_large_one_the_measured_share() {
-        let prompts = |line| load(line).expect("is possible").prompts_per_thousand;
+    fn a_load_has_the_prompts_of_the_sample_and_no_more_than_events_that_trigger() {
+        let prompts = |line| load(line).expect("is possible").prompts;
 
-        assert!((prompts("--events 1000") - 1000.0).abs() < 1e-9);
-        assert!((prompts("--events 100000") - 67.606).abs() < 1e-3);
-        assert!((prompts("--events 1e8") - PROMPTS_PER_THOUSAND).abs() < 1e-9);
-        assert!((prompts("--events 1e3 --prompts-per-thousand 5") - 5.0).abs() < 1e-9);
+        assert!((prompts("--events 1000") - 284.0).abs() < 1e-9);
+        assert!((prompts("--events 1e8") - PROMPTS_OF_THE_SAMPLE).abs() < 1e-9);
+        assert!((prompts("--events 1e3 --prompts 5") - 5.0).abs() < 1e-9);
     }
 }

@@ -2,11 +2,13 @@
 
 use std::fmt::{self, Display, Formatter};
 
+use bill::deployed::memory_mib;
+use bill::prices::Prices;
+use contract::units::{Counted, Function};
 use serde_json::{Value, json};
 
 use super::load::{Gateway, Load};
-use super::month::{Month, waiting};
-use super::prices::Prices;
+use super::standing::waiting;
 use super::{Bill, BreakEven};
 
 /// A bill, and what it was made of.
@@ -20,8 +22,9 @@ pub struct Report<'a> {
 
 impl<'a> Report<'a> {
     /// Computes everything.
-    pub fn of(load: &'a Load, prices: &'a Prices) -> Self {
-        let (bill, break_even) = (Bill::of(load, prices), BreakEven::of(load, prices));
+    pub fn of(load: &'a Load, counted: &Counted, prices: &'a Prices) -> Self {
+        let bill = Bill::of(load, counted, prices);
+        let break_even = BreakEven::of(load, counted, prices);
         Self { load, prices, bill, break_even }
     }
 
@@ -49,8 +52,8 @@ impl<'a> Report<'a> {
              These are list prices of one region, without free tiers, taxes and discounts\n\
              ({}). It is an estimate: no bill was compared with it.\n\n\
              Assumed: {} events a day, of which {} % trigger; {} users have content; {} look-ups a day\n\
-             through {}; {} of a thousand events that trigger have prompts that differ, which makes\n\
-             {:.0} generations a day, of {} + {} tokens, none of them in vain, by {}.",
+             through {}; {:.0} different prompts a day, each a generation of {} + {} tokens, none of\n\
+             them in vain, by {}.",
             prices.region,
             prices.date,
             prices.origin,
@@ -62,8 +65,7 @@ impl<'a> Report<'a> {
                 Gateway::Rest => "a REST API",
                 Gateway::Http => "an HTTP API",
             },
-            short(load.prompts_per_thousand),
-            Month::generations_a_day(load),
+            load.prompts,
             load.input_tokens,
             load.output_tokens,
             prices.bedrock.model,
@@ -109,11 +111,12 @@ impl<'a> Report<'a> {
             if saved < 0.0 { "more" } else { "less" }
         );
         match self.break_even {
-            BreakEven::PromptsPerThousand(at) => writeln!(
+            BreakEven::Prompts(at) => writeln!(
                 f,
-                "Break-even: {} different prompts of a thousand; with {}, {this}.",
-                short(at),
-                short(self.load.prompts_per_thousand),
+                "Break-even: {at:.0} different prompts a day, {} of a thousand events that trigger; with \
+                 {:.0}, {this}.",
+                short(1e3 * at / (self.load.events * self.load.triggering)),
+                self.load.prompts,
             ),
             BreakEven::Nowhere { without_generations } => writeln!(
                 f,
@@ -134,7 +137,7 @@ impl Display for Report<'_> {
             f,
             "Not in it: up to {:.2} if the quota is too small and asks wait for it all month; and \
              what docs/cost.md lists.",
-            waiting(self.prices)
+            waiting(memory_mib(Function::AsksWorker), self.prices)
         )
     }
 }

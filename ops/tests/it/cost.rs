@@ -4,9 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use ops::cost::Bill;
+use bill::prices::Prices;
 use ops::cost::load::{Gateway, Load};
-use ops::cost::prices::Prices;
+use ops::cost::{Bill, counted};
 
 use crate::commands::{ops, stderr};
 
@@ -28,11 +28,11 @@ fn cost_says_what_it_assumes_and_where_its_prices_are_from() {
     for part in [
         "list prices of one region",
         "Assumed: 2400000 events a day, of which 28.4 % trigger; 240000 users",
-        "6.76 of a thousand events that trigger have prompts that differ",
+        "1920 different prompts a day, each a generation of 600 + 150 tokens",
         "https://aws.amazon.com/bedrock/pricing/",
         "\nthis system ",
         "\none call per event ",
-        "different prompts of a thousand; with 6.76, this system costs",
+        "of a thousand events that trigger; with 1920, this system costs",
         " less than one call per event.",
     ] {
         assert!(said.contains(part), "{part} is not in {said}");
@@ -42,10 +42,10 @@ fn cost_says_what_it_assumes_and_where_its_prices_are_from() {
 #[test]
 fn cost_says_when_this_system_is_the_dearer_way() {
     let few = said(&["cost", "--events", "1000"]);
-    let different = said(&["cost", "--prompts-per-thousand", "1000"]);
+    let different = said(&["cost", "--prompts", "2840000"]);
 
-    assert!(few.contains("Break-even: none; this system costs 78.79 more than one"), "{few}");
-    assert!(different.contains("with 1000, this system costs "), "{different}");
+    assert!(few.contains("Break-even: none; this system costs "), "{few}");
+    assert!(different.contains("with 2840000, this system costs "), "{different}");
     assert!(different.contains(" more than one call per event."), "{different}");
 }
 
@@ -105,7 +105,8 @@ fn the_price_of_a_campaign_takes_the_place_of_the_lists() {
 
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(said.contains("by some.model."), "{said}{}", stderr(&output));
-    assert!(said.contains("\nBedrock                    8671.68  "), "{said}");
+    // 1,920 a day of 600 and 150 tokens, at ten times the price of the list.
+    assert!(said.contains("\nBedrock                     867.24  "), "{said}");
     let unknown = stderr(&of_tea("coffee"));
     assert!(unknown.contains("no campaign \"coffee\": there is tea"), "{unknown}");
 }
@@ -127,24 +128,24 @@ fn a_model_has_one_price_in_the_list_and_in_all_campaigns() {
         let of_list = settings["model_id"].as_str() == Some(&list.model);
         if let Some(price) = settings.get("price").filter(|_| of_list) {
             let usd = |kind: &str| price[format!("usd_per_million_{kind}_tokens")].as_float();
-            assert_eq!(usd("input"), Some(list.million_input_tokens), "ops/prices.toml: {text}");
-            assert_eq!(usd("output"), Some(list.million_output_tokens), "ops/prices.toml: {text}");
+            assert_eq!(usd("input"), Some(list.million_input_tokens), "bill/prices.toml: {text}");
+            assert_eq!(usd("output"), Some(list.million_output_tokens), "bill/prices.toml: {text}");
         }
     }
     assert!(list.million_output_tokens >= list.million_input_tokens, "{list:?}");
 }
 
 /// The load of the tables in docs/cost.md.
-fn load(events: f64, prompts_per_thousand: f64) -> Load {
+fn load(events: f64, prompts: f64, gateway: Gateway) -> Load {
     Load {
         events,
         users: events / 10.0,
         triggering: 0.284,
-        prompts_per_thousand,
+        prompts,
         input_tokens: 600.0,
         output_tokens: 150.0,
         look_ups: events / 5.0,
-        gateway: Gateway::Rest,
+        gateway,
     }
 }
 
@@ -166,10 +167,12 @@ fn row(name: &str, figures: &[f64]) -> String {
 fn the_tables_of_the_document_are_what_is_computed() {
     let document = fs::read_to_string(root().join("docs/cost.md")).expect("is there");
     let prices = Prices::read(None).expect("is a price list");
-    let bills = [(1e4, 676.0), (1e6, 6.76), (1e7, 6.76), (1e8, 6.76)]
-        .map(|(events, prompts)| Bill::of(&load(events, prompts), &prices));
+    let run = counted(None).expect("is a run");
+    let bill = |events, prompts| Bill::of(&load(events, prompts, Gateway::Rest), &run, &prices);
+    let bills = [1e4, 1e6, 1e7, 1e8].map(|events| bill(events, 1_920.0));
     let by_load = |name, usd: fn(&Bill) -> f64| row(name, &bills.each_ref().map(usd));
-    let by_prompts = [("6.76", 6.76), ("100", 100.0), ("1,000: every prompt differs", 1000.0)];
+    let by_prompts =
+        [("1,920", 1_920.0), ("100,000", 1e5), ("2,840,000: every prompt differs", 2.84e6)];
 
     let rows = [
         by_load("Kinesis", |bill| bill.kinesis),
@@ -185,7 +188,7 @@ fn the_tables_of_the_document_are_what_is_computed() {
     ]
     .into_iter()
     .chain(by_prompts.map(|(name, prompts)| {
-        let bill = Bill::of(&load(1e7, prompts), &prices);
+        let bill = bill(1e7, prompts);
         row(name, &[bill.bedrock, bill.total()])
     }));
 

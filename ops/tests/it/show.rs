@@ -5,7 +5,7 @@ use std::fs::File;
 use aws_sdk_dynamodb::types::AttributeValue;
 use contract::content;
 use contract::local::{ENDPOINTS_FILE, LOCK_FILE};
-use local::aws::{EmbeddedAws, Options, TABLE};
+use local::aws::{EmbeddedAws, Options, Pace, TABLE};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -17,7 +17,8 @@ async fn a_user_of_a_run_is_shown_by_the_folder_that_it_uses() {
     let lock = File::create(folder.path().join(LOCK_FILE)).expect("is created");
     lock.lock().expect("nobody else uses it");
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-    let options = Options { shards: 1, enforce_limits: false, kept: true, faults: None };
+    let options =
+        Options { shards: 1, enforce_limits: false, kept: true, faults: None, pace: Pace::Fast };
     let started = EmbeddedAws::start(folder.path(), &options, &tasks, &stop).await;
     let (aws, _notifications) = started.expect("starts");
     let text_of = |text: &str| AttributeValue::S(text.to_owned());

@@ -70,6 +70,11 @@ impl Meter {
         }
     }
 
+    /// Adds what an invocation measured, and tells how many bytes it would write.
+    pub fn size(&self, counts: &Counts) -> usize {
+        self.lines(counts, Vec::new, SystemTime::now()).len()
+    }
+
     /// The lines that are due.
     fn lines(&self, counts: &Counts, remarks: impl FnOnce() -> Remarks, at: SystemTime) -> Vec<u8> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 /// The list that the program carries.
-const BUILT_IN: &str = include_str!("../../prices.toml");
+const BUILT_IN: &str = include_str!("../prices.toml");
 
 macro_rules! service {
     ($(#[$doc:meta])* $name:ident { $($field:ident),+ $(,)? }) => {
@@ -145,7 +145,7 @@ pub enum BadPrices {
         source: std::io::Error,
     },
     /// A price is missing, unknown or no number.
-    #[error("prices in {file} cannot be used: ops/prices.toml is one that can")]
+    #[error("prices in {file} cannot be used: bill/prices.toml is one that can")]
     Content {
         /// The file.
         file: String,
@@ -177,7 +177,7 @@ impl Prices {
     }
 
     /// Reads a list that stands in `file`.
-    pub(super) fn parse(text: &str, file: &str) -> Result<Self, BadPrices> {
+    pub fn parse(text: &str, file: &str) -> Result<Self, BadPrices> {
         let file = file.to_owned();
         let prices: Self = match toml::from_str(text) {
             Ok(prices) => prices,
