@@ -106,7 +106,7 @@ target/mixed/tests:
 	env -u CAMPAIGNS npm --prefix infra run --silent test-mixed
 
 .PHONY: bench
-bench: target/python/ready ## measure; writes ingest, processor, liquid, quota, shard, generate, api and scale .json to target/bench
+bench: target/python/ready ## measure; writes ingest, processor, liquid, quota, shard, generate, api, scale and bill .json to target/bench
 	RUSTFLAGS="$(LAMBDA_RUSTFLAGS)" cargo bench --locked --profile lambda --target-dir target/lambda \
 		--package ingest --no-default-features --bench decode
 	RUSTFLAGS="$(LAMBDA_RUSTFLAGS)" cargo bench --locked --profile lambda --target-dir target/lambda \
@@ -116,7 +116,7 @@ bench: target/python/ready ## measure; writes ingest, processor, liquid, quota, 
 	cargo bench --locked --profile dev --workspace --bench quota
 	cargo build --release --locked --workspace --bin processor
 	cargo bench --locked --workspace --bench shard --bench processes --bench generate
-	$(MAKE) bench-api bench-scale
+	$(MAKE) bench-api bench-scale bench-bill
 
 .PHONY: tables
 tables: dialect/conformance/node_modules ## write the tables of README and docs, from the code and from what `make bench` measured
@@ -137,6 +137,10 @@ bench-api: target/python/ready ## measure the api alone; writes target/bench/api
 screenshot: local/tests/page/node_modules browser ## take the picture of README anew
 	cargo build --profile local --locked --bin local
 	node local/tests/page/screenshot.mjs target/local/local docs/page.png
+
+.PHONY: bench-bill
+bench-bill: ## count what AWS would charge for runs of three shapes; writes target/bench/bill.json, and ops/counted.json
+	cargo bench --profile local --locked --bench bill
 
 .PHONY: bench-scale
 bench-scale: target/python/ready ## measure whole runs beside one Python function; writes target/bench/scale.json; EVENTS="N..."

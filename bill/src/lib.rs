@@ -2,19 +2,21 @@
 //! [`Units`].
 //!
 //! - [`prices`] — the price list: one file, with its date and the page that each price is from.
-//! - [`deployed`] — what of the bill follows from how the stack is deployed.
+//! - [`mod@deployed`] — what of the bill follows from how the stack is deployed.
 //!
 //! [`Bill`] is the three of them multiplied. What stands there all month, whether anything comes
 //! or not, is not in it.
 
 pub mod deployed;
 pub mod prices;
+mod told;
 
 use contract::units::Units;
 use serde::Serialize;
 
 use deployed::{TRACED, deployed, memory_mib};
 use prices::Prices;
+pub use told::Told;
 
 /// Days of a month, as AWS' calculator counts them: 730 hours.
 pub const DAYS: f64 = 730.0 / 24.0;
@@ -76,7 +78,7 @@ impl Bill {
                 + units.object_bytes / GB * f64::from(deployed().object_days) / DAYS * s3.gb_month
                 + units.queue_requests / MILLION * sqs.million_requests,
             logs_and_traces: units.log_bytes / GB * cloudwatch.log_gb
-                + units.invocations() * TRACED / MILLION * xray.million_traces,
+                + units.traced() * TRACED / MILLION * xray.million_traces,
             bedrock: prices.bedrock.usd(units.input_tokens, units.output_tokens),
         }
     }

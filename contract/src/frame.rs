@@ -3,7 +3,7 @@
 //! Guarantees: what [`seal`] writes [`decode`] reads; a frame that was changed on its way is told
 //! by its checksum; and nothing takes more memory than [`MAX_BYTES`], whatever a frame claims.
 //!
-//! Whoever reads the stream with another program needs zstd and a reader of JSON; `docs/running.md`
+//! Whoever reads the stream with another program needs zstd and a reader of JSON; `docs/deployment.md`
 //! has one of ten lines.
 //!
 //! Source: <https://datatracker.ietf.org/doc/html/rfc8878>

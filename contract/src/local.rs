@@ -95,6 +95,9 @@ pub struct Metrics {
     /// What AWS would charge for.
     #[serde(default)]
     pub counted: Counted,
+    /// What that is, in US dollars, by the lines of a bill.
+    #[serde(default)]
+    pub usd: BTreeMap<String, f64>,
     /// Asks on their queues.
     #[serde(default)]
     pub asks: Asks,

@@ -132,6 +132,12 @@ impl Units {
         self.functions.values().map(|used| used.invocations).sum()
     }
 
+    /// Those of functions of which X-Ray records some.
+    pub fn traced(&self) -> f64 {
+        let traced = self.functions.iter().filter(|(function, _)| **function != Function::Api);
+        traced.map(|(_, used)| used.invocations).sum()
+    }
+
     /// All numbers, in the order of the fields.
     fn numbers(&mut self) -> [&mut f64; 12] {
         let Self {

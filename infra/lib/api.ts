@@ -104,6 +104,7 @@ export class Api extends Construct {
       environment: props.environment,
       alarms: props.alarms,
       memoryMiB: settings.memoryMiB,
+      isCalledOften: true,
       timeout: TIMEOUT,
       reservedConcurrency: settings.maxInstances,
       settings: {

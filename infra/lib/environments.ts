@@ -211,7 +211,7 @@ const DEV: Environment = {
   },
   asks: { maxInstances: 2 },
   api: {
-    memoryMiB: 512,
+    memoryMiB: 256,
     unknownUser: 'fallback',
     cacheSeconds: 0,
     throttle: { rate: 200, burst: 400 },
@@ -243,7 +243,7 @@ const PROD: Environment = {
   },
   asks: { maxInstances: 5 },
   // Half of the concurrency that an account has by default, and as much as so many instances take.
-  api: { ...DEV.api, memoryMiB: 1769, maxInstances: 500, throttle: { rate: 5000, burst: 5000 } },
+  api: { ...DEV.api, maxInstances: 500, throttle: { rate: 5000, burst: 5000 } },
   alarms: { ...DEV.alarms, distinctPrompts: 0.5, silenceHours: { files: 3 } },
 };
 

@@ -39,6 +39,11 @@ export interface ProgramProps {
    * instances work already, and an invocation to the end of its time are what is wanted.
    */
   readonly runsWheneverItMay?: boolean;
+  /**
+   * It is called so often that Lambda's own lines of invocations that went well, and traces of some,
+   * would cost as much as the calls.
+   */
+  readonly isCalledOften?: boolean;
 }
 
 /** One program as a function: with its role, its log, its traces and the alarms that all have. */
@@ -89,7 +94,10 @@ export class Program extends Construct {
       timeout: props.timeout,
       // Lambda's own segments hold the request's id, the function's name and times, and nothing of
       // the event; the programs add none. <https://docs.aws.amazon.com/lambda/latest/dg/services-xray.html>
-      tracing: lambda.Tracing.ACTIVE,
+      tracing: props.isCalledOften ? lambda.Tracing.DISABLED : lambda.Tracing.ACTIVE,
+      // What did not go well is of this level too.
+      // <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html>
+      ...(props.isCalledOften && { systemLogLevelV2: lambda.SystemLogLevel.WARN }),
       ...(props.reservedConcurrency !== undefined && {
         reservedConcurrentExecutions: props.reservedConcurrency,
       }),
@@ -100,7 +108,9 @@ export class Program extends Construct {
       // Lambda itself would start again for hours what was refused, and twice what failed.
       ...(props.runsWheneverItMay && { maxEventAge: SOONEST_DROPPED, retryAttempts: 0 }),
     });
-    acknowledge(this.role, 'IAM5[Resource::*]', 'X-Ray offers no resource for sending traces');
+    if (!props.isCalledOften) {
+      acknowledge(this.role, 'IAM5[Resource::*]', 'X-Ray offers no resource for sending traces');
+    }
     this.failing = this.watch(props);
   }
 

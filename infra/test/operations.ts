@@ -57,9 +57,14 @@ type Excuse = readonly [action: string, kind: string, reason: string];
 const TRACES = 'Lambda itself sends them, in the name of the function';
 
 /** Of all functions. */
-const FUNCTION: readonly Excuse[] = [
+const LOGS: readonly Excuse[] = [
   ['logs:CreateLogStream', 'log', TRACES],
   ['logs:PutLogEvents', 'log', TRACES],
+];
+
+/** Of those that are traced. */
+const FUNCTION: readonly Excuse[] = [
+  ...LOGS,
   ['xray:PutTelemetryRecords', 'traces', TRACES],
   ['xray:PutTraceSegments', 'traces', TRACES],
 ];
@@ -94,7 +99,7 @@ export const EXCUSES: Readonly<Record<string, readonly Excuse[]>> = {
     ['s3:PutObject', 'given-up', GIVES_UP],
   ],
   'asks-worker': FUNCTION,
-  api: FUNCTION,
+  api: LOGS,
   ops: [
     ['lambda:GetAlias', 'functions', ROLLS_BACK],
     ['lambda:ListVersionsByFunction', 'functions', ROLLS_BACK],

@@ -101,14 +101,17 @@ test('the stream grows by itself, or has the shards that an operator names', () 
   });
 });
 
-test('every function is traced, writes one log that ends, and runs on the processors asked for', () => {
+test('every function writes one log that ends, is traced unless it is called often, and runs on the processors asked for', () => {
   const { template } = example({ ...DEV, architecture: 'arm64' });
-  for (const name of ['Ingest', 'Processor', 'AsksWorker', 'Api']) {
+  for (const [name, isCalledOften] of [['Ingest'], ['Processor'], ['AsksWorker'], ['Api', true]] as const) {
     template.hasResourceProperties('AWS::Lambda::Function', {
       Architectures: ['arm64'],
-      LoggingConfig: { LogGroup: { Ref: Match.stringLikeRegexp(`^${name}ProgramLog`) } },
+      LoggingConfig: {
+        LogGroup: { Ref: Match.stringLikeRegexp(`^${name}ProgramLog`) },
+        SystemLogLevel: isCalledOften ? 'WARN' : Match.absent(),
+      },
       Runtime: 'provided.al2023',
-      TracingConfig: { Mode: 'Active' },
+      TracingConfig: isCalledOften ? Match.absent() : { Mode: 'Active' },
     });
   }
   template.allResourcesProperties('AWS::Logs::LogGroup', { RetentionInDays: Match.anyValue() });

@@ -1,4 +1,5 @@
-//! What AWS would charge for a run, in three shapes; written to `target/bench/bill.json`.
+//! What AWS would charge for a run, in three shapes; written to `target/bench/bill.json`, and what
+//! was counted of the last to `ops/counted.json`, which `ops cost` takes months from.
 //!
 //! - `steady`: an hour's files, each of which comes when the one before is done.
 //! - `burst`: ten times as many events in as many files, all at once.
@@ -41,23 +42,26 @@ const BURST: u64 = 10;
 
 /// Look-ups of a send, and how many are under way at a time.
 const LOOK_UPS: u64 = 20_000;
-const CONCURRENT_LOOK_UPS: usize = 16;
+const CONCURRENT_LOOK_UPS: usize = 4;
 
 fn main() {
     let prices = Prices::read(None).expect("is a price list");
     let runtime = tokio::runtime::Runtime::new().expect("starts");
-    let mut report = Map::new();
+    let (mut report, mut last) = (Map::new(), Counted::default());
     for (shape, events, look_ups) in
         [("steady", EVENTS, 0), ("burst", EVENTS * BURST, 0), ("send", EVENTS, LOOK_UPS)]
     {
         let counted = runtime.block_on(run(events, look_ups));
         report.insert(shape.to_owned(), told(&counted, &prices));
+        last = counted;
     }
     let report = Value::Object(report);
     println!("{report:#}");
     let path = root().join("target/bench/bill.json");
     fs::create_dir_all(path.parent().expect("has a folder")).expect("is made");
     fs::write(&path, format!("{report:#}\n")).expect("is written");
+    let last = serde_json::to_string_pretty(&last).expect("is JSON");
+    fs::write(root().join("ops/counted.json"), format!("{last}\n")).expect("is written");
 }
 
 fn root() -> PathBuf {

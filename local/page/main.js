@@ -1,6 +1,7 @@
 // Starts the page: asks the machine every second, and shows what it says.
 
 import { drawAsks } from "./asks.js";
+import { drawBill } from "./bill.js";
 import { drawCharts, placeCharts } from "./charts.js";
 import { NoAnswer, ask, byId, html, say } from "./dom.js";
 import { drawFlow, placeFlow } from "./flow.js";
@@ -39,6 +40,7 @@ const draw = async () => {
   drawAsks(metrics);
   drawCharts(metrics, series);
   drawCounters(metrics);
+  drawBill(metrics);
   if (campaigns !== null && campaigns !== metrics.campaigns) followFolder();
   campaigns = metrics.campaigns;
   const stored = metrics.counts.contents_stored ?? 0;

@@ -7,6 +7,9 @@ const timeOfDay = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
 
 export const count = (n) => whole.format(n ?? 0);
 
+/** US dollars, of which a run takes parts of a cent. */
+export const dollars = (usd) => `$${usd.toFixed(usd < 1 ? 5 : 2)}`;
+
 /** At most four digits, for places with little room. */
 export const brief = (n) => (n < 10 ? String(Math.round(n * 10) / 10) : short.format(n));
 

@@ -4,7 +4,7 @@ import { byId, html, say } from "./dom.js";
 import { clockTime, count, duration } from "./numbers.js";
 
 /** What the machine's figures are drawn in: each with the note that says they are old. */
-const FIGURES = [["flow-card", "flow-old"], ["asks-card", "asks-old"], ["charts", "charts-old"], ["counters-card", "charts-old"]];
+const FIGURES = [["flow-card", "flow-old"], ["asks-card", "asks-old"], ["charts", "charts-old"], ["counters-card", "charts-old"], ["bill-card", "charts-old"]];
 
 /** When the figures on the page were told. */
 let toldAt = null;

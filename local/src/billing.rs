@@ -6,24 +6,29 @@
 
 mod interceptor;
 mod lines;
-mod told;
+mod reads;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bill::deployed::memory_mib;
 use contract::metrics::{self, Counts};
 use contract::units::{Counted, Function, Units};
 
 use interceptor::Interceptor;
-use lines::Lines;
-pub use told::Told;
+use lines::{Lines, OF_A_CALL};
 
 /// Requests of SQS that a notification takes: EventBridge sends it, and Lambda receives and
 /// removes it.
 const REQUESTS_OF_A_NOTIFICATION: f64 = 3.0;
 
-/// Read units of a look-up of one campaign: an item of up to four KiB, eventually consistent.
-const READ_UNITS_OF_A_LOOK_UP: f64 = 0.5;
+/// What a look-up computes: what `docs/measurements.md` has of it, and about as much for Lambda's
+/// runtime. The rest is waiting, which takes as long with a part of a processor.
+const PROCESSOR_TIME_OF_A_LOOK_UP: Duration = Duration::from_micros(2 * 127);
+
+/// Memory of a function that gets a whole processor.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html>
+const WHOLE_PROCESSOR_MIB: f64 = 1_769.0;
 
 /// Counts what AWS would charge for.
 #[derive(Debug, Default)]
@@ -60,6 +65,10 @@ impl Billing {
         count(&mut locked(&self.of_events));
     }
 
+    fn add_reads(&self, units: f64) {
+        locked(&self.of_look_ups).read_units += units;
+    }
+
     /// Adds an object that was put into the bucket, and its notification.
     pub(crate) fn put_object(&self, bytes: u64) {
         self.add(|units| {
@@ -85,16 +94,24 @@ impl Billing {
         units.output_tokens += n(metrics::OUTPUT_TOKENS);
     }
 
+    /// Adds a call of the door for what is posted, which counted this.
+    pub(crate) fn posted(&self, took: Duration, counts: &Counts) {
+        self.invoked(Function::EventsDoor, took, counts);
+        self.add(|units| {
+            units.calls += 1.0;
+            units.log_bytes += OF_A_CALL as f64;
+        });
+    }
+
     /// Adds a look-up, which counted this, and its answer.
     pub(crate) fn looked_up(&self, took: Duration, counts: &Counts, answer_bytes: usize) {
-        self.invoked(Function::Api, took, counts);
-        let read =
-            [metrics::CONTENTS_SERVED, metrics::FALLBACKS_NO_CONTENT, metrics::CONTENTS_WITHHELD];
-        let read: u64 = read.iter().map(|name| counts.get(name)).sum();
+        let slower = WHOLE_PROCESSOR_MIB / f64::from(memory_mib(Function::Api)) - 1.0;
+        let slowed = PROCESSOR_TIME_OF_A_LOOK_UP.mul_f64(slower.max(0.0));
+        self.invoked(Function::Api, took + slowed, counts);
         let mut units = locked(&self.of_look_ups);
         units.calls += 1.0;
         units.answer_bytes += answer_bytes as f64;
-        units.read_units += read as f64 * READ_UNITS_OF_A_LOOK_UP;
+        units.log_bytes += OF_A_CALL as f64;
     }
 
     /// Counts what a client asks for.

@@ -15,7 +15,6 @@ use axum::http::{HeaderValue, Method, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::any;
 use contract::metrics::Counts;
-use contract::units::Function;
 use ingest::handler::Ingest;
 use ingest::posts::{MAX_BODY_BYTES, PUT_TIME};
 use program::credentials::{Gate, Secret, ValidSecrets};
@@ -136,8 +135,7 @@ async fn post(
     let posts = ingest.now().await.door(gate);
     let answer = posts.answer(&request, now_ms, Instant::now() + PUT_TIME, &mut counts).await;
     tracing::debug!(counts = counts.to_json(), "invocation done");
-    totals.billing.invoked(Function::EventsDoor, began.elapsed(), &counts);
-    totals.billing.add(|units| units.calls += 1.0);
+    totals.billing.posted(began.elapsed(), &counts);
     totals.add(&counts);
     let headers = [(header::CONTENT_TYPE, "application/json")].into_iter().chain(answer.headers);
     let mut response = (answer.status, answer.body).into_response();

@@ -4,11 +4,14 @@
 //! out here. A quota is known where the stand-in keeps its books; AWS tells nobody its own.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use bill::prices::Prices;
+use bill::{Bill, Front};
 use contract::local::{self, Asks, Backlog, Objects, Quota, Records, Times};
 use contract::metrics::{self, Counts};
+use contract::units::Counted;
 use tokio::time::Instant;
 
 use crate::aws::Waits;
@@ -58,6 +61,7 @@ impl Metrics {
         let drained = objects + records == 0 && is_at_rest;
         let waits = self.parked.as_ref().map(|parked| parked.waits()).unwrap_or_default();
         let lost = if drained { self.lost(&waits, uptime) } else { 0 };
+        let counted = totals.billing.counted(&counts);
         local::Metrics {
             uptime_ms: ms(uptime),
             objects: Objects { uploaded: get(&totals.uploaded), notified, done: objects_done },
@@ -69,7 +73,8 @@ impl Metrics {
             lost,
             drained,
             backlog: Backlog { objects, records, asks: waits.asks },
-            counted: totals.billing.counted(&counts),
+            usd: usd(&counted),
+            counted,
             asks: self.asks(waits),
             waiting: self.standstill.as_ref().map(|each| each.sentences()).unwrap_or_default(),
             freshness_ms: counts
@@ -107,6 +112,13 @@ fn by_campaign(counts: &Counts) -> BTreeMap<String, BTreeMap<String, u64>> {
 fn times(counts: &Counts) -> BTreeMap<String, Times> {
     let times = counts.all().times.iter();
     times.map(|(name, times)| ((*name).to_owned(), Times::from(times))).collect()
+}
+
+fn usd(counted: &Counted) -> BTreeMap<String, f64> {
+    static PRICES: LazyLock<Option<Prices>> = LazyLock::new(|| Prices::read(None).ok());
+    let Some(prices) = &*PRICES else { return BTreeMap::new() };
+    let bill = Bill::of(&counted.units(), Front::Rest, prices);
+    bill.lines().into_iter().map(|(name, usd)| (name.to_owned(), usd)).collect()
 }
 
 fn quota(stand_in: &StandIn) -> Quota {

@@ -244,7 +244,7 @@ impl Pipeline {
         let held = Arc::new(follow(&campaigns_dir, read)?);
         let chance = (clock, Jitter::default());
         let processor = Processor::new(Arc::clone(&held), ports, questions, chance);
-        let table = Table::new(&aws.dynamodb_config, TABLE.to_owned());
+        let table = Table::new(&aws.billing.counts_reads(&aws.dynamodb_config), TABLE.to_owned());
         let gate = match options.credentials {
             Credentials::Asked => front::gate(),
             Credentials::Off => Gate::Open,

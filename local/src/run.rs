@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context as _;
 use aws_sdk_dynamodb::types::AttributeValue;
+use bill::Told;
 use contract::content;
 use contract::dead_letter::Input as Unprocessed;
 use contract::local::{DEAD_LETTERS_FILE, LOCK_FILE};
@@ -26,7 +27,6 @@ use crate::aws::{
     self, ACCESS_KEY, ARCHIVE, BUCKET, Pace, REGION, SECRET_KEY, TABLE, dead_letters_so_far,
     read_dead_letters,
 };
-use crate::billing::Told;
 use crate::by_hand;
 use crate::front;
 use crate::interruption::Interruption;

@@ -73,7 +73,7 @@ impl Bill {
             dynamodb: used.dynamodb + standing::items(load.users, prices),
             api_gateway: used.api_gateway,
             s3_and_sqs: used.s3_and_sqs,
-            logs_and_traces: used.logs_and_traces + standing::traces(units.invocations(), prices),
+            logs_and_traces: used.logs_and_traces + standing::traces(units.traced(), prices),
             key_and_alarms: standing::keys_and_alarms(prices),
             bedrock: used.bedrock,
             one_call_per_event: triggering

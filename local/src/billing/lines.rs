@@ -12,6 +12,9 @@ use program::telemetry::meter::Meter;
 /// <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-formats.html>
 const OF_LAMBDA: u64 = 150 + 420 + 2 * OF_A_LINE;
 
+/// API Gateway's line about a call, with values as long as they are.
+pub(super) const OF_A_CALL: u64 = 290 + OF_A_LINE;
+
 /// What CloudWatch adds to a line.
 const OF_A_LINE: u64 = 26;
 
@@ -37,7 +40,9 @@ impl Lines {
     /// Bytes that an invocation writes that counted this.
     pub(super) fn bytes(&self, function: Function, counts: &Counts) -> u64 {
         let written = self.0.get(&function).map_or(0, |meter| meter.size(counts));
-        OF_LAMBDA + written as u64 + if written > 0 { OF_A_LINE } else { 0 }
+        // Of look-ups it writes those that failed.
+        let of_lambda = if function == Function::Api { 0 } else { OF_LAMBDA };
+        of_lambda + written as u64 + if written > 0 { OF_A_LINE } else { 0 }
     }
 }
 

@@ -22,7 +22,7 @@ const HTML: &str = "text/html; charset=utf-8";
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// Name, type and text of every file.
-const FILES: [(&str, &str, &str); 17] = [
+const FILES: [(&str, &str, &str); 18] = [
     ("page.css", CSS, include_str!("../../page/page.css")),
     ("user.css", CSS, include_str!("../../page/user.css")),
     ("main.js", JAVASCRIPT, include_str!("../../page/main.js")),
@@ -33,6 +33,7 @@ const FILES: [(&str, &str, &str); 17] = [
     ("charts.js", JAVASCRIPT, include_str!("../../page/charts.js")),
     ("flow.js", JAVASCRIPT, include_str!("../../page/flow.js")),
     ("asks.js", JAVASCRIPT, include_str!("../../page/asks.js")),
+    ("bill.js", JAVASCRIPT, include_str!("../../page/bill.js")),
     ("users.js", JAVASCRIPT, include_str!("../../page/users.js")),
     ("user.js", JAVASCRIPT, include_str!("../../page/user.js")),
     ("why.js", JAVASCRIPT, include_str!("../../page/why.js")),

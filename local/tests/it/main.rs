@@ -4,6 +4,7 @@
 
 mod asks;
 mod authoring;
+mod bill;
 mod by_hand;
 mod catalogs;
 mod commands;

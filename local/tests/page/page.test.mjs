@@ -89,7 +89,7 @@ test("the page", async (t) => {
     const errors = page.errors.length;
     await page.route("**/local/metrics", (route) => route.abort());
     await page.locator("#status", { hasText: "no answer from the machine" }).waitFor();
-    assert.deepEqual(await old(), ["flow-card", "asks-card", "charts", "counters-card"]);
+    assert.deepEqual(await old(), ["flow-card", "asks-card", "charts", "counters-card", "bill-card"]);
     for (const note of ["#flow-old", "#charts-old"]) {
       assert.match(await page.locator(note).textContent(), /figures of \d\d:\d\d:\d\d: no answer/);
     }
@@ -109,6 +109,13 @@ test("the page", async (t) => {
     assert.ok(metrics.counts.events_read > 0 && metrics.counts.generations > 0);
     for (const [name, n] of Object.entries(metrics.counts)) {
       assert.equal(digits(await page.locator(`#counter-${name}`).textContent()), n, name);
+    }
+    await page.locator("summary", { hasText: "What AWS would charge" }).click();
+    const usd = Object.entries(metrics.usd);
+    assert.ok(usd.length > 5 && metrics.usd.DynamoDB > 0);
+    for (const [n, [name, each]] of usd.entries()) {
+      const shown = await page.locator(`#bill-${n}`).textContent();
+      assert.ok(Math.abs(Number(shown.replace("$", "")) - each) <= 0.005, `${name}: ${shown}, not ${each}`);
     }
     const flow = {
       currents: metrics.objects.uploaded, s3: metrics.backlog.objects, ingest: metrics.counts.events_read,

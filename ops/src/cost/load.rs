@@ -106,7 +106,7 @@ impl LoadArguments {
         if faults.is_empty() {
             faults.extend(self.users.and_then(|users| fault_of_users(users, triggers)));
             let most = "no more prompts differ than events trigger";
-            faults.extend(outside("--prompts", self.prompts, 0.0..=triggers, most));
+            faults.extend(outside("--prompts", self.prompts, 0.0..=triggers.ceil(), most));
         }
         if !faults.is_empty() {
             return Err(ImpossibleLoad(faults));

@@ -30,11 +30,11 @@ fn the_decoder_of_the_document_reads_the_same_user_records() {
     assert!(read == expected, "both libraries read the same");
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
     let program = fs::read_to_string(folder.join("peers/frames.py")).expect("is there");
-    let document = fs::read_to_string(folder.join("../docs/architecture.md")).expect("is there");
+    let document = fs::read_to_string(folder.join("../docs/deployment.md")).expect("is there");
     let (_, decoder) = program.split_once("import sys\n").expect("is in it");
     let (decoder, _) = decoder.split_once("\n\n\nfolder").expect("ends");
     for line in decoder.lines().filter(|line| !line.is_empty()) {
-        assert!(document.contains(line), "docs/architecture.md lacks {line}");
+        assert!(document.contains(line), "docs/deployment.md lacks {line}");
     }
 }
 

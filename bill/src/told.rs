@@ -2,9 +2,10 @@
 
 use std::fmt;
 
-use bill::prices::Prices;
-use bill::{Bill, Front};
 use contract::units::Counted;
+
+use crate::prices::{BadPrices, Prices};
+use crate::{Bill, Front};
 
 /// A run's bill beside that of a million events.
 #[derive(Debug)]
@@ -15,7 +16,7 @@ pub struct Told {
 
 impl Told {
     /// Of what was counted, by the prices that the program carries.
-    pub fn of(counted: Counted) -> anyhow::Result<Self> {
+    pub fn of(counted: Counted) -> Result<Self, BadPrices> {
         Ok(Self { counted, prices: Prices::read(None)? })
     }
 }
