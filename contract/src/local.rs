@@ -129,6 +129,9 @@ impl Metrics {
             now.iter().map(|(name, n)| (name.clone(), n.saturating_sub(less(name)))).collect()
         };
         let refused = start.stand_in.unwrap_or_default().throttled;
+        let usd = self.usd.iter().map(|(name, usd)| {
+            (name.clone(), usd - start.usd.get(name).copied().unwrap_or_default())
+        });
         Self {
             counts: without(&self.counts, &start.counts),
             objects: Objects {
@@ -147,6 +150,7 @@ impl Metrics {
                 ..self.asks.clone()
             },
             lost: self.lost.saturating_sub(start.lost),
+            usd: usd.collect(),
             stand_in: self.stand_in.map(|stand_in| StandIn {
                 throttled: stand_in.throttled.saturating_sub(refused),
                 ..stand_in

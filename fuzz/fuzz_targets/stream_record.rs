@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 use contract::aggregation::{self, MAGIC};
+use contract::frame::{self, Lines};
 use contract::user_record::unpack;
 use libfuzzer_sys::fuzz_target;
 use md5::{Digest as _, Md5};
@@ -15,6 +16,14 @@ fuzz_target!(|bytes: &[u8]| {
     // A fuzzer does not find an MD5 by itself.
     let sealed = Bytes::from([&MAGIC, bytes, &Md5::digest(bytes)].concat());
     let _ = unpack(sealed.clone());
+    // Nor the checksum of a frame.
+    let mut lines = Lines::default();
+    lines.add(|out| out.extend_from_slice(bytes));
+    let frame = Bytes::from(frame::seal(vec![lines]).remove(0));
+    let _ = unpack(frame.clone());
+    if bytes.len() < frame::MAX_BYTES {
+        assert!(frame::decode(&frame).expect("decodes").is_some());
+    }
     if let Ok(Some(members)) = aggregation::decode(&sealed) {
         let again = Bytes::from(aggregation::encode(&members));
         assert_eq!(aggregation::decode(&again).expect("decodes"), Some(members));

@@ -86,7 +86,7 @@ export class Canary extends Construct {
       role: this.role(api, [posts, lookUps]),
     });
     acknowledge(machine, 'SF1', 'Step Functions itself keeps what each run did for 90 days; all of it is of nobody');
-    acknowledge(machine, 'SF2', 'the functions that it calls are traced');
+    acknowledge(machine, 'SF2', 'it starts no function itself; both doors count and log their calls');
     new events.Rule(this, 'Clock', {
       description: 'Starts the canary',
       schedule: events.Schedule.cron({ minute: `${FIRST_MINUTE}/${EVERY.toMinutes()}` }),

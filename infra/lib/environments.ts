@@ -198,7 +198,7 @@ const DEV: Environment = {
   logLevel: 'info',
   campaigns: { followSeconds: 30, budgets: 'optional' },
   currents: { retentionDays: 30 },
-  ingest: { memoryMiB: 512, maxConcurrency: 4, streamBuckets: 128, streamFormat: 'zstd', unmarkedFields: 'stay', maxBlockMiB: 64, doorMemoryMiB: 256, doorMaxInstances: 10 },
+  ingest: { memoryMiB: 512, maxConcurrency: 4, streamBuckets: 128, streamFormat: 'kpl', unmarkedFields: 'stay', maxBlockMiB: 64, doorMemoryMiB: 256, doorMaxInstances: 10 },
   stream: { retentionDays: 7 },
   processor: {
     memoryMiB: 512,

@@ -22,8 +22,8 @@ const GIVEN_UP_RETENTION = Duration.days(30);
 const GIVEN_UP_KEYS = '*';
 
 /**
- * How often Lambda retries a batch, the most that it takes. Only tables or queues that cannot be
- * reached make records go back, and AWS does not say how long it waits between two deliveries: if
+ * How often Lambda retries a batch, the most that it takes. Tables or queues that cannot be
+ * reached make records go back, and what a batch holds beyond its share of memory; AWS does not say how long it waits between two deliveries: if
  * it did not wait at all, so many would still outlast an outage of some hours. A record that ends
  * the function is found by the program itself, after a few.
  */

@@ -46,7 +46,7 @@ export interface ProgramProps {
   readonly isCalledOften?: boolean;
 }
 
-/** One program as a function: with its role, its log, its traces and the alarms that all have. */
+/** One program as a function: with its role, its log and the alarms that all have. */
 export class Program extends Construct {
   readonly function: lambda.Function;
   /** The version that runs: whoever calls the function calls this. */

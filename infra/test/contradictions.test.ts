@@ -271,7 +271,7 @@ test.each<[string, Environment]>([
     ...DEV,
     logRetentionDays: 1,
     currents: { retentionDays: 2 },
-    ingest: { doorMemoryMiB: 128, doorMaxInstances: 1, memoryMiB: 130, maxConcurrency: 2, streamBuckets: 1, streamFormat: 'kpl', unmarkedFields: 'pass', maxBlockMiB: 1 },
+    ingest: { doorMemoryMiB: 128, doorMaxInstances: 1, memoryMiB: 130, maxConcurrency: 2, streamBuckets: 1, streamFormat: 'zstd', unmarkedFields: 'pass', maxBlockMiB: 1 },
     stream: { shards: 1, retentionDays: 1 },
     processor: {
       ...DEV.processor,

@@ -3,6 +3,8 @@
 pub mod local;
 mod samples;
 
+use std::collections::BTreeMap;
+
 use contract::local::Metrics;
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +17,9 @@ pub(crate) use samples::Samples;
 pub struct System {
     /// The quota's use, where it is known.
     pub quota: Option<QuotaUse>,
+    /// What AWS would charge for the run, in US dollars, by the lines of a bill.
+    #[serde(default)]
+    pub usd: BTreeMap<String, f64>,
     /// How it went on.
     pub samples: Vec<Sample>,
 }

@@ -1,8 +1,9 @@
-//! What AWS would charge for a run, in three shapes; written to `target/bench/bill.json`, and what
+//! What AWS would charge for a run, in several shapes; written to `target/bench/bill.json`, and what
 //! was counted of the last to `ops/counted.json`, which `ops cost` takes months from.
 //!
 //! - `steady`: an hour's files, each of which comes when the one before is done.
 //! - `burst`: ten times as many events in as many files, all at once.
+//! - `zstd`: as `steady`, with stream records that are zstd frames.
 //! - `send`: as `steady`, and look-ups of Braze as for a send to the users, of whom half have
 //!   content.
 //!
@@ -22,6 +23,7 @@ use currents::generate::{Course, Plan, generate, user_id};
 use currents::input::{Input, InputFile};
 use currents::write::Compression;
 use futures::stream::{self, StreamExt as _};
+use ingest::stream::packing::Format;
 use local::aws::{self, Pace};
 use local::bedrock::Behaviour;
 use local::event_source::Mapping;
@@ -48,10 +50,13 @@ fn main() {
     let prices = Prices::read(None).expect("is a price list");
     let runtime = tokio::runtime::Runtime::new().expect("starts");
     let (mut report, mut last) = (Map::new(), Counted::default());
-    for (shape, events, look_ups) in
-        [("steady", EVENTS, 0), ("burst", EVENTS * BURST, 0), ("send", EVENTS, LOOK_UPS)]
-    {
-        let counted = runtime.block_on(run(events, look_ups));
+    for (shape, events, look_ups, format) in [
+        ("burst", EVENTS * BURST, 0, Format::default()),
+        ("steady", EVENTS, 0, Format::default()),
+        ("zstd", EVENTS, 0, Format::Zstd),
+        ("send", EVENTS, LOOK_UPS, Format::default()),
+    ] {
+        let counted = runtime.block_on(run(events, look_ups, format));
         report.insert(shape.to_owned(), told(&counted, &prices));
         last = counted;
     }
@@ -69,11 +74,11 @@ fn root() -> PathBuf {
 }
 
 /// Runs a shape, and says what was counted.
-async fn run(events: u64, look_ups: u64) -> Counted {
+async fn run(events: u64, look_ups: u64, format: Format) -> Counted {
     let folder = tempfile::tempdir().expect("temporary folder");
     let files = sample(events, folder.path());
     let listener = front::bind(0).await.expect("binds");
-    let pipeline = Pipeline::start(&folder.path().join("state"), options(), listener).await;
+    let pipeline = Pipeline::start(&folder.path().join("state"), options(format), listener).await;
     let pipeline = pipeline.expect("starts");
     let at_once = if events > EVENTS { files.len() } else { 1 };
     for files in files.chunks(at_once) {
@@ -103,7 +108,7 @@ fn sample(events: u64, folder: &Path) -> Vec<InputFile> {
     Input::find(&[into]).expect("is found").files
 }
 
-fn options() -> Options {
+fn options(stream_format: Format) -> Options {
     Options {
         campaigns_dir: root().join("campaigns"),
         catalogs_dir: Some(root().join("catalogs")),
@@ -123,6 +128,7 @@ fn options() -> Options {
             ..ModelQuota::of_tokens(1_000_000_000)
         }),
         max_concurrent_generations: 8 * 32,
+        stream_format,
         mapping: Mapping::of_files(),
         credentials: Credentials::Asked,
         serves_only: false,

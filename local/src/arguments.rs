@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use currents::generate::{Course, Plan};
 use currents::write::Compression;
+use ingest::stream::packing::Format;
 use quota::{ModelQuota, ModelQuotas};
 
 use crate::aws::{self, Pace};
@@ -142,6 +143,10 @@ pub struct System {
     /// What else the stand-in does.
     #[command(flatten)]
     pub scenarios: Scenarios,
+
+    /// Form of the stream records that are written: kpl or zstd; without this, as it is deployed.
+    #[arg(long, value_name = "FORM", default_value = "kpl")]
+    pub stream_format: Format,
 
     /// How long a batch waits to be filled, in milliseconds; without this, as it is deployed.
     #[arg(long, value_name = "MS")]
@@ -291,6 +296,7 @@ impl System {
                 output_burndown: self.output_burndown,
             }),
             max_concurrent_generations: MAX_CONCURRENT_GENERATIONS,
+            stream_format: self.stream_format,
             mapping: self.mapping(),
             credentials: Credentials::Asked,
             serves_only: false,

@@ -90,6 +90,8 @@ pub struct Options {
     pub quotas: ModelQuotas,
     /// Most calls of the model at a time.
     pub max_concurrent_generations: usize,
+    /// The form of stream records.
+    pub stream_format: Format,
     /// How stream records become batches.
     pub mapping: Mapping,
     /// Whether the api asks for credentials.
@@ -208,7 +210,7 @@ impl Pipeline {
                 },
                 max_group_bytes: MAX_GROUP_BYTES,
                 buckets: DEFAULT_STREAM_BUCKETS,
-                format: Format::Zstd,
+                format: options.stream_format,
             },
         };
         let lanes =

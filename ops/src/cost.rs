@@ -116,8 +116,7 @@ impl BreakEven {
         if left <= 0.0 {
             return Self::Nowhere { without_generations: none.total() };
         }
-        // Everything that generations take grows with their number, but for those that were counted,
-        // which are few.
+        // Everything that generations take grows with their number.
         Self::Prompts((most * left / (all.total() - none.total())).min(most))
     }
 }

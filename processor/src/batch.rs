@@ -24,6 +24,9 @@ use crate::failure::{self, Verdict};
 /// travel compressed, so that Lambda's limit of a batch says nothing of what it holds.
 const MAX_BYTES: usize = 16 * 1_024 * 1_024;
 
+/// What a user record takes in memory beside its JSON, however little that is, in bytes.
+const BESIDE_A_USER_RECORD: usize = 256;
+
 /// Undecodable user records of one stream record that get a dead letter each; with more,
 /// the stream record gets one as a whole.
 const MAX_POISON_MEMBERS: usize = 16;
@@ -126,7 +129,8 @@ impl Batch {
             let data = Bytes::from(record.data.0);
             let user_records = unpack(data.clone());
             let is_aggregated = user_records.len() > 1;
-            held_bytes += user_records.iter().map(|(bytes, _)| bytes.len()).sum::<usize>();
+            let held = user_records.iter().map(|(bytes, _)| bytes.len() + BESIDE_A_USER_RECORD);
+            held_bytes += held.sum::<usize>();
             let mut poison = Vec::new();
             for (member, (bytes, user_record)) in user_records.into_iter().enumerate() {
                 match user_record {
@@ -191,6 +195,11 @@ impl Batch {
                 record: place,
             });
         }
+    }
+
+    /// Whether a part of the delivery was not taken, and comes again.
+    pub(crate) fn has_rest(&self) -> bool {
+        self.rest.is_some()
     }
 
     /// Some events of a user as they were on the stream.
@@ -365,7 +374,7 @@ pub(crate) mod tests {
 
         let batch = Batch::decode(delivery(&frames));
 
-        assert_eq!((batch.users.len(), batch.poison.len()), (17, 0));
+        assert_eq!((batch.users.len(), batch.poison.len(), batch.has_rest()), (17, 0, true));
         let response = Fates::of(&batch).response(&batch);
         let failed: Vec<_> = response.batch_item_failures.iter().collect();
         assert_eq!(failed.len(), 1);
@@ -392,17 +401,25 @@ pub(crate) mod tests {
             aggregation::encode(&members.collect::<Vec<_>>())
         };
         let junk = || b"junk".to_vec();
-        let few = packed(vec![user_record("a", &[1]), junk(), user_record("b", &[2])]);
-        let many = packed(vec![junk(); 1_000]);
-
-        let batch = Batch::decode(delivery(&[few, many]));
-
-        assert_eq!(batch.users.len(), 2);
-        let member = |poison: &Poison| match poison.letter.input {
-            Input::StreamRecord { member, .. } => member,
-            _ => panic!("is about a stream record"),
+        let framed = |datas: Vec<Vec<u8>>| {
+            let mut lines = Lines::default();
+            datas.iter().for_each(|data| lines.add(|out| out.extend_from_slice(data)));
+            frame::seal(vec![lines]).remove(0)
         };
-        assert_eq!(batch.poison.iter().map(member).collect::<Vec<_>>(), [Some(1), None]);
+        let forms: [&dyn Fn(Vec<Vec<u8>>) -> Vec<u8>; 2] = [&packed, &framed];
+        for form in forms {
+            let few = form(vec![user_record("a", &[1]), junk(), user_record("b", &[2])]);
+            let many = form(vec![junk(); 1_000]);
+
+            let batch = Batch::decode(delivery(&[few, many]));
+
+            assert_eq!((batch.users.len(), batch.has_rest()), (2, false));
+            let member = |poison: &Poison| match poison.letter.input {
+                Input::StreamRecord { member, .. } => member,
+                _ => panic!("is about a stream record"),
+            };
+            assert_eq!(batch.poison.iter().map(member).collect::<Vec<_>>(), [Some(1), None]);
+        }
     }
 
     #[test]

@@ -42,6 +42,9 @@ use crate::stages::{Done, Stages, Tools};
 use crate::store::{ContentTable, DynamoDb, Key};
 use crate::suspects::Suspects;
 
+/// Why the rest of a batch goes back.
+const REST: &str = "the records before them hold enough for one invocation";
+
 /// Longest single attempt at a call of DynamoDB or SQS, which answer in milliseconds.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -246,6 +249,9 @@ impl Processor {
         let mut report = Report { publication, ..Report::default() };
         self.campaigns.count(&mut report.counts);
         let batch = Arc::new(Batch::decode(delivery));
+        if batch.has_rest() {
+            report.returned_for = Some(REST.to_owned());
+        }
         let mut fates = Fates::of(&batch);
 
         let table = Arc::clone(&writer.reader.table);

@@ -179,10 +179,9 @@ impl<T> Current<T> {
     /// What holds, not older than the time between two looks, as far as the registry can be
     /// reached. Whoever comes while another looks goes on with what is known.
     pub async fn now(&self) -> Arc<Edition<T>> {
-        let is_known = self.has_looked.load(Ordering::Acquire) && self.outdated().is_none();
-        let looking = match is_known {
+        let looking = match self.has_looked.load(Ordering::Acquire) {
             true => self.looking.try_lock().ok(),
-            // Nobody has looked yet, or not for long: all wait for the first look.
+            // Nobody has looked yet: all wait for the first look.
             false => Some(self.looking.lock().await),
         };
         if let Some(mut looking) = looking
@@ -209,10 +208,11 @@ impl<T> Current<T> {
         self.known()
     }
 
-    /// Says since when nobody can tell whether what is known still holds, if ten looks or more
-    /// were missed: for whoever drops for good what no campaign wants.
+    /// Says since when nobody can tell whether what is known still holds, if that is longer than
+    /// ten looks take: for whoever drops for good what no campaign wants. The author of a folder
+    /// is told of it, and has it in hand.
     pub fn outdated(&self) -> Option<Outdated> {
-        self.registry.as_ref()?;
+        self.registry.as_ref().filter(|registry| registry.folder().is_none())?;
         let certain = *self.certain.lock().unwrap_or_else(PoisonError::into_inner);
         let age = certain?.elapsed();
         (age > self.follow * OUTDATED_AFTER).then_some(Outdated(age))
@@ -391,8 +391,9 @@ impl<T> Current<T> {
         let files = files.await.unwrap_or_else(|_| Err(RegistryError::timed_out()));
         let files = files.map_err(Failed::Unread)?;
         let folder = tempfile::Builder::new().prefix("campaigns-").tempdir();
-        let folder = folder.map_err(|error| refused(error.into()))?;
-        files.write(folder.path()).map_err(|error| refused(error.into()))?;
+        let no_room = |error| Failed::Unread(RegistryError::NotWritten(error));
+        let folder = folder.map_err(no_room)?;
+        files.write(folder.path()).map_err(no_room)?;
         (self.load)(folder.path()).map_err(refused)
     }
 

@@ -80,6 +80,9 @@ pub enum RegistryError {
     /// A folder is being saved.
     #[error("the folder changes while it is read")]
     Changing,
+    /// There is no room for the files of a version.
+    #[error("files of the campaigns could not be written")]
+    NotWritten(#[source] std::io::Error),
     /// Somebody else switched in the meantime.
     #[error("somebody else has changed the campaigns in the meantime: look again")]
     Overtaken,

@@ -11,9 +11,9 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
-use contract::aggregation;
 use contract::dead_letter::Input;
 use contract::user_record::UserRecord;
+use contract::{aggregation, frame};
 use tokio::time::Instant;
 
 use super::packing::{Format, Packer, StreamRecord};
@@ -188,14 +188,21 @@ fn unpacked(partition_key: &str, data: Vec<u8>) -> Vec<Record> {
             .map(|member| Record::Of { user_id: member.partition_key, data: member.data.to_vec() })
             .collect();
     }
-    let data = data.to_vec();
-    vec![match UserRecord::decode(&data) {
+    if let Ok(Some(lines)) = frame::decode(&data) {
+        return lines.into_iter().map(|line| record_of(partition_key, line.to_vec())).collect();
+    }
+    vec![record_of(partition_key, data.to_vec())]
+}
+
+/// A user's record, or what is none.
+fn record_of(partition_key: &str, data: Vec<u8>) -> Record {
+    match UserRecord::decode(&data) {
         Ok(record) => Record::Of { user_id: record.user_id, data },
         Err(_) => {
             let key = if partition_key.is_empty() { NOBODY } else { partition_key };
             Record::Opaque { partition_key: key.to_owned(), data }
         }
-    }]
+    }
 }
 
 #[cfg(test)]
@@ -268,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_an_aggregated_record_is_spread_over_the_buckets_of_now() {
+    fn what_is_in_a_packed_record_is_spread_over_the_buckets_of_now() {
         let members: Vec<Member> = (0..200)
             .map(|n| Member {
                 partition_key: format!("user-{n}"),
@@ -277,15 +284,19 @@ mod tests {
             })
             .collect();
 
-        let input = stream_record("bucket-0", &aggregation::encode(&members));
-        let records = records_of(&input, 5).expect("holds records");
+        let mut lines = frame::Lines::default();
+        members.iter().for_each(|member| lines.add(|out| out.extend_from_slice(&member.data)));
+        let frame = frame::seal(vec![lines]).remove(0);
 
         let mut expected: Vec<_> = (0..200).map(|n| place_of(&format!("user-{n}"))).collect();
         expected.sort();
         expected.dedup();
-        let mut places = places(&records);
-        places.sort();
-        assert_eq!(places, expected);
+        for packed in [aggregation::encode(&members), frame] {
+            let records = records_of(&stream_record("bucket-0", &packed), 5);
+            let mut places = places(&records.expect("holds records"));
+            places.sort();
+            assert_eq!(places, expected);
+        }
     }
 
     #[test]

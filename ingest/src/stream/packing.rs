@@ -22,10 +22,10 @@ pub const MAX_RECORD_BYTES: usize = 256 * 1024;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Format {
     /// A zstd frame of JSON Lines.
-    #[default]
     Zstd,
-    /// That of the Kinesis Producer Library, about five times as large: for streams that others
+    /// That of the Kinesis Producer Library, several times as large: for streams that others
     /// read, or a `processor` that knows no frames yet.
+    #[default]
     Kpl,
 }
 

@@ -1,5 +1,6 @@
 //! Looks at the figures of the system, where it tells them.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ pub(super) struct Look {
 #[derive(Default)]
 struct Observation {
     quota: Option<QuotaUse>,
+    usd: BTreeMap<String, f64>,
     samples: Samples,
 }
 
@@ -50,6 +52,7 @@ impl Look {
         let now = now.since(before);
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         QuotaUse::see(&mut seen.quota, &now);
+        seen.usd.clone_from(&now.usd);
         seen.samples.push(Sample::new(start.elapsed().as_secs_f64(), events(), &now));
     }
 
@@ -57,6 +60,6 @@ impl Look {
     pub(super) fn into_system(self) -> Option<System> {
         self.told.as_ref()?;
         let seen = self.seen.into_inner().unwrap_or_else(PoisonError::into_inner);
-        Some(System { quota: seen.quota, samples: seen.samples.into_vec() })
+        Some(System { quota: seen.quota, usd: seen.usd, samples: seen.samples.into_vec() })
     }
 }

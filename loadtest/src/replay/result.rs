@@ -150,6 +150,14 @@ impl fmt::Display for ReplayResult {
             "written twice",
             format_args!("{} of {} looked at", followed.written_twice, followed.looked_at_twice),
         )?;
+        if let Some(system) = &self.system {
+            let usd: f64 = system.usd.values().sum();
+            let of_a_million = usd * 1e6 / upload.events.max(1) as f64;
+            line(
+                "AWS would charge",
+                format_args!("${usd:.5}, ${of_a_million:.2} for a million events"),
+            )?;
+        }
         let freshness = &followed.freshness;
         write!(
             f,

@@ -43,7 +43,7 @@ fn figures(runs: &[Named<'_, ReplayResult>]) -> Vec<Row> {
         good,
         values: runs.iter().map(|run| Some(value(run.result))).collect(),
     };
-    vec![
+    let mut rows = vec![
         of("events uploaded", "", Good::Neither, |r| r.upload.events as f64),
         of("events a second", "/s", Good::High, |r| r.upload.events_per_second),
         of("files uploaded", "", Good::Neither, |r| r.upload.files as f64),
@@ -59,7 +59,27 @@ fn figures(runs: &[Named<'_, ReplayResult>]) -> Vec<Row> {
         of("freshness, at most too long by", " ms", Good::Neither, |r| {
             r.followed.resolution.max_ms
         }),
-    ]
+    ];
+    if runs.iter().any(|run| run.result.system.is_some()) {
+        rows.extend(bill(runs));
+    }
+    rows
+}
+
+/// What AWS would charge.
+fn bill(runs: &[Named<'_, ReplayResult>]) -> impl Iterator<Item = Row> {
+    let lines = bill::Bill::default().lines().into_iter();
+    lines.map(|(name, _)| Row {
+        name,
+        unit: " $ for a million events",
+        good: Good::Low,
+        values: runs.iter().map(|run| usd_of_a_million(run.result, name)).collect(),
+    })
+}
+
+fn usd_of_a_million(run: &ReplayResult, line: &str) -> Option<f64> {
+    let usd = run.system.as_ref()?.usd.get(line)?;
+    (run.upload.events > 0).then(|| usd * 1e6 / run.upload.events as f64)
 }
 
 fn over_time(

@@ -83,6 +83,7 @@ impl Watch<'_> {
             };
             unanswered = 0;
             QuotaUse::see(&mut seen.system.quota, &now);
+            seen.system.usd.clone_from(&now.usd);
             let sample = self.sample(&now);
             bar.set_position(sample.events_done);
             bar.set_message(on());

@@ -75,11 +75,16 @@ async fn a_replay_is_drawn_beside_look_ups() {
     let files = sample(1_000, 100);
     let replayed = crate::replay::replay(&rig, files.path(), &["--sample", "20"], &b).await;
     assert_eq!(replayed.code, Some(0), "{}", replayed.printed);
+    let usd = &by_schema(&b)["result"]["system"]["usd"];
+    assert!(usd["DynamoDB"].as_f64().is_some_and(|usd| usd > 0.0), "{usd}");
 
     let page = report(&[&a, &b], &folder.path().join("report.html")).await;
 
     assert_eq!(page.matches("<svg").count(), 11);
     assert!(page.contains("Quota: tokens of the minute before"), "{page}");
+    assert!(page.contains("<th scope=\"row\">DynamoDB</th>"), "{page}");
+    assert!(page.contains(" $ for a million events"), "{page}");
+    assert!(replayed.printed.contains("AWS would charge"), "{}", replayed.printed);
     assert!(page.contains("<h2>Look-ups</h2>") && page.contains("<h2>Replay</h2>"), "{page}");
     assert!(page.contains("<tr><th scope=\"row\">users followed</th><td>20</td></tr>"), "{page}");
     rig.pipeline.stop().await;

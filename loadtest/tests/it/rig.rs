@@ -47,6 +47,7 @@ fn options() -> Options {
             ..ModelQuota::of_tokens(TOKENS_PER_MINUTE)
         }),
         max_concurrent_generations: 32,
+        stream_format: Default::default(),
         mapping: Mapping::prompt(),
         credentials: Credentials::Asked,
         serves_only: false,

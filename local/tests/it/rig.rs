@@ -14,6 +14,7 @@ use currents::generate::{Course, Plan, generate};
 use currents::input::Input;
 use currents::write::Compression;
 use currents::write::sample::WATCHED;
+use ingest::stream::packing::Format;
 use local::aws;
 use local::bedrock::Behaviour;
 use local::event_source::Mapping;
@@ -56,6 +57,7 @@ pub(crate) fn options() -> Options {
             ..ModelQuota::of_tokens(1_000_000_000)
         }),
         max_concurrent_generations: 32,
+        stream_format: Format::Zstd,
         mapping: Mapping::prompt(),
         credentials: Credentials::Asked,
         serves_only: false,

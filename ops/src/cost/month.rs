@@ -30,10 +30,11 @@ impl Month {
             }
         }
         units += small_files(events, units.objects_put);
-        let more = (generations - counted.generations * often).max(0.0);
-        units.write_units += more * s::WRITES_PER_GENERATION;
+        // Those of the run go, and those of the load come.
+        let more = generations - counted.generations * often;
+        units.write_units = (units.write_units + more * s::WRITES_PER_GENERATION).max(0.0);
         units.functions.entry(Function::Processor).or_default().billed_ms +=
-            more * s::MS_PER_GENERATION;
+            generations * s::MS_PER_GENERATION;
         units.input_tokens = generations * load.input_tokens;
         units.output_tokens = generations * load.output_tokens;
         units += workers();

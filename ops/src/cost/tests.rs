@@ -73,7 +73,7 @@ fn a_month_is_the_run_as_often_as_the_load_has_it_and_what_no_run_has() {
     assert_close("output tokens", units.output_tokens, 146_000.0 * 100.0);
     let billed = |function| units.functions[&function].billed_ms;
     assert_close("ingest", billed(Function::Ingest), 730.0 * 10_000.0 + 45_260.0 * 500.0);
-    let processor = 730.0 * 60_000.0 + batches * 100.0 + more * 4_000.0;
+    let processor = 730.0 * 60_000.0 + batches * 100.0 + 146_000.0 * 4_000.0;
     assert_close("processor", billed(Function::Processor), processor);
     assert_close("workers", billed(Function::AsksWorker), 43_800.0 * 100.0);
     assert_close("api", billed(Function::Api), 7_300_000.0 * 5.0);
