@@ -126,7 +126,7 @@ mod tests {
     }
 
     fn records() -> impl Strategy<Value = Vec<Vec<u8>>> {
-        proptest::collection::vec("[^\n]{0,200}".prop_map(String::into_bytes), 0..50)
+        proptest::collection::vec("[^\n\r]{0,200}".prop_map(String::into_bytes), 0..50)
     }
 
     proptest! {
