@@ -127,7 +127,7 @@ impl EmbeddedAws {
 
         let slowed = |address, wait| match options.pace {
             Pace::Fast => config_for(address),
-            Pace::Aws => pace::slowed(config_for(address), wait),
+            Pace::Aws => pace::slowed(&config_for(address), wait),
         };
         let config = |address, service, wait| {
             let config = slowed(address, wait);

@@ -20,6 +20,7 @@ pub mod aws;
 pub mod bedrock;
 pub mod billing;
 pub mod by_hand;
+mod calls;
 mod catalogs;
 pub mod event_source;
 pub mod faults;

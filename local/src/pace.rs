@@ -6,13 +6,10 @@
 use std::time::Duration;
 
 use aws_config::SdkConfig;
-use aws_smithy_runtime_api::client::http::{
-    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
-    SharedHttpConnector,
-};
-use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_runtime_api::client::http::{HttpConnector as _, HttpConnectorFuture};
 use tokio::time::sleep;
+
+use crate::calls;
 
 /// Assumed: a small request of a table, "single-digit milliseconds" in AWS' words.
 pub const DYNAMODB: Duration = Duration::from_millis(4);
@@ -26,36 +23,13 @@ pub const S3: Duration = Duration::from_millis(60);
 /// Assumed: a request of a queue.
 pub const SQS: Duration = Duration::from_millis(10);
 
-/// The same configuration, whose calls wait first; with no time to wait it is as it was.
-pub fn slowed(config: SdkConfig, wait: Duration) -> SdkConfig {
-    let Some(inner) = config.http_client().filter(|_| wait > Duration::ZERO) else { return config };
-    let client = SharedHttpClient::new(Slow { inner, wait });
-    config.to_builder().http_client(client).build()
-}
-
-#[derive(Debug)]
-struct Slow<T> {
-    inner: T,
-    wait: Duration,
-}
-
-impl HttpClient for Slow<SharedHttpClient> {
-    fn http_connector(
-        &self,
-        settings: &HttpConnectorSettings,
-        components: &RuntimeComponents,
-    ) -> SharedHttpConnector {
-        let inner = self.inner.http_connector(settings, components);
-        SharedHttpConnector::new(Slow { inner, wait: self.wait })
-    }
-}
-
-impl HttpConnector for Slow<SharedHttpConnector> {
-    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let (inner, wait) = (self.inner.clone(), self.wait);
+/// The same configuration, whose calls wait first.
+pub fn slowed(config: &SdkConfig, wait: Duration) -> SdkConfig {
+    calls::by(config, move |inner, request| {
+        let inner = inner.clone();
         HttpConnectorFuture::new(async move {
             sleep(wait).await;
             inner.call(request).await
         })
-    }
+    })
 }

@@ -1,17 +1,14 @@
 //! Calls of AWS that fail on their way.
 
 use aws_config::SdkConfig;
-use aws_smithy_runtime_api::client::http::{
-    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
-    SharedHttpConnector,
-};
-use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::http::{HttpConnector as _, HttpConnectorFuture};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::ConnectorError;
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
 
 use super::{Faults, Kind};
+use crate::calls;
 
 /// A service of AWS whose calls can fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,53 +24,18 @@ pub enum Service {
 impl Faults {
     /// The same configuration, whose calls of `service` fail when a fault strikes.
     pub fn through(&self, config: &SdkConfig, service: Service) -> SdkConfig {
-        let Some(inner) = config.http_client() else { return config.clone() };
-        let client = FaultyClient { inner, faults: self.clone(), service };
-        config.to_builder().http_client(SharedHttpClient::new(client)).build()
-    }
-}
-
-#[derive(Debug)]
-struct FaultyClient {
-    inner: SharedHttpClient,
-    faults: Faults,
-    service: Service,
-}
-
-impl HttpClient for FaultyClient {
-    fn http_connector(
-        &self,
-        settings: &HttpConnectorSettings,
-        components: &RuntimeComponents,
-    ) -> SharedHttpConnector {
-        SharedHttpConnector::new(FaultyConnector {
-            inner: self.inner.http_connector(settings, components),
-            faults: self.faults.clone(),
-            service: self.service,
-        })
-    }
-}
-
-#[derive(Debug)]
-struct FaultyConnector {
-    inner: SharedHttpConnector,
-    faults: Faults,
-    service: Service,
-}
-
-impl HttpConnector for FaultyConnector {
-    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        match self.fault() {
-            None => self.inner.call(request),
+        let faults = self.clone();
+        calls::by(config, move |inner, request| match faults.of_a_call(service) {
+            None => inner.call(request),
             Some(Fault::Refused(status, code)) => HttpConnectorFuture::ready(refusal(status, code)),
             Some(Fault::AnswerLost) => {
-                let call = self.inner.call(request);
+                let call = inner.call(request);
                 HttpConnectorFuture::new(async move {
                     call.await?;
                     Err(ConnectorError::timeout("the answer was lost".into()))
                 })
             }
-        }
+        })
     }
 }
 
@@ -85,10 +47,11 @@ enum Fault {
     AnswerLost,
 }
 
-impl FaultyConnector {
-    fn fault(&self) -> Option<Fault> {
-        let strikes = |kind| self.faults.strikes(kind);
-        match self.service {
+impl Faults {
+    /// The fault that strikes a call of a service, if one does.
+    fn of_a_call(&self, service: Service) -> Option<Fault> {
+        let strikes = |kind| self.strikes(kind);
+        match service {
             Service::Bedrock if strikes(Kind::BedrockThrottle) => {
                 Some(Fault::Refused(429, "ThrottlingException"))
             }
@@ -100,7 +63,7 @@ impl FaultyConnector {
                 Some(Fault::Refused(400, "ProvisionedThroughputExceededException"))
             }
             Service::DynamoDb if strikes(Kind::DynamodbError) => {
-                let is_lost = self.faults.struck(Kind::DynamodbError).is_multiple_of(2);
+                let is_lost = self.struck(Kind::DynamodbError).is_multiple_of(2);
                 let refused = Fault::Refused(500, "InternalServerError");
                 Some(if is_lost { Fault::AnswerLost } else { refused })
             }
