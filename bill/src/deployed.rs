@@ -10,6 +10,10 @@ use serde::Deserialize;
 /// Share of invocations of which X-Ray records a trace, beyond the first of each second.
 pub const TRACED: f64 = 0.05;
 
+/// Requests of SQS that a notification takes: EventBridge sends it, and Lambda receives and
+/// removes it.
+pub const REQUESTS_OF_A_NOTIFICATION: f64 = 3.0;
+
 /// What the settings say.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

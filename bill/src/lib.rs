@@ -18,8 +18,11 @@ use deployed::{TRACED, deployed, memory_mib};
 use prices::Prices;
 pub use told::Told;
 
-/// Days of a month, as AWS' calculator counts them: 730 hours.
-pub const DAYS: f64 = 730.0 / 24.0;
+/// Hours of a month, as AWS' calculator counts them.
+pub const HOURS: f64 = 730.0;
+
+/// Days of such a month.
+pub const DAYS: f64 = HOURS / 24.0;
 
 const MILLION: f64 = 1e6;
 const GB: f64 = (1_u64 << 30) as f64;

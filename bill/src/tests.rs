@@ -25,7 +25,7 @@ fn prices() -> Prices {
 }
 
 fn assert_close(what: &str, computed: f64, by_hand: f64) {
-    assert!((computed - by_hand).abs() < 1e-6, "{what}: {computed}, by hand {by_hand}");
+    assert!((computed / by_hand - 1.0).abs() < 1e-9, "{what}: {computed}, by hand {by_hand}");
 }
 
 #[test]

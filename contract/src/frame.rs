@@ -1,7 +1,8 @@
 //! Many user records in one stream record: a zstd frame that holds them as JSON Lines.
 //!
 //! Guarantees: what [`seal`] writes [`decode`] reads; a frame that was changed on its way is told
-//! by its checksum; and nothing takes more memory than [`MAX_BYTES`], whatever a frame claims.
+//! by its checksum; and whatever a frame claims, it takes no more memory than [`MAX_BYTES`] and a
+//! word for each of its lines, which are bounded too.
 //!
 //! Whoever reads the stream with another program needs zstd and a reader of JSON; `docs/deployment.md`
 //! has one of ten lines.
@@ -183,6 +184,16 @@ mod tests {
 
         for frame in [bomb, lines, silent, MAGIC.to_vec()] {
             assert!(matches!(decode(&frame.into()), Err(Undecodable::Size)));
+        }
+    }
+
+    /// Other readers took the first of several frames for all of them.
+    #[test]
+    fn what_follows_a_frame_is_never_left_out_without_a_word() {
+        let one = frame(&[b"{}".to_vec()]);
+        for more in [&one[..], b"junk", &one[..5]] {
+            let both = Bytes::from([&one[..], more].concat());
+            assert!(matches!(decode(&both), Err(Undecodable::Broken(_))));
         }
     }
 

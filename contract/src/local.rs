@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::ask::{Ask, Reason};
 use crate::metrics::Distribution;
-use crate::units::Counted;
 
 /// Where the figures are (GET).
 pub const METRICS: &str = "/local/metrics";
@@ -92,10 +91,7 @@ pub struct Metrics {
     pub drained: bool,
     /// What waits.
     pub backlog: Backlog,
-    /// What AWS would charge for.
-    #[serde(default)]
-    pub counted: Counted,
-    /// What that is, in US dollars, by the lines of a bill.
+    /// What AWS would charge, in US dollars, by the lines of a bill.
     #[serde(default)]
     pub usd: BTreeMap<String, f64>,
     /// Asks on their queues.

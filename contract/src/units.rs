@@ -1,7 +1,6 @@
 //! What AWS charges for, in the units in which it does.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::ops::{AddAssign, Mul};
 
 use serde::{Deserialize, Serialize};
@@ -100,18 +99,6 @@ impl Function {
     /// All of them.
     pub const ALL: [Self; 5] =
         [Self::Ingest, Self::EventsDoor, Self::Processor, Self::AsksWorker, Self::Api];
-}
-
-impl fmt::Display for Function {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Ingest => "ingest",
-            Self::EventsDoor => "events-door",
-            Self::Processor => "processor",
-            Self::AsksWorker => "asks-worker",
-            Self::Api => "api",
-        })
-    }
 }
 
 impl Units {

@@ -11,16 +11,12 @@ mod reads;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bill::deployed::memory_mib;
+use bill::deployed::{REQUESTS_OF_A_NOTIFICATION, memory_mib};
 use contract::metrics::{self, Counts};
 use contract::units::{Counted, Function, Units};
 
 use interceptor::Interceptor;
 use lines::{Lines, OF_A_CALL};
-
-/// Requests of SQS that a notification takes: EventBridge sends it, and Lambda receives and
-/// removes it.
-const REQUESTS_OF_A_NOTIFICATION: f64 = 3.0;
 
 /// What a look-up computes: what `docs/measurements.md` has of it, and about as much for Lambda's
 /// runtime. The rest is waiting, which takes as long with a part of a processor.

@@ -61,7 +61,6 @@ impl Metrics {
         let drained = objects + records == 0 && is_at_rest;
         let waits = self.parked.as_ref().map(|parked| parked.waits()).unwrap_or_default();
         let lost = if drained { self.lost(&waits, uptime) } else { 0 };
-        let counted = totals.billing.counted(&counts);
         local::Metrics {
             uptime_ms: ms(uptime),
             objects: Objects { uploaded: get(&totals.uploaded), notified, done: objects_done },
@@ -73,8 +72,7 @@ impl Metrics {
             lost,
             drained,
             backlog: Backlog { objects, records, asks: waits.asks },
-            usd: usd(&counted),
-            counted,
+            usd: usd(&totals.billing.counted(&counts)),
             asks: self.asks(waits),
             waiting: self.standstill.as_ref().map(|each| each.sentences()).unwrap_or_default(),
             freshness_ms: counts

@@ -42,22 +42,10 @@ pub fn counted(file: Option<&Path>) -> anyhow::Result<Counted> {
 /// What a month costs, in dollars.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bill {
-    /// The stream of user records.
-    pub kinesis: f64,
-    /// All three functions.
-    pub lambda: f64,
-    /// Both tables.
-    pub dynamodb: f64,
-    /// Calls through API Gateway, and what leaves AWS.
-    pub api_gateway: f64,
-    /// Files and their notifications.
-    pub s3_and_sqs: f64,
-    /// Logs and traces.
-    pub logs_and_traces: f64,
+    /// What is used and what stands there, by service.
+    pub of_services: bill::Bill,
     /// The key, the secret, alarms, metrics and the dashboard.
     pub key_and_alarms: f64,
-    /// Generations.
-    pub bedrock: f64,
     /// Bedrock alone, if every event that triggers were a call.
     pub one_call_per_event: f64,
 }
@@ -65,32 +53,25 @@ pub struct Bill {
 impl Bill {
     /// Adds everything up.
     pub fn of(load: &Load, counted: &Counted, prices: &Prices) -> Self {
-        let Month { units, triggering, .. } = Month::of(load, counted);
+        let Month { units, triggering } = Month::of(load, counted);
         let used = bill::Bill::of(&units, load.gateway.into(), prices);
-        Self {
+        let of_services = bill::Bill {
             kinesis: used.kinesis + standing::stream(prices),
-            lambda: used.lambda,
             dynamodb: used.dynamodb + standing::items(load.users, prices),
-            api_gateway: used.api_gateway,
-            s3_and_sqs: used.s3_and_sqs,
             logs_and_traces: used.logs_and_traces + standing::traces(units.traced(), prices),
+            ..used
+        };
+        let generation = prices.bedrock.usd(load.input_tokens, load.output_tokens);
+        Self {
+            of_services,
             key_and_alarms: standing::keys_and_alarms(prices),
-            bedrock: used.bedrock,
-            one_call_per_event: triggering
-                * prices.bedrock.usd(load.input_tokens, load.output_tokens),
+            one_call_per_event: triggering * generation,
         }
     }
 
     /// All of this system.
     pub fn total(&self) -> f64 {
-        self.kinesis
-            + self.lambda
-            + self.dynamodb
-            + self.api_gateway
-            + self.s3_and_sqs
-            + self.logs_and_traces
-            + self.key_and_alarms
-            + self.bedrock
+        self.of_services.total() + self.key_and_alarms
     }
 }
 

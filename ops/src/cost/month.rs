@@ -1,6 +1,7 @@
 //! What a month uses: a counted run, as often as the load has it, and what no run has.
 
 use bill::DAYS;
+use bill::deployed::REQUESTS_OF_A_NOTIFICATION;
 use contract::units::{Counted, Function, Units};
 
 use super::load::Load;
@@ -54,7 +55,7 @@ fn small_files(events: f64, counted: f64) -> Units {
     let mut units = Units {
         objects_put: more,
         objects_fetched: more,
-        queue_requests: more * s::QUEUE_REQUESTS_PER_FILE,
+        queue_requests: more * REQUESTS_OF_A_NOTIFICATION,
         // Each is a record of its own, or there would be more events.
         stream_kib: batches,
         write_units: batches * s::WRITES_PER_BATCH,

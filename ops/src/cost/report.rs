@@ -30,16 +30,12 @@ impl<'a> Report<'a> {
 
     /// The same for a program, in dollars a month.
     pub fn to_json(&self) -> Value {
-        let Bill { kinesis, lambda, dynamodb, api_gateway, s3_and_sqs, .. } = self.bill;
-        let Bill { logs_and_traces, key_and_alarms, bedrock, one_call_per_event, .. } = self.bill;
+        let Bill { of_services, key_and_alarms, one_call_per_event } = self.bill;
+        let mut usd_a_month = json!(of_services);
+        usd_a_month["key_and_alarms"] = json!(key_and_alarms);
+        usd_a_month["total"] = json!(self.bill.total());
         json!({
-            "usd_a_month": {
-                "kinesis": kinesis, "lambda": lambda, "dynamodb": dynamodb,
-                "api_gateway": api_gateway, "s3_and_sqs": s3_and_sqs,
-                "logs_and_traces": logs_and_traces, "key_and_alarms": key_and_alarms,
-                "bedrock": bedrock, "total": self.bill.total(),
-            },
-            "one_call_per_event": one_call_per_event,
+            "usd_a_month": usd_a_month, "one_call_per_event": one_call_per_event,
             "prices_of": self.prices.date, "region": self.prices.region,
         })
     }
@@ -74,15 +70,16 @@ impl<'a> Report<'a> {
 
     fn fmt_bill(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Self { bill, prices, .. } = self;
+        let of = &bill.of_services;
         let lines = [
-            ("Kinesis", bill.kinesis, vec![&prices.kinesis.page]),
-            ("Lambda", bill.lambda, vec![&prices.lambda.page]),
-            ("DynamoDB", bill.dynamodb, vec![&prices.dynamodb.page]),
-            ("API Gateway", bill.api_gateway, vec![&prices.api_gateway.page]),
-            ("S3 and SQS", bill.s3_and_sqs, vec![&prices.s3.page, &prices.sqs.page]),
+            ("Kinesis", of.kinesis, vec![&prices.kinesis.page]),
+            ("Lambda", of.lambda, vec![&prices.lambda.page]),
+            ("DynamoDB", of.dynamodb, vec![&prices.dynamodb.page]),
+            ("API Gateway", of.api_gateway, vec![&prices.api_gateway.page]),
+            ("S3 and SQS", of.s3_and_sqs, vec![&prices.s3.page, &prices.sqs.page]),
             (
                 "logs and traces",
-                bill.logs_and_traces,
+                of.logs_and_traces,
                 vec![&prices.cloudwatch.page, &prices.xray.page],
             ),
             (
@@ -90,7 +87,7 @@ impl<'a> Report<'a> {
                 bill.key_and_alarms,
                 vec![&prices.kms.page, &prices.secrets_manager.page],
             ),
-            ("Bedrock", bill.bedrock, vec![&prices.bedrock.page]),
+            ("Bedrock", of.bedrock, vec![&prices.bedrock.page]),
         ];
         for (name, usd, pages) in lines {
             let mut pages = pages.into_iter();

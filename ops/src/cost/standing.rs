@@ -3,10 +3,8 @@
 //! "Set" figures follow from the stack's settings or AWS' documents; "assumed" ones nobody has
 //! measured on AWS yet.
 
+use bill::HOURS;
 use bill::prices::Prices;
-
-/// Hours of a month, as AWS' calculator counts them.
-pub(super) const HOURS: f64 = 730.0;
 
 /// Set: a file every five minutes of each of the sample's six event types.
 pub(super) const LEAST_FILES_A_DAY: f64 = 288.0 * 6.0;
@@ -23,9 +21,6 @@ pub(super) const PROCESSOR_MS_PER_BATCH: f64 = 100.0;
 
 /// Set: that such a batch begins, and that it ended.
 pub(super) const WRITES_PER_BATCH: f64 = 2.0;
-
-/// Set: sent, received, deleted.
-pub(super) const QUEUE_REQUESTS_PER_FILE: f64 = 3.0;
 
 /// Assumed: the lines of a function's own log and of Lambda.
 pub(super) const LOG_BYTES_PER_INVOCATION: f64 = 1_600.0;

@@ -98,14 +98,23 @@ fn what_stands_there_is_in_the_bill_whether_anything_comes_or_not() {
 
     // 730 h x 0.04; two keys, 128 x 12 x 730 calls of them, a secret, 96 alarms, 96 metrics, a
     // dashboard.
-    assert!(bill.kinesis > 29.2 && few.kinesis > 29.2 && few.kinesis < 29.3, "{few:?}");
+    assert!(
+        bill.of_services.kinesis > 29.2
+            && few.of_services.kinesis > 29.2
+            && few.of_services.kinesis < 29.3,
+        "{few:?}"
+    );
     let keys_and_alarms = 2.0 + 3.363_84 + 0.4 + 9.6 + 28.8 + 3.0;
     assert_close("keys and alarms", bill.key_and_alarms, keys_and_alarms);
     assert_close("the same", few.key_and_alarms, keys_and_alarms);
     // A month has 2,628,000 seconds, of each of which a trace is recorded.
     assert_close("traces", standing::traces(1e9, &prices()), 2.628 * 5.0);
     assert_close("fewer", standing::traces(1e6, &prices()), 5.0);
-    assert_close("total", bill.total(), bill.bedrock + (bill.total() - bill.bedrock));
+    assert_close(
+        "total",
+        bill.total(),
+        bill.of_services.bedrock + (bill.total() - bill.of_services.bedrock),
+    );
 }
 
 #[test]
@@ -113,15 +122,23 @@ fn an_http_api_costs_its_own_price_and_nothing_else_changes() {
     let rest = Bill::of(&LOAD, &run(), &prices());
     let http = Bill::of(&Load { gateway: Gateway::Http, ..LOAD }, &run(), &prices());
 
-    assert_close("difference", rest.api_gateway - http.api_gateway, 7.3 * 2.5);
-    assert_close("others", rest.total() - rest.api_gateway, http.total() - http.api_gateway);
+    assert_close(
+        "difference",
+        rest.of_services.api_gateway - http.of_services.api_gateway,
+        7.3 * 2.5,
+    );
+    assert_close(
+        "others",
+        rest.total() - rest.of_services.api_gateway,
+        http.total() - http.of_services.api_gateway,
+    );
 }
 
 #[test]
 fn with_a_prompt_for_each_event_the_model_costs_the_same_and_the_system_more() {
     let bill = Bill::of(&Load { prompts: 600_000.0, ..LOAD }, &run(), &prices());
 
-    assert_close("bedrock", bill.bedrock, bill.one_call_per_event);
+    assert_close("bedrock", bill.of_services.bedrock, bill.one_call_per_event);
     assert!(bill.total() > bill.one_call_per_event);
 }
 

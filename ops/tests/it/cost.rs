@@ -175,21 +175,21 @@ fn the_tables_of_the_document_are_what_is_computed() {
         [("1,920", 1_920.0), ("100,000", 1e5), ("2,840,000: every prompt differs", 2.84e6)];
 
     let rows = [
-        by_load("Kinesis", |bill| bill.kinesis),
-        by_load("Lambda", |bill| bill.lambda),
-        by_load("DynamoDB", |bill| bill.dynamodb),
-        by_load("API Gateway", |bill| bill.api_gateway),
-        by_load("S3 and SQS", |bill| bill.s3_and_sqs),
-        by_load("logs and traces", |bill| bill.logs_and_traces),
+        by_load("Kinesis", |bill| bill.of_services.kinesis),
+        by_load("Lambda", |bill| bill.of_services.lambda),
+        by_load("DynamoDB", |bill| bill.of_services.dynamodb),
+        by_load("API Gateway", |bill| bill.of_services.api_gateway),
+        by_load("S3 and SQS", |bill| bill.of_services.s3_and_sqs),
+        by_load("logs and traces", |bill| bill.of_services.logs_and_traces),
         by_load("key and alarms", |bill| bill.key_and_alarms),
-        by_load("Bedrock", |bill| bill.bedrock),
+        by_load("Bedrock", |bill| bill.of_services.bedrock),
         by_load("**this system**", Bill::total),
         by_load("**one call per event**, Bedrock alone", |bill| bill.one_call_per_event),
     ]
     .into_iter()
     .chain(by_prompts.map(|(name, prompts)| {
         let bill = bill(1e7, prompts);
-        row(name, &[bill.bedrock, bill.total()])
+        row(name, &[bill.of_services.bedrock, bill.total()])
     }));
 
     for row in rows {
