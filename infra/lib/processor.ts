@@ -22,10 +22,10 @@ const GIVEN_UP_RETENTION = Duration.days(30);
 const GIVEN_UP_KEYS = '*';
 
 /**
- * How often Lambda retries a batch, the most that it takes. Tables or queues that cannot be
- * reached make records go back, and what a batch holds beyond its share of memory; AWS does not say how long it waits between two deliveries: if
- * it did not wait at all, so many would still outlast an outage of some hours. A record that ends
- * the function is found by the program itself, after a few.
+ * How often Lambda retries a batch, the most that it takes. Records go back where tables or queues
+ * cannot be reached, and those beyond what an invocation holds in memory. AWS does not say how long it
+ * waits between two deliveries: if it did not wait at all, so many would still outlast an outage of some
+ * hours. A record that ends the function is found by the program itself, after a few.
  */
 export const RETRY_ATTEMPTS = 10_000;
 

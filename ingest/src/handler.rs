@@ -266,8 +266,10 @@ impl Ingest {
             Ok(Trigger::Direct(notification)) => {
                 report.name(&notification);
                 let taken = self.take(&notification, deadline, &mut report.counts).await;
-                report.failed = taken.is_err();
-                taken.err().into_iter().for_each(|error| report.returned(error));
+                if let Err(error) = taken {
+                    report.returned(error);
+                    report.failed = true;
+                }
             }
             Ok(Trigger::Queue(messages)) => {
                 for message in messages {
