@@ -120,6 +120,9 @@ pub struct Config {
     pub price: Option<Price>,
     /// Guardrail of the account that every answer passes.
     pub guardrail: Option<Guardrail>,
+    /// Within how many hours content is to be there, where it can wait to be asked for in a job, at
+    /// half the price; content is asked for at once where it is not said.
+    pub batch_within_hours: Option<u32>,
 }
 
 impl Named {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use contract::attributes::Attributes;
 use contract::catalog::ItemKey;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::Past;
@@ -67,7 +68,7 @@ pub struct Brief {
 }
 
 /// What a model was told, and what its answer is held against.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Told {
     /// The rendered prompt.
     pub prompt: String,
@@ -77,6 +78,7 @@ pub struct Told {
     pub attributes: Attributes,
     /// The items that the prompt used, each once, in the order in which it did; `None` in the
     /// place of one that is in no catalog.
+    #[serde(with = "shared_items")]
     pub items: Vec<Option<Arc<Item>>>,
 }
 
@@ -101,5 +103,29 @@ impl Told {
     /// Of a prompt alone: of a campaign whose rules look at nothing else.
     pub fn prompt(prompt: impl Into<String>) -> Self {
         Self { prompt: prompt.into(), ..Self::default() }
+    }
+}
+
+/// Items in a file: what is shared in memory is written out.
+mod shared_items {
+    use std::sync::Arc;
+
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+
+    use super::Item;
+
+    pub(super) fn serialize<S: Serializer>(
+        items: &[Option<Arc<Item>>],
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        let items: Vec<Option<&Item>> = items.iter().map(Option::as_deref).collect();
+        items.serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Vec<Option<Arc<Item>>>, D::Error> {
+        let items = Vec::<Option<Item>>::deserialize(from)?;
+        Ok(items.into_iter().map(|item| item.map(Arc::new)).collect())
     }
 }

@@ -56,6 +56,7 @@ impl Parameters {
             budget: _,
             over_budget: _,
             price: _,
+            batch_within_hours: _,
         } = config;
         let form = match structured_output {
             StructuredOutput::JsonSchema => "json-schema",

@@ -5,7 +5,8 @@
 //!
 //! Asks that wait for a time are on the queue `later`. Those whose time has come are on the
 //! queue of their model and of their campaign's [`Class`], so that no model waits behind
-//! another one's quota, and nothing of a higher priority behind what is lower.
+//! another one's quota, and nothing of a higher priority behind what is lower. Those that are to
+//! be asked in a job gather on the queue `jobs` first.
 //!
 //! Guarantees: what another version wrote beside what this one knows, a reason among it, goes
 //! on with the ask when it is sent anew.
@@ -27,6 +28,9 @@ pub const MAX_DELAY: Duration = Duration::from_secs(900);
 
 /// The field of an ask that says why it waits.
 const REASON: &str = "reason";
+
+/// In [`Ask::job`]: it gathered, and there was no job for it.
+pub const NO_JOB: &str = "none";
 
 /// Stands for every model that has no queues of its own name.
 pub const EVERY_OTHER: &str = "*";
@@ -63,6 +67,9 @@ pub struct Ask {
     /// What was given up before this is to be tried again, in UNIX milliseconds; 0 for nothing.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub retry_given_up_before_ms: u64,
+    /// The job that asks what it asks, once it gathered, or [`NO_JOB`]; empty before.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub job: String,
     /// Commit of the build that put it on its queue; empty where that is unknown.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub build: String,
@@ -98,6 +105,8 @@ pub enum Reason {
     Operator,
     /// The campaign is paused.
     Paused,
+    /// It is asked together with others, in a job.
+    Job,
     /// For a reason of another version; [`Ask::unknown`] has its name.
     #[default]
     #[serde(other)]
@@ -128,13 +137,15 @@ pub enum Queue {
         /// Of their campaign's priority.
         class: Class,
     },
+    /// Of those that are to be asked in a job.
+    Jobs,
 }
 
 /// Addresses of the queues of asks.
 ///
 /// As text it is a JSON object: `{"later": "https://...", "ready": {"model": {"high":
 /// "https://...", "normal": "https://...", "low": "https://..."}}}`; the model `*` stands for
-/// every other. Whoever knows less than is named there goes by what it knows: a person's `ops` is
+/// every other. `jobs` is the address beside them, if there is one. Whoever knows less than is named there goes by what it knows: a person's `ops` is
 /// not always of the version that was deployed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QueueUrls {
@@ -142,6 +153,9 @@ pub struct QueueUrls {
     pub later: String,
     /// Of those whose time has come, by model.
     pub ready: BTreeMap<String, ReadyUrls>,
+    /// Of those that are to be asked in a job; a deployment of before has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jobs: Option<String>,
 }
 
 /// Addresses of a model's queues.
@@ -185,6 +199,7 @@ impl Ask {
             not_before_ms: 0,
             regenerate_before_ms: 0,
             retry_given_up_before_ms: 0,
+            job: String::new(),
             build: String::new(),
             publication: 0,
             unknown: BTreeMap::new(),
@@ -239,7 +254,7 @@ impl Ask {
 
 impl Reason {
     /// Every reason that this version has.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Quota,
         Self::DayQuota,
         Self::Budget,
@@ -249,6 +264,7 @@ impl Reason {
         Self::Due,
         Self::Operator,
         Self::Paused,
+        Self::Job,
     ];
 
     /// Whether another version has it.
@@ -268,6 +284,7 @@ impl Reason {
             Self::Due => "its time",
             Self::Operator => "its turn",
             Self::Paused => "its campaign to go on",
+            Self::Job => "the job that asks it at half the price",
             Self::Unknown => "what another version knows",
         }
     }
@@ -283,6 +300,7 @@ impl Reason {
             Self::Lease => metrics::PARKED_FOR_LEASE,
             Self::Due => metrics::PARKED_FOR_TIME,
             Self::Paused => metrics::PARKED_FOR_PAUSE,
+            Self::Job => metrics::PARKED_FOR_JOB,
             // Whoever parks has a reason of this version.
             Self::Operator | Self::Unknown => return None,
         })
@@ -322,6 +340,7 @@ impl QueueUrls {
     pub fn url(&self, queue: &Queue) -> Option<&str> {
         let (model_id, class) = match queue {
             Queue::Later => return Some(&self.later),
+            Queue::Jobs => return self.jobs.as_deref(),
             Queue::Ready { model_id, class } => (model_id, class),
         };
         let urls = self.ready.get(model_id).or_else(|| self.ready.get(EVERY_OTHER))?;
@@ -362,6 +381,7 @@ mod tests {
             not_before_ms: 1_760_054_400_000,
             regenerate_before_ms: 0,
             retry_given_up_before_ms: 0,
+            job: String::new(),
             build: "0123456789ab".to_owned(),
             publication: 3,
             unknown: BTreeMap::new(),

@@ -237,6 +237,20 @@ metrics! {
         PARKED_FOR_TIME = "asks_parked_for_time";
         /// Asks that wait because their campaign is paused.
         PARKED_FOR_PAUSE = "asks_parked_for_pause";
+        /// Asks that wait for a job, which asks for all of them at half the price, or to be in one.
+        PARKED_FOR_JOB = "asks_parked_for_job";
+        /// Jobs of batch inference that were submitted.
+        JOBS_SUBMITTED = "jobs_submitted";
+        /// Jobs that the service did not take; what they were to ask is asked at once.
+        JOBS_REFUSED = "jobs_refused";
+        /// Jobs whose answers were taken in, all or those that there were.
+        JOBS_ENDED = "jobs_ended";
+        /// Jobs that were stopped because their time was over.
+        JOBS_LATE = "jobs_late";
+        /// Questions that were put into jobs.
+        QUESTIONS_IN_JOBS = "questions_in_jobs";
+        /// Questions that jobs brought no usable answer for; each is asked at once.
+        QUESTIONS_LEFT_BY_JOBS = "questions_left_by_jobs";
         /// Asks that are over, whatever came of them.
         ASKS_OVER = "asks_over";
         /// Asks taken up, every delivery counted; the sum of all [`AskFate`] counters.

@@ -228,6 +228,7 @@ fn processor_of(
         coordination,
         dead_letters: Arc::new(Letters::default()),
         asks: Arc::new(Queues::default()),
+        jobs: None,
     };
     let campaigns = Arc::new(Current::fixed(Held::of(campaigns)));
     Processor::new(campaigns, ports, 32, (Clock::System, Jitter::seeded(1)))

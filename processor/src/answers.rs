@@ -8,6 +8,7 @@
 //!
 //! - `generation` — one usable answer: the quota, the call, its repeats, one correction.
 //! - `budget` — what a campaign's day may cost.
+//! - `joining` — a question that is to be asked in a job, with others.
 //! - `lookout` — looks for the answers of others.
 //! - `notices` — what instances tell each other: halted campaigns, asks that wait.
 //! - `health`, `latency`, `refusals`, `rules` — what this instance has seen of the model.
@@ -15,6 +16,7 @@
 mod budget;
 mod generation;
 mod health;
+mod joining;
 mod latency;
 mod lookout;
 mod notices;
@@ -43,6 +45,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use crate::coordination::{Coordination, Entry, Failures, Lease, LeaseReply};
 use crate::deadline::Deadline;
 use crate::failure::Verdict;
+use crate::jobs::schedule::Schedule;
 use crate::model::{Calls, TextModel, Usage};
 use crate::store::DAY_SECS;
 use budget::Allowance;
@@ -57,6 +60,8 @@ use rules::RuleNotes;
 use waits::Waits;
 
 pub use generation::MAX_FAILED_CALLS;
+pub(crate) use budget::{PRICE_OF_JOBS, used_in_a_job};
+pub(crate) use joining::{Charge, Joined};
 
 /// Waits between two looks at somebody else's answer.
 const POLLS: ExponentialBuilder = ExponentialBuilder::new()
@@ -119,6 +124,17 @@ pub struct Question {
     pub retry_given_up_before_ms: u64,
 }
 
+/// When questions that come now gather for a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Gathers {
+    /// When they have, in UNIX milliseconds.
+    pub(crate) at_ms: u64,
+    /// Until when a job that begins now is waited for, in UNIX milliseconds.
+    pub(crate) ends_by_ms: u64,
+    /// Within how many hours their content is to be there.
+    pub(crate) within_hours: u32,
+}
+
 /// What came of a question.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Conclusion {
@@ -145,6 +161,8 @@ pub enum Conclusion {
         not_before_ms: u64,
         /// The same in words.
         detail: String,
+        /// The job that asks it, if one is known that does, or [`NO_JOB`](contract::ask::NO_JOB).
+        job: String,
     },
     /// Another attempt would end the same way.
     GivenUp {
@@ -193,6 +211,8 @@ pub struct Answers {
     lookout: Lookout,
     notices: Notices,
     waits: Waits,
+    /// The hours of jobs, where questions can be asked in some.
+    jobs: Option<Schedule>,
 }
 
 impl Answers {
@@ -218,7 +238,36 @@ impl Answers {
             lookout: Lookout::default(),
             notices: Notices::default(),
             waits: Waits::default(),
+            jobs: None,
         }
+    }
+
+    /// The same, where questions can be asked in jobs as well.
+    #[must_use]
+    pub(crate) fn with_jobs(self, jobs: Option<Schedule>) -> Self {
+        Self { jobs, ..self }
+    }
+
+    /// A name that nobody else has.
+    pub(crate) fn name(&self) -> String {
+        self.jitter.name()
+    }
+
+    /// Whether questions can be asked in jobs.
+    pub(crate) fn has_jobs(&self) -> bool {
+        self.jobs.is_some()
+    }
+
+    /// When a campaign's questions that come now have gathered for a job, and until when that is
+    /// waited for if it begins now, in UNIX milliseconds; nothing if they are asked at once.
+    pub(crate) fn gathers(&self, campaign: &CompiledCampaign) -> Option<Gathers> {
+        let (hours, now_ms) = (campaign.campaign.config.batch_within_hours?, self.clock.now_ms());
+        let jobs = self.jobs?;
+        Some(Gathers {
+            at_ms: jobs.gathers_at_ms(now_ms, hours),
+            ends_by_ms: jobs.ends_by_ms(now_ms, hours),
+            within_hours: hours,
+        })
     }
 
     /// Calls of the quota's table since this was asked last.
@@ -259,7 +308,12 @@ impl Answers {
                 {
                     return Conclusion::GivenUp { reason, detail, attempts };
                 }
-                Some(Entry::Leased { until_ms }) if until_ms > self.clock.now_ms() => {
+                Some(Entry::Leased { until_ms, job: Some(job) })
+                    if until_ms > self.clock.now_ms() && asker != Asker::Person =>
+                {
+                    return in_a_job(job, until_ms);
+                }
+                Some(Entry::Leased { until_ms, .. }) if until_ms > self.clock.now_ms() => {
                     let wait = self.jitter.spread(waits.next().unwrap_or(Duration::MAX));
                     if !until.allows(wait) {
                         let detail = "somebody else asks the same".to_owned();
@@ -336,6 +390,10 @@ impl Answers {
             let detail = "the campaign is halted".to_owned();
             return Some(self.not_now(Reason::Halted, Some(until_ms), detail));
         }
+        if let (Asker::Event | Asker::Suspect, Some(gathers)) = (asker, self.gathers(campaign)) {
+            let detail = "it is asked in a job".to_owned();
+            return Some(self.not_now(Reason::Job, Some(gathers.at_ms), detail));
+        }
         if self.day_over_until_ms(model_id).is_some() {
             let detail = "quota of the day is used up".to_owned();
             return Some(self.not_now(Reason::DayQuota, None, detail));
@@ -370,7 +428,7 @@ impl Answers {
             (Reason::Outage, None) => now_ms + OUTAGE_MS,
             (_, None) => now_ms,
         };
-        Conclusion::NotNow { reason, not_before_ms, detail }
+        Conclusion::NotNow { reason, not_before_ms, detail, job: String::new() }
     }
 
     /// Gives notice to all instances that asks of a class wait for a model's quota: what comes
@@ -591,6 +649,12 @@ impl Asker {
             Self::Person => deadline,
         }
     }
+}
+
+/// What a question comes to that a job asks: who asked waits for the job.
+pub(crate) fn in_a_job(job: String, until_ms: u64) -> Conclusion {
+    let (reason, detail) = (Reason::Job, "a job asks it".to_owned());
+    Conclusion::NotNow { reason, not_before_ms: until_ms, detail, job }
 }
 
 /// When the next day begins (UTC), in UNIX milliseconds.

@@ -46,6 +46,18 @@ const MAX_KEPT_PROMPT_BYTES: usize = 100 * 1_024;
 /// First wait of an ask after that; doubled each time, up to [`ask::MAX_DELAY`].
 const FIRST_OUTAGE_MS: u64 = 30_000;
 
+/// An hour, in milliseconds.
+const HOUR_MS: u64 = 3_600_000;
+
+/// What an ask waits for, and before when it is of no use, in UNIX milliseconds.
+#[derive(Debug, Clone, Copy)]
+struct Later<'a> {
+    reason: Reason,
+    not_before_ms: u64,
+    /// As in [`Ask::job`]; empty for that of before.
+    job: &'a str,
+}
+
 /// A unit on its way to the table.
 #[derive(Debug)]
 pub(crate) struct Draft {
@@ -259,6 +271,16 @@ impl Draft {
         Memory { paced_until, ..memory.clone() }
     }
 
+    /// By when what waits is to have come to something, in UNIX milliseconds: what gathers for a job
+    /// waits for more than that.
+    fn due_ms(&self, later: Later<'_>, now_ms: u64) -> u64 {
+        let hours = self.unit.campaign.campaign.config.batch_within_hours;
+        match (later.reason, hours) {
+            (Reason::Job, Some(hours)) => now_ms + u64::from(hours) * HOUR_MS,
+            _ => later.not_before_ms,
+        }
+    }
+
     /// What the model was asked and answered, if its campaign keeps that.
     fn asked(&self, now: i64) -> Option<Asked> {
         let days = self.unit.campaign.campaign.config.keep_prompts_days;
@@ -275,19 +297,17 @@ impl Draft {
     }
 
     /// The ask that waits in the place of the unit.
-    fn ask(
-        &self,
-        (reason, not_before_ms): (Reason, u64),
-        batch: &Batch,
-        standing: &Standing,
-    ) -> Ask {
+    fn ask(&self, later: Later<'_>, batch: &Batch, standing: &Standing) -> Ask {
+        let Later { reason, not_before_ms, job } = later;
         let (build, publication) = (BUILD.to_owned(), standing.publication);
         match &self.unit.origin {
             Origin::Ask(ask) => {
                 // Those of another reason say nothing of this one.
                 let attempts = if reason == ask.reason { ask.attempts + 1 } else { 1 };
                 let again = ask.clone().waiting_for(reason);
-                Ask { not_before_ms, attempts, build, publication, ..again }
+                // It gathers once: what no job answered is asked by itself.
+                let job = if job.is_empty() { again.job.clone() } else { job.to_owned() };
+                Ask { not_before_ms, attempts, job, build, publication, ..again }
             }
             Origin::Events { places, .. } => {
                 let trigger = self.step.trigger;
@@ -295,10 +315,17 @@ impl Draft {
                 let Key { user_id, campaign } = self.unit.key.clone();
                 let retry_given_up_before_ms = self.unit.retry_given_up_before_ms(trigger);
                 let new = Ask::new(user_id, campaign, reason, first_seen_ms);
+                let job = job.to_owned();
                 let origin = self.came_in(batch).to_owned();
-                Ask { not_before_ms, retry_given_up_before_ms, origin, build, publication, ..new }
+                Ask { not_before_ms, retry_given_up_before_ms, origin, job, build, publication, ..new }
             }
         }
+    }
+}
+
+impl Later<'_> {
+    const fn without_a_job(reason: Reason, not_before_ms: u64) -> Self {
+        Self { reason, not_before_ms, job: "" }
     }
 }
 
@@ -376,7 +403,8 @@ impl Writer {
             Intent::Park { parking, writes } => {
                 let is_due = parking.not_before_ms <= self.reader.clock.now_ms();
                 let reason = if is_due { Reason::Quota } else { Reason::Due };
-                let ask = draft.ask((reason, parking.not_before_ms), batch, &self.standing);
+                let later = Later::without_a_job(reason, parking.not_before_ms);
+                let ask = draft.ask(later, batch, &self.standing);
                 let is_to_send = !parking.is_announced;
                 let waiting = match is_to_send {
                     true => WaitingAsk::Until(parking.not_before_ms),
@@ -395,9 +423,9 @@ impl Writer {
                     Conclusion::NoItem => Ending::NoItem,
                     Conclusion::OverBudget => Ending::OverBudget,
                     Conclusion::GivenUp { .. } => Ending::DeadLettered,
-                    Conclusion::NotNow { reason, not_before_ms, detail } => {
-                        let later = (*reason, *not_before_ms, detail.as_str());
-                        return self.wait(draft, later, (batch, deadline)).await;
+                    Conclusion::NotNow { reason, not_before_ms, detail, job } => {
+                        let later = Later { reason: *reason, not_before_ms: *not_before_ms, job };
+                        return self.wait(draft, (later, detail), (batch, deadline)).await;
                     }
                     Conclusion::GiveBack(reason) => return Round::Returned(reason.clone()),
                 };
@@ -417,23 +445,23 @@ impl Writer {
     async fn wait(
         &self,
         draft: &mut Draft,
-        (reason, not_before_ms, detail): (Reason, u64, &str),
+        (later, detail): (Later<'_>, &str),
         (batch, deadline): (&Batch, Deadline),
     ) -> Round {
+        let Later { reason, not_before_ms, .. } = later;
         let Intent::Generate { memory, .. } = &draft.step.intent else {
             return Round::Written(None);
         };
         let now_ms = self.reader.clock.now_ms();
         let Origin::Ask(waited) = &draft.unit.origin else {
             let is_announced = draft.step.parked_until_ms.is_some_and(|until| until > now_ms);
-            let until_ms = announced_until_ms(not_before_ms, now_ms);
+            let until_ms = announced_until_ms(draft.due_ms(later, now_ms), now_ms);
             let waiting = match is_announced {
                 true => WaitingAsk::Unchanged,
                 false => WaitingAsk::Until(until_ms),
             };
             let write = self.write(draft, memory, waiting, None);
-            let ask =
-                (!is_announced).then(|| draft.ask((reason, not_before_ms), batch, &self.standing));
+            let ask = (!is_announced).then(|| draft.ask(later, batch, &self.standing));
             return self.park(draft, Some(write), ask, (batch, deadline)).await;
         };
         if reason == Reason::Quota {
@@ -455,7 +483,7 @@ impl Writer {
             Reason::Halted => not_before_ms.max(now_ms + doubled(HALT_MS, attempts)),
             _ => not_before_ms,
         };
-        let ask = draft.ask((reason, not_before_ms), batch, &self.standing);
+        let ask = draft.ask(Later { not_before_ms, ..later }, batch, &self.standing);
         self.park(draft, None, Some(ask), (batch, deadline)).await
     }
 

@@ -95,6 +95,8 @@ pub enum Entry {
     Leased {
         /// When the lease ends, in UNIX milliseconds.
         until_ms: u64,
+        /// The job that asks it, if one does.
+        job: Option<String>,
     },
     /// The model answered, and the answer is content.
     Answered {
@@ -114,6 +116,19 @@ pub enum Entry {
         /// When that was, in UNIX milliseconds.
         at_ms: u64,
     },
+}
+
+/// What stands before a job's id where it owns a lease.
+const JOB_OWNER: &str = "job#";
+
+/// The owner of a job's leases.
+pub(crate) fn owner_of_job(job: &str) -> String {
+    format!("{JOB_OWNER}{job}")
+}
+
+/// The job that an owner is, if it is one.
+pub(crate) fn job_of_owner(owner: &str) -> Option<String> {
+    owner.strip_prefix(JOB_OWNER).map(str::to_owned)
 }
 
 /// Asks for a lease.

@@ -15,6 +15,7 @@ use campaign::condition::NotEvaluated;
 use campaign::{CompiledCampaign, InvalidCampaigns, Past};
 use catalog::cache::{CachedItems, DEFAULT_MAX_BYTES};
 use contract::metrics::{self, AskFate, Counts, Fate};
+use program::causes;
 use program::telemetry::meter::Remarks;
 use quota::clock::Clock;
 use quota::jitter::Jitter;
@@ -36,6 +37,10 @@ use crate::decide::{Fated, Reader, Turn, Wanted};
 use crate::deletion::Deletions;
 use crate::eligibility::Role;
 use crate::held::{Access, Held, Standing};
+use crate::jobs::following::Following;
+use crate::jobs::gathering::Gathering;
+use crate::jobs::schedule::Schedule;
+use crate::jobs::{self, JobService};
 use crate::model::{Bedrock, TextModel};
 use crate::settings::Settings;
 use crate::stages::{Done, Stages, Tools};
@@ -44,6 +49,9 @@ use crate::suspects::Suspects;
 
 /// Why the rest of a batch goes back.
 const REST: &str = "the records before them hold enough for one invocation";
+
+/// The name of the notice that somebody makes jobs of asks.
+const GATHERS: &str = "gathers";
 
 /// Longest single attempt at a call of DynamoDB or SQS, which answer in milliseconds.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -58,6 +66,8 @@ pub struct Processor {
     questions: usize,
     /// Takes of asks so far.
     takes: AtomicUsize,
+    /// Asks for jobs, where there may be any.
+    jobs: Option<Arc<dyn JobService>>,
 }
 
 /// What a processor reaches.
@@ -77,10 +87,22 @@ pub struct Ports {
     pub dead_letters: Arc<dyn DeadLetterQueue>,
     /// Keeps what waits.
     pub asks: Arc<dyn AskQueue>,
+    /// Asks for jobs, where there may be any.
+    pub jobs: Option<Jobs>,
+}
+
+/// Who asks for jobs, and their hours.
+#[derive(Debug, Clone)]
+pub struct Jobs {
+    /// Asks for them.
+    pub service: Arc<dyn JobService>,
+    /// Their hours.
+    pub schedule: Schedule,
 }
 
 /// What an invocation is for: a batch of the stream, or the asks that wait
-/// (`{"source": "asks"}`), of which whoever keeps the time says that it is time to look.
+/// (`{"source": "asks"}`) or the jobs (`{"source": "jobs"}`), of which whoever keeps the time says
+/// that it is time to look.
 #[derive(Debug, Deserialize)]
 pub struct Invocation {
     /// Says that it is for the asks.
@@ -97,6 +119,8 @@ pub struct Invocation {
 pub enum Source {
     /// The queues of asks.
     Asks,
+    /// The jobs that are under way, and the asks that have gathered for the next.
+    Jobs,
 }
 
 /// Why a processor cannot be built.
@@ -150,15 +174,18 @@ impl Processor {
         questions: usize,
         (clock, jitter): (Clock, Jitter),
     ) -> Self {
-        let Ports { model, quotas, table, items, coordination, dead_letters, asks } = ports;
+        let Ports { model, quotas, table, items, coordination, dead_letters, asks, jobs } = ports;
         let marks = Arc::clone(&coordination);
         let reader = Reader { table, items, coordination: Arc::clone(&coordination), clock };
         let letters = Letters { queue: dead_letters, marks, clock, publication: 0 };
         let outbox = Outbox::new(Arc::clone(&asks));
         let writer = Writer { reader, letters, outbox, standing: Arc::default() };
         let answers = Answers::new(model, quotas, coordination, questions, (clock, jitter));
-        let tools = Tools { answers: Arc::new(answers), writer };
-        Self { campaigns, tools, asks, questions, takes: AtomicUsize::new(1) }
+        let schedule = jobs.as_ref().map(|jobs| jobs.schedule);
+        let answers = Arc::new(answers.with_jobs(schedule));
+        let jobs = jobs.map(|jobs| jobs.service);
+        let tools = Tools { answers, writer };
+        Self { campaigns, tools, asks, questions, takes: AtomicUsize::new(1), jobs }
     }
 
     /// Builds the clients and compiles the campaigns.
@@ -166,7 +193,8 @@ impl Processor {
         let timeouts = TimeoutConfig::builder()
             .operation_attempt_timeout(ATTEMPT_TIMEOUT)
             .operation_timeout(OPERATION_TIMEOUT);
-        let config = program::aws::environment().timeout_config(timeouts.build()).load().await;
+        let environment = program::aws::environment().load().await;
+        let config = environment.clone().into_builder().timeout_config(timeouts.build()).build();
         let dynamodb = aws_sdk_dynamodb::Client::new(&config);
         let sqs = aws_sdk_sqs::Client::new(&config);
         let queue_url = settings.dead_letter_queue_url.clone();
@@ -188,7 +216,8 @@ impl Processor {
             Quotas::new(&settings.model_quotas, models.iter().map(String::as_str), &instance)?;
         let guardrails = guardrails(&own.campaigns).map(str::to_owned);
         let guardrails = settings.guardrails.0.iter().cloned().chain(guardrails).collect();
-        let access = Access { models: Some(models), guardrails: Some(guardrails) };
+        let has_jobs = settings.jobs.is_some();
+        let access = Access { models: Some(models), guardrails: Some(guardrails), has_jobs };
         let load = Box::new(move |folder: &Path| Held::with_access(folder, &access));
         let follow = settings.registry.follow;
         let campaigns = Current::new(&settings.campaigns_dir, load, registry, follow);
@@ -205,6 +234,11 @@ impl Processor {
             coordination: Arc::new(coordination),
             dead_letters: Arc::new(Sqs::new(sqs.clone(), queue_url)),
             asks: Arc::new(asks::Sqs::new(sqs, settings.ask_queues.clone())),
+            jobs: settings.jobs.as_ref().map(|place| {
+                let place = (place.bucket.clone(), place.role_arn.clone());
+                let service = Arc::new(jobs::Bedrock::from_config(&environment, place));
+                Jobs { service, schedule: Schedule::default() }
+            }),
         };
         let questions = settings.max_concurrent_generations.get() as usize;
         Ok(Self::new(Arc::new(campaigns), ports, questions, (Clock::System, Jitter::default())))
@@ -220,12 +254,14 @@ impl Processor {
     pub async fn invoke(&self, invocation: Invocation, deadline: SystemTime) -> Report {
         let Invocation { source, records } = invocation;
         let began = Instant::now();
-        let mut report = if let Some(Source::Asks) = source {
-            self.work(deadline).await
-        } else {
-            let mut batch = KinesisEvent::default();
-            batch.records = records;
-            self.handle(batch, deadline).await
+        let mut report = match source {
+            Some(Source::Asks) => self.work(deadline).await,
+            Some(Source::Jobs) => self.work_on_jobs(deadline).await,
+            None => {
+                let mut batch = KinesisEvent::default();
+                batch.records = records;
+                self.handle(batch, deadline).await
+            }
         };
         report.counts.took(metrics::BATCH_TIME, began.elapsed());
         report
@@ -311,6 +347,39 @@ impl Processor {
         }
         report.counts.add(metrics::QUOTA_TABLE_CALLS, answers.count_table_calls());
         report
+    }
+
+    /// Takes in what jobs answered, and makes jobs of the asks that have gathered.
+    pub async fn work_on_jobs(&self, deadline: SystemTime) -> Report {
+        let (held, tools) = self.now().await;
+        let writer = &tools.writer;
+        let deadline = Deadline::new(&writer.reader.clock, deadline);
+        let mut report = Report { publication: writer.standing.publication, ..Report::default() };
+        self.campaigns.count(&mut report.counts);
+        let Some(service) = self.jobs.as_deref() else { return report };
+        let campaigns = held.campaigns.iter().map(|each| (each.campaign.name.as_str(), each));
+        let following = Following { service, tools: &tools, campaigns: campaigns.collect() };
+        following.look(deadline, &mut report.counts).await;
+        if !self.may_gather(&tools, deadline).await {
+            return report;
+        }
+        let gathering = Arc::new(Gathering::new(tools.answers.name()));
+        let measures = (self.questions, &self.takes);
+        let worker = Worker::new(&held.campaigns, &tools, &self.asks, measures);
+        let gathered = worker.gathering(&gathering).gather(service, deadline).await;
+        report.merge(gathered);
+        report
+    }
+
+    /// Whether nobody else gathers just now: asks that come together are not to be parted.
+    async fn may_gather(&self, tools: &Tools, deadline: Deadline) -> bool {
+        let (coordination, clock) =
+            (&tools.writer.reader.coordination, &tools.writer.reader.clock);
+        let given = coordination.give_notice(GATHERS, clock.now_ms(), deadline.over_at_ms).await;
+        given.unwrap_or_else(|error| {
+            tracing::warn!(error = causes::told(&error), "asks gather on");
+            false
+        })
     }
 
     /// Until when a model is not asked at all, in UNIX milliseconds, as far as this instance

@@ -36,6 +36,8 @@ pub struct Access {
     pub models: Option<BTreeSet<String>>,
     /// Guardrails that may be asked; `None` for any.
     pub guardrails: Option<BTreeSet<String>>,
+    /// Whether there may be jobs.
+    pub has_jobs: bool,
 }
 
 /// A published campaign asks for what this deployment has not.
@@ -65,6 +67,9 @@ impl Access {
                 && !known.contains(id)
             {
                 return refused(&format!("the guardrail {id}"));
+            }
+            if config.batch_within_hours.is_some() && !self.has_jobs {
+                return refused("batch inference ([batch])");
             }
         }
         Ok(())
@@ -115,7 +120,11 @@ mod tests {
         let mut campaigns = campaign::read(&folder).expect("are valid");
         let model = campaigns[0].config.model_id.clone();
         let access =
-            Access { models: Some([model].into()), guardrails: Some(["g1".to_owned()].into()) };
+            Access {
+                models: Some([model].into()),
+                guardrails: Some(["g1".to_owned()].into()),
+                has_jobs: true,
+            };
         let told = |access: &Access, campaigns: &[Campaign]| {
             access.ensure(campaigns).map_err(|refused| refused.to_string())
         };
@@ -133,5 +142,9 @@ mod tests {
         assert!(refused.contains("the guardrail g2, which is deployed for none"), "{refused}");
         let any = Access { guardrails: None, ..access };
         assert_eq!(told(&any, &campaigns), Ok(()));
+        campaigns[0].config.batch_within_hours = Some(6);
+        assert_eq!(told(&any, &campaigns), Ok(()));
+        let refused = told(&Access { has_jobs: false, ..any }, &campaigns).expect_err("is refused");
+        assert!(refused.contains("asks batch inference ([batch])"), "{refused}");
     }
 }

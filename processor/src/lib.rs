@@ -21,7 +21,7 @@
 //! - `decide`, [`answers`], `conclude` — the stages; [`eligibility`] is what decides.
 //! - [`attributes`] — what Braze knows of a user, brought up to date before all that.
 //! - [`failure`] — what any failure leads to; `suspects` finds what ends the function.
-//! - [`asks`] — what waits, and who takes it up.
+//! - [`asks`] — what waits, and who takes it up; [`jobs`] — what waits to be asked at half the price.
 //! - [`store`], [`coordination`], [`dead_letters`], [`model`] — the ports and their adapters.
 
 pub mod answers;
@@ -39,6 +39,7 @@ pub mod failure;
 pub mod handler;
 pub mod held;
 pub mod history;
+pub mod jobs;
 pub mod model;
 pub mod settings;
 #[cfg(feature = "simulated")]

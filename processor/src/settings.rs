@@ -31,12 +31,23 @@ pub struct Settings {
     pub model_quotas: ModelQuotas,
     /// Guardrails that may be asked.
     pub guardrails: Guardrails,
+    /// Where there may be jobs of batch inference.
+    pub jobs: Option<PlaceOfJobs>,
     /// Most instances that run at a time.
     pub max_instances: NonZeroU32,
     /// Most calls of the model at a time.
     pub max_concurrent_generations: NonZeroU32,
     /// What it tells of itself.
     pub telemetry: TelemetrySettings,
+}
+
+/// Where jobs have their files, and as whom the service reads and writes them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlaceOfJobs {
+    /// The bucket.
+    pub bucket: String,
+    /// ARN of the role.
+    pub role_arn: String,
 }
 
 impl Settings {
@@ -56,6 +67,8 @@ impl Settings {
         let campaigns_dir = env.optional("CAMPAIGNS_DIR", PathBuf::from("campaigns"));
         let model_quotas = env.required("MODEL_QUOTAS");
         let guardrails = env.optional("GUARDRAILS", Guardrails::default());
+        let jobs_bucket = env.optional("JOBS_BUCKET", String::new());
+        let jobs_role_arn = env.optional("JOBS_ROLE_ARN", String::new());
         let max_instances = env.required("MAX_INSTANCES");
         let max_concurrent_generations =
             env.optional("MAX_CONCURRENT_GENERATIONS", NonZeroU32::MIN.saturating_add(31));
@@ -71,6 +84,8 @@ impl Settings {
             campaigns_dir: campaigns_dir?,
             model_quotas: model_quotas?,
             guardrails: guardrails?,
+            jobs: Some(PlaceOfJobs { bucket: jobs_bucket?, role_arn: jobs_role_arn? })
+                .filter(|place| !place.bucket.is_empty() && !place.role_arn.is_empty()),
             max_instances: max_instances?,
             max_concurrent_generations: max_concurrent_generations?,
             telemetry: telemetry?,

@@ -36,6 +36,7 @@ use crate::dead_letters::NO_LETTER;
 use crate::deadline::{Deadline, OUT_OF_TIME};
 use crate::decide::{Decisions, Fated, Intent, ReadError, Turn, Unit, UnitInput};
 use crate::failure::PANICKED;
+use crate::jobs::gathering::Gathering;
 
 /// Units that are read and decided about at once: five BatchGetItems, and the tombstones.
 const UNITS_OF_A_READ: usize = 500;
@@ -71,6 +72,8 @@ pub(crate) struct Stages {
     batch: Arc<Batch>,
     deadline: Deadline,
     asker: Asker,
+    /// Where questions come together for jobs, if they are to.
+    gathering: Option<Arc<Gathering>>,
     /// Units that are not read yet.
     waiting: VecDeque<Turn>,
     /// Those that are still to come, if any are.
@@ -143,14 +146,16 @@ impl Stages {
         Self { asker: Asker::Suspect, ..stages }
     }
 
-    /// Of asks, whose units come until nobody can send any more.
+    /// Of asks, whose units come until nobody can send any more; their questions come together
+    /// for jobs where they are `gathering`.
     pub(crate) fn of_asks(
         tools: Tools,
         incoming: mpsc::Receiver<Turn>,
+        gathering: Option<Arc<Gathering>>,
         deadline: Deadline,
     ) -> Self {
         let stages = Self::new(tools, Arc::default(), Asker::Ask, deadline);
-        Self { incoming: Some(incoming), ..stages }
+        Self { incoming: Some(incoming), gathering, ..stages }
     }
 
     fn new(tools: Tools, batch: Arc<Batch>, asker: Asker, deadline: Deadline) -> Self {
@@ -159,6 +164,7 @@ impl Stages {
             batch,
             deadline,
             asker,
+            gathering: None,
             waiting: VecDeque::new(),
             incoming: None,
             reads: JoinSet::new(),
@@ -308,12 +314,15 @@ impl Stages {
         let (question, campaign) = (asking.question.clone(), Arc::clone(&asking.campaign));
         let (answers, deadline) = (Arc::clone(&self.tools.answers), self.deadline);
         let (asker, standing) = (self.asker, Arc::clone(&self.tools.writer.standing));
-        let all = Arc::clone(&self.counts);
+        let (all, gathering) = (Arc::clone(&self.counts), self.gathering.clone());
         let mut tally = Tally { campaign: Arc::clone(&campaign), own: Counts::default(), all };
         let task = self.asked.spawn(async move {
             let counts = &mut tally.own;
             if standing.is_paused(&campaign.campaign.name) {
                 return answers.paused();
+            }
+            if let Some(gathering) = gathering {
+                return gathering.join(&answers, &campaign, &question, known).await;
             }
             let asked = (&question, asker);
             answers.answer(&campaign, asked, known, deadline, counts).await

@@ -20,7 +20,9 @@ use std::collections::BTreeSet;
 use ::toml::Spanned;
 use ::toml::de::DeTable;
 
-use super::{Budget, Config, Guardrail, Named, OverBudget, Price, Replace, model_id, paths};
+use super::{
+    Budget, Config, Guardrail, Named, OverBudget, Price, Replace, StructuredOutput, model_id, paths,
+};
 use crate::folder::Found;
 use crate::lines::line_at;
 use table::{Faults, Table};
@@ -68,6 +70,10 @@ pub(crate) fn read(text: &str) -> (Option<Config>, Named, Vec<Found>) {
 /// Contents of a user in an hour where nothing is said: one a minute, which no person needs, and
 /// which ends who sends made-up events.
 const HOURLY_LIMIT: u32 = 60;
+
+/// Longest that content may wait for a job: Bedrock ends one after a day, and before it asks
+/// gather and after it what it left is asked.
+const MAX_BATCH_HOURS: u32 = 48;
 
 /// The largest that is told from none.
 const MAX_HOURLY_LIMIT: u32 = 3_600;
@@ -119,6 +125,7 @@ impl Table<'_, '_> {
         let price = self.price();
         let (budget, over_budget) = self.budget((has_price, price), max_tokens);
         let guardrail = self.guardrail();
+        let batch_within_hours = self.batch(structured_output, guardrail.is_some(), cache_system);
         self.finish();
         Some(Config {
             model_id: model_id?,
@@ -148,6 +155,7 @@ impl Table<'_, '_> {
             over_budget,
             price,
             guardrail,
+            batch_within_hours,
         })
     }
 
@@ -317,5 +325,33 @@ impl Table<'_, '_> {
         }
         table.finish();
         Some(Guardrail { id: id?.1, version: version?.1 })
+    }
+
+    /// Within how many hours content is to be there that is asked for in a job, which cannot do
+    /// all that a call can.
+    fn batch(
+        &mut self,
+        structured_output: StructuredOutput,
+        has_guardrail: bool,
+        cache_system: bool,
+    ) -> Option<u32> {
+        if !self.has("batch") {
+            return None;
+        }
+        let mut table = self.table("batch")?;
+        let within_hours = table.required("within_hours");
+        let within_hours = table.within("within_hours", within_hours, 1..=MAX_BATCH_HOURS);
+        let line = table.line;
+        table.finish();
+        let refused = [
+            (structured_output == StructuredOutput::Tool, "structured_output = \"tool\""),
+            (has_guardrail, "a [guardrail]"),
+            (cache_system, "cache_system"),
+        ];
+        for (_, what) in refused.into_iter().filter(|(is_set, _)| *is_set) {
+            let reason = format!("[batch] goes without {what}, which batch inference has not: remove one of them");
+            self.fault(line, reason);
+        }
+        within_hours
     }
 }

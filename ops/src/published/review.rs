@@ -175,6 +175,8 @@ impl<'a> Deployed<'a> {
         let access = Access {
             models: models.map(|models| models.map(str::to_owned).collect()),
             guardrails: arguments.guardrails.clone().map(|Guardrails(known)| known),
+            // Every deployment has them.
+            has_jobs: true,
         };
         Self { access, quotas: arguments.model_quotas.as_ref(), budgets: arguments.budgets }
     }
@@ -247,7 +249,7 @@ mod tests {
         let most = u64::from(campaigns[0].config.max_tokens);
         let ensure = |quotas: &str| {
             let quotas = quotas.parse().expect("are quotas");
-            let access = Access { models: None, guardrails: None };
+            let access = Access { models: None, guardrails: None, has_jobs: true };
             let budgets = None;
             let deployed = Deployed { access, quotas: Some(&quotas), budgets };
             deployed.ensure(&campaigns).map_err(|error| error.to_string())
@@ -269,7 +271,7 @@ mod tests {
         let mut campaigns = campaign::read(&sample).expect("are valid");
         campaigns.iter_mut().for_each(|each| each.config.budget = None);
         let ensure = |budgets, campaigns: &[Campaign]| {
-            let access = Access { models: None, guardrails: None };
+            let access = Access { models: None, guardrails: None, has_jobs: true };
             let deployed = Deployed { access, quotas: None, budgets };
             deployed.ensure(campaigns).map_err(|error| error.to_string())
         };

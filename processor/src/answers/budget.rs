@@ -3,7 +3,7 @@
 use campaign::{Budget, CompiledCampaign, Price};
 
 use crate::coordination::BudgetOfDay;
-use crate::model::{self, CACHE_WRITES_FOR_ONE_MORE, Calls};
+use crate::model::{self, CACHE_WRITES_FOR_ONE_MORE, Calls, Usage};
 use crate::store::DAY_SECS;
 
 /// What one question may take of its campaign's budget.
@@ -25,6 +25,10 @@ enum BudgetUnit {
     MicroUsd(Price),
 }
 
+/// What part of the price a job costs.
+/// <https://docs.aws.amazon.com/bedrock/latest/userguide/batch-inference.html>
+pub(crate) const PRICE_OF_JOBS: f64 = 0.5;
+
 impl BudgetUnit {
     fn amount(self, input_tokens: u64, output_tokens: u64) -> u64 {
         match self {
@@ -35,19 +39,46 @@ impl BudgetUnit {
             }
         }
     }
+
+    /// What an amount comes to in a job: tokens cost less there, and are as many.
+    fn in_a_job(self, amount: u64) -> u64 {
+        match self {
+            Self::Tokens => amount,
+            Self::MicroUsd(_) => (amount as f64 * PRICE_OF_JOBS).ceil() as u64,
+        }
+    }
+}
+
+/// What a campaign's budget counts, and how much of it there is in a day.
+fn unit_and_limit(campaign: &CompiledCampaign) -> Option<(BudgetUnit, u64)> {
+    let config = &campaign.campaign.config;
+    Some(match (config.budget?, config.price) {
+        (Budget::Tokens(limit), _) => (BudgetUnit::Tokens, limit),
+        (Budget::Usd(limit), Some(price)) => {
+            (BudgetUnit::MicroUsd(price), (limit * 1e6).max(0.0) as u64)
+        }
+        (Budget::Usd(_), None) => return None,
+    })
+}
+
+/// The budget of a day, if the campaign has one.
+pub(crate) fn of_day(campaign: &CompiledCampaign, day: i64) -> Option<BudgetOfDay> {
+    let (_, limit) = unit_and_limit(campaign)?;
+    Some(BudgetOfDay { campaign: campaign.campaign.name.clone(), day, limit })
+}
+
+/// What an answer of a job takes of its campaign's budget.
+pub(crate) fn used_in_a_job(campaign: &CompiledCampaign, usage: Usage) -> u64 {
+    unit_and_limit(campaign).map_or(0, |(unit, _)| {
+        unit.in_a_job(unit.amount(usage.priced_input_tokens(), usage.output_tokens))
+    })
 }
 
 impl Allowance {
     /// Of a campaign that has a budget.
     pub(crate) fn of(campaign: &CompiledCampaign, prompt: &str, now: i64) -> Option<Self> {
+        let (unit, limit) = unit_and_limit(campaign)?;
         let config = &campaign.campaign.config;
-        let (unit, limit) = match (config.budget?, config.price) {
-            (Budget::Tokens(limit), _) => (BudgetUnit::Tokens, limit),
-            (Budget::Usd(limit), Some(price)) => {
-                (BudgetUnit::MicroUsd(price), (limit * 1e6).max(0.0) as u64)
-            }
-            (Budget::Usd(_), None) => return None,
-        };
         let mut input_tokens = model::estimated_input_tokens(campaign, prompt, None);
         if config.cache_system {
             // All of it may be written into the cache.
@@ -57,6 +88,13 @@ impl Allowance {
         let campaign = campaign.campaign.name.clone();
         let budget = BudgetOfDay { campaign, day: now.div_euclid(DAY_SECS), limit };
         Some(Self { budget, unit, most, charged: 0 })
+    }
+
+    /// The same, for a question that is asked in a job.
+    pub(crate) fn in_a_job(campaign: &CompiledCampaign, prompt: &str, now: i64) -> Option<Self> {
+        let allowance = Self::of(campaign, prompt, now)?;
+        let most = allowance.unit.in_a_job(allowance.most);
+        Some(Self { most, ..allowance })
     }
 
     /// What the budget was charged too little for these calls, or too much (below zero). A

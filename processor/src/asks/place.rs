@@ -24,7 +24,10 @@ pub fn place(ask: &Ask, config: &Config, now_ms: u64) -> (Queue, Duration) {
         _ => Class::of(config.priority),
     };
     let model_id = config.model_id.clone();
-    let ready = Queue::Ready { model_id, class };
+    let ready = match ask.reason {
+        Reason::Job if ask.job.is_empty() => Queue::Jobs,
+        _ => Queue::Ready { model_id, class },
+    };
     let left = Duration::from_millis(ask.not_before_ms.saturating_sub(now_ms));
     // Nobody takes anything off the queues of a model whose day is over.
     if ask.reason == Reason::DayQuota {

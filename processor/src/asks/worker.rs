@@ -25,14 +25,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use campaign::CompiledCampaign;
-use contract::ask::{Ask, Class, MAX_DELAY, Queue, Reason};
+use contract::ask::{Ask, Class, MAX_DELAY, NO_JOB, Queue, Reason};
 use contract::dead_letter::{DeadLetter, Input};
 use contract::digest;
 use contract::metrics::{self, AskFate, Counts};
 use futures::future::join_all;
 use program::causes;
 use tokio::sync::mpsc;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{AskQueue, Delivery, MAX_MESSAGES, QueueError, place};
 use crate::batch::Batch;
@@ -41,6 +41,9 @@ use crate::deadline::Deadline;
 use crate::decide::{Fated, Turn, Wanted};
 use crate::failure::KILLS;
 use crate::handler::Report;
+use crate::jobs::following::ended;
+use crate::jobs::gathering::{Gathering, MOST_QUESTIONS};
+use crate::jobs::JobService;
 use crate::stages::{Stages, Tools};
 use crate::store::Key;
 use crate::suspects;
@@ -69,6 +72,12 @@ const MOVERS: usize = 4;
 /// How early an ask may be taken up, in milliseconds: SQS counts in seconds.
 const EARLY_MS: u64 = 1_000;
 
+/// Time that is kept for the files of jobs and their submission.
+const TIME_OF_JOBS: Duration = Duration::from_secs(60);
+
+/// So long nothing happens when all asks that were taken have come to something.
+const QUIET: Duration = Duration::from_secs(2);
+
 /// How often an ask waits for its campaign to be known, a quarter of an hour each time.
 const MOST_WAITS_FOR_CAMPAIGN: u32 = 100;
 
@@ -82,6 +91,8 @@ pub(crate) struct Worker<'p> {
     window: usize,
     /// Takes so far, of all workers of this instance.
     takes: &'p AtomicUsize,
+    /// Where questions come together for jobs, of a worker that gathers asks.
+    gathering: Option<Arc<Gathering>>,
 }
 
 /// What is counted beside the stages.
@@ -97,7 +108,12 @@ impl<'p> Worker<'p> {
     ) -> Self {
         let by_name = campaigns.iter().map(|each| (each.campaign.name.as_str(), each));
         let window = questions * WINDOW_OF_A_QUESTION;
-        Self { campaigns: by_name.collect(), tools, queue, window, takes }
+        Self { campaigns: by_name.collect(), tools, queue, window, takes, gathering: None }
+    }
+
+    /// Gathers asks for jobs in place of answering them.
+    pub(crate) fn gathering(self, gathering: &Arc<Gathering>) -> Self {
+        Self { gathering: Some(Arc::clone(gathering)), window: MOST_QUESTIONS, ..self }
     }
 
     /// Works until nothing is left that can be answered, or the time is over.
@@ -125,6 +141,69 @@ impl<'p> Worker<'p> {
         report
     }
 
+    /// Takes up the asks that have gathered, and makes jobs of what they ask.
+    pub(crate) async fn gather(&self, service: &dyn JobService, deadline: Deadline) -> Report {
+        let Some(gathering) = &self.gathering else { return Report::default() };
+        let (turns, incoming) = mpsc::channel(MAX_MESSAGES);
+        let (hands, tally) = (Hands::of_all(self.window), Tally::default());
+        let mut submitted = Counts::default();
+        let feeding = async {
+            self.feed_gathered(turns, (&hands, &tally), deadline).await;
+            self.until_all_have_joined(gathering, &hands, deadline).await;
+            gathering.close(&self.tools.answers, service, &mut submitted).await;
+        };
+        let mut report = self.bring_to_an_end(feeding, incoming, &hands, deadline).await;
+        report.counts.merge(&submitted);
+        report.counts.merge(&tally.into_inner().unwrap_or_else(PoisonError::into_inner));
+        report
+    }
+
+    /// Takes asks off the queue of jobs, until there is none or as many are in hand as may be.
+    async fn feed_gathered(
+        &self,
+        turns: mpsc::Sender<Turn>,
+        (hands, tally): (&Hands, &Tally),
+        deadline: Deadline,
+    ) {
+        let until = deadline.start_by(TIME_OF_JOBS);
+        while Instant::now() < until && hands.taken() < self.window {
+            let taken = match self.queue.receive(&Queue::Jobs, MAX_MESSAGES).await {
+                Ok(taken) => taken,
+                Err(error) => return tracing::warn!(error = causes::told(&error), "asks wait"),
+            };
+            if taken.is_empty() {
+                return;
+            }
+            for delivery in taken {
+                if let Some(turn) = self.admit(delivery, &Queue::Jobs, (hands, tally)).await
+                    && timeout_at(until, turns.send(turn)).await.is_err()
+                {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Waits until what was taken has joined or come to something else.
+    async fn until_all_have_joined(
+        &self,
+        gathering: &Gathering,
+        hands: &Hands,
+        deadline: Deadline,
+    ) {
+        let seen = || (gathering.questions(), hands.all_in_hand());
+        let until = deadline.start_by(TIME_OF_JOBS);
+        let mut before = seen();
+        while Instant::now() < until {
+            sleep(QUIET).await;
+            let now = seen();
+            if now == before {
+                return;
+            }
+            before = now;
+        }
+    }
+
     /// Brings the turns that `feeding` sends to their ends.
     async fn bring_to_an_end(
         &self,
@@ -135,7 +214,8 @@ impl<'p> Worker<'p> {
     ) -> Report {
         let (ended, endings) = mpsc::unbounded_channel();
         let mut report = Report::default();
-        let stages = Stages::of_asks(self.tools.clone(), incoming, deadline);
+        let gathering = self.gathering.clone();
+        let stages = Stages::of_asks(self.tools.clone(), incoming, gathering, deadline);
         let all = &mut report;
         // The channel of endings closes with the closure that sends them.
         let running = stages.run(move |(_, outcome)| {
@@ -305,6 +385,7 @@ impl<'p> Worker<'p> {
         let model_id = campaign.campaign.config.model_id.clone();
         let class = match queue {
             Queue::Ready { model_id: of_queue, class } if *of_queue == model_id => *class,
+            Queue::Jobs if self.gathering.is_some() => Class::of(campaign.campaign.config.priority),
             // Its campaign names another model now.
             _ => {
                 let moved = self.send_anew(queue, vec![(ask, receipt)]).await;
@@ -312,6 +393,11 @@ impl<'p> Worker<'p> {
                 return None;
             }
         };
+        if let Some(ask) = self.onward(&ask, deliveries, campaign) {
+            let moved = self.send_anew(queue, vec![(ask, receipt)]).await;
+            count(tally, metrics::ASKS_MOVED, moved);
+            return None;
+        }
         let mut counts = Counts::default();
         counts.took(metrics::ASK_AGE, self.tools.writer.reader.clock.since_ms(ask.first_seen_ms));
         merge(tally, &counts.of(&ask.campaign));
@@ -323,6 +409,51 @@ impl<'p> Worker<'p> {
             return None;
         }
         Some(turn)
+    }
+
+    /// The ask that goes on in an ask's place, where that is not to be answered here: it gathers for
+    /// a job first, or a worker died when it did.
+    fn onward(
+        &self,
+        ask: &Ask,
+        deliveries: u32,
+        campaign: &CompiledCampaign,
+    ) -> Option<Ask> {
+        if self.gathering.is_some() {
+            let alone = || Ask { job: NO_JOB.to_owned(), ..ask.clone() };
+            return (deliveries > 1).then(alone);
+        }
+        let waits = matches!(ask.reason, Reason::Due | Reason::Operator) && ask.job.is_empty();
+        let gathers = self.tools.answers.gathers(campaign).filter(|_| waits)?;
+        Some(Ask { not_before_ms: gathers.at_ms, ..ask.clone().waiting_for(Reason::Job) })
+    }
+
+    /// Those asks whose job has ended wait for it no longer.
+    async fn without_ended_jobs(&self, asks: &mut [(Ask, String)]) {
+        let now_ms = self.tools.writer.reader.clock.now_ms();
+        let waits = |ask: &Ask| {
+            ask.reason == Reason::Job
+                && !ask.job.is_empty()
+                && ask.job != NO_JOB
+                && ask.not_before_ms > now_ms
+        };
+        let jobs: BTreeSet<String> =
+            asks.iter().filter(|(ask, _)| waits(ask)).map(|(ask, _)| ended(&ask.job)).collect();
+        if jobs.is_empty() {
+            return;
+        }
+        let jobs: Vec<String> = jobs.into_iter().collect();
+        match self.tools.writer.reader.coordination.notices(&jobs).await {
+            Ok(notices) => {
+                for (ask, _) in asks.iter_mut().filter(|(ask, _)| waits(ask)) {
+                    if notices.contains_key(&ended(&ask.job)) {
+                        ask.not_before_ms = now_ms;
+                    }
+                }
+            }
+            // They are looked at again in a quarter of an hour.
+            Err(error) => tracing::debug!(error = causes::told(&error), "notices were not read"),
+        }
     }
 
     /// An ask of a campaign that this worker does not know waits for one that does: another
@@ -401,6 +532,9 @@ impl<'p> Worker<'p> {
     /// that their campaign no longer names.
     async fn move_all(&self, tally: &Tally, deadline: Deadline) {
         let mut queues = vec![Queue::Later; MOVERS];
+        if !self.tools.answers.has_jobs() {
+            queues.push(Queue::Jobs);
+        }
         queues.extend(self.queue.queues_beside(&self.models()));
         let movers = queues.iter().map(|queue| self.move_from(queue, tally, deadline));
         join_all(movers).await;
@@ -424,6 +558,7 @@ impl<'p> Worker<'p> {
                     _ => rest.push(delivery),
                 }
             }
+            self.without_ended_jobs(&mut asks).await;
             let moved = self.send_anew(queue, asks).await;
             count(tally, metrics::ASKS_MOVED, moved);
             // What is none, or of no campaign, comes to its end here.
@@ -442,6 +577,7 @@ impl<'p> Worker<'p> {
         let mut by_queue: HashMap<Queue, Vec<(Ask, Duration, String)>> = HashMap::new();
         for (ask, receipt) in asks {
             let Some(campaign) = self.campaigns.get(ask.campaign.as_str()) else { continue };
+            let ask = self.without_jobs(ask, campaign);
             let (queue, delay) = place(&ask, &campaign.campaign.config, now_ms);
             by_queue.entry(queue).or_default().push((ask, delay, receipt));
         }
@@ -451,6 +587,15 @@ impl<'p> Worker<'p> {
             }
         }
         moved
+    }
+
+    /// An ask that is to gather where nothing gathers goes on by itself.
+    fn without_jobs(&self, ask: Ask, campaign: &CompiledCampaign) -> Ask {
+        let gathers = ask.reason == Reason::Job && ask.job.is_empty();
+        match gathers && self.tools.answers.gathers(campaign).is_none() {
+            true => Ask { job: NO_JOB.to_owned(), not_before_ms: 0, ..ask },
+            false => ask,
+        }
     }
 
     /// Sends as many asks as one request takes; tells how many of them were moved.

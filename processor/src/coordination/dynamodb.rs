@@ -152,7 +152,7 @@ impl Coordination for SharedTable {
                     })?;
                     // Another version knows what this is: it counts as somebody's turn.
                     let until_ms = lease.now_ms + UNKNOWN_MS;
-                    Ok(LeaseReply::Taken(entry(item).unwrap_or(Entry::Leased { until_ms })))
+                    Ok(LeaseReply::Taken(entry(item).unwrap_or(Entry::Leased { until_ms, job: None })))
                 }
                 _ => Err(refused(attempted, &SdkError::ServiceError(error))),
             },
@@ -193,7 +193,7 @@ impl Coordination for SharedTable {
                 set(DETAIL, AttributeValue::S(detail.clone()));
                 set(ATTEMPTS, AttributeValue::N(attempts.to_string()));
             }
-            Entry::Leased { until_ms } => {
+            Entry::Leased { until_ms, .. } => {
                 set(LEASE_UNTIL, AttributeValue::N(until_ms.to_string()));
             }
         }

@@ -59,6 +59,7 @@ fn until(reason: Reason) -> &'static str {
         Reason::Outage => "the service is tried again",
         Reason::Lease => "the other's lease is over",
         Reason::Paused => "the campaign goes on",
+        Reason::Job => "the job that asks it is over",
         Reason::Due | Reason::Operator | Reason::Unknown => "its time",
     }
 }

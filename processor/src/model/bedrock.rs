@@ -5,6 +5,7 @@
 //! connect time.
 
 mod classify;
+mod on_paper;
 mod remedy;
 mod structured;
 
@@ -30,6 +31,8 @@ use super::{
 };
 use crate::failure::Verdict;
 use classify::classify;
+
+pub use on_paper::OnPaper;
 
 /// Waits before a guardrail is asked again about one answer.
 const GUARDRAIL_BACKOFF: ExponentialBuilder =
@@ -163,12 +166,7 @@ impl TextModel for Bedrock {
             aws_sdk_bedrockruntime::config::Config::builder().timeout_config(timeouts.build());
         let sent = request.customize().config_override(limited).send().await;
         let reply = sent.map_err(|error| classify(&error, longest))?;
-        let worst = Usage {
-            input_tokens: estimated_input_tokens(campaign, prompt, correction),
-            output_tokens: u64::from(config.max_tokens),
-            ..Usage::default()
-        };
-        let answer = read_reply(&reply, worst)?;
+        let answer = read_reply(&reply, worst_usage(campaign, prompt, correction))?;
         match &config.guardrail {
             Some(guardrail) if config.structured_output == StructuredOutput::Tool => {
                 self.check(guardrail, answer).await
@@ -199,6 +197,19 @@ fn messages(prompt: &str, correction: Option<&Correction>) -> Result<Vec<Message
 
 /// What the SDK puts in the place of a stop reason that a reply does not have.
 const NOT_SAID: &str = "no value was set";
+
+/// What a call takes at most.
+fn worst_usage(
+    campaign: &CompiledCampaign,
+    prompt: &str,
+    correction: Option<&Correction>,
+) -> Usage {
+    Usage {
+        input_tokens: estimated_input_tokens(campaign, prompt, correction),
+        output_tokens: u64::from(campaign.campaign.config.max_tokens),
+        ..Usage::default()
+    }
+}
 
 /// Reads a reply; `worst` is what its call takes at most.
 fn read_reply(reply: &ConverseOutput, worst: Usage) -> Result<Answer, ModelError> {

@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::attributes::Profile;
 use crate::coordination::{
-    BudgetOfDay, Coordination, Entry, Failures, Lease, LeaseReply, Spending,
+    BudgetOfDay, Coordination, Entry, Failures, Lease, LeaseReply, Spending, job_of_owner,
 };
 use crate::eligibility::{Memory as Remembered, State, WrittenFor};
 use crate::store::{
@@ -275,7 +275,7 @@ impl Coordination for Memory {
         if let Some((entry, owner, expires_at)) = tables.answers.get(hash) {
             let is_free = *owner == lease.owner
                 || match entry {
-                    Entry::Leased { until_ms } => *until_ms <= lease.now_ms,
+                    Entry::Leased { until_ms, .. } => *until_ms <= lease.now_ms,
                     Entry::Answered { .. } => false,
                     Entry::GivenUp { at_ms, .. } => *at_ms < lease.retry_given_up_before_ms,
                 };
@@ -283,7 +283,8 @@ impl Coordination for Memory {
                 return Ok(LeaseReply::Taken(entry.clone()));
             }
         }
-        let entry = Entry::Leased { until_ms: lease.until_ms };
+        let entry =
+            Entry::Leased { until_ms: lease.until_ms, job: job_of_owner(&lease.owner) };
         let expires_at = i64::try_from(lease.until_ms / 1_000).unwrap_or(i64::MAX) + 1_000_000;
         tables.answers.insert(hash.to_owned(), (entry, lease.owner.clone(), expires_at));
         let failed = tables.failed.entry(hash.to_owned()).or_default();
@@ -298,7 +299,7 @@ impl Coordination for Memory {
         let Some((entry, owner, _)) = tables.answers.get_mut(hash) else { return Ok(false) };
         let is_ours = *owner == lease.owner;
         if is_ours {
-            *entry = Entry::Leased { until_ms: lease.until_ms };
+            *entry = Entry::Leased { until_ms: lease.until_ms, job: job_of_owner(&lease.owner) };
         }
         Ok(is_ours)
     }
@@ -329,7 +330,7 @@ impl Coordination for Memory {
             tables.answers.remove(hash);
             tables.failed.remove(hash);
         } else {
-            let free = (Entry::Leased { until_ms: 0 }, String::new(), expires_at);
+            let free = (Entry::Leased { until_ms: 0, job: None }, String::new(), expires_at);
             tables.answers.insert(hash.to_owned(), free);
             tables.failed.insert(hash.to_owned(), failed.clone());
         }

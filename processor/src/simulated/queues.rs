@@ -143,7 +143,7 @@ impl AskQueue for Queues {
         let state = self.state();
         let known = state.queues.keys().filter_map(|queue| match queue {
             Queue::Ready { model_id, .. } => Some(model_id.as_str()),
-            Queue::Later => None,
+            Queue::Later | Queue::Jobs => None,
         });
         let known: BTreeSet<&str> = known.collect();
         queues_of_others(known.into_iter(), models)

@@ -23,6 +23,7 @@ mod failures;
 mod grounds;
 mod injection;
 mod interleavings;
+mod jobs;
 mod lost_replies;
 mod published;
 mod rules;

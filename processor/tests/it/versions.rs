@@ -318,7 +318,7 @@ async fn what_instances_of_the_next_version_agreed_on_holds_for_this_one() {
     let hashes = ["answered", "given-up", "leased", "next_form"].map(str::to_owned);
 
     let known = shared.answers(&hashes, NOW).await.expect("is read");
-    let leased = Entry::Leased { until_ms: NOW_MS + 45_000 };
+    let leased = Entry::Leased { until_ms: NOW_MS + 45_000, job: None };
     let expected = [("answered", answered()), ("given-up", given_up()), ("leased", leased.clone())];
     assert_eq!(known, expected.map(|(hash, entry)| (hash.to_owned(), entry)).into());
     let mut taken = Vec::new();
@@ -326,7 +326,7 @@ async fn what_instances_of_the_next_version_agreed_on_holds_for_this_one() {
         taken.push(shared.lease(hash, &lease("two")).await.expect("answers"));
     }
     // An answer in a form that is not known is nobody's failure: it is waited for.
-    let waited_for = Entry::Leased { until_ms: NOW_MS + 600_000 };
+    let waited_for = Entry::Leased { until_ms: NOW_MS + 600_000, job: None };
     let expected = [answered(), given_up(), leased, waited_for];
     assert_eq!(taken, expected.map(LeaseReply::Taken));
     let Ok(LeaseReply::Ours(failed)) = shared.lease("released", &lease("two")).await else {

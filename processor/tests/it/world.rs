@@ -15,8 +15,9 @@ use contract::dead_letter::DeadLetter;
 use contract::metrics::{self, Counts};
 use contract::user_record::{Event, UserRecord, VERSION};
 use processor::dead_letters::{DeadLetterQueue, NotQueued};
-use processor::handler::{Ports, Processor, Report, models};
+use processor::handler::{Jobs, Ports, Processor, Report, models};
 use processor::held::Held;
+use processor::jobs::schedule::Schedule;
 use quota::clock::Clock;
 use quota::jitter::Jitter;
 use quota::{Instance, ModelQuota, ModelQuotas, Quotas};
@@ -30,6 +31,7 @@ use catalog::cache::{CachedItems, DEFAULT_MAX_BYTES};
 use catalog::table::Memory as Catalogs;
 use gate::Gate;
 use model::Scripted;
+use processor::simulated::jobs::Jobs as SimulatedJobs;
 use processor::simulated::memory::Memory;
 use processor::simulated::queues::Queues;
 
@@ -51,6 +53,8 @@ pub(crate) struct World {
     pub(crate) model: Arc<Scripted>,
     pub(crate) letters: Arc<Mutex<Vec<DeadLetter>>>,
     pub(crate) asks: Arc<Queues>,
+    /// Jobs, where there are any.
+    pub(crate) jobs: Option<Arc<SimulatedJobs>>,
     pub(crate) lanes: Arc<Lanes>,
     pub(crate) quotas: ModelQuotas,
     /// When it began, in UNIX milliseconds.
@@ -75,6 +79,7 @@ impl World {
             model: Arc::default(),
             letters: Arc::default(),
             asks: Arc::default(),
+            jobs: None,
             lanes: Arc::default(),
             quotas: ModelQuotas::same(ModelQuota::of_tokens(1_000_000)),
             epoch_ms: EPOCH_MS,
@@ -115,6 +120,10 @@ impl World {
             coordination: Arc::new(gate.over(Arc::clone(&self.memory))),
             dead_letters: Arc::new(gate.over(Letters(Arc::clone(&self.letters)))),
             asks: Arc::new(gate.over(Arc::clone(&self.asks))),
+            jobs: self.jobs.as_ref().map(|jobs| {
+                let service: Arc<SimulatedJobs> = Arc::clone(jobs);
+                Jobs { service, schedule: Schedule::default() }
+            }),
         }
     }
 

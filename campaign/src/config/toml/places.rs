@@ -27,7 +27,8 @@ const TOP: [&str; 22] = [
 ];
 
 /// Tables with their settings; those of `fields_from` are the names of properties.
-const TABLES: [(&str, &[&str]); 7] = [
+const TABLES: [(&str, &[&str]); 8] = [
+    ("batch", &["within_hours"]),
     ("budget", &["over_budget", "tokens_per_day", "usd_per_day"]),
     ("guardrail", &["id", "version"]),
     ("price", &["usd_per_million_input_tokens", "usd_per_million_output_tokens"]),

@@ -21,6 +21,8 @@ pub(super) struct Hands {
     held: Mutex<Held>,
     changed: Notify,
     window: usize,
+    /// Asks of a model that are taken up before one of them came to something.
+    first: usize,
 }
 
 #[derive(Debug, Default)]
@@ -57,7 +59,22 @@ struct OfModel {
 impl Hands {
     /// Holds up to `window` asks of each model.
     pub(super) fn new(window: usize) -> Self {
-        Self { held: Mutex::default(), changed: Notify::new(), window }
+        Self { held: Mutex::default(), changed: Notify::new(), window, first: FIRST }
+    }
+
+    /// Holds up to `window` asks, of which none waits for another.
+    pub(super) fn of_all(window: usize) -> Self {
+        Self { first: window, ..Self::new(window) }
+    }
+
+    /// How many were taken so far.
+    pub(super) fn taken(&self) -> usize {
+        self.held().next
+    }
+
+    /// How many are in hand, of all models.
+    pub(super) fn all_in_hand(&self) -> usize {
+        self.held().models.values().map(|of| of.held).sum()
     }
 
     /// Takes an ask, and gives it a number.
@@ -115,7 +132,7 @@ impl Hands {
     pub(super) fn room(&self, model_id: &str) -> usize {
         let held = self.held();
         let (in_hand, over) = held.models.get(model_id).map_or((0, 0), |of| (of.held, of.over));
-        (FIRST + over).min(self.window).saturating_sub(in_hand)
+        (self.first + over).min(self.window).saturating_sub(in_hand)
     }
 
     /// Whether as many of a model are in hand as may be, with so many more.

@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 use contract::content::COORDINATION_KEY;
 
-use crate::coordination::{BudgetOfDay, Entry, Failures};
+use crate::coordination::{BudgetOfDay, Entry, Failures, job_of_owner};
 use crate::model::Usage;
 use crate::store::dynamodb::Item;
 
@@ -100,5 +100,6 @@ pub(super) fn entry(item: &Item) -> Option<Entry> {
             at_ms: count(GIVEN_UP_AT).unwrap_or_default(),
         });
     }
-    Some(Entry::Leased { until_ms: count(LEASE_UNTIL)? })
+    let job = text(OWNER).and_then(|owner| job_of_owner(owner));
+    Some(Entry::Leased { until_ms: count(LEASE_UNTIL)?, job })
 }
