@@ -6,7 +6,7 @@ import * as stepfunctions from 'aws-cdk-lib/aws-stepfunctions';
 import { Construct } from 'constructs';
 
 import type { Alarms } from './alarms.js';
-import { type Api, POSTS } from './api.js';
+import type { Api } from './api.js';
 import type { Environment } from './environments.js';
 import type { EventsDoor } from './events-door.js';
 import { acknowledge } from './findings.js';
@@ -77,13 +77,14 @@ export class Canary extends Construct {
   private run(campaign: string, { alarms, api, eventsDoor }: CanaryProps): void {
     const posts = this.connection('posts', eventsDoor.secret.bearer);
     const lookUps = this.connection('look-ups', api.secret.basic);
+    const urls = { lookUps: api.front.url, posts: eventsDoor.posts.url };
     const machine = new stepfunctions.StateMachine(this, 'Machine', {
       stateMachineName: `${Stack.of(this).stackName}-canary`,
       comment: 'Posts an event of nobody, and looks up what was written for it',
       definitionBody: stepfunctions.DefinitionBody.fromString(
-        Stack.of(this).toJsonString(definition(api.url, campaign, { lookUps, posts })),
+        Stack.of(this).toJsonString(definition(urls, campaign, { lookUps, posts })),
       ),
-      role: this.role(api, [posts, lookUps]),
+      role: this.role(urls, [posts, lookUps]),
     });
     acknowledge(machine, 'SF1', 'Step Functions itself keeps what each run did for 90 days; all of it is of nobody');
     acknowledge(machine, 'SF2', 'it starts no function itself; both doors count and log their calls');
@@ -113,7 +114,7 @@ export class Canary extends Construct {
    * What calls of HTTPS need.
    * <https://docs.aws.amazon.com/step-functions/latest/dg/call-https-apis.html>
    */
-  private role(api: Api, connections: readonly events.Connection[]): iam.Role {
+  private role(urls: Doors<string>, connections: readonly events.Connection[]): iam.Role {
     const role = new iam.Role(this, 'Role', {
       assumedBy: new iam.ServicePrincipal('states.amazonaws.com', {
         conditions: { StringEquals: { 'aws:SourceAccount': Aws.ACCOUNT_ID } },
@@ -123,7 +124,7 @@ export class Canary extends Construct {
     const allow = (actions: string[], resources: string[], conditions = {}) =>
       role.addToPolicy(new iam.PolicyStatement({ actions, resources, conditions }));
     allow(['states:InvokeHTTPEndpoint'], ['*'], {
-      StringLike: { 'states:HTTPEndpoint': `${api.url}*` },
+      StringLike: { 'states:HTTPEndpoint': `${urls.lookUps}*` },
     });
     allow(
       ['events:RetrieveConnectionCredentials'],
@@ -166,13 +167,14 @@ export class Canary extends Construct {
   }
 }
 
-interface Connections {
-  readonly lookUps: events.Connection;
-  readonly posts: events.Connection;
+/** The same of both doors. */
+interface Doors<T> {
+  readonly lookUps: T;
+  readonly posts: T;
 }
 
 /** What it does; its input is EventBridge's event of the clock. */
-function definition(url: string, campaign: string, { lookUps, posts }: Connections): object {
+function definition(urls: Doors<string>, campaign: string, { lookUps, posts }: Doors<events.Connection>): object {
   const call = (method: string, endpoint: string, connection: events.Connection, more: object) => ({
     Type: 'Task',
     Resource: `arn:${Aws.PARTITION}:states:::http:invoke`,
@@ -191,14 +193,14 @@ function definition(url: string, campaign: string, { lookUps, posts }: Connectio
     StartAt: 'Post',
     States: {
       Post: {
-        ...call('POST', `${url}${POSTS}`, posts, { RequestBody: posted(campaign) }),
+        ...call('POST', urls.posts, posts, { RequestBody: posted(campaign) }),
         // What was written before can still be looked up.
         Catch: [{ ErrorEquals: ['States.ALL'], ResultPath: REFUSED, Next: 'UntilWritten' }],
         Next: 'UntilWritten',
       },
       UntilWritten: { Type: 'Wait', Seconds: UNTIL_WRITTEN.toSeconds(), Next: 'LookUp' },
       LookUp: {
-        ...call('GET', url, lookUps, { QueryParameters: { user_id: USER, campaign } }),
+        ...call('GET', urls.lookUps, lookUps, { QueryParameters: { user_id: USER, campaign } }),
         Next: 'WasPosted',
       },
       WasPosted: {

@@ -108,13 +108,13 @@ function backlog({ currents, processor }: DashboardProps): cloudwatch.GraphWidge
 }
 
 /** What comes through either door; nothing at all is an outage elsewhere, or of the connection. */
-function arriving({ api, currents }: DashboardProps): cloudwatch.GraphWidget {
+function arriving({ currents, eventsDoor }: DashboardProps): cloudwatch.GraphWidget {
   return new cloudwatch.GraphWidget({
     title: 'Arriving',
     width: HALF,
     left: [
       currents.uploads.metricNumberOfMessagesSent({ label: 'files', period: PERIOD }),
-      api.posts('Count', 'Sum').with({ label: 'posts' }),
+      eventsDoor.posts.count.with({ label: 'posts' }),
     ],
   });
 }
@@ -205,25 +205,21 @@ function waiting({ asks }: DashboardProps): cloudwatch.GraphWidget {
 }
 
 function lookUps({ api }: DashboardProps): cloudwatch.GraphWidget {
-  const sum = { period: PERIOD, statistic: 'Sum' };
+  const { measured, refused } = api.front.lookUps;
   return new cloudwatch.GraphWidget({
     title: 'Look-ups',
     width: HALF,
-    left: [api.gateway.metricCount({ ...sum, label: 'all' })],
-    right: [
-      api.refused,
-      api.gateway.metricServerError({ ...sum, label: 'failed' }),
-    ],
+    left: [measured.count.with({ label: 'all' })],
+    right: [refused, measured.failed.with({ label: 'failed' })],
   });
 }
 
 function latency({ api }: DashboardProps): cloudwatch.GraphWidget {
+  const { latency } = api.front.lookUps;
   return new cloudwatch.GraphWidget({
     title: 'Latency of look-ups (ms)',
     width: HALF,
-    left: ['p50', 'p99'].map((statistic) =>
-      api.gateway.metricLatency({ label: statistic, period: PERIOD, statistic }),
-    ),
+    left: ['p50', 'p99'].map((statistic) => latency(statistic).with({ label: statistic })),
   });
 }
 

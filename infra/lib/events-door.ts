@@ -1,14 +1,13 @@
 import { CfnOutput, Duration } from 'aws-cdk-lib';
-import * as apigateway from 'aws-cdk-lib/aws-apigateway';
 import { Construct } from 'constructs';
 
 import { type Alarms, HOUR } from './alarms.js';
-import { type Api, POSTS } from './api.js';
+import type { Api } from './api.js';
 import { ApiSecret } from './api-secret.js';
 import { CANARY_POSTS_AN_HOUR } from './canary.js';
 import type { Environment } from './environments.js';
 import { share } from './expressions.js';
-import { acknowledge } from './findings.js';
+import type { Posts } from './fronts/front.js';
 import { type IngestProps, settingsOf } from './ingest.js';
 import { Program } from './program.js';
 
@@ -26,6 +25,8 @@ export interface EventsDoorProps extends IngestProps {
 export class EventsDoor extends Construct {
   readonly program: Program;
   readonly secret: ApiSecret;
+  /** Where it is called, and what is counted of that. */
+  readonly posts: Posts;
 
   constructor(scope: Construct, id: string, props: EventsDoorProps) {
     super(scope, id);
@@ -54,23 +55,15 @@ export class EventsDoor extends Construct {
     records.stream.grant(role, 'kinesis:PutRecords');
     encryption.grant(role, 'streamWritten');
     this.secret.grantRead(role);
-    const method = api.gateway.root
-      .addResource(POSTS)
-      .addMethod(
-        'POST',
-        new apigateway.LambdaIntegration(this.program.live, { allowTestInvoke: false }),
-        api.withCredentials,
-      );
-    acknowledge(method, 'APIG4', 'the function checks the token, of the kind that Braze can send');
-    acknowledge(method, 'COG4', 'Braze sends a token of its own, and none of Cognito');
-    this.watch(alarms, api, environment);
+    this.posts = api.front.take(this.program.live);
+    this.watch(alarms, environment);
     new CfnOutput(this, 'Url', {
       description: "Braze's webhooks and Currents' custom HTTP connector post to this",
-      value: `${api.url}${POSTS}`,
+      value: this.posts.url,
     });
   }
 
-  private watch(alarms: Alarms, api: Api, { canary }: Environment): void {
+  private watch(alarms: Alarms, { canary }: Environment): void {
     alarms.watch(this, {
       name: 'posts-refused',
       means: 'More than one in ten posts of events or attributes is refused: a wrong token, body or address.',
@@ -78,7 +71,7 @@ export class EventsDoor extends Construct {
       metric: share({
         label: 'refused',
         bad: this.program.measured('posts_refused'),
-        all: api.posts('Count', 'Sum'),
+        all: this.posts.count,
         least: LEAST_REFUSED,
       }),
       above: 0.1,
@@ -90,7 +83,7 @@ export class EventsDoor extends Construct {
         name: 'no-posts',
         means: `Nothing was posted for ${posts} hours${canary === undefined ? '' : ' but by the canary'}.`,
         rings: 'page',
-        metric: api.posts('Count', 'Sum').with({ period: HOUR }),
+        metric: this.posts.count.with({ period: HOUR }),
         below: 1 + (canary === undefined ? 0 : CANARY_POSTS_AN_HOUR),
         periods: posts,
       });

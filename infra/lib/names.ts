@@ -53,10 +53,10 @@ export class Names extends Construct {
       tier: ssm.ParameterTier.INTELLIGENT_TIERING,
       stringValue: stack.toJsonString({
         ...props.registry.settings,
-        API_ACCESS_LOG_GROUP: props.api.accessLog.logGroupName,
+        API_ACCESS_LOG_GROUP: props.api.front.accessLog.logGroupName,
         API_FUNCTION: props.api.program.function.functionName,
         API_LOG_GROUP: props.api.program.log.logGroupName,
-        API_URL: props.api.url,
+        API_URL: props.api.front.url,
         ASKS_RULE: props.asksWorker.rule.ruleName,
         ASKS_WORKER_FUNCTION: props.asksWorker.program.function.functionName,
         ASKS_WORKER_LOG_GROUP: props.asksWorker.program.log.logGroupName,

@@ -3,12 +3,7 @@ import * as apigateway from 'aws-cdk-lib/aws-apigateway';
 import * as acm from 'aws-cdk-lib/aws-certificatemanager';
 import { Construct } from 'constructs';
 
-import type { DomainSettings } from './environments.js';
-
-export interface ApiDomainProps {
-  readonly gateway: apigateway.RestApi;
-  readonly settings: DomainSettings;
-}
+import type { DomainSettings } from '../environments.js';
 
 /**
  * An address that outlives the API behind it: messages in Braze hold the address, and the one
@@ -17,24 +12,21 @@ export interface ApiDomainProps {
 export class ApiDomain extends Construct {
   /** What Braze calls. */
   readonly url: string;
+  /** What an API is led to by. */
+  readonly name: apigateway.DomainName;
 
-  constructor(scope: Construct, id: string, { gateway, settings }: ApiDomainProps) {
+  constructor(scope: Construct, id: string, { basePath, certificateArn, name }: DomainSettings) {
     super(scope, id);
-    const { basePath, certificateArn, name } = settings;
-    const domain = new apigateway.DomainName(this, 'Name', {
+    this.name = new apigateway.DomainName(this, 'Name', {
       certificate: acm.Certificate.fromCertificateArn(this, 'Certificate', certificateArn),
       domainName: name,
       endpointType: apigateway.EndpointType.REGIONAL,
       securityPolicy: apigateway.SecurityPolicy.TLS_1_2,
     });
-    domain.addBasePathMapping(gateway, {
-      stage: gateway.deploymentStage,
-      ...(basePath !== undefined && { basePath }),
-    });
     this.url = `https://${name}/${basePath ?? ''}`;
     new CfnOutput(this, 'Target', {
       description: `Where the DNS of ${name} must point, by CNAME or alias`,
-      value: domain.domainNameAliasDomainName,
+      value: this.name.domainNameAliasDomainName,
     });
   }
 }

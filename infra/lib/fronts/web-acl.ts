@@ -1,9 +1,8 @@
-import type * as apigateway from 'aws-cdk-lib/aws-apigateway';
 import * as wafv2 from 'aws-cdk-lib/aws-wafv2';
 import { Construct } from 'constructs';
-import { isIPv6 } from 'node:net';
 
-import type { AddressSettings } from './environments.js';
+import type { AddressSettings } from '../environments.js';
+import { isSix, withBits } from './networks.js';
 
 /** Groups of rules that AWS keeps: known bad senders, and what only attackers send. */
 const MANAGED_RULES = ['AWSManagedRulesAmazonIpReputationList', 'AWSManagedRulesKnownBadInputsRuleSet'];
@@ -12,7 +11,8 @@ const MANAGED_RULES = ['AWSManagedRulesAmazonIpReputationList', 'AWSManagedRules
 const WINDOW_SECONDS = 300;
 
 export interface WebAclProps {
-  readonly stage: apigateway.Stage;
+  /** ARN of what it stands before. */
+  readonly resourceArn: string;
   /** Whom it limits, and to what; nobody if left out. */
   readonly perAddress: AddressSettings | undefined;
 }
@@ -22,7 +22,7 @@ export interface WebAclProps {
  * of thousands a second, at times from one only. Who knows which they are can limit all others.
  */
 export class WebAcl extends Construct {
-  constructor(scope: Construct, id: string, { perAddress, stage }: WebAclProps) {
+  constructor(scope: Construct, id: string, { perAddress, resourceArn }: WebAclProps) {
     super(scope, id);
     const managed = MANAGED_RULES.map((name) => ({
       name,
@@ -38,7 +38,7 @@ export class WebAcl extends Construct {
       visibilityConfig: visible('Api'),
     });
     new wafv2.CfnWebACLAssociation(this, 'Association', {
-      resourceArn: stage.stageArn,
+      resourceArn,
       webAclArn: acl.attrArn,
     });
   }
@@ -78,13 +78,4 @@ export class WebAcl extends Construct {
 /** Counts what a rule refused; samples of requests would hold users' ids. */
 function visible(metricName: string): wafv2.CfnWebACL.VisibilityConfigProperty {
   return { cloudWatchMetricsEnabled: true, metricName, sampledRequestsEnabled: false };
-}
-
-function isSix(network: string): boolean {
-  return isIPv6(network.replace(/\/.*/, ''));
-}
-
-/** A network as AWS WAF has it, which takes no address without its bits. */
-function withBits(network: string): string {
-  return network.includes('/') ? network : `${network}/${isSix(network) ? 128 : 32}`;
 }
