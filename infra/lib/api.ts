@@ -5,9 +5,10 @@ import { Construct } from 'constructs';
 import type { Alarms } from './alarms.js';
 import { ApiSecret } from './api-secret.js';
 import type { Encryption } from './encryption.js';
-import type { Environment } from './environments.js';
+import type { Environment, FrontName } from './environments.js';
 import { share } from './expressions.js';
-import type { Front } from './fronts/front.js';
+import type { Front, FrontProps } from './fronts/front.js';
+import { HttpFront } from './fronts/http.js';
 import { RestFront } from './fronts/rest.js';
 import { Program } from './program.js';
 import type { Registry } from './registry.js';
@@ -22,6 +23,11 @@ const LEAST_LOOK_UPS = 5;
 
 /** Look-ups that get fallback content because the table or the secret cannot be read. */
 const TROUBLE = ['lookups_failed', 'credentials_unverifiable'];
+
+const FRONTS: Readonly<Record<FrontName, new (scope: Construct, props: FrontProps) => Front>> = {
+  rest: RestFront,
+  http: HttpFront,
+};
 
 export interface ApiProps {
   readonly codePath: string;
@@ -47,7 +53,7 @@ export class Api extends Construct {
       outputIs: 'Holds the credentials to give to Braze',
     });
     this.program = this.answerer(props);
-    this.front = new RestFront(this, { environment, program: this.program });
+    this.front = new FRONTS[environment.api.front](this, { environment, program: this.program });
     const worse = this.watch(props.alarms);
     if (environment.production) {
       new Shift(this, 'Shift', { live: this.program.live, worse: [...worse, this.program.failing] });

@@ -3,6 +3,7 @@ import { ofApi } from './contradictions/api.js';
 import { ofAsks } from './contradictions/asks.js';
 import { ofBucket } from './contradictions/bucket.js';
 import { ofCanary } from './contradictions/canary.js';
+import { ofFront } from './contradictions/front.js';
 import { ofFunctions } from './contradictions/functions.js';
 import { ofModels } from './contradictions/models.js';
 import { ofOperations } from './contradictions/operations.js';
@@ -10,7 +11,7 @@ import { ofStream } from './contradictions/stream.js';
 import type { Environment } from './environments.js';
 
 /** What looks at one part of the settings. */
-const PARTS = [ofOperations, ofBucket, ofStream, ofFunctions, ofModels, ofAsks, ofApi, ofCanary];
+const PARTS = [ofOperations, ofBucket, ofStream, ofFunctions, ofModels, ofAsks, ofApi, ofFront, ofCanary];
 
 /**
  * The settings of a stage that contradict each other, the campaigns or what AWS takes, each with

@@ -106,7 +106,12 @@ export interface AskSettings {
   readonly formerModels?: readonly string[];
 }
 
+/** What stands between who calls the api and its functions. */
+export type FrontName = 'rest' | 'http';
+
 export interface ApiSettings {
+  /** What a front cannot keep is refused. */
+  readonly front: FrontName;
   readonly memoryMiB: number;
   readonly unknownUser: 'fallback' | 'not-found';
   /** See `CACHE_SECS` in docs/settings.md. */
@@ -126,8 +131,8 @@ export interface ApiSettings {
   readonly webAcl: boolean;
   /** What AWS WAF lets one address call; no limit if left out. */
   readonly perAddress?: AddressSettings;
-  /** The account has a role for the logs of API Gateway, which all of a region's APIs share. */
-  readonly accountLogsRole: 'create' | 'exists';
+  /** The account has a role for the logs of API Gateway, which all of a region's REST APIs share; others need none. */
+  readonly accountLogsRole?: 'create' | 'exists';
 }
 
 /** A limit by address. */
@@ -211,6 +216,7 @@ const DEV: Environment = {
   },
   asks: { maxInstances: 2 },
   api: {
+    front: 'rest',
     memoryMiB: 256,
     unknownUser: 'fallback',
     cacheSeconds: 0,

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 
 import { contradictions } from '../lib/contradictions.js';
 import { environment, type Environment } from '../lib/environments.js';
-import { ASKED, CERTIFICATE, DEV, EVERYTHING, example, PROD } from './example.js';
+import { ASKED, CERTIFICATE, DEV, EVERYTHING, example, FRONTS, PROD } from './example.js';
 
 type Part = 'currents' | 'ingest' | 'stream' | 'processor' | 'asks' | 'api' | 'alarms';
 
@@ -13,6 +13,16 @@ function dev<P extends Part>(part: P, change: Partial<Environment[P]>): Environm
 }
 
 const DOMAIN = { name: 'content.example.com', certificateArn: CERTIFICATE };
+/** Every part behind another front, with some settings of the api changed. */
+function behind(front: 'http', change: Partial<Environment['api']>): Environment {
+  return { ...FRONTS[front], api: { ...FRONTS[front].api, ...change } };
+}
+
+/** The same without the canary, whom networks would keep out. */
+function closed(front: 'http', allowedNetworks: readonly string[]): Environment {
+  return { ...behind(front, { allowedNetworks }), canary: undefined };
+}
+
 const BRAZE = { accountId: '111122223333', externalId: 'from-braze' };
 const KEY = 'arn:aws:kms:eu-central-1:111122223333:key/theirs';
 
@@ -162,6 +172,12 @@ const FAULTY: [string, Environment][] = [
   ['api.domain', dev('api', { domain: { ...DOMAIN, basePath: 'ping' } })],
   ['api.domain', { ...dev('api', { domain: DOMAIN }), region: 'us-east-1' }],
   ['api.accountLogsRole', dev('api', { accountLogsRole: 'none' as 'exists' })],
+  ['api.accountLogsRole', dev('api', { accountLogsRole: undefined })],
+  ['api.accountLogsRole', behind('http', { accountLogsRole: 'create' })],
+  ['api.front', dev('api', { front: 'cloudfront' as 'rest' })],
+  ['api.throttle', behind('http', { throttle: { rate: 5001, burst: 5000 } })],
+  ['api.webAcl', behind('http', { webAcl: true })],
+  ['api.allowedNetworks', closed('http', ['192.0.2.0/24'])],
   ['alarms.email', { ...PROD, alarms: { ...PROD.alarms, email: undefined }, budget: undefined }],
   ['alarms.email', dev('alarms', { email: 'on-call' })],
   ['alarms.email', dev('alarms', { email: '' })],
@@ -198,6 +214,10 @@ const FAULTY: [string, Environment][] = [
 
 test.each(FAULTY)('%s that cannot be is refused, and only that', (name, settings) => {
   expect(contradictions(settings, ASKED)).toEqual([expect.stringContaining(`${name}: `)]);
+});
+
+test.each(Object.entries(FRONTS))('every part can be had behind %s, but for what it cannot keep', (_, settings) => {
+  expect(contradictions(settings, ASKED)).toEqual([]);
 });
 
 test('a model behind a profile of the account must be named, as the campaigns ask for it', () => {

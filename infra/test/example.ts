@@ -5,7 +5,7 @@ import { join } from 'node:path';
 
 import cdk from '../cdk.json' with { type: 'json' };
 import type { AskedOfBedrock } from '../lib/campaigns.js';
-import { type Environment, environment } from '../lib/environments.js';
+import { type ApiSettings, type Environment, environment, type FrontName } from '../lib/environments.js';
 import { PipelineStack } from '../lib/pipeline-stack.js';
 
 /** A stack as a deployment makes it, but for the programs, which are placeholders. */
@@ -68,6 +68,27 @@ export const EVERYTHING: Environment = {
 /** Nobody else may call. */
 export const CLOSED: Environment = { ...DEV, api: { ...DEV.api, allowedNetworks: ['192.0.2.0/24'] } };
 
+/** What a stage must leave out for other fronts than `rest`. */
+const LESS = {
+  accountLogsRole: undefined,
+  domain: undefined,
+  perAddress: undefined,
+  webAcl: false,
+};
+
+/** Every part behind another front, and of the api all that this front can keep. */
+function behind(front: FrontName, kept: Partial<ApiSettings>): Environment {
+  return { ...EVERYTHING, api: { ...EVERYTHING.api, ...LESS, ...kept, front } };
+}
+
+const { domain } = EVERYTHING.api;
+
+/** Every part behind each front. */
+export const FRONTS: Readonly<Record<FrontName, Environment>> = {
+  rest: EVERYTHING,
+  http: behind('http', { domain }),
+};
+
 const EXISTING: Environment = { ...DEV, currents: { ...DEV.currents, existingBucket: 'theirs' } };
 
 /** What templates differ by, for tests of all of them. */
@@ -80,6 +101,8 @@ export const VARIANTS: Readonly<Record<string, Environment>> = {
     ...PROD,
     api: { ...PROD.api, allowedNetworks: 'anyone', webAcl: true, perAddress: { calls: 3000, except: ['192.0.2.7'] } },
   },
+  'an HTTP API': FRONTS.http,
+  'an HTTP API without a domain': { ...DEV, api: { ...DEV.api, ...LESS, front: 'http' } },
   provisioned: { ...DEV, stream: { ...DEV.stream, shards: 2 } },
   'an existing bucket': EXISTING,
   'an existing bucket with a key': {

@@ -1,7 +1,7 @@
 import * as sqs from 'aws-cdk-lib/aws-sqs';
 import { expect, test } from 'vitest';
 
-import { DEV, EVERYTHING, judged, PROD } from './example.js';
+import { DEV, EVERYTHING, judged, PROD, VARIANTS } from './example.js';
 
 test.each([
   ['dev', DEV],
@@ -16,6 +16,13 @@ test.each([
 ])('the AWS Solutions rules find nothing that is not acknowledged with a reason: %s', (_, settings) => {
   expect(() => judged(settings).synth()).not.toThrow();
 });
+
+test.each(Object.entries(VARIANTS).filter(([, { api }]) => api.front !== 'rest'))(
+  'they find nothing behind another front: %s',
+  (_, settings) => {
+    expect(() => judged(settings).synth()).not.toThrow();
+  },
+);
 
 test('a queue that takes messages in the clear would be found', () => {
   const app = judged(DEV);

@@ -29,10 +29,9 @@ const KEPT_PATHS = ['ping', 'sping'];
 
 /** Who may look users up, where, and what they get. */
 export function ofApi({ api, production, region }: Environment): Fault[] {
-  const { accountLogsRole, allowedNetworks, cacheSeconds, domain, throttle, unknownUser } = api;
+  const { allowedNetworks, cacheSeconds, domain, throttle, unknownUser } = api;
   return [
     oneOf('api.unknownUser', unknownUser, ['fallback', 'not-found']),
-    oneOf('api.accountLogsRole', accountLogsRole, ['create', 'exists']),
     [
       'api.cacheSeconds',
       !within(cacheSeconds, 0, LONGEST_CACHE_SECONDS),

@@ -8,8 +8,8 @@ import { PERIOD } from '../alarms.js';
 import type { Environment } from '../environments.js';
 import { keptIf } from '../removal.js';
 
-/** Everything but the query and the path, which name users; `matched` is the API's word for what was called. */
-export function format(matched: '$context.resourcePath'): AccessLogFormat {
+/** Everything but the query and the path, which name users; `matched` is the kind of API's word for what was called. */
+export function format(matched: '$context.resourcePath' | '$context.routeKey'): AccessLogFormat {
   return AccessLogFormat.custom(
     JSON.stringify({
       request: '$context.requestId',

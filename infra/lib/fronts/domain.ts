@@ -7,7 +7,9 @@ import type { DomainSettings } from '../environments.js';
 
 /**
  * An address that outlives the API behind it: messages in Braze hold the address, and the one
- * that API Gateway makes up is another one after the stack was made anew.
+ * that API Gateway makes up is another one after the stack was made anew. It is of the kind that
+ * REST and HTTP APIs can both be led to by.
+ * <https://docs.aws.amazon.com/apigateway/latest/developerguide/rest-api-mappings.html>
  */
 export class ApiDomain extends Construct {
   /** What Braze calls. */

@@ -47,3 +47,11 @@ export interface Posts {
   readonly url: string;
   readonly count: cloudwatch.Metric;
 }
+
+/** A setting of the api that the front has for certain: what lacks it is refused before (`contradictions/front.ts`). */
+export function certain<T>(name: string, setting: T | undefined): T {
+  if (setting === undefined) {
+    throw new Error(`api.${name} is missing, and the front cannot do without it`);
+  }
+  return setting;
+}

@@ -13,7 +13,7 @@ import { KEPT } from '../removal.js';
 import { accessLog, countRefused, format } from './access-log.js';
 import { lessPosts } from './counts.js';
 import { ApiDomain } from './domain.js';
-import { type Front, type FrontProps, type LookUps, type Posts, POSTS } from './front.js';
+import { certain, type Front, type FrontProps, type LookUps, type Posts, POSTS } from './front.js';
 import { OPEN } from './open.js';
 import { WebAcl } from './web-acl.js';
 
@@ -43,7 +43,7 @@ const CHALLENGE = 'Basic realm="content", charset="UTF-8"';
 /** Stages know settings of single methods, and none of `ANY`. */
 const METHODS = ['DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POST', 'PUT'];
 
-/** API Gateway's REST API. */
+/** API Gateway's REST API: the dearest front, and the one that stops most before a function starts. */
 export class RestFront implements Front {
   readonly accessLog: logs.LogGroup;
   readonly address: string;
@@ -84,7 +84,8 @@ export class RestFront implements Front {
   }
 
   private restApi({ api }: Environment): apigateway.RestApi {
-    const { accountLogsRole, allowedNetworks, throttle } = api;
+    const { allowedNetworks, throttle } = api;
+    const accountLogsRole = certain('accountLogsRole', api.accountLogsRole);
     const gateway = new apigateway.RestApi(this.scope, 'Gateway', {
       // The metrics of two stages in one account are told apart by it.
       restApiName: Stack.of(this.scope).stackName,
