@@ -7,6 +7,7 @@ import { ApiSecret } from './api-secret.js';
 import type { Encryption } from './encryption.js';
 import type { Environment, FrontName } from './environments.js';
 import { share } from './expressions.js';
+import { AlbFront } from './fronts/alb.js';
 import type { Front, FrontProps } from './fronts/front.js';
 import { HttpFront } from './fronts/http.js';
 import { RestFront } from './fronts/rest.js';
@@ -27,6 +28,7 @@ const TROUBLE = ['lookups_failed', 'credentials_unverifiable'];
 const FRONTS: Readonly<Record<FrontName, new (scope: Construct, props: FrontProps) => Front>> = {
   rest: RestFront,
   http: HttpFront,
+  alb: AlbFront,
 };
 
 export interface ApiProps {
@@ -100,7 +102,7 @@ export class Api extends Construct {
 
   /** Gives the alarms that ring when look-ups get worse. */
   private watch(alarms: Alarms): cloudwatch.Alarm[] {
-    const { count, failed, latency, refused } = this.front.lookUps;
+    const { count, failed, latency, latencyUnit, refused } = this.front.lookUps;
     const failing = alarms.watch(this, {
       name: 'look-ups-failing',
       means: 'More than one in a hundred look-ups gets an error of the server in place of content.',
@@ -140,7 +142,7 @@ export class Api extends Construct {
       means: 'One in a hundred look-ups takes so long that Braze may give up.',
       rings: 'ticket',
       metric: latency('p99'),
-      above: alarms.settings.lookUpMillis,
+      above: alarms.settings.lookUpMillis / (latencyUnit === 's' ? 1000 : 1),
       periods: 3,
       // At night each cold start would be the slowest of a hundred.
       ofMany: true,

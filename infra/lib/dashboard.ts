@@ -215,9 +215,9 @@ function lookUps({ api }: DashboardProps): cloudwatch.GraphWidget {
 }
 
 function latency({ api }: DashboardProps): cloudwatch.GraphWidget {
-  const { latency } = api.front.lookUps;
+  const { latency, latencyUnit } = api.front.lookUps;
   return new cloudwatch.GraphWidget({
-    title: 'Latency of look-ups (ms)',
+    title: `Latency of look-ups (${latencyUnit})`,
     width: HALF,
     left: ['p50', 'p99'].map((statistic) => latency(statistic).with({ label: statistic })),
   });

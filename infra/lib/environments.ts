@@ -107,22 +107,24 @@ export interface AskSettings {
 }
 
 /** What stands between who calls the api and its functions. */
-export type FrontName = 'rest' | 'http';
+export type FrontName = 'rest' | 'http' | 'alb';
 
 export interface ApiSettings {
   /** What a front cannot keep is refused. */
   readonly front: FrontName;
+  /** Where the load balancer stands; for the front `alb`, and for no other. */
+  readonly alb?: AlbSettings;
   readonly memoryMiB: number;
   readonly unknownUser: 'fallback' | 'not-found';
   /** See `CACHE_SECS` in docs/settings.md. */
   readonly cacheSeconds: number;
   /**
    * Most look-ups at a time; reserved from the account's concurrency, all of which they may take if
-   * left out. Production must say it.
+   * left out. Production must say it, and so must who has a front without a throttle.
    */
   readonly maxInstances?: number;
-  /** Look-ups a second, and how many at once beyond that, until API Gateway refuses. */
-  readonly throttle: { readonly rate: number; readonly burst: number };
+  /** Look-ups a second, and how many at once beyond that, until API Gateway refuses; other fronts have none. */
+  readonly throttle?: { readonly rate: number; readonly burst: number };
   /** Networks that may call, or anyone may who knows the secret. Production must say which; anyone if left out. */
   readonly allowedNetworks?: readonly string[] | 'anyone';
   /** An address that outlives the stack; the one that API Gateway makes up if left out. */
@@ -133,6 +135,17 @@ export interface ApiSettings {
   readonly perAddress?: AddressSettings;
   /** The account has a role for the logs of API Gateway, which all of a region's REST APIs share; others need none. */
   readonly accountLogsRole?: 'create' | 'exists';
+}
+
+/** An Application Load Balancer in a network that is there already. */
+export interface AlbSettings {
+  readonly vpcId: string;
+  /** Public ones, in two availability zones at least. */
+  readonly subnetIds: readonly string[];
+  /** Of a certificate for `hostName` in AWS Certificate Manager, in the region of the stack. */
+  readonly certificateArn: string;
+  /** Whose DNS leads to the load balancer; other names are not answered. */
+  readonly hostName: string;
 }
 
 /** A limit by address. */

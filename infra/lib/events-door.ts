@@ -11,7 +11,7 @@ import type { Posts } from './fronts/front.js';
 import { type IngestProps, settingsOf } from './ingest.js';
 import { Program } from './program.js';
 
-/** Kinesis may take twenty seconds of it; API Gateway waits for 29. */
+/** Kinesis may take twenty seconds of it; no front waits for less than 29. */
 const TIMEOUT = Duration.seconds(28);
 
 /** Posts of five minutes of which something is refused, before they are a rate: single events can be wrong. */

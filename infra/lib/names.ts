@@ -53,7 +53,7 @@ export class Names extends Construct {
       tier: ssm.ParameterTier.INTELLIGENT_TIERING,
       stringValue: stack.toJsonString({
         ...props.registry.settings,
-        API_ACCESS_LOG_GROUP: props.api.front.accessLog.logGroupName,
+        API_ACCESS_LOG_GROUP: props.api.front.accessLog?.logGroupName ?? '',
         API_FUNCTION: props.api.program.function.functionName,
         API_LOG_GROUP: props.api.program.log.logGroupName,
         API_URL: props.api.front.url,

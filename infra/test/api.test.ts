@@ -27,8 +27,8 @@ test('look-ups beyond what an operator allows are refused before they cost anyth
       Match.objectLike({
         HttpMethod: '*',
         ResourcePath: '/*',
-        ThrottlingBurstLimit: DEV.api.throttle.burst,
-        ThrottlingRateLimit: DEV.api.throttle.rate,
+        ThrottlingBurstLimit: DEV.api.throttle?.burst,
+        ThrottlingRateLimit: DEV.api.throttle?.rate,
       }),
     ]),
   });

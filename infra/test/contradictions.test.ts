@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 
 import { contradictions } from '../lib/contradictions.js';
 import { environment, type Environment } from '../lib/environments.js';
-import { ASKED, CERTIFICATE, DEV, EVERYTHING, example, FRONTS, PROD } from './example.js';
+import { ALB, ASKED, CERTIFICATE, DEV, EVERYTHING, example, FRONTS, PROD } from './example.js';
 
 type Part = 'currents' | 'ingest' | 'stream' | 'processor' | 'asks' | 'api' | 'alarms';
 
@@ -14,12 +14,12 @@ function dev<P extends Part>(part: P, change: Partial<Environment[P]>): Environm
 
 const DOMAIN = { name: 'content.example.com', certificateArn: CERTIFICATE };
 /** Every part behind another front, with some settings of the api changed. */
-function behind(front: 'http', change: Partial<Environment['api']>): Environment {
+function behind(front: 'http' | 'alb', change: Partial<Environment['api']>): Environment {
   return { ...FRONTS[front], api: { ...FRONTS[front].api, ...change } };
 }
 
 /** The same without the canary, whom networks would keep out. */
-function closed(front: 'http', allowedNetworks: readonly string[]): Environment {
+function closed(front: 'http' | 'alb', allowedNetworks: readonly string[]): Environment {
   return { ...behind(front, { allowedNetworks }), canary: undefined };
 }
 
@@ -175,9 +175,25 @@ const FAULTY: [string, Environment][] = [
   ['api.accountLogsRole', dev('api', { accountLogsRole: undefined })],
   ['api.accountLogsRole', behind('http', { accountLogsRole: 'create' })],
   ['api.front', dev('api', { front: 'cloudfront' as 'rest' })],
+  ['api.alb', dev('api', { alb: ALB })],
+  ['api.alb', behind('alb', { alb: undefined })],
+  ['api.alb', behind('alb', { alb: { ...ALB, vpcId: 'default' } })],
+  ['api.alb', behind('alb', { alb: { ...ALB, subnetIds: ALB.subnetIds.slice(1) } })],
+  ['api.alb', behind('alb', { alb: { ...ALB, subnetIds: ['subnet-01', 'subnet-01'] } })],
+  ['api.alb', behind('alb', { alb: { ...ALB, subnetIds: ['subnet-01', 'eu-central-1a'] } })],
+  ['api.alb', behind('alb', { alb: { ...ALB, hostName: 'https://content.example.com/' } })],
+  ['api.alb', behind('alb', { alb: { ...ALB, certificateArn: 'content.example.com' } })],
+  ['api.alb', { ...behind('alb', {}), processor: PROD.processor, region: 'us-east-1' }],
+  ['api.throttle', dev('api', { throttle: undefined })],
+  ['api.throttle', behind('http', { throttle: undefined })],
   ['api.throttle', behind('http', { throttle: { rate: 5001, burst: 5000 } })],
+  ['api.throttle', behind('alb', { throttle: { rate: 100, burst: 100 } })],
+  ['api.maxInstances', { ...behind('alb', { maxInstances: undefined }), production: false }],
   ['api.webAcl', behind('http', { webAcl: true })],
+  ['api.domain', behind('alb', { domain: DOMAIN })],
   ['api.allowedNetworks', closed('http', ['192.0.2.0/24'])],
+  ['api.allowedNetworks', closed('alb', ['192.0.2.0/24', '2001:db8::/32'])],
+  ['api.allowedNetworks', closed('alb', Array.from({ length: 61 }, (_, n) => `192.0.2.${n}`))],
   ['alarms.email', { ...PROD, alarms: { ...PROD.alarms, email: undefined }, budget: undefined }],
   ['alarms.email', dev('alarms', { email: 'on-call' })],
   ['alarms.email', dev('alarms', { email: '' })],
@@ -304,6 +320,7 @@ test.each<[string, Environment]>([
   }],
   ['a canary', { ...DEV, canary: { campaign: 'canary' } }],
   ['networks of the sixth version', dev('api', { allowedNetworks: ['2001:db8::/32', '192.0.2.7/32'] })],
+  ['networks that a load balancer lets in', closed('alb', Array.from({ length: 60 }, (_, n) => `192.0.2.${n}`))],
   ['logs that never end', { ...DEV, logRetentionDays: 9999 }],
   ['regions of other partitions', { ...DEV, region: 'us-gov-west-1' }],
 ])('what AWS takes is taken: %s', (_, settings) => {

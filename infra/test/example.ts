@@ -68,11 +68,20 @@ export const EVERYTHING: Environment = {
 /** Nobody else may call. */
 export const CLOSED: Environment = { ...DEV, api: { ...DEV.api, allowedNetworks: ['192.0.2.0/24'] } };
 
+/** What the front `alb` stands in. */
+export const ALB = {
+  certificateArn: CERTIFICATE,
+  hostName: 'content.example.com',
+  subnetIds: ['subnet-0123456789abcdef0', 'subnet-0123456789abcdef1'],
+  vpcId: 'vpc-0123456789abcdef0',
+};
+
 /** What a stage must leave out for other fronts than `rest`. */
 const LESS = {
   accountLogsRole: undefined,
   domain: undefined,
   perAddress: undefined,
+  throttle: undefined,
   webAcl: false,
 };
 
@@ -81,12 +90,13 @@ function behind(front: FrontName, kept: Partial<ApiSettings>): Environment {
   return { ...EVERYTHING, api: { ...EVERYTHING.api, ...LESS, ...kept, front } };
 }
 
-const { domain } = EVERYTHING.api;
+const { domain, perAddress, throttle } = EVERYTHING.api;
 
 /** Every part behind each front. */
 export const FRONTS: Readonly<Record<FrontName, Environment>> = {
   rest: EVERYTHING,
-  http: behind('http', { domain }),
+  http: behind('http', { domain, throttle }),
+  alb: behind('alb', { alb: ALB, perAddress, webAcl: true }),
 };
 
 const EXISTING: Environment = { ...DEV, currents: { ...DEV.currents, existingBucket: 'theirs' } };
@@ -102,7 +112,19 @@ export const VARIANTS: Readonly<Record<string, Environment>> = {
     api: { ...PROD.api, allowedNetworks: 'anyone', webAcl: true, perAddress: { calls: 3000, except: ['192.0.2.7'] } },
   },
   'an HTTP API': FRONTS.http,
-  'an HTTP API without a domain': { ...DEV, api: { ...DEV.api, ...LESS, front: 'http' } },
+  'an HTTP API without a domain': { ...DEV, api: { ...DEV.api, ...LESS, front: 'http', throttle } },
+  'a load balancer': FRONTS.alb,
+  'a load balancer for some networks': {
+    ...DEV,
+    api: {
+      ...DEV.api,
+      ...LESS,
+      alb: ALB,
+      allowedNetworks: ['192.0.2.0/24', '198.51.100.7'],
+      front: 'alb',
+      maxInstances: 10,
+    },
+  },
   provisioned: { ...DEV, stream: { ...DEV.stream, shards: 2 } },
   'an existing bucket': EXISTING,
   'an existing bucket with a key': {

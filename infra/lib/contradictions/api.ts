@@ -39,7 +39,7 @@ export function ofApi({ api, production, region }: Environment): Fault[] {
     ],
     [
       'api.throttle',
-      !(throttle.rate > 0) || !within(throttle.burst, 1, Number.MAX_SAFE_INTEGER),
+      throttle !== undefined && !(throttle.rate > 0 && within(throttle.burst, 1, Number.MAX_SAFE_INTEGER)),
       'lets no look-up through: give rate and burst',
     ],
     ...ofInstances(api, production),
@@ -107,30 +107,37 @@ function ofInstances({ maxInstances, throttle }: ApiSettings, production: boolea
     ],
     [
       'api.throttle',
-      most >= CALLS_OF_AN_INSTANCE && Math.max(throttle.rate, throttle.burst) > most,
+      throttle !== undefined && most >= CALLS_OF_AN_INSTANCE && Math.max(throttle.rate, throttle.burst) > most,
       `lets through more than ${maxInstances} instances take, which Lambda would refuse with 500: set rate and burst to ${most} or less, or raise api.maxInstances`,
     ],
   ];
 }
 
-function ofDomain({ basePath, certificateArn, name }: DomainSettings, region?: string): Fault[] {
+/** A name, and the certificate that the stack shows for it. */
+export function ofHost(
+  setting: string,
+  { certificateArn, host, name }: { readonly name: string; readonly host: string; readonly certificateArn: string },
+  region?: string,
+): Fault[] {
   const isCertificate = /^arn:[^:]+:acm:[^:]+:\d{12}:certificate\/./.test(certificateArn);
   return [
     [
-      'api.domain',
-      !/^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z0-9-]{2,}$/.test(name),
-      "name is a host's name in lower case, e.g. content.example.com",
+      setting,
+      !/^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z0-9-]{2,}$/.test(host),
+      `${name} is a host's name in lower case, e.g. content.example.com`,
     ],
+    [setting, !isCertificate, 'certificateArn is the ARN of a certificate in AWS Certificate Manager'],
     [
-      'api.domain',
-      !isCertificate,
-      'certificateArn is the ARN of a certificate in AWS Certificate Manager',
-    ],
-    [
-      'api.domain',
+      setting,
       isCertificate && isElsewhere(certificateArn, region),
       `the certificate must be in the region of the stage, ${region}`,
     ],
+  ];
+}
+
+function ofDomain({ basePath, certificateArn, name }: DomainSettings, region?: string): Fault[] {
+  return [
+    ...ofHost('api.domain', { name: 'name', host: name, certificateArn }, region),
     [
       'api.domain',
       basePath !== undefined && (!/^[\w-]+$/.test(basePath) || KEPT_PATHS.includes(basePath)),

@@ -1,6 +1,8 @@
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 
 import { PERIOD } from '../alarms.js';
+import type { Environment } from '../environments.js';
+import type { Program } from '../program.js';
 
 /** What a front counts of look-ups under a name: all that it counts, less the posts. */
 export function lessPosts(
@@ -15,5 +17,25 @@ export function lessPosts(
     label,
     period: PERIOD,
     usingMetrics: { [all]: counted.all, [posts]: counted.posts },
+  });
+}
+
+/**
+ * Of a front without an access log: its own count, as long as a 404 is a fault. Where users without
+ * content get one, the program has counted those, up to ten seconds late.
+ */
+export function lessUnknownUsers(
+  refused: cloudwatch.Metric,
+  { api }: Environment,
+  program: Program,
+): cloudwatch.IMetric {
+  if (api.unknownUser === 'fallback') {
+    return refused.with({ label: 'refused' });
+  }
+  return new cloudwatch.MathExpression({
+    expression: 'any_refused - FILL(without_content, 0)',
+    label: 'refused',
+    period: PERIOD,
+    usingMetrics: { any_refused: refused, without_content: program.measured('calls_without_content') },
   });
 }

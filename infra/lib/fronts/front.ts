@@ -24,8 +24,8 @@ export interface Front {
   /** The same with a slash at its end. */
   readonly url: string;
   readonly lookUps: LookUps;
-  /** A line for each call. */
-  readonly accessLog: logs.LogGroup;
+  /** A line for each call; none where it would hold the address that was called, and in it the user's id. */
+  readonly accessLog?: logs.LogGroup;
   /** Leads posts to the function that takes them. */
   take(posts: lambda.Alias): Posts;
 }
@@ -37,10 +37,11 @@ export interface LookUps {
   readonly failed: cloudwatch.IMetric;
   /** Answers that say that the caller did wrong, but for users without content. */
   readonly refused: cloudwatch.IMetric;
-  /** Count and failures for a graph, as they were measured: with posts. */
-  readonly measured: Readonly<Record<'count' | 'failed', cloudwatch.Metric>>;
+  /** Count and failures for a graph, as they were measured: with posts where the front does not tell them apart. */
+  readonly measured: Readonly<Record<'count' | 'failed', cloudwatch.Metric | cloudwatch.MathExpression>>;
   /** A metric by itself: an alarm looks whether a percentile is of enough only where nothing is computed. */
   latency(statistic: string): cloudwatch.Metric;
+  readonly latencyUnit: 'ms' | 's';
 }
 
 export interface Posts {

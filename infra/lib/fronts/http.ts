@@ -12,7 +12,7 @@ import { acknowledge } from '../findings.js';
 import { accessLog, countRefused, format } from './access-log.js';
 import { lessPosts } from './counts.js';
 import { ApiDomain } from './domain.js';
-import { type Front, type FrontProps, type LookUps, type Posts, POSTS } from './front.js';
+import { certain, type Front, type FrontProps, type LookUps, type Posts, POSTS } from './front.js';
 import { OPEN } from './open.js';
 
 /** The stage that stands in no path. */
@@ -76,7 +76,7 @@ export class HttpFront implements Front {
   }
 
   private stage({ api }: Environment, routes: apigateway.HttpRoute[]): apigateway.HttpStage {
-    const { burst, rate } = api.throttle;
+    const { burst, rate } = certain('throttle', api.throttle);
     const stage = new apigateway.HttpStage(this.scope, 'Stage', {
       httpApi: this.api,
       stageName: STAGE,
@@ -119,6 +119,7 @@ export class HttpFront implements Front {
           : countRefused(this.scope, this.accessLog, POSTED),
       measured: { count: this.metric('Count'), failed: this.metric('5xx') },
       latency: (statistic) => this.metric('Latency', statistic),
+      latencyUnit: 'ms',
     };
   }
 

@@ -84,8 +84,9 @@ export class RestFront implements Front {
   }
 
   private restApi({ api }: Environment): apigateway.RestApi {
-    const { allowedNetworks, throttle } = api;
+    const { allowedNetworks } = api;
     const accountLogsRole = certain('accountLogsRole', api.accountLogsRole);
+    const throttle = certain('throttle', api.throttle);
     const gateway = new apigateway.RestApi(this.scope, 'Gateway', {
       // The metrics of two stages in one account are told apart by it.
       restApiName: Stack.of(this.scope).stackName,
@@ -173,6 +174,7 @@ export class RestFront implements Front {
           : countRefused(this.scope, this.accessLog, `/${POSTS}`),
       measured: { count: this.metric('Count'), failed: this.metric('5XXError') },
       latency: (statistic) => this.gateway.metricLatency({ period: PERIOD, statistic }),
+      latencyUnit: 'ms',
     };
   }
 

@@ -44,6 +44,27 @@ const METRICS: Readonly<Record<FrontName, Readonly<Record<string, readonly strin
     'posts-refused': ['ApiGateway Count'],
     'no-posts': ['ApiGateway Count'],
   },
+  alb: {
+    'look-ups-failing': [
+      'ApplicationELB HTTPCode_ELB_5XX_Count',
+      'ApplicationELB HTTPCode_Target_5XX_Count',
+      'ApplicationELB HTTPCode_Target_5XX_Count',
+      'ApplicationELB LambdaInternalError',
+      'ApplicationELB LambdaUserError',
+      'ApplicationELB RequestCount',
+      'ApplicationELB RequestCount',
+      'Lambda Errors',
+      'Lambda Throttles',
+    ],
+    'look-ups-refused': [
+      'ApplicationELB HTTPCode_Target_4XX_Count',
+      'ApplicationELB RequestCount',
+      'ApplicationELB RequestCount',
+    ],
+    'look-ups-slow': ['ApplicationELB TargetResponseTime'],
+    'posts-refused': ['ApplicationELB RequestCount'],
+    'no-posts': ['ApplicationELB RequestCount'],
+  },
 };
 
 const CASES = Object.entries(METRICS).flatMap(([front, alarms]) =>
@@ -79,6 +100,8 @@ test.each(Object.keys(FRONTS) as FrontName[])('behind %s no alarm has more metri
 test.each<[FrontName, string]>([
   ['rest', '> 500'],
   ['http', '> 500'],
+  // Its times are seconds.
+  ['alb', '> 0.5'],
 ])('behind %s look-ups are slow from the same time on, and only where there are many', (front, threshold) => {
   const { properties, ...slow } = alarm(TEMPLATES[front], 'look-ups-slow');
 
@@ -89,18 +112,20 @@ test.each<[FrontName, string]>([
 test.each<[FrontName, string]>([
   ['rest', '"AWS/ApiGateway","Count","ApiName"'],
   ['http', '"AWS/ApiGateway","Count","ApiId"'],
+  ['alb', '"AWS/ApplicationELB","RequestCount","LoadBalancer"'],
 ])('behind %s the dashboard shows how many look-ups and posts there are', (front, counted) => {
   const [dashboard] = Object.values(TEMPLATES[front].findResources('AWS::CloudWatch::Dashboard'));
   const body = JSON.stringify(dashboard?.Properties.DashboardBody).replaceAll('\\"', '"');
 
   // Of look-ups, and of posts.
   expect(body.split(counted).length - 1).toBeGreaterThanOrEqual(2);
-  expect(body).toContain('Latency of look-ups (ms)');
+  expect(body).toContain(front === 'alb' ? 'Latency of look-ups (s)' : 'Latency of look-ups (ms)');
 });
 
 test.each<[FrontName, string, string]>([
   ['rest', 'https://content.example.com/personal', 'https://content.example.com/personal/events'],
   ['http', 'https://content.example.com/personal', 'https://content.example.com/personal/events'],
+  ['alb', 'https://content.example.com/', 'https://content.example.com/events'],
 ])('behind %s people and the canary are told the same addresses', (front, lookUps, posts) => {
   const template = TEMPLATES[front];
   const { LookUp, Post } = states(template, said);
@@ -113,6 +138,7 @@ test.each<[FrontName, string, string]>([
 test.each<[FrontName, string[]]>([
   ['rest', ['https://content.example.com/personal/*']],
   ['http', ['https://content.example.com/personal/*']],
+  ['alb', ['https://content.example.com/*']],
 ])('behind %s the canary may call the two doors and nothing else', (front, addresses) => {
   const [call] = statements(TEMPLATES[front]).filter(({ actions }) => actions.includes('states:InvokeHTTPEndpoint'));
 
@@ -141,6 +167,7 @@ test.each(Object.keys(FRONTS) as FrontName[])('behind %s a tenth of the look-ups
 test.each<[FrontName, boolean]>([
   ['rest', true],
   ['http', true],
+  ['alb', false],
 ])('ops is told whether %s has an access log', (front, hasLog) => {
   const [parameter] = Object.values(TEMPLATES[front].findResources('AWS::SSM::Parameter'));
   const told = JSON.stringify(parameter?.Properties.Value).replaceAll('\\"', "'");
@@ -148,4 +175,17 @@ test.each<[FrontName, boolean]>([
   expect(told).toContain(hasLog ? `'API_ACCESS_LOG_GROUP':'",{"Ref":"ApiAccessLog` : `'API_ACCESS_LOG_GROUP':''`);
   const groups = Object.keys(TEMPLATES[front].findResources('AWS::Logs::LogGroup'));
   expect(groups.some((id) => id.startsWith('ApiAccessLog'))).toBe(hasLog);
+});
+
+test.each<[FrontName, string[]]>([
+  ['alb', ['AWS/ApplicationELB HTTPCode_Target_4XX_Count', 'calls_without_content']],
+])('behind %s the program counts the users without content, who are not refused', (front, refused) => {
+  const { api } = FRONTS[front];
+  const { template } = example({ ...FRONTS[front], api: { ...api, unknownUser: 'not-found' } });
+  const { metrics, properties } = alarm(template, 'look-ups-refused');
+
+  expect(metrics).toEqual(expect.arrayContaining(refused));
+  expect(properties['Metrics']).toContainEqual(
+    expect.objectContaining({ Expression: 'any_refused - FILL(without_content, 0)' }),
+  );
 });
