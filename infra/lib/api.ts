@@ -11,6 +11,7 @@ import { AlbFront } from './fronts/alb.js';
 import type { Front, FrontProps } from './fronts/front.js';
 import { HttpFront } from './fronts/http.js';
 import { RestFront } from './fronts/rest.js';
+import { UrlFront } from './fronts/url.js';
 import { Program } from './program.js';
 import type { Registry } from './registry.js';
 import { Shift } from './shift.js';
@@ -29,6 +30,7 @@ const FRONTS: Readonly<Record<FrontName, new (scope: Construct, props: FrontProp
   rest: RestFront,
   http: HttpFront,
   alb: AlbFront,
+  url: UrlFront,
 };
 
 export interface ApiProps {

@@ -121,10 +121,12 @@ export class Canary extends Construct {
       }),
       description: 'What the canary may do',
     });
+    const below = `${urls.lookUps}*`;
     const allow = (actions: string[], resources: string[], conditions = {}) =>
       role.addToPolicy(new iam.PolicyStatement({ actions, resources, conditions }));
     allow(['states:InvokeHTTPEndpoint'], ['*'], {
-      StringLike: { 'states:HTTPEndpoint': `${urls.lookUps}*` },
+      // Most fronts have one address for both.
+      StringLike: { 'states:HTTPEndpoint': urls.posts.startsWith(urls.lookUps) ? below : [below, urls.posts] },
     });
     allow(
       ['events:RetrieveConnectionCredentials'],

@@ -106,8 +106,8 @@ export interface AskSettings {
   readonly formerModels?: readonly string[];
 }
 
-/** What stands between who calls the api and its functions. */
-export type FrontName = 'rest' | 'http' | 'alb';
+/** What stands between who calls the api and its functions (docs/deployment.md says what each gives up). */
+export type FrontName = 'rest' | 'http' | 'alb' | 'url';
 
 export interface ApiSettings {
   /** What a front cannot keep is refused. */

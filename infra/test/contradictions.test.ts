@@ -14,12 +14,12 @@ function dev<P extends Part>(part: P, change: Partial<Environment[P]>): Environm
 
 const DOMAIN = { name: 'content.example.com', certificateArn: CERTIFICATE };
 /** Every part behind another front, with some settings of the api changed. */
-function behind(front: 'http' | 'alb', change: Partial<Environment['api']>): Environment {
+function behind(front: 'http' | 'alb' | 'url', change: Partial<Environment['api']>): Environment {
   return { ...FRONTS[front], api: { ...FRONTS[front].api, ...change } };
 }
 
 /** The same without the canary, whom networks would keep out. */
-function closed(front: 'http' | 'alb', allowedNetworks: readonly string[]): Environment {
+function closed(front: 'http' | 'alb' | 'url', allowedNetworks: readonly string[]): Environment {
   return { ...behind(front, { allowedNetworks }), canary: undefined };
 }
 
@@ -174,8 +174,10 @@ const FAULTY: [string, Environment][] = [
   ['api.accountLogsRole', dev('api', { accountLogsRole: 'none' as 'exists' })],
   ['api.accountLogsRole', dev('api', { accountLogsRole: undefined })],
   ['api.accountLogsRole', behind('http', { accountLogsRole: 'create' })],
+  ['api.accountLogsRole', behind('url', { accountLogsRole: 'exists' })],
   ['api.front', dev('api', { front: 'cloudfront' as 'rest' })],
   ['api.alb', dev('api', { alb: ALB })],
+  ['api.alb', behind('url', { alb: ALB })],
   ['api.alb', behind('alb', { alb: undefined })],
   ['api.alb', behind('alb', { alb: { ...ALB, vpcId: 'default' } })],
   ['api.alb', behind('alb', { alb: { ...ALB, subnetIds: ALB.subnetIds.slice(1) } })],
@@ -188,10 +190,16 @@ const FAULTY: [string, Environment][] = [
   ['api.throttle', behind('http', { throttle: undefined })],
   ['api.throttle', behind('http', { throttle: { rate: 5001, burst: 5000 } })],
   ['api.throttle', behind('alb', { throttle: { rate: 100, burst: 100 } })],
+  ['api.throttle', behind('url', { throttle: { rate: 100, burst: 100 } })],
   ['api.maxInstances', { ...behind('alb', { maxInstances: undefined }), production: false }],
+  ['api.maxInstances', { ...behind('url', { maxInstances: undefined }), production: false }],
+  ['api.maxInstances', behind('url', { maxInstances: undefined })],
   ['api.webAcl', behind('http', { webAcl: true })],
+  ['api.webAcl', behind('url', { webAcl: true })],
   ['api.domain', behind('alb', { domain: DOMAIN })],
+  ['api.domain', behind('url', { domain: DOMAIN })],
   ['api.allowedNetworks', closed('http', ['192.0.2.0/24'])],
+  ['api.allowedNetworks', closed('url', ['192.0.2.0/24'])],
   ['api.allowedNetworks', closed('alb', ['192.0.2.0/24', '2001:db8::/32'])],
   ['api.allowedNetworks', closed('alb', Array.from({ length: 61 }, (_, n) => `192.0.2.${n}`))],
   ['alarms.email', { ...PROD, alarms: { ...PROD.alarms, email: undefined }, budget: undefined }],
@@ -230,6 +238,19 @@ const FAULTY: [string, Environment][] = [
 
 test.each(FAULTY)('%s that cannot be is refused, and only that', (name, settings) => {
   expect(contradictions(settings, ASKED)).toEqual([expect.stringContaining(`${name}: `)]);
+});
+
+test('what a front cannot keep is refused with the front and what to choose', () => {
+  const throttle = { rate: 1, burst: 1 };
+  const { api } = closed('url', ['192.0.2.0/24']);
+  const settings = behind('url', { ...api, domain: DOMAIN, throttle, webAcl: true });
+
+  expect(contradictions({ ...settings, canary: undefined }, ASKED)).toEqual([
+    "api.allowedNetworks: api.front is url: nobody is refused by network: say 'anyone', or choose rest or alb",
+    'api.domain: api.front is url: has no such address: leave it out (alb has its hostName), or choose rest or http',
+    'api.throttle: api.front is url: nothing counts calls: leave it out, and let api.maxInstances limit them, or choose rest or http',
+    'api.webAcl: api.front is url: AWS WAF cannot stand before it: say false, or choose rest or alb',
+  ]);
 });
 
 test.each(Object.entries(FRONTS))('every part can be had behind %s, but for what it cannot keep', (_, settings) => {

@@ -97,6 +97,7 @@ export const FRONTS: Readonly<Record<FrontName, Environment>> = {
   rest: EVERYTHING,
   http: behind('http', { domain, throttle }),
   alb: behind('alb', { alb: ALB, perAddress, webAcl: true }),
+  url: behind('url', {}),
 };
 
 const EXISTING: Environment = { ...DEV, currents: { ...DEV.currents, existingBucket: 'theirs' } };
@@ -124,6 +125,11 @@ export const VARIANTS: Readonly<Record<string, Environment>> = {
       front: 'alb',
       maxInstances: 10,
     },
+  },
+  'URLs of functions': FRONTS.url,
+  'URLs of functions, and users who are not found': {
+    ...DEV,
+    api: { ...DEV.api, ...LESS, front: 'url', maxInstances: 10, unknownUser: 'not-found' },
   },
   provisioned: { ...DEV, stream: { ...DEV.stream, shards: 2 } },
   'an existing bucket': EXISTING,

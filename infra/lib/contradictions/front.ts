@@ -11,6 +11,7 @@ const KEEPS: Readonly<Record<FrontName, readonly Kept[]>> = {
   rest: ['accountLogsRole', 'allowedNetworks', 'domain', 'throttle', 'webAcl'],
   http: ['domain', 'throttle'],
   alb: ['alb', 'allowedNetworks', 'webAcl'],
+  url: [],
 };
 
 /** What each front cannot do without. */
@@ -18,6 +19,7 @@ const NEEDS: Readonly<Record<FrontName, readonly ('accountLogsRole' | 'alb' | 'm
   rest: ['accountLogsRole', 'throttle'],
   http: ['throttle'],
   alb: ['alb', 'maxInstances'],
+  url: ['maxInstances'],
 };
 
 /** What to do without one of them. */

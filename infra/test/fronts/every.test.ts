@@ -65,6 +65,13 @@ const METRICS: Readonly<Record<FrontName, Readonly<Record<string, readonly strin
     'posts-refused': ['ApplicationELB RequestCount'],
     'no-posts': ['ApplicationELB RequestCount'],
   },
+  url: {
+    'look-ups-failing': ['Lambda Url5xxCount', 'Lambda UrlRequestCount'],
+    'look-ups-refused': ['Lambda Url4xxCount', 'Lambda UrlRequestCount'],
+    'look-ups-slow': ['Lambda UrlRequestLatency'],
+    'posts-refused': ['Lambda UrlRequestCount'],
+    'no-posts': ['Lambda UrlRequestCount'],
+  },
 };
 
 const CASES = Object.entries(METRICS).flatMap(([front, alarms]) =>
@@ -102,6 +109,7 @@ test.each<[FrontName, string]>([
   ['http', '> 500'],
   // Its times are seconds.
   ['alb', '> 0.5'],
+  ['url', '> 500'],
 ])('behind %s look-ups are slow from the same time on, and only where there are many', (front, threshold) => {
   const { properties, ...slow } = alarm(TEMPLATES[front], 'look-ups-slow');
 
@@ -113,6 +121,7 @@ test.each<[FrontName, string]>([
   ['rest', '"AWS/ApiGateway","Count","ApiName"'],
   ['http', '"AWS/ApiGateway","Count","ApiId"'],
   ['alb', '"AWS/ApplicationELB","RequestCount","LoadBalancer"'],
+  ['url', '"AWS/Lambda","UrlRequestCount","FunctionName"'],
 ])('behind %s the dashboard shows how many look-ups and posts there are', (front, counted) => {
   const [dashboard] = Object.values(TEMPLATES[front].findResources('AWS::CloudWatch::Dashboard'));
   const body = JSON.stringify(dashboard?.Properties.DashboardBody).replaceAll('\\"', '"');
@@ -126,6 +135,7 @@ test.each<[FrontName, string, string]>([
   ['rest', 'https://content.example.com/personal', 'https://content.example.com/personal/events'],
   ['http', 'https://content.example.com/personal', 'https://content.example.com/personal/events'],
   ['alb', 'https://content.example.com/', 'https://content.example.com/events'],
+  ['url', '<ApiLookUps.FunctionUrl>', '<ApiPosts.FunctionUrl>events'],
 ])('behind %s people and the canary are told the same addresses', (front, lookUps, posts) => {
   const template = TEMPLATES[front];
   const { LookUp, Post } = states(template, said);
@@ -139,6 +149,7 @@ test.each<[FrontName, string[]]>([
   ['rest', ['https://content.example.com/personal/*']],
   ['http', ['https://content.example.com/personal/*']],
   ['alb', ['https://content.example.com/*']],
+  ['url', ['ApiLookUps*', 'ApiPostsevents']],
 ])('behind %s the canary may call the two doors and nothing else', (front, addresses) => {
   const [call] = statements(TEMPLATES[front]).filter(({ actions }) => actions.includes('states:InvokeHTTPEndpoint'));
 
@@ -168,6 +179,7 @@ test.each<[FrontName, boolean]>([
   ['rest', true],
   ['http', true],
   ['alb', false],
+  ['url', false],
 ])('ops is told whether %s has an access log', (front, hasLog) => {
   const [parameter] = Object.values(TEMPLATES[front].findResources('AWS::SSM::Parameter'));
   const told = JSON.stringify(parameter?.Properties.Value).replaceAll('\\"', "'");
@@ -179,6 +191,7 @@ test.each<[FrontName, boolean]>([
 
 test.each<[FrontName, string[]]>([
   ['alb', ['AWS/ApplicationELB HTTPCode_Target_4XX_Count', 'calls_without_content']],
+  ['url', ['AWS/Lambda Url4xxCount', 'calls_without_content']],
 ])('behind %s the program counts the users without content, who are not refused', (front, refused) => {
   const { api } = FRONTS[front];
   const { template } = example({ ...FRONTS[front], api: { ...api, unknownUser: 'not-found' } });
