@@ -249,6 +249,10 @@ metrics! {
         JOBS_LATE = "jobs_late";
         /// Questions that were put into jobs.
         QUESTIONS_IN_JOBS = "questions_in_jobs";
+        /// Those of the input tokens that were a job's, at half the price.
+        INPUT_TOKENS_OF_JOBS = "input_tokens_of_jobs" in Tokens;
+        /// Those of the output tokens that were a job's, at half the price.
+        OUTPUT_TOKENS_OF_JOBS = "output_tokens_of_jobs" in Tokens;
         /// Questions that jobs brought no usable answer for; each is asked at once.
         QUESTIONS_LEFT_BY_JOBS = "questions_left_by_jobs";
         /// Asks that are over, whatever came of them.

@@ -34,9 +34,9 @@ pub struct Units {
     pub answer_bytes: f64,
     /// CloudWatch: bytes of logs.
     pub log_bytes: f64,
-    /// Bedrock: input tokens.
+    /// Bedrock: input tokens at the whole price; those of jobs count half.
     pub input_tokens: f64,
-    /// Bedrock: output tokens.
+    /// Bedrock: output tokens, counted alike.
     pub output_tokens: f64,
 }
 

@@ -148,6 +148,10 @@ pub struct System {
     #[arg(long, value_name = "FORM", default_value = "kpl")]
     pub stream_format: Format,
 
+    /// How long an hour of a campaign's [batch] is, in seconds: nobody waits for a real one.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    pub job_hour_seconds: u64,
+
     /// How long a batch waits to be filled, in milliseconds; without this, as it is deployed.
     #[arg(long, value_name = "MS")]
     pub batch_window_ms: Option<u64>,
@@ -297,6 +301,7 @@ impl System {
             }),
             max_concurrent_generations: MAX_CONCURRENT_GENERATIONS,
             stream_format: self.stream_format,
+            job_hour: Duration::from_secs(self.job_hour_seconds),
             mapping: self.mapping(),
             credentials: Credentials::Asked,
             serves_only: false,

@@ -34,6 +34,8 @@ pub use queue::{Queues, Waits, ask_queue_urls, dead_letters_so_far, read_dead_le
 pub const BUCKET: &str = "currents";
 /// Bucket for files that are kept to be replayed; nobody processes what is in it.
 pub const ARCHIVE: &str = "archive";
+/// Bucket for the files of jobs.
+pub const JOBS: &str = "jobs";
 /// Stream of user records.
 pub const STREAM: &str = "user-records";
 /// Content table.
@@ -158,7 +160,7 @@ impl EmbeddedAws {
             notification_queue_url: queues.notifications_url(),
             queues,
         };
-        for bucket in [BUCKET, ARCHIVE] {
+        for bucket in [BUCKET, ARCHIVE, JOBS] {
             s3::create_bucket(&embedded.s3, bucket).await?;
         }
         kinesis::create_stream(&embedded.kinesis, STREAM, options.shards).await?;

@@ -13,10 +13,12 @@
 //! - `behaviour` — what can be set; `ledger` — the quota's books.
 //! - `text` — the text, in the shape of the requested schema.
 //! - `validation`, `grammar` — what is wrong with a request, and with its schema.
+//! - `jobs` — batch inference.
 //! - [`scenario`] — what can be told to go wrong; `refusal` and `odd` do it.
 
 mod behaviour;
 mod grammar;
+mod jobs;
 mod ledger;
 mod odd;
 mod refusal;
@@ -27,6 +29,7 @@ mod validation;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::extract::{Path, State};
@@ -42,11 +45,12 @@ use tokio_util::task::TaskTracker;
 
 use crate::aws::free_port;
 pub use behaviour::{Behaviour, DEFAULT_SLOW, Unusable};
+use jobs::Jobs;
 pub use ledger::QuotaUse;
 use ledger::{Entry, Ledger};
 use refusal::{Call, Refusal};
 use scenario::{Rule, Scenario};
-use text::{NoAnswer, Schemas};
+use text::{Answer, NoAnswer, Schemas};
 
 /// Bytes that make one token here; AWS' sample estimates with the same number.
 const BYTES_PER_TOKEN: usize = 4;
@@ -70,6 +74,7 @@ struct Shared {
     behaviour: Behaviour,
     schemas: Schemas,
     ledger: Ledger,
+    jobs: Jobs,
     calls: AtomicU64,
     answers: AtomicU64,
     guarded: AtomicU64,
@@ -113,6 +118,7 @@ impl StandIn {
             schemas: Schemas::of(&behaviour.campaigns),
             behaviour,
             ledger,
+            jobs: Jobs::default(),
             calls: AtomicU64::default(),
             answers: AtomicU64::default(),
             guarded: AtomicU64::default(),
@@ -124,6 +130,7 @@ impl StandIn {
         let router = Router::new()
             .route("/model/{model_id}/converse", post(converse))
             .route("/guardrail/{id}/version/{version}/apply", post(apply_guardrail))
+            .merge(jobs::routes())
             .with_state(Arc::clone(&state));
         let stop = stop.clone().cancelled_owned();
         tasks.spawn(async move {
@@ -132,6 +139,11 @@ impl StandIn {
             }
         });
         Ok(Self { address, state })
+    }
+
+    /// Lets there be jobs, whose files are here.
+    pub(crate) fn open_jobs(&self, files: aws_sdk_s3::Client) {
+        self.state.jobs.open(files);
     }
 
     /// Answers that a guardrail was asked about by itself.
@@ -235,8 +247,7 @@ impl Shared {
     ) -> Result<Value, Refusal> {
         let behaviour = &self.behaviour;
         let input_tokens = (request.to_string().len() / BYTES_PER_TOKEN) as u64;
-        let max_tokens =
-            request["inferenceConfig"]["maxTokens"].as_u64().unwrap_or(DEFAULT_MAX_TOKENS);
+        let max_tokens = max_tokens(request);
         let is_fault =
             behaviour.throttle_every > 0 && call.is_multiple_of(behaviour.throttle_every);
         let reserved = self.ledger.reserve(input_tokens + max_tokens, Instant::now());
@@ -247,25 +258,35 @@ impl Shared {
         }
         let mut answer = self.schemas.answer(request).map_err(|none| {
             self.ledger.settle(entry, 0, Instant::now());
-            match none {
-                NoAnswer::Incomplete => {
-                    Refusal::invalid("The request holds no schema or no prompt.")
-                }
-                NoAnswer::Limit(limit) => Refusal::invalid(limit.to_string()),
-            }
+            unanswered(none)
         })?;
         let stop_reason = behaviour.spoil(request, &mut answer);
-        scenarios.iter().for_each(|scenario| answer.upset(*scenario));
-        let output_tokens = (answer.text.len().div_ceil(BYTES_PER_TOKEN) as u64).min(max_tokens);
-        let tokens = u32::try_from(output_tokens).unwrap_or(u32::MAX);
-        let latency = match scenarios.contains(&Scenario::Slow) {
-            true => behaviour.slow,
-            false => behaviour.latency + behaviour.latency_per_token * tokens,
-        };
+        let (mut latency, is_slow) = (behaviour.latency, scenarios.contains(&Scenario::Slow));
+        let (reply, output_tokens) =
+            self.reply((request, scenarios), &mut answer, stop_reason, latency);
+        latency += behaviour.latency_per_token * u32::try_from(output_tokens).unwrap_or(u32::MAX);
+        if is_slow {
+            latency = behaviour.slow;
+        }
         let bill = Bill { state: Arc::clone(self), entry, input_tokens, output_tokens };
         sleep(latency).await;
         drop(bill);
         self.answers.fetch_add(1, Ordering::SeqCst);
+        Ok(reply)
+    }
+
+    /// The reply with an answer, and how many tokens of output that is.
+    fn reply(
+        &self,
+        (request, scenarios): (&Value, &[Scenario]),
+        answer: &mut Answer,
+        stop_reason: Option<&'static str>,
+        latency: Duration,
+    ) -> (Value, u64) {
+        scenarios.iter().for_each(|scenario| answer.upset(*scenario));
+        let input_tokens = (request.to_string().len() / BYTES_PER_TOKEN) as u64;
+        let output_tokens = answer.text.len().div_ceil(BYTES_PER_TOKEN) as u64;
+        let output_tokens = output_tokens.min(max_tokens(request));
         let mut reply = json!({
             "output": { "message": { "role": "assistant", "content": [answer.content()] } },
             "stopReason": stop_reason.unwrap_or(answer.stop_reason()),
@@ -277,7 +298,20 @@ impl Shared {
             "metrics": { "latencyMs": u64::try_from(latency.as_millis()).unwrap_or(u64::MAX) },
         });
         scenarios.iter().for_each(|scenario| odd::upset_reply(*scenario, &mut reply));
-        Ok(reply)
+        (reply, output_tokens)
+    }
+}
+
+/// The output allowance of a request.
+fn max_tokens(request: &Value) -> u64 {
+    request["inferenceConfig"]["maxTokens"].as_u64().unwrap_or(DEFAULT_MAX_TOKENS)
+}
+
+/// What a request is refused with that has no answer.
+fn unanswered(none: NoAnswer) -> Refusal {
+    match none {
+        NoAnswer::Incomplete => Refusal::invalid("The request holds no schema or no prompt."),
+        NoAnswer::Limit(limit) => Refusal::invalid(limit.to_string()),
     }
 }
 

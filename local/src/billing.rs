@@ -26,6 +26,9 @@ const PROCESSOR_TIME_OF_A_LOOK_UP: Duration = Duration::from_micros(2 * 127);
 /// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html>
 const WHOLE_PROCESSOR_MIB: f64 = 1_769.0;
 
+/// What a token of a job costs less than another.
+const PRICE_OFF_OF_JOBS: f64 = 0.5;
+
 /// Counts what AWS would charge for.
 #[derive(Debug, Default)]
 pub struct Billing {
@@ -86,8 +89,10 @@ impl Billing {
         let billed_ms = took.as_nanos().div_ceil(1_000_000);
         units.invoke(function, u64::try_from(billed_ms).unwrap_or(u64::MAX));
         units.log_bytes += log_bytes as f64;
-        units.input_tokens += n(metrics::INPUT_TOKENS);
-        units.output_tokens += n(metrics::OUTPUT_TOKENS);
+        let at_whole_price = |all, of_jobs| n(all) - PRICE_OFF_OF_JOBS * n(of_jobs);
+        units.input_tokens += at_whole_price(metrics::INPUT_TOKENS, metrics::INPUT_TOKENS_OF_JOBS);
+        units.output_tokens +=
+            at_whole_price(metrics::OUTPUT_TOKENS, metrics::OUTPUT_TOKENS_OF_JOBS);
     }
 
     /// Adds a call of the door for what is posted, which counted this.

@@ -27,8 +27,10 @@ use ingest::stream::packing::Format;
 use processor::asks;
 use processor::coordination::SharedTable;
 use processor::dead_letters::{DeadLetterQueue, Sqs};
-use processor::handler::{Ports, Processor, models};
+use processor::handler::{Jobs, Ports, Processor, models};
 use processor::held::{Access, Held};
+use processor::jobs;
+use processor::jobs::schedule::{HOUR_MS, Schedule};
 use processor::model::Bedrock;
 use processor::store::DynamoDb;
 use program::causes;
@@ -47,7 +49,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::authoring;
-use crate::aws::{self, BUCKET, COORDINATION_TABLE, EmbeddedAws, STREAM, TABLE};
+use crate::aws::{self, BUCKET, COORDINATION_TABLE, EmbeddedAws, JOBS, STREAM, TABLE};
 use crate::bedrock::{Behaviour, StandIn};
 use crate::catalogs;
 use crate::event_source::Mapping;
@@ -75,6 +77,9 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 /// of the usual size, so that, as on AWS, the one who puts them is not made to wait.
 const MAX_UNANNOUNCED: usize = 65_536;
 
+/// As whom the stand-in reads and writes the files of jobs, which asks for no role.
+const ROLE_OF_JOBS: &str = "arn:aws:iam::000000000000:role/jobs";
+
 /// How the pipeline is set up.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -94,6 +99,8 @@ pub struct Options {
     pub stream_format: Format,
     /// How stream records become batches.
     pub mapping: Mapping,
+    /// How long an hour of jobs is: nobody waits for a real one.
+    pub job_hour: Duration,
     /// Whether the api asks for credentials.
     pub credentials: Credentials,
     /// Whether what is on the stream is left there, and only the api answers.
@@ -239,9 +246,18 @@ impl Pipeline {
             )),
             dead_letters: Arc::clone(&dead_letters),
             asks: Arc::new(asks::Sqs::new(aws.sqs.clone(), ask_queues.clone())),
+            jobs: stand_in.as_ref().map(|stand_in| {
+                stand_in.open_jobs(aws.s3.clone());
+                let bedrock = aws_sdk_bedrock::Client::new(&aws::config_for(stand_in.address));
+                let place = (JOBS.to_owned(), ROLE_OF_JOBS.to_owned());
+                let service = Arc::new(jobs::Bedrock::new(bedrock, aws.s3.clone(), place));
+                let hour_ms = u64::try_from(options.job_hour.as_millis()).unwrap_or(HOUR_MS);
+                Jobs { service, schedule: Schedule { hour_ms } }
+            }),
         };
         let questions = options.max_concurrent_generations;
-        let access = Access { models: Some(model_ids.into_iter().collect()), guardrails: None };
+        let models = Some(model_ids.into_iter().collect());
+        let access = Access { models, guardrails: None, has_jobs: stand_in.is_some() };
         let read = move |folder: &Path| Held::with_access(folder, &access);
         let held = Arc::new(follow(&campaigns_dir, read)?);
         let chance = (clock, Jitter::default());

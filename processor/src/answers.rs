@@ -59,8 +59,8 @@ use refusals::Refusals;
 use rules::RuleNotes;
 use waits::Waits;
 
-pub use generation::MAX_FAILED_CALLS;
 pub(crate) use budget::{PRICE_OF_JOBS, used_in_a_job};
+pub use generation::MAX_FAILED_CALLS;
 pub(crate) use joining::{Charge, Joined};
 
 /// Waits between two looks at somebody else's answer.

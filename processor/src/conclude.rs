@@ -317,7 +317,15 @@ impl Draft {
                 let new = Ask::new(user_id, campaign, reason, first_seen_ms);
                 let job = job.to_owned();
                 let origin = self.came_in(batch).to_owned();
-                Ask { not_before_ms, retry_given_up_before_ms, origin, job, build, publication, ..new }
+                Ask {
+                    not_before_ms,
+                    retry_given_up_before_ms,
+                    origin,
+                    job,
+                    build,
+                    publication,
+                    ..new
+                }
             }
         }
     }

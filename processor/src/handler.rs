@@ -30,7 +30,7 @@ use crate::asks::{self, AskQueue, Outbox, Worker};
 use crate::attributes::Updates;
 use crate::batch::{Batch, Fates, User};
 use crate::conclude::{Outcome, Writer};
-use crate::coordination::{Coordination, SharedTable};
+use crate::coordination::{Coordination, Failures, Lease, LeaseReply, SharedTable};
 use crate::dead_letters::{DeadLetterQueue, Letters, NO_LETTER, Sqs};
 use crate::deadline::{Deadline, OPERATION_TIMEOUT};
 use crate::decide::{Fated, Reader, Turn, Wanted};
@@ -50,7 +50,7 @@ use crate::suspects::Suspects;
 /// Why the rest of a batch goes back.
 const REST: &str = "the records before them hold enough for one invocation";
 
-/// The name of the notice that somebody makes jobs of asks.
+/// What is leased by whoever makes jobs of asks; no prompt has such a hash.
 const GATHERS: &str = "gathers";
 
 /// Longest single attempt at a call of DynamoDB or SQS, which answer in milliseconds.
@@ -360,26 +360,39 @@ impl Processor {
         let campaigns = held.campaigns.iter().map(|each| (each.campaign.name.as_str(), each));
         let following = Following { service, tools: &tools, campaigns: campaigns.collect() };
         following.look(deadline, &mut report.counts).await;
-        if !self.may_gather(&tools, deadline).await {
+        let gathering = Arc::new(Gathering::new(tools.answers.name()));
+        if !self.may_gather(&tools, gathering.name(), deadline).await {
             return report;
         }
-        let gathering = Arc::new(Gathering::new(tools.answers.name()));
         let measures = (self.questions, &self.takes);
         let worker = Worker::new(&held.campaigns, &tools, &self.asks, measures);
         let gathered = worker.gathering(&gathering).gather(service, deadline).await;
         report.merge(gathered);
+        let nothing_failed = Failures::default();
+        let coordination = &writer.reader.coordination;
+        let ended = coordination.release(GATHERS, gathering.name(), &nothing_failed, 0).await;
+        if let Err(error) = ended {
+            tracing::debug!(error = causes::told(&error), "lease ends by itself");
+        }
         report
     }
 
     /// Whether nobody else gathers just now: asks that come together are not to be parted.
-    async fn may_gather(&self, tools: &Tools, deadline: Deadline) -> bool {
-        let (coordination, clock) =
-            (&tools.writer.reader.coordination, &tools.writer.reader.clock);
-        let given = coordination.give_notice(GATHERS, clock.now_ms(), deadline.over_at_ms).await;
-        given.unwrap_or_else(|error| {
-            tracing::warn!(error = causes::told(&error), "asks gather on");
-            false
-        })
+    async fn may_gather(&self, tools: &Tools, name: &str, deadline: Deadline) -> bool {
+        let lease = Lease {
+            owner: name.to_owned(),
+            now_ms: tools.writer.reader.clock.now_ms(),
+            until_ms: deadline.over_at_ms,
+            retry_given_up_before_ms: 0,
+        };
+        match tools.writer.reader.coordination.lease(GATHERS, &lease).await {
+            Ok(LeaseReply::Ours(_)) => true,
+            Ok(LeaseReply::Taken(_)) => false,
+            Err(error) => {
+                tracing::warn!(error = causes::told(&error), "asks gather on");
+                false
+            }
+        }
     }
 
     /// Until when a model is not asked at all, in UNIX milliseconds, as far as this instance

@@ -119,12 +119,11 @@ mod tests {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../campaign/tests/campaigns");
         let mut campaigns = campaign::read(&folder).expect("are valid");
         let model = campaigns[0].config.model_id.clone();
-        let access =
-            Access {
-                models: Some([model].into()),
-                guardrails: Some(["g1".to_owned()].into()),
-                has_jobs: true,
-            };
+        let access = Access {
+            models: Some([model].into()),
+            guardrails: Some(["g1".to_owned()].into()),
+            has_jobs: true,
+        };
         let told = |access: &Access, campaigns: &[Campaign]| {
             access.ensure(campaigns).map_err(|refused| refused.to_string())
         };

@@ -349,7 +349,9 @@ impl Table<'_, '_> {
             (cache_system, "cache_system"),
         ];
         for (_, what) in refused.into_iter().filter(|(is_set, _)| *is_set) {
-            let reason = format!("[batch] goes without {what}, which batch inference has not: remove one of them");
+            let reason = format!(
+                "[batch] goes without {what}, which batch inference has not: remove one of them"
+            );
             self.fault(line, reason);
         }
         within_hours

@@ -1,6 +1,9 @@
-//! A request as API Gateway's REST API hands it to a function, and the answer back.
+//! A request as what stands before the function hands it over, and the answer back: API Gateway (both
+//! kinds of API, here in the form of a REST API), a load balancer, or the function's own URL.
 //!
 //! <https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html>
+//! <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-functions.html>
+//! <https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html#urls-payloads>
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -18,19 +21,24 @@ pub struct Request {
     pub headers: HeaderMap,
     /// The body.
     pub body: Vec<u8>,
-    /// API Gateway's id of it.
+    /// The front's id of it; empty behind a load balancer, which gives none.
     pub id: String,
 }
 
-/// Tells whether an invocation comes from API Gateway.
+/// Tells whether an invocation is a request over HTTP.
 pub fn is_request(event: &Value) -> bool {
-    event["httpMethod"].is_string()
+    method(event).is_some()
+}
+
+/// The method, in the form of a REST API and a load balancer, or in that of a URL.
+fn method(event: &Value) -> Option<&str> {
+    event["httpMethod"].as_str().or_else(|| event["requestContext"]["http"]["method"].as_str())
 }
 
 impl Request {
     /// Reads a request; what of it makes no sense is left out, and refused for what is missing.
     pub fn of(event: &Value) -> Self {
-        let method = event["httpMethod"].as_str().and_then(|method| method.parse().ok());
+        let method = method(event).and_then(|method| method.parse().ok());
         let mut headers = HeaderMap::new();
         let pairs = |name: &str| event[name].as_object().cloned().unwrap_or_default();
         for (name, values) in pairs("multiValueHeaders") {
@@ -61,12 +69,17 @@ fn add(headers: &mut HeaderMap, name: &str, value: &Value) {
 }
 
 impl Answer {
-    /// As API Gateway takes it.
+    /// As every front takes it: a load balancer asks for all four.
     pub fn to_gateway(&self) -> Value {
         let mut headers = json!({ "content-type": "application/json" });
         for (name, value) in &self.headers {
             headers[name.as_str()] = json!(value);
         }
-        json!({ "statusCode": self.status.as_u16(), "headers": headers, "body": self.body })
+        json!({
+            "statusCode": self.status.as_u16(),
+            "headers": headers,
+            "body": self.body,
+            "isBase64Encoded": false,
+        })
     }
 }

@@ -113,7 +113,7 @@ impl Queues {
     /// A message that was received is hidden for `visibility`, unless the call says otherwise.
     pub fn open_asks(&self, models: &[String], visibility: Duration) -> anyhow::Result<QueueUrls> {
         let urls = ask_queue_urls(self.address, models);
-        let mut queues = vec![Queue::Later];
+        let mut queues = vec![Queue::Later, Queue::Jobs];
         for model_id in urls.ready.keys() {
             let ready = |class| Queue::Ready { model_id: model_id.clone(), class };
             queues.extend(Class::ALL.map(ready));
@@ -158,13 +158,14 @@ pub fn ask_queue_urls(address: SocketAddr, models: &[String]) -> QueueUrls {
         let [high, normal, low] = Class::ALL.map(url);
         (model_id.clone(), ReadyUrls { high, normal, low })
     });
-    QueueUrls { later: url("later"), ready: ready.collect() }
+    QueueUrls { later: url("later"), ready: ready.collect(), jobs: Some(url("jobs")) }
 }
 
 /// By which another run, whose models may be others, knows a queue.
 fn name(queue: &Queue) -> String {
     match queue {
         Queue::Later => "later".to_owned(),
+        Queue::Jobs => "jobs".to_owned(),
         Queue::Ready { model_id, class } => format!("{} {model_id}", class.name()),
     }
 }

@@ -70,11 +70,24 @@ impl Refusal {
         Self::new(StatusCode::TOO_MANY_REQUESTS, "ThrottlingException", message)
     }
 
+    /// It was done already, or cannot be any more.
+    pub(super) fn conflict(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "ConflictException", message)
+    }
+
+    pub(super) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    pub(super) fn message(&self) -> &str {
+        &self.message
+    }
+
     fn denied(message: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, "AccessDeniedException", message)
     }
 
-    fn absent(message: impl Into<String>) -> Self {
+    pub(super) fn absent(message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "ResourceNotFoundException", message)
     }
 

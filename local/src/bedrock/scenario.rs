@@ -65,6 +65,9 @@ pub enum Scenario {
     /// 429 because the quota of the day is used up
     DailyQuota,
 
+    /// A job of batch inference expires with half of its records answered
+    JobExpires,
+
     /// 400 to the first three calls: the grammar of the schema is not compiled yet
     GrammarTimeout,
     /// 403 to the first three calls: access to the model is being set up

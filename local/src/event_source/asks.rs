@@ -10,8 +10,9 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
+use contract::ask::Reason;
 use contract::units::Function;
-use processor::handler::{Processor, Report};
+use processor::handler::{Invocation, Processor, Report, Source};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -30,6 +31,9 @@ pub(crate) const VISIBILITY: Duration = Duration::from_secs(2 * FUNCTION_TIMEOUT
 
 /// How often it is looked whether an ask can be received.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
+
+/// How often jobs are looked after while anybody waits for one; on AWS every five minutes.
+const LOOK_AT_JOBS: Duration = Duration::from_secs(1);
 
 /// Waits after invocations that came to nothing: asks of a model whose quota of the day is
 /// used up can be received all the time, and nobody takes them.
@@ -59,25 +63,38 @@ impl Asks {
 
     async fn run(self) {
         let mut waits = BACKOFF.build();
+        let mut looked = Instant::now();
         loop {
+            if looked.elapsed() >= LOOK_AT_JOBS && self.has_jobs() {
+                self.invoke(Source::Jobs).await;
+                looked = Instant::now();
+            }
             if self.queues.waits().visible == 0 {
                 sleep(LOOK_INTERVAL).await;
                 continue;
             }
-            if self.invoke().await {
+            if self.invoke(Source::Asks).await {
                 waits = BACKOFF.build();
             }
             sleep(waits.next().unwrap_or_default()).await;
         }
     }
 
+    /// Whether something waits for a job, or to be in one.
+    fn has_jobs(&self) -> bool {
+        self.queues.waits().groups.iter().any(|group| group.reason == Reason::Job)
+    }
+
     /// Invokes it once; tells whether that came to anything.
-    async fn invoke(&self) -> bool {
+    async fn invoke(&self, source: Source) -> bool {
         let before = self.queues.waits();
         self.totals.asks_at_work.store(true, Ordering::SeqCst);
         let (processor, deadline) = (Arc::clone(&self.processor), SystemTime::now());
         let deadline = deadline + FUNCTION_TIMEOUT;
-        let invocation = async move { processor.work(deadline).await };
+        let invocation = async move {
+            let (source, records) = (Some(source), Vec::new());
+            processor.invoke(Invocation { source, records }, deadline).await
+        };
         let began = Instant::now();
         let report = heard(invocation, life(self.faults.as_ref())).await;
         let after = self.queues.waits();

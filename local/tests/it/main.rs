@@ -12,6 +12,7 @@ mod erase;
 mod faults;
 mod given_up;
 mod ill_stream;
+mod jobs;
 mod logs;
 mod objects;
 mod others;

@@ -235,7 +235,7 @@ async fn asks_that_were_given_up_go_back_to_their_queue_as_if_for_the_first_time
 
     let (mut queue, sqs) = queue_of(&rig, [letters, vec![of("refused")]].concat()).await;
     let later = queue.queue_url.replace("letters", "later");
-    queue.asks = Some(QueueUrls { later: later.clone(), ready: BTreeMap::new() });
+    queue.asks = Some(QueueUrls { later: later.clone(), ready: BTreeMap::new(), jobs: None });
     let named = queue.redrive(&Pick::default()).await.expect("is sent");
 
     let left = BTreeMap::from([(Stays::Unreadable, 1), (Stays::Refused, 1)]);

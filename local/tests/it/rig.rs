@@ -58,6 +58,7 @@ pub(crate) fn options() -> Options {
         }),
         max_concurrent_generations: 32,
         stream_format: Format::Zstd,
+        job_hour: Duration::from_secs(2),
         mapping: Mapping::prompt(),
         credentials: Credentials::Asked,
         serves_only: false,

@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use super::budget::{self, Allowance};
 use super::{Answers, Conclusion, GIVEN_UP_SECS, MAX_FAILED_CALLS, Question, in_a_job};
-use crate::coordination::{BudgetOfDay, Entry, Failures, Lease, LeaseReply, Spending, owner_of_job};
+use crate::coordination::{
+    BudgetOfDay, Entry, Failures, Lease, LeaseReply, Spending, owner_of_job,
+};
 
 /// What becomes of a question that is to join a job.
 #[derive(Debug)]

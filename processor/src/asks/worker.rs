@@ -41,9 +41,9 @@ use crate::deadline::Deadline;
 use crate::decide::{Fated, Turn, Wanted};
 use crate::failure::KILLS;
 use crate::handler::Report;
+use crate::jobs::JobService;
 use crate::jobs::following::ended;
 use crate::jobs::gathering::{Gathering, MOST_QUESTIONS};
-use crate::jobs::JobService;
 use crate::stages::{Stages, Tools};
 use crate::store::Key;
 use crate::suspects;
@@ -413,12 +413,7 @@ impl<'p> Worker<'p> {
 
     /// The ask that goes on in an ask's place, where that is not to be answered here: it gathers for
     /// a job first, or a worker died when it did.
-    fn onward(
-        &self,
-        ask: &Ask,
-        deliveries: u32,
-        campaign: &CompiledCampaign,
-    ) -> Option<Ask> {
+    fn onward(&self, ask: &Ask, deliveries: u32, campaign: &CompiledCampaign) -> Option<Ask> {
         if self.gathering.is_some() {
             let alone = || Ask { job: NO_JOB.to_owned(), ..ask.clone() };
             return (deliveries > 1).then(alone);

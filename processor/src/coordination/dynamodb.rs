@@ -152,7 +152,9 @@ impl Coordination for SharedTable {
                     })?;
                     // Another version knows what this is: it counts as somebody's turn.
                     let until_ms = lease.now_ms + UNKNOWN_MS;
-                    Ok(LeaseReply::Taken(entry(item).unwrap_or(Entry::Leased { until_ms, job: None })))
+                    Ok(LeaseReply::Taken(
+                        entry(item).unwrap_or(Entry::Leased { until_ms, job: None }),
+                    ))
                 }
                 _ => Err(refused(attempted, &SdkError::ServiceError(error))),
             },

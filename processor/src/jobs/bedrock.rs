@@ -96,12 +96,10 @@ impl JobService for Bedrock {
         for some in names.chunks(MAX_NAMES) {
             let some = some.iter().map(|name| ObjectIdentifier::builder().key(name).build());
             let some: Result<Vec<_>, _> = some.collect();
-            let delete = some.and_then(|some| {
-                Delete::builder().set_objects(Some(some)).quiet(true).build()
-            });
+            let delete =
+                some.and_then(|some| Delete::builder().set_objects(Some(some)).quiet(true).build());
             let delete = delete.map_err(|_| JobError::not_built(attempted))?;
-            let deleted =
-                self.s3.delete_objects().bucket(&self.bucket).delete(delete).send().await;
+            let deleted = self.s3.delete_objects().bucket(&self.bucket).delete(delete).send().await;
             let deleted = deleted.map_err(|error| failed(attempted, &error))?;
             if let Some(error) = deleted.errors().first() {
                 let code = error.code().unwrap_or("no code").to_owned();
@@ -138,7 +136,9 @@ impl JobService for Bedrock {
         match create.send().await {
             Ok(created) => Ok(created.job_arn),
             // It was submitted, by somebody who did not hear of it.
-            Err(error) if error.code() == Some("ConflictException") => self.find(submission.id).await,
+            Err(error) if error.code() == Some("ConflictException") => {
+                self.find(submission.id).await
+            }
             Err(error) => Err(failed(attempted, &error)),
         }
     }
@@ -193,10 +193,7 @@ impl Bedrock {
 const PASSING: [&str; 3] =
     ["ThrottlingException", "InternalServerException", "ServiceUnavailableException"];
 
-fn failed<E: ProvideErrorMetadata, R>(
-    attempted: &'static str,
-    error: &SdkError<E, R>,
-) -> JobError {
+fn failed<E: ProvideErrorMetadata, R>(attempted: &'static str, error: &SdkError<E, R>) -> JobError {
     let cause = CallError::from(error);
     let is_refused =
         matches!(&cause, CallError::Refused(code) if !PASSING.contains(&code.as_str()));

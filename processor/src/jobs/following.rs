@@ -150,7 +150,9 @@ impl Following<'_> {
         match self.coordination().give_notice(&counted, now_ms, until_ms).await {
             Ok(true) => {}
             Ok(false) => return,
-            Err(error) => return tracing::warn!(error = causes::told(&error), "job is not counted"),
+            Err(error) => {
+                return tracing::warn!(error = causes::told(&error), "job is not counted");
+            }
         }
         counts.merge(&harvest.counts);
         counts.add(metrics::JOBS_ENDED, 1);
@@ -307,6 +309,8 @@ impl Harvest {
         counts.add(metrics::GENERATIONS, 1);
         counts.add(metrics::INPUT_TOKENS, usage.input_tokens);
         counts.add(metrics::OUTPUT_TOKENS, usage.output_tokens);
+        counts.add(metrics::INPUT_TOKENS_OF_JOBS, usage.input_tokens);
+        counts.add(metrics::OUTPUT_TOKENS_OF_JOBS, usage.output_tokens);
         if let Some(price) = campaign.campaign.config.price {
             let usd = price.usd(usage.priced_input_tokens(), usage.output_tokens);
             counts.add(metrics::MODEL_COST, (usd * PRICE_OF_JOBS * 1e6).round().max(0.0) as u64);

@@ -69,6 +69,11 @@ impl Gathering {
         Self { name, groups, joining, became: watch::Sender::new(None) }
     }
 
+    /// A name that no other has.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// How many questions have come.
     pub(crate) fn questions(&self) -> usize {
         self.groups().values().map(|group| group.questions.len()).sum()

@@ -283,8 +283,7 @@ impl Coordination for Memory {
                 return Ok(LeaseReply::Taken(entry.clone()));
             }
         }
-        let entry =
-            Entry::Leased { until_ms: lease.until_ms, job: job_of_owner(&lease.owner) };
+        let entry = Entry::Leased { until_ms: lease.until_ms, job: job_of_owner(&lease.owner) };
         let expires_at = i64::try_from(lease.until_ms / 1_000).unwrap_or(i64::MAX) + 1_000_000;
         tables.answers.insert(hash.to_owned(), (entry, lease.owner.clone(), expires_at));
         let failed = tables.failed.entry(hash.to_owned()).or_default();

@@ -100,9 +100,10 @@ impl HttpConnector for Paper {
         let reply = SdkBody::from(self.reply.as_bytes());
         HttpConnectorFuture::ready(match StatusCode::try_from(200) {
             Ok(status) => Ok(HttpResponse::new(status, reply)),
-            Err(error) => Err(
-                aws_smithy_runtime_api::client::result::ConnectorError::other(error.into(), None),
-            ),
+            Err(error) => Err(aws_smithy_runtime_api::client::result::ConnectorError::other(
+                error.into(),
+                None,
+            )),
         })
     }
 }
