@@ -119,6 +119,30 @@ async fn a_base_path_of_a_domain_is_the_look_up() {
 }
 
 #[tokio::test]
+async fn a_look_up_is_answered_whatever_stands_before_the_function() {
+    for (front, event) in [
+        ("rest", include_str!("../fronts/rest.json")),
+        ("http", include_str!("../fronts/http.json")),
+        ("alb", include_str!("../fronts/alb.json")),
+        ("url", include_str!("../fronts/url.json")),
+    ] {
+        let event: Value = serde_json::from_str(event).expect("is JSON");
+        let answer = answer_to(&event).await;
+
+        assert_eq!(answer["statusCode"], 200, "{front}: {answer}");
+        // There is no table here, and so fallback content.
+        assert_eq!(body(&answer)["Item"]["user_id"]["S"], "69296500c0ffee0000000001", "{front}");
+        assert_eq!(answer["isBase64Encoded"], false, "{front}: a load balancer asks for it");
+        let headers = [&answer["headers"], &answer["multiValueHeaders"]];
+        let content_type = headers.iter().find_map(|headers| match &headers["content-type"] {
+            Value::Array(values) => values[0].as_str(),
+            one => one.as_str(),
+        });
+        assert_eq!(content_type, Some("application/json"), "{front}: {answer}");
+    }
+}
+
+#[tokio::test]
 async fn a_path_behind_the_base_path_that_is_none_is_told_the_right_one() {
     let answer = answer_to(&event("/personal/v1/foo", "/{proxy+}", Some("v1/foo"), "u")).await;
 

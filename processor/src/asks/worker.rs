@@ -527,7 +527,10 @@ impl<'p> Worker<'p> {
     /// that their campaign no longer names.
     async fn move_all(&self, tally: &Tally, deadline: Deadline) {
         let mut queues = vec![Queue::Later; MOVERS];
-        if !self.tools.answers.has_jobs() {
+        let mut campaigns = self.campaigns.values();
+        if !self.tools.answers.has_jobs()
+            && campaigns.any(|each| each.campaign.config.batch_within_hours.is_some())
+        {
             queues.push(Queue::Jobs);
         }
         queues.extend(self.queue.queues_beside(&self.models()));

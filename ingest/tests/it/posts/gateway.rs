@@ -52,6 +52,35 @@ async fn a_body_comes_as_text_or_in_base64_and_headers_in_either_form() {
 }
 
 #[tokio::test]
+async fn a_post_comes_through_a_load_balancer_and_a_url_of_the_functions_own() {
+    let world = World::start().await;
+    let body = json!({ "events": [event("a", "u", THEN)] }).to_string();
+    let of_a_url = json!({
+        "version": "2.0", "routeKey": "$default", "rawPath": "/", "rawQueryString": "",
+        "headers": { "authorization": "Bearer new", "content-type": "application/json" },
+        "requestContext": {
+            "requestId": "i", "stage": "$default",
+            "http": { "method": "POST", "path": "/", "protocol": "HTTP/1.1" },
+        },
+        "body": STANDARD.encode(&body), "isBase64Encoded": true,
+    });
+    let of_a_load_balancer = json!({
+        "requestContext": { "elb": { "targetGroupArn": "arn:aws:elasticloadbalancing:..." } },
+        "httpMethod": "POST", "path": "/events", "queryStringParameters": {},
+        "headers": { "authorization": "Bearer new", "content-type": "application/json" },
+        "body": body, "isBase64Encoded": false,
+    });
+
+    for posted in [of_a_url, of_a_load_balancer] {
+        assert!(is_request(&posted), "{posted}");
+        let answer = world.posts.invoke(&posted, SystemTime::now() + INVOCATION).await.0;
+        assert_eq!(answer["statusCode"], 200, "{posted}: {answer}");
+        assert_eq!(answer["isBase64Encoded"], false, "a load balancer asks for it");
+    }
+    assert_eq!(outlines(&world.kinesis.user_records()).len(), 2);
+}
+
+#[tokio::test]
 async fn what_makes_no_sense_is_refused_with_an_answer() {
     let world = World::start().await;
     for (more, status) in [
