@@ -138,8 +138,19 @@ screenshot: local/tests/page/node_modules browser ## take the picture of README 
 	cargo build --profile local --locked --bin local
 	node local/tests/page/screenshot.mjs target/local/local docs/page.png
 
+.PHONY: dictionary
+dictionary: target/python/ready ## train a dictionary for compact items, from runs of the samples: NUMBER=N, one that no other had
+	@test -n "$(NUMBER)" || { echo 'say which: make dictionary NUMBER=2; what is there never changes' >&2; exit 1; }
+	rm -rf target/dictionary
+	cargo run --profile local --locked --bin local -- --data target/dictionary/sample --seed 2 --exit-when-done
+	for brand in shop bank canary; do cargo run --profile local --locked --bin local -- \
+		--data target/dictionary/$$brand --campaigns examples/$$brand/campaigns --exit-when-done \
+		examples/$$brand/events.jsonl || exit 1; done
+	target/python/bin/python contract/dictionary/train.py contract/dictionary/$(NUMBER).zdict $(NUMBER) \
+		target/dictionary/*/dynamodb.sqlite
+
 .PHONY: bench-bill
-bench-bill: ## count what AWS would charge for runs of three shapes; writes target/bench/bill.json, and ops/counted.json
+bench-bill: ## count what AWS would charge for runs of some shapes; writes target/bench/bill.json, and ops/counted.json
 	cargo bench --profile local --locked --bench bill
 
 .PHONY: bench-scale

@@ -58,6 +58,9 @@ pub const UNLESS_AT: &str = "unless_at";
 /// Time of the latest event that retracts content, in UNIX seconds: content whose
 /// [`EVENT_TIME`] is not newer is not served.
 pub const RETRACTED_AT: &str = "retracted_at";
+/// In an item of the compact form: what only `processor` reads, packed as [`crate::compact`] says,
+/// under the names that it has in a plain one. What stands beside it as well is newer.
+pub const PACKED: &str = "packed";
 /// When the user was deleted, in UNIX seconds; only in a tombstone.
 pub const DELETED_AT: &str = "deleted_at";
 

@@ -7,7 +7,7 @@
 //! - [`user_record`] — what `ingest` puts on the stream and `processor` takes off.
 //! - [`wanted`] — what of events and users may leave the bucket.
 //! - [`frame`] — how many of them share one stream record; [`aggregation`] — how they did before.
-//! - [`content`] — what `processor` stores and `api` serves.
+//! - [`content`] — what `processor` stores and `api` serves; [`compact`] — what of it is packed.
 //! - [`ask`] — what waits for content that could not be made at once.
 //! - [`attributes`], [`catalog`] — what is known of users, and of what campaigns speak of.
 //! - [`names`] — how the parts of a deployment are called where `ops` looks for them.
@@ -24,6 +24,7 @@ pub mod ask;
 pub mod attributes;
 pub mod campaigns;
 pub mod catalog;
+pub mod compact;
 pub mod content;
 pub mod dead_letter;
 pub mod digest;
