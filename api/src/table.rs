@@ -310,4 +310,17 @@ mod tests {
 
         assert!(stored(item).is_none());
     }
+
+    #[test]
+    fn all_that_is_looked_at_stands_in_a_compact_item_as_in_a_plain_one() {
+        let golden = include_str!("../../contract/golden/items.json");
+        let golden: serde_json::Value = serde_json::from_str(golden).expect("is JSON");
+        let items = golden["content"].as_array().expect("is a list");
+        let of = |key: &str| items.iter().find(|item| item["item"]["S"] == key).expect("is there");
+
+        for (_, name) in PROJECTED.into_iter().chain([("", content::LANGUAGE)]) {
+            assert!(of("content#offer")[name].is_object(), "{name}");
+            assert_eq!(of("content#packed-offer")[name], of("content#offer")[name], "{name}");
+        }
+    }
 }

@@ -35,6 +35,7 @@ use currents::generate::{Course, Plan, generate};
 use currents::write::Compression;
 use local::aws::{EmbeddedAws, Options, Pace, TABLE};
 use local::bedrock::{Behaviour, StandIn};
+use processor::store::plain_item;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use serde_json::Value;
@@ -186,6 +187,7 @@ async fn stored(folder: &Path) -> Stored {
     let mut pages = aws.dynamodb.scan().table_name(TABLE).into_paginator().send();
     while let Some(page) = pages.next().await {
         for item in page.expect("is read").items() {
+            let item = plain_item(item.clone());
             let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).cloned();
             let campaign = text(content::ITEM).unwrap_or_default();
             let history = text(content::HISTORY).unwrap_or_default();

@@ -11,6 +11,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use contract::content;
 use contract::local::Endpoints;
 use processor::attributes::Profile;
+use processor::store::plain_item;
 use serde_json::{Value, json};
 
 use crate::arguments::Show;
@@ -19,8 +20,14 @@ use crate::outcome::moment;
 use crate::output::{answer, say};
 
 /// Fields of items that say something of a person, beside their id.
-const ABOUT_A_PERSON: [&str; 5] =
-    [content::DATA, content::HISTORY, content::VALUES, content::PROMPT, content::ANSWER];
+const ABOUT_A_PERSON: [&str; 6] = [
+    content::DATA,
+    content::HISTORY,
+    content::PACKED,
+    content::VALUES,
+    content::PROMPT,
+    content::ANSWER,
+];
 
 /// What stands for them.
 const HIDDEN: &str = "(--values shows it)";
@@ -76,9 +83,8 @@ async fn items(client: &Client, table: &str, user_id: &str) -> anyhow::Result<Ve
     let (mut pages, mut all) = (pages, Vec::new());
     for _ in 0..MAX_PAGES {
         let Some(page) = pages.next().await else { break };
-        all.extend(
-            page.with_context(|| format!("reading the table {table}"))?.items.unwrap_or_default(),
-        );
+        let page = page.with_context(|| format!("reading the table {table}"))?;
+        all.extend(page.items.unwrap_or_default().into_iter().map(plain_item));
     }
     Ok(all)
 }

@@ -604,6 +604,7 @@ impl Writer {
             memory: draft.paced(memory, clock.now_secs()),
             keeps_content: content.is_none() && draft.step.has_content,
             is_announced: draft.step.parked_until_ms.is_some(),
+            packed: draft.step.packed.clone(),
             content,
             ask,
             expires_at,

@@ -34,7 +34,7 @@ use crate::eligibility::{
     decide, decide_ask,
 };
 use crate::failure::{self, Verdict};
-use crate::store::{ContentTable, Key, TableError};
+use crate::store::{ContentTable, Key, Packed, TableError};
 
 /// Times that items are fetched for a prompt: an item may lead to one that leads to a third.
 const MAX_ITEM_ROUNDS: usize = 3;
@@ -107,6 +107,8 @@ pub(crate) struct Step {
     pub(crate) has_content: bool,
     /// Until when an ask for it waits, in UNIX milliseconds, if one was sent for sure.
     pub(crate) parked_until_ms: Option<u64>,
+    /// What the item holds packed.
+    pub(crate) packed: Packed,
     pub(crate) fated: Fated,
     /// Place of the event that speaks for the others.
     pub(crate) trigger: usize,
@@ -396,7 +398,8 @@ impl Step {
     /// What it holds in memory, roughly, in bytes.
     pub(crate) fn size_bytes(&self) -> usize {
         let of = |memory: &Memory| memory.history.iter().map(Past::size_bytes).sum::<usize>();
-        match &self.intent {
+        let packed = serde_json::to_string(&self.packed).map_or(0, |json| json.len());
+        let intent = match &self.intent {
             Intent::Nothing => 0,
             Intent::Remember(memory) | Intent::Settle(memory) => of(memory),
             Intent::Park { parking, .. } => of(&parking.memory),
@@ -407,7 +410,8 @@ impl Step {
                 };
                 of(memory) + prompt
             }
-        }
+        };
+        packed + intent
     }
 
     /// What is asked, if somebody must be.
@@ -508,7 +512,8 @@ impl Unit {
         let has_content = state.written_for.is_some();
         let parked_until_ms = state.parked_until_ms.filter(|_| !is_repeat);
         let seen = state.revision;
-        Step { seen, has_content, parked_until_ms, fated, trigger, intent }
+        let packed = state.packed.clone();
+        Step { seen, has_content, parked_until_ms, packed, fated, trigger, intent }
     }
 
     /// What is asked. Whatever in an event upsets the program costs this unit only.

@@ -24,6 +24,7 @@ use campaign::{Config, Past, Replace};
 use contract::metrics::Fate;
 
 use crate::history::merged;
+use crate::store::Packed;
 
 pub use asks::{AskDecision, AskOutcome, decide_ask};
 
@@ -46,6 +47,8 @@ pub struct State {
     pub deleted_at: Option<i64>,
     /// The item cannot be read: what is in it is not known.
     pub is_foreign: bool,
+    /// What it holds packed, which whoever writes it must not lose; it decides nothing.
+    pub packed: Packed,
 }
 
 /// What is remembered of a user for a campaign.

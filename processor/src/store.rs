@@ -22,7 +22,7 @@ use serde_json::{Map, Value};
 use crate::attributes::{Known, Profile};
 use crate::eligibility::{Memory, State};
 
-pub use dynamodb::DynamoDb;
+pub use dynamodb::{DynamoDb, Form, plain_item};
 
 /// How long a deletion refuses older events, in seconds: SDK events can be days
 /// late, and a replay of old files must not bring a user back.
@@ -146,6 +146,10 @@ pub struct Key {
     pub campaign: String,
 }
 
+/// What an item of the compact form holds packed beside its history, by the names that it has in a
+/// plain one.
+pub type Packed = Map<String, Value>;
+
 /// What is written to an item.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Write {
@@ -157,6 +161,8 @@ pub struct Write {
     pub content: Option<Content>,
     /// What the model was asked for it, if that is kept.
     pub asked: Option<Asked>,
+    /// What the item holds packed, as it was read: it stays, unless content takes its place.
+    pub packed: Packed,
     /// Language in which the user gets fallback content, where an event says it.
     pub language: Option<String>,
     /// What becomes of an ask that waits; content ends it.
@@ -281,6 +287,11 @@ impl Write {
             [Some(content.event_time), content.oldest_attribute_time].into_iter().flatten()
         });
         history.chain(notes).chain(content).min().unwrap_or(0)
+    }
+
+    /// Whether the item must live on beyond the content that stays in it.
+    fn outlives_content(&self) -> bool {
+        self.keeps_content && matches!(self.ask, WaitingAsk::Until(_))
     }
 
     /// The revision after `seen`. It begins at the time of day, so that an item that was

@@ -8,6 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use contract::ask::{Ask, Reason};
+use contract::content;
 use contract::dead_letter::DeadLetter;
 use contract::user_record::UserRecord;
 use serde_json::{Value, json};
@@ -121,4 +122,34 @@ fn a_dead_letter_is_read_whatever_else_it_says_and_one_of_an_unknown_input_is_no
 
     letter["input"] = json!({ "next_input": { "x": 1 } });
     assert!(serde_json::from_value::<DeadLetter>(letter).is_err());
+}
+
+#[test]
+fn a_compact_item_says_what_a_plain_one_does() {
+    let items = read(&golden().join("items.json"));
+    let of = |key: &str| {
+        let items = items["content"].as_array().expect("is a list");
+        let item = items.iter().find(|item| item["item"]["S"] == key).expect("is there");
+        item.as_object().expect("is an object").clone()
+    };
+    for campaign in ["offer", "recap"] {
+        let mut compact = of(&format!("content#packed-{campaign}"));
+        let packed = compact.remove(content::PACKED).expect("is packed");
+        for (name, value) in packed["packed"].as_object().expect("is an object") {
+            let value = match value {
+                Value::Number(number) => json!({ "N": number.to_string() }),
+                Value::Array(_) => json!({ "S": value.to_string() }),
+                text => json!({ "S": text }),
+            };
+            assert_eq!(compact.insert(name.clone(), value), None, "{name} stands there twice");
+        }
+        let mut plain = of(&format!("content#{campaign}"));
+        for item in [&mut compact, &mut plain] {
+            item.remove(content::ITEM);
+            let history = item[content::HISTORY]["S"].as_str().expect("is JSON");
+            let history: Value = serde_json::from_str(history).expect("is JSON");
+            item.insert(content::HISTORY.to_owned(), history);
+        }
+        assert_eq!(compact, plain);
+    }
 }

@@ -15,6 +15,7 @@ use contract::content;
 use contract::user_record::{MAX_USER_ID_BYTES, can_be_looked_up};
 use processor::attributes::Profile;
 use processor::held::Held;
+use processor::store::plain_item;
 use serde_json::{Value, json};
 
 use super::why::why;
@@ -44,6 +45,7 @@ pub(super) async fn show(State(page): State<Arc<Page>>, Path(user_id): Path<Stri
         Ok(found) => found.items.unwrap_or_default(),
         Err(failure) => return unreadable(&failure.into()),
     };
+    let items: Vec<Item> = items.into_iter().map(plain_item).collect();
     let name_of = |item| text(item, content::ITEM)?.strip_prefix(content::ITEM_PREFIX);
     let stored: Vec<(&str, &Item)> =
         items.iter().filter_map(|item| Some((name_of(item)?, item))).collect();

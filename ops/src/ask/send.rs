@@ -115,6 +115,7 @@ impl<'s> Sender<'s> {
             revision: Write::revision_after(state.revision, now_ms),
             content: None,
             asked: None,
+            packed: state.packed.clone(),
             language: self.look.campaign.language(memory.history.last()),
             memory,
             keeps_content: state.written_for.is_some(),

@@ -9,13 +9,15 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use campaign::Price;
 use contract::content;
 use futures::future::try_join_all;
+use processor::store::plain_item;
 use serde::Serialize;
 
 /// Parts of the table that are looked into, a page each: a megabyte at most.
 const PAGES: i32 = 8;
 
 /// What is read of an item.
-const READ: [&str; 3] = [content::ITEM, content::INPUT_TOKENS, content::OUTPUT_TOKENS];
+const READ: [&str; 4] =
+    [content::ITEM, content::INPUT_TOKENS, content::OUTPUT_TOKENS, content::PACKED];
 
 /// What was found in a part of the table.
 #[derive(Debug, Default)]
@@ -57,7 +59,7 @@ impl Sample {
         for (looked_at, items, is_last) in try_join_all(pages).await.with_context(failed)? {
             sample.looked_at += looked_at;
             is_whole &= is_last;
-            items.iter().for_each(|item| sample.count(item));
+            items.into_iter().for_each(|item| sample.count(item));
         }
         if !is_whole {
             let described = client.describe_table().table_name(table).send().await;
@@ -68,7 +70,8 @@ impl Sample {
         Ok(sample)
     }
 
-    fn count(&mut self, item: &HashMap<String, AttributeValue>) {
+    fn count(&mut self, item: HashMap<String, AttributeValue>) {
+        let item = plain_item(item);
         let key = item.get(content::ITEM).and_then(|key| key.as_s().ok());
         let Some(campaign) = key.and_then(|key| key.strip_prefix(content::ITEM_PREFIX)) else {
             return;
@@ -117,6 +120,10 @@ async fn page(
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_dynamodb::primitives::Blob;
+    use contract::compact;
+    use serde_json::json;
+
     use super::*;
 
     fn item(campaign: &str) -> HashMap<String, AttributeValue> {
@@ -128,13 +135,22 @@ mod tests {
         ])
     }
 
+    fn compact_item(campaign: &str) -> HashMap<String, AttributeValue> {
+        let fields = json!({ "history": [], "input_tokens": 1_000, "output_tokens": 100 });
+        let packed = compact::pack(&fields).expect("is JSON").expect("is small");
+        let mut item = item(campaign);
+        item.retain(|name, _| name == content::ITEM);
+        item.insert(content::PACKED.to_owned(), AttributeValue::B(Blob::new(packed)));
+        item
+    }
+
     #[test]
     fn what_a_campaign_has_is_guessed_from_a_part_and_counted_where_that_is_all() {
         let price =
             Price { usd_per_million_input_tokens: 1.0, usd_per_million_output_tokens: 10.0 };
         let mut sample = Sample { looked_at: 10, ..Sample::default() };
-        for campaign in ["offer", "offer", "other"] {
-            sample.count(&item(campaign));
+        for item in [item("offer"), compact_item("offer"), item("other")] {
+            sample.count(item);
         }
 
         let counted = sample.estimate("offer", Some(price));

@@ -84,7 +84,8 @@ impl Item {
         });
         let (revision, memory) = (Some(self.revision), self.memory.clone());
         let parked_until_ms = self.parked_until_ms;
-        State { revision, written_for, memory, parked_until_ms, deleted_at, is_foreign: false }
+        let item = State { revision, written_for, memory, parked_until_ms, ..State::default() };
+        State { deleted_at, ..item }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The content table on DynamoDB.
 
+mod form;
 mod item;
 
 use std::collections::{BTreeSet, HashMap};
@@ -15,8 +16,8 @@ use aws_sdk_dynamodb::types::{
 };
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use contract::content::{
-    self, DELETED_AT, EXPIRES_AT, HISTORY, ITEM, LANGUAGE, OLDEST_EVENT_TIME, PARKED_UNTIL,
-    REVISION, SERVED_UNTIL, USER_ID,
+    self, DELETED_AT, EXPIRES_AT, ITEM, LANGUAGE, OLDEST_EVENT_TIME, PARKED_UNTIL, REVISION,
+    SERVED_UNTIL, USER_ID,
 };
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use program::aws::CallError;
@@ -26,7 +27,9 @@ use super::{
 };
 use crate::attributes::Profile;
 use crate::eligibility::State;
-use item::{Found, asked_item, found, history, item, key, notes, profile_item};
+use form::Change;
+pub use form::{Form, plain_item};
+use item::{Found, asked_item, found, item, key, notes, profile_item};
 pub(crate) use item::{Item, number};
 
 /// Most keys of one BatchGetItem (AWS limit).
@@ -45,7 +48,7 @@ const READ_BACKOFF: ExponentialBuilder = ExponentialBuilder::new()
     .with_max_times(MAX_READ_ATTEMPTS - 1);
 
 /// Attributes that decide what happens next; the content itself is not among them.
-const STATE: [&str; 14] = [
+const STATE: [&str; 15] = [
     content::USER_ID,
     content::ITEM,
     content::EVENT_ID,
@@ -54,6 +57,7 @@ const STATE: [&str; 14] = [
     content::GENERATED_AT,
     content::PACED_UNTIL,
     content::HISTORY,
+    content::PACKED,
     content::PARKED_UNTIL,
     content::UNLESS_AT,
     content::RETRACTED_AT,
@@ -81,6 +85,7 @@ const CONFLICTS: [&str; 2] = ["ConditionalCheckFailed", "TransactionConflict"];
 pub struct DynamoDb {
     client: Client,
     table: String,
+    form: Form,
 }
 
 /// Items of a campaign.
@@ -97,9 +102,15 @@ pub struct Page {
 pub struct Start(Item);
 
 impl DynamoDb {
-    /// Works on the table `table`.
+    /// Works on the table `table`, and writes plain items.
     pub fn new(client: Client, table: String) -> Self {
-        Self { client, table }
+        Self { client, table, form: Form::default() }
+    }
+
+    /// The same, which writes items of this form.
+    #[must_use]
+    pub fn writing(self, form: Form) -> Self {
+        Self { form, ..self }
     }
 
     /// The items of a campaign that a Scan of the next megabyte of the table finds, with where
@@ -208,6 +219,45 @@ impl DynamoDb {
         }
     }
 
+    /// Writes what is remembered beside content that stays, if the revision is still `seen`.
+    async fn remember(
+        &self,
+        place: &Key,
+        seen: AttributeValue,
+        write: &Write,
+    ) -> Result<WriteResult, TableError> {
+        let Change { set, unpack, remove } = changes(write, self.form)?;
+        let mut update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key(&place.user_id, content::item_key(&place.campaign))))
+            .condition_expression(unchanged())
+            .expression_attribute_values(":seen", seen);
+        let (mut sets, mut removes) = (Vec::new(), Vec::new());
+        let anew = set.into_iter().map(|set| (set, false));
+        let set = anew.chain(unpack.into_iter().map(|set| (set, true)));
+        for (n, ((name, value), is_older)) in set.enumerate() {
+            sets.push(match is_older {
+                true => format!("#s{n} = if_not_exists(#s{n}, :s{n})"),
+                false => format!("#s{n} = :s{n}"),
+            });
+            update = update
+                .expression_attribute_names(format!("#s{n}"), name)
+                .expression_attribute_values(format!(":s{n}"), value);
+        }
+        // What waits must not end before its turn, and content not be served for longer.
+        if write.outlives_content() {
+            sets.push(format!("{SERVED_UNTIL} = if_not_exists({SERVED_UNTIL}, {EXPIRES_AT})"));
+        }
+        for (n, name) in remove.into_iter().enumerate() {
+            removes.push(format!("#r{n}"));
+            update = update.expression_attribute_names(format!("#r{n}"), name);
+        }
+        let expression = format!("SET {} REMOVE {}", sets.join(", "), removes.join(", "));
+        written(update.update_expression(expression).send().await, "history was not stored")
+    }
+
     /// Removes an item, if its revision is still `seen`.
     async fn delete(
         &self,
@@ -273,7 +323,7 @@ impl ContentTable for DynamoDb {
         let oldest = write.oldest_event_time();
         let asked = asked.map(|asked| asked_item(place, asked, oldest));
         let Some(seen) = seen else {
-            let created = item(place, write)?;
+            let created = item(place, write, self.form)?;
             let created = (place.user_id.as_str(), created);
             return self.create(created, oldest, asked, NOT_STORED).await;
         };
@@ -282,7 +332,7 @@ impl ContentTable for DynamoDb {
             let put = Put::builder()
                 .condition_expression(unchanged())
                 .expression_attribute_values(":seen", seen);
-            let puts = self.puts((put, item(place, write)?), asked);
+            let puts = self.puts((put, item(place, write, self.form)?), asked);
             let puts = puts.map_err(|_| TableError::passing(NOT_STORED, CallError::NotBuilt))?;
             return self.transact(puts, NOT_STORED).await;
         }
@@ -291,51 +341,12 @@ impl ContentTable for DynamoDb {
                 .client
                 .put_item()
                 .table_name(&self.table)
-                .set_item(Some(item(place, write)?))
+                .set_item(Some(item(place, write, self.form)?))
                 .condition_expression(unchanged())
                 .expression_attribute_values(":seen", seen);
             return written(put.send().await, NOT_STORED);
         }
-        let mut sets = vec![format!("{HISTORY} = :history"), format!("{REVISION} = :revision")];
-        let mut update = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .set_key(Some(key(&place.user_id, content::item_key(&place.campaign))))
-            .condition_expression(unchanged())
-            .expression_attribute_values(":history", history(write)?)
-            .expression_attribute_values(":revision", AttributeValue::N(write.revision.to_string()))
-            .expression_attribute_values(":seen", seen);
-        for (name, at) in notes(write) {
-            sets.push(format!("{name} = :{name}"));
-            update = update.expression_attribute_values(format!(":{name}"), at);
-        }
-        if let Some(language) = &write.language {
-            sets.push(format!("#{LANGUAGE} = :language"));
-            update = update
-                .expression_attribute_names(format!("#{LANGUAGE}"), LANGUAGE)
-                .expression_attribute_values(":language", AttributeValue::S(language.clone()));
-        }
-        if let WaitingAsk::Until(until_ms) = write.ask {
-            sets.push(format!("{PARKED_UNTIL} = :parked"));
-            let until = AttributeValue::N(until_ms.to_string());
-            update = update.expression_attribute_values(":parked", until);
-        }
-        // What waits must not end before its turn, and content not be served for longer.
-        let outlives_content = write.keeps_content && matches!(write.ask, WaitingAsk::Until(_));
-        if outlives_content {
-            sets.push(format!("{SERVED_UNTIL} = if_not_exists({SERVED_UNTIL}, {EXPIRES_AT})"));
-        }
-        let is_announced = write.ask == WaitingAsk::Unchanged && write.is_announced;
-        if outlives_content || (!write.keeps_content && !is_announced) {
-            sets.push(format!("{EXPIRES_AT} = :expires_at"));
-            update = update.expression_attribute_values(":expires_at", number(write.expires_at));
-        }
-        let mut expression = format!("SET {}", sets.join(", "));
-        if write.ask == WaitingAsk::Over {
-            expression.push_str(&format!(" REMOVE {PARKED_UNTIL}"));
-        }
-        written(update.update_expression(expression).send().await, "history was not stored")
+        self.remember(place, seen, write).await
     }
 
     async fn entomb(
@@ -492,6 +503,27 @@ impl ContentTable for DynamoDb {
             .expression_attribute_values(":seen", AttributeValue::N(seen.to_string()));
         written(update.send().await, "content was not marked")
     }
+}
+
+/// What a write without content changes.
+fn changes(write: &Write, form: Form) -> Result<Change, TableError> {
+    let mut set = Item::from_iter(notes(write).map(|(name, at)| (name.to_owned(), at)));
+    set.insert(REVISION.to_owned(), AttributeValue::N(write.revision.to_string()));
+    if let Some(language) = &write.language {
+        set.insert(LANGUAGE.to_owned(), AttributeValue::S(language.clone()));
+    }
+    if let WaitingAsk::Until(until_ms) = write.ask {
+        set.insert(PARKED_UNTIL.to_owned(), AttributeValue::N(until_ms.to_string()));
+    }
+    let is_announced = write.ask == WaitingAsk::Unchanged && write.is_announced;
+    if write.outlives_content() || (!write.keeps_content && !is_announced) {
+        set.insert(EXPIRES_AT.to_owned(), number(write.expires_at));
+    }
+    let mut change = form.lay_out(set, &write.memory.history, &write.packed)?;
+    if write.ask == WaitingAsk::Over {
+        change.remove.push(PARKED_UNTIL);
+    }
+    Ok(change)
 }
 
 fn is_absent(attribute: &str) -> String {

@@ -6,6 +6,7 @@
 //! - [`tables`] — the stand-ins behave as DynamoDB does.
 //! - [`announcements`] — asks that were announced and were not sent.
 //! - [`answers`] — one generation for each distinct prompt, and budgets.
+//! - [`forms`] — plain and compact items, and those that cannot be read.
 //! - [`failures`] — what the model's failures cost, and whom they harm.
 //! - [`lost_replies`] — a reply of DynamoDB that never comes charges nobody twice.
 //! - [`published`] — campaigns that are switched or paused meanwhile.
@@ -13,6 +14,7 @@
 //! - [`rules`] — answers that break a rule of their campaign.
 //! - [`start`] — what a start that fails says.
 //! - [`injection`] — event values stay data.
+//! - [`others`] — another library reads what is packed.
 //! - [`versions`] — what another version wrote is read, and brought to its end.
 #![expect(clippy::expect_used, reason = "a test that cannot go on fails")]
 
@@ -20,11 +22,13 @@ mod announcements;
 mod answers;
 mod asks;
 mod failures;
+mod forms;
 mod grounds;
 mod injection;
 mod interleavings;
 mod jobs;
 mod lost_replies;
+mod others;
 mod published;
 mod rules;
 mod simulation;

@@ -3,15 +3,19 @@
 //!
 //! DynamoDB is `dynoxide`, embedded, with the real SDK and the real adapters before it.
 
+use std::collections::{BTreeMap, HashMap};
+
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::AttributeValue;
 use campaign::Past;
 use contract::content;
 use processor::attributes::Known;
 use processor::coordination::{BudgetOfDay, Coordination, Entry, Failures, Lease, SharedTable};
-use processor::eligibility::Memory as Remembered;
+use processor::eligibility::{Memory as Remembered, State};
 use processor::model::Usage;
 use processor::store::{
-    Asked, Content, ContentTable, DynamoDb, Key, ProfileWrite, WaitingAsk, Write,
+    Asked, Content, ContentTable, DynamoDb, Form, Key, Packed, ProfileWrite, WaitingAsk, Write,
+    plain_item,
 };
 use quota::simulated::dynamodb;
 use rand::rngs::StdRng;
@@ -29,6 +33,8 @@ pub(crate) const COORDINATION: &str = "coordination";
 /// Both tables, with their keys.
 pub(crate) const TABLES: &[(&str, &[&str])] =
     &[(CONTENT, &[content::USER_ID, content::ITEM]), (COORDINATION, &[content::COORDINATION_KEY])];
+
+type Item = HashMap<String, AttributeValue>;
 
 async fn dynamodb() -> Client {
     dynamodb::with(TABLES).await
@@ -79,6 +85,7 @@ fn write(rng: &mut StdRng, seen: Option<u64>) -> Write {
             answer: serde_json::Map::new(),
             expires_at: 9,
         }),
+        packed: Packed::new(),
         language: rng.random_bool(0.3).then(|| "de".to_owned()),
     }
 }
@@ -93,9 +100,30 @@ fn profile_write(rng: &mut StdRng, seen: Option<u64>) -> ProfileWrite {
     ProfileWrite { revision: seen.map_or(7, |seen| seen + 1), known, expires_at: 1 }
 }
 
+/// Without what decides nothing, and the table in memory does not have.
+fn unpacked(states: HashMap<Key, State>) -> HashMap<Key, State> {
+    let unpacked = |(key, state)| (key, State { packed: Packed::new(), ..state });
+    states.into_iter().map(unpacked).collect()
+}
+
 #[tokio::test]
 async fn the_content_table_in_memory_answers_as_dynamodb_does() {
-    let real = DynamoDb::new(dynamodb().await, CONTENT.to_owned());
+    in_memory_as_in(&[Form::Plain]).await;
+}
+
+#[tokio::test]
+async fn the_content_table_answers_alike_in_whatever_form_each_write_is() {
+    in_memory_as_in(&[Form::Compact]).await;
+    in_memory_as_in(&[Form::Compact, Form::Plain]).await;
+}
+
+/// Makes random calls of both tables; each write has one of these forms. All that is stored is
+/// what a table of plain items would hold.
+async fn in_memory_as_in(forms: &[Form]) {
+    let client = dynamodb().await;
+    let real = DynamoDb::new(client.clone(), CONTENT.to_owned());
+    let plain_client = dynamodb().await;
+    let plain = DynamoDb::new(plain_client.clone(), CONTENT.to_owned());
     let memory = Memory::default();
     let rng = &mut StdRng::seed_from_u64(5);
     let keys: Vec<Key> = ["a", "b", "c"]
@@ -118,9 +146,16 @@ async fn the_content_table_in_memory_answers_as_dynamodb_does() {
         };
         match rng.random_range(0..10) {
             0..6 => {
-                let write = write(rng, seen);
+                let there = real.load(std::slice::from_ref(key)).await.expect("loads");
+                let packed = there[key].packed.clone();
+                let write = Write { packed, ..write(rng, seen) };
+                let form = forms[rng.random_range(0..forms.len())];
                 let one = memory.write(key, seen, &write).await.expect("writes");
-                let other = real.write(key, seen, &write).await.expect("writes");
+                let other = real.clone().writing(form).write(key, seen, &write).await;
+                let other = other.expect("writes");
+                let write = Write { packed: Packed::new(), ..write };
+                let same = plain.write(key, seen, &write).await.expect("writes");
+                assert_eq!(other, same, "call {call}: {key:?} {seen:?} {write:?}");
                 assert_eq!(one, other, "call {call}: {key:?} {seen:?} {write:?}");
                 match one {
                     processor::store::WriteResult::Done => done += 1,
@@ -134,10 +169,12 @@ async fn the_content_table_in_memory_answers_as_dynamodb_does() {
                 let seen = if rng.random_bool(0.2) { Some(99) } else { seen };
                 let (one, other) = if let (Some(seen), true) = (seen, rng.random_bool(0.3)) {
                     let one = memory.remove_profile(&key.user_id, seen).await;
+                    plain.remove_profile(&key.user_id, seen).await.expect("removes");
                     (one, real.remove_profile(&key.user_id, seen).await)
                 } else {
                     let write = profile_write(rng, seen);
                     let one = memory.write_profile(&key.user_id, seen, &write).await;
+                    plain.write_profile(&key.user_id, seen, &write).await.expect("writes");
                     (one, real.write_profile(&key.user_id, seen, &write).await)
                 };
                 let (one, other) = (one.expect("writes"), other.expect("writes"));
@@ -146,32 +183,38 @@ async fn the_content_table_in_memory_answers_as_dynamodb_does() {
             _ if rng.random_bool(0.1) => {
                 memory.remove_asked(key).await.expect("removes");
                 real.remove_asked(key).await.expect("removes");
+                plain.remove_asked(key).await.expect("removes");
             }
             6 => {
                 let seen = seen.unwrap_or(3);
                 let one = memory.touch(key, seen, seen + 1).await.expect("touches");
                 assert_eq!(one, real.touch(key, seen, seen + 1).await.expect("touches"));
+                plain.touch(key, seen, seen + 1).await.expect("touches");
             }
             7 => {
                 let seen = seen.unwrap_or(3);
                 let one = memory.remove(key, seen).await.expect("removes");
                 assert_eq!(one, real.remove(key, seen).await.expect("removes"), "call {call}");
+                plain.remove(key, seen).await.expect("removes");
             }
             8 if rng.random_bool(0.3) => {
                 let at = rng.random_range(0..15);
                 memory.entomb(&key.user_id, at, 99).await.expect("notes");
                 real.entomb(&key.user_id, at, 99).await.expect("notes");
+                plain.entomb(&key.user_id, at, 99).await.expect("notes");
             }
             _ => {
                 let mut one = memory.of_user(&key.user_id).await.expect("lists");
                 let mut other = real.of_user(&key.user_id).await.expect("lists");
+                other.items = unpacked(other.items.into_iter().collect()).into_iter().collect();
                 one.items.sort_by(|a, b| a.0.cmp(&b.0));
                 other.items.sort_by(|a, b| a.0.cmp(&b.0));
                 assert_eq!(one, other, "call {call}");
             }
         }
         let (one, other) = (memory.load(&keys).await, real.load(&keys).await);
-        assert_eq!(one.expect("loads"), other.expect("loads"), "call {call}");
+        let other = unpacked(other.expect("loads"));
+        assert_eq!(one.expect("loads"), other, "call {call}");
         let users = ["a", "b", "c"].map(str::to_owned);
         let (one, other) = (memory.profiles(&users).await, real.profiles(&users).await);
         let (one, mut other) = (one.expect("loads"), other.expect("loads"));
@@ -182,6 +225,22 @@ async fn the_content_table_in_memory_answers_as_dynamodb_does() {
         assert_eq!(one, other, "call {call}");
     }
     assert!(done > 100 && conflicts > 100, "{done} {conflicts}");
+    let (stored, packed) = stored(&client).await;
+    assert_eq!(stored, self::stored(&plain_client).await.0);
+    assert_eq!(packed > 0, forms.contains(&Form::Compact), "{packed} items are packed");
+}
+
+/// Every item by its key, as a plain one, and how many are packed.
+async fn stored(client: &Client) -> (BTreeMap<(String, String), Item>, usize) {
+    let scanned = client.scan().table_name(CONTENT).send().await.expect("reads");
+    let items = scanned.items.unwrap_or_default();
+    let packed = items.iter().filter(|item| item.contains_key(content::PACKED)).count();
+    let text = |item: &Item, name| item[name].as_s().expect("is a text").clone();
+    let by_key = items.into_iter().map(|item| {
+        let key = (text(&item, content::USER_ID), text(&item, content::ITEM));
+        (key, plain_item(item))
+    });
+    (by_key.collect(), packed)
 }
 
 #[tokio::test]
@@ -295,6 +354,7 @@ async fn what_waits_outlives_its_content_which_is_served_no_longer_for_that() {
         keeps_content: false,
         is_announced: false,
         asked: None,
+        packed: Packed::new(),
         language: None,
     };
     table.write(&key, None, &plain).await.expect("writes");

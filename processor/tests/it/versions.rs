@@ -8,11 +8,12 @@ mod earlier;
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use campaign::Past;
-use contract::content;
 use contract::metrics::Fate;
 use contract::user_record::Event;
+use contract::{compact, content};
 use processor::attributes::Known;
 use processor::coordination::{
     BudgetOfDay, Coordination as _, Entry, Failures, Lease, LeaseReply, SharedTable, Spending,
@@ -20,7 +21,8 @@ use processor::coordination::{
 use processor::eligibility::Memory;
 use processor::model::Usage;
 use processor::store::{
-    Asked, Content, ContentTable as _, DynamoDb, Key, ProfileWrite, WaitingAsk, Write, WriteResult,
+    Asked, Content, ContentTable as _, DynamoDb, Form, Key, Packed, ProfileWrite, WaitingAsk,
+    Write, WriteResult,
 };
 use quota::dynamodb::Lanes;
 use quota::estimate::{Lesson, Sums, period};
@@ -63,6 +65,10 @@ fn told(value: &AttributeValue) -> Value {
         AttributeValue::Bool(flag) => json!({ "BOOL": flag }),
         AttributeValue::L(values) => json!({ "L": values.iter().map(told).collect::<Vec<_>>() }),
         AttributeValue::M(map) => json!({ "M": told_item(map) }),
+        // As it reads: how small zstd makes it is no matter of the form.
+        AttributeValue::B(packed) => {
+            json!({ "packed": compact::unpack::<Value>(packed.as_ref()).expect("is packed") })
+        }
         _ => json!({ "NULL": true }),
     }
 }
@@ -79,6 +85,10 @@ fn value(told: &Value) -> AttributeValue {
         ("BOOL", Value::Bool(flag)) => AttributeValue::Bool(*flag),
         ("L", Value::Array(values)) => AttributeValue::L(values.iter().map(self::value).collect()),
         ("M", map) => AttributeValue::M(item(map)),
+        ("packed", fields) => {
+            let packed = compact::pack(fields).expect("is JSON").expect("is small");
+            AttributeValue::B(Blob::new(packed))
+        }
         _ => AttributeValue::Null(true),
     }
 }
@@ -140,6 +150,7 @@ fn written() -> Write {
         },
         content: None,
         asked: None,
+        packed: Packed::new(),
         language: Some("de".to_owned()),
         ask: WaitingAsk::Until(NOW_MS + 60_001),
         expires_at: NOW + 3_600,
@@ -211,6 +222,13 @@ fn slice(now_us: u64) -> Ask {
     }
 }
 
+/// What a user's item holds packed.
+async fn packed(table: &DynamoDb, campaign: &str) -> Packed {
+    let key = place(campaign);
+    let read = table.load(std::slice::from_ref(&key)).await.expect("is read");
+    read[&key].packed.clone()
+}
+
 #[tokio::test]
 async fn what_is_stored_has_the_form_of_the_golden_file() {
     let client = dynamodb::with(TABLES).await;
@@ -222,6 +240,12 @@ async fn what_is_stored_has_the_form_of_the_golden_file() {
     let parked = Write { revision: NOW_MS + 1, keeps_content: true, ..written() };
     table.write(&place("offer"), Some(NOW_MS), &parked).await.expect("is written");
     table.write(&place("recap"), None, &written()).await.expect("is written");
+    let compact = table.clone().writing(Form::Compact);
+    let unasked = Write { asked: None, ..with_content() };
+    compact.write(&place("packed-offer"), None, &unasked).await.expect("is written");
+    let parked = Write { packed: packed(&table, "packed-offer").await, ..parked };
+    compact.write(&place("packed-offer"), Some(NOW_MS), &parked).await.expect("is written");
+    compact.write(&place("packed-recap"), None, &written()).await.expect("is written");
     let known = Known { value: json!("Ada"), time: NOW - 70, event_id: "e0".to_owned() };
     let known = [("first_name".to_owned(), known)].into();
     let profile = ProfileWrite { revision: NOW_MS, known, expires_at: NOW + 3_600 };
@@ -254,18 +278,21 @@ async fn content_of_the_next_version_is_read_and_keeps_what_is_not_about_what_is
     let before = DynamoDb::new(holding(&todays()).await, CONTENT.to_owned());
     let client = holding(&next()).await;
     let table = DynamoDb::new(client.clone(), CONTENT.to_owned());
-    let keys =
-        [place("offer"), place("recap"), Key { user_id: "gone".to_owned(), ..place("offer") }];
+    let mut keys = ["offer", "recap", "packed-offer", "packed-recap"].map(place).to_vec();
+    keys.push(Key { user_id: "gone".to_owned(), ..place("offer") });
     let users = ["u", "gone"].map(str::to_owned);
 
-    let read = table.load(&keys).await.expect("is read");
+    let mut read = table.load(&keys).await.expect("is read");
+    for state in read.values_mut() {
+        state.packed.retain(|name, _| !name.starts_with(NEXT));
+    }
     assert_eq!(read, before.load(&keys).await.expect("is read"));
     assert!(read.values().all(|state| !state.is_foreign));
     let profiles = table.profiles(&users).await.expect("is read");
     assert_eq!(profiles, before.profiles(&users).await.expect("is read"));
     let mut of_user = table.of_user("u").await.expect("is read");
     of_user.items.sort_by(|(one, _), (other, _)| one.cmp(other));
-    assert_eq!((of_user.items.len(), of_user.asked.len(), of_user.profile.known.len()), (2, 1, 1));
+    assert_eq!((of_user.items.len(), of_user.asked.len(), of_user.profile.known.len()), (4, 1, 1));
     assert_eq!(of_user.unknown, ["next_kind#offer"]);
 
     // What is remembered is written beside it, and content takes the place of all.
@@ -285,6 +312,34 @@ async fn content_of_the_next_version_is_read_and_keeps_what_is_not_about_what_is
 }
 
 #[tokio::test]
+async fn what_the_next_version_packed_stays_until_content_takes_its_place() {
+    let client = holding(&next()).await;
+    let table = DynamoDb::new(client.clone(), CONTENT.to_owned());
+    let compact = table.clone().writing(Form::Compact);
+    let item = async || of(&held(&client).await, CONTENT, "content#packed-offer").clone();
+    let write = async |table: &DynamoDb, revision: u64, write: Write| {
+        let packed = packed(table, "packed-offer").await;
+        let write = Write { revision: NOW_MS + revision, packed, ..write };
+        let seen = Some(write.revision - 1);
+        let done = table.write(&place("packed-offer"), seen, &write).await;
+        assert_eq!(done.expect("is written"), WriteResult::Done);
+    };
+    let noted = Write { keeps_content: true, ..written() };
+
+    write(&compact, 2, noted.clone()).await;
+    assert_eq!(item().await["packed"]["packed"]["next_packed"], json!([1]));
+    write(&table, 3, noted.clone()).await;
+    assert_eq!(item().await["next_packed"], json!({ "S": "[1]" }));
+    assert_eq!(item().await["model_id"], json!({ "S": "model" }));
+    assert_eq!(item().await.get("packed"), None);
+    write(&compact, 4, noted).await;
+    assert_eq!(item().await["next_packed"], json!({ "S": "[1]" }));
+    write(&compact, 5, Write { asked: None, ..with_content() }).await;
+    assert_eq!(item().await.get("next_packed"), None);
+    assert_eq!(item().await["packed"]["packed"].get("next_packed"), None);
+}
+
+#[tokio::test]
 async fn a_deletion_removes_what_only_the_next_version_knows_unless_it_is_newer() {
     let client = holding(&next()).await;
     let table = DynamoDb::new(client.clone(), CONTENT.to_owned());
@@ -297,7 +352,7 @@ async fn a_deletion_removes_what_only_the_next_version_knows_unless_it_is_newer(
     }
     let mut world = World::of(Vec::new());
     world.epoch_ms = NOW_MS;
-    let instance = earlier::instance(&world, &client);
+    let instance = earlier::instance(&world, &client, Form::Plain);
     let deletion = Event { id: "d".to_owned(), time: NOW, fields: Map::new() };
     let deletion = user_record("u", "users.UserDeleteRequest", vec![deletion]).encode();
 

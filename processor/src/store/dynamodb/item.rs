@@ -8,7 +8,9 @@ use serde_json::{Map, Value};
 
 use crate::attributes::Profile;
 use crate::eligibility::{Memory, State, WrittenFor};
-use crate::store::{Asked, Cause, Key, ProfileWrite, TableError, WaitingAsk, Write};
+use crate::store::{Asked, Cause, Key, Packed, ProfileWrite, TableError, WaitingAsk, Write};
+
+use super::form::{Change, Fields, Form};
 
 /// An item of DynamoDB.
 pub(crate) type Item = HashMap<String, AttributeValue>;
@@ -21,12 +23,11 @@ pub(super) fn key(user_id: &str, item: String) -> Item {
     ])
 }
 
-/// What a write stores.
-pub(super) fn item(place: &Key, write: &Write) -> Result<Item, TableError> {
+/// What a write stores in the place of what is there.
+pub(super) fn item(place: &Key, write: &Write, form: Form) -> Result<Item, TableError> {
     let mut item = key(&place.user_id, content::item_key(&place.campaign));
     let mut set = |name: &str, value| drop(item.insert(name.to_owned(), value));
     set(content::REVISION, AttributeValue::N(write.revision.to_string()));
-    set(content::HISTORY, history(write)?);
     set(content::EXPIRES_AT, number(write.expires_at));
     for (name, at) in notes(write) {
         set(name, at);
@@ -58,7 +59,9 @@ pub(super) fn item(place: &Key, write: &Write) -> Result<Item, TableError> {
             set(content::CAMPAIGNS_VERSION, version);
         }
     }
-    Ok(item)
+    // Content takes the place of all that was packed.
+    let Change { set, .. } = form.lay_out(item, &write.memory.history, &Packed::new())?;
+    Ok(set)
 }
 
 /// What is stored of a user's attributes.
@@ -93,13 +96,6 @@ pub(super) fn notes(write: &Write) -> impl Iterator<Item = (&'static str, Attrib
         (content::PACED_UNTIL, paced_until),
     ];
     notes.into_iter().filter_map(|(name, at)| Some((name, number(at?))))
-}
-
-/// The remembered events, as JSON.
-pub(super) fn history(write: &Write) -> Result<AttributeValue, TableError> {
-    let json = serde_json::to_string(&write.memory.history);
-    let json = json.map_err(|_| TableError::passing("history was not stored", Cause::NotJson))?;
-    Ok(AttributeValue::S(json))
 }
 
 /// What an item is.
@@ -141,32 +137,33 @@ pub(super) fn found(item: &Item) -> Option<Found> {
         return Some(Found::Unknown(sort_key.clone()));
     };
     let campaign = campaign.to_owned();
-    let history = text(content::HISTORY).map(|json| serde_json::from_str(json));
-    let is_foreign = !matches!(history, Some(Ok(_)));
-    if is_foreign {
+    let fields = Fields::of(item);
+    if fields.is_foreign {
         tracing::warn!(campaign, "an item has a foreign shape and will be replaced");
     }
+    let (text, number) = (|name| fields.text(name), |name| fields.number(name));
     let written_for =
         number(content::EVENT_TIME).zip(text(content::EVENT_ID)).map(|(event_time, event_id)| {
             WrittenFor {
-                event_id: event_id.clone(),
+                event_id: event_id.to_owned(),
                 event_time,
                 oldest_event_time: number(content::OLDEST_EVENT_TIME).unwrap_or(i64::MIN),
                 generated_at: number(content::GENERATED_AT).unwrap_or_default(),
             }
         });
+    let (unless_at, retracted_at) = (number(content::UNLESS_AT), number(content::RETRACTED_AT));
+    let paced_until = number(content::PACED_UNTIL);
+    let parked_until_ms = number(content::PARKED_UNTIL).and_then(|n| u64::try_from(n).ok());
+    let Fields { beside, history, is_foreign, .. } = fields;
+    let history = history.unwrap_or_default();
     let state = State {
         revision: Some(revision.unwrap_or_default()),
         written_for,
-        memory: Memory {
-            history: history.and_then(Result::ok).unwrap_or_default(),
-            unless_at: number(content::UNLESS_AT),
-            retracted_at: number(content::RETRACTED_AT),
-            paced_until: number(content::PACED_UNTIL),
-        },
-        parked_until_ms: number(content::PARKED_UNTIL).and_then(|n| u64::try_from(n).ok()),
+        memory: Memory { history, unless_at, retracted_at, paced_until },
+        parked_until_ms,
         deleted_at: None,
         is_foreign,
+        packed: beside,
     };
     Some(Found::Item(Key { user_id, campaign }, state))
 }
@@ -180,7 +177,7 @@ fn map_attribute(map: Map<String, Value>) -> AttributeValue {
     AttributeValue::M(entries.collect())
 }
 
-fn attribute(value: Value) -> AttributeValue {
+pub(super) fn attribute(value: Value) -> AttributeValue {
     match value {
         Value::Null => AttributeValue::Null(true),
         Value::Bool(flag) => AttributeValue::Bool(flag),

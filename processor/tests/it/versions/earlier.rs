@@ -13,7 +13,7 @@ use contract::metrics::{AskFate, Fate};
 use processor::asks::AskQueue as _;
 use processor::coordination::SharedTable;
 use processor::handler::{Ports, Processor, Report};
-use processor::store::DynamoDb;
+use processor::store::{DynamoDb, Form};
 use serde_json::Value;
 
 use super::{Client, golden, held, holding};
@@ -27,9 +27,10 @@ const EARLIER: [&str; 1] = [include_str!("../../earlier/2026-11.json")];
 const LATER_MS: u64 = 3_600_000;
 
 /// An instance that works on the tables of a DynamoDB.
-pub(super) fn instance(world: &World, client: &Client) -> Processor {
+pub(super) fn instance(world: &World, client: &Client, form: Form) -> Processor {
+    let table = DynamoDb::new(client.clone(), CONTENT.to_owned());
     let ports = Ports {
-        table: Arc::new(DynamoDb::new(client.clone(), CONTENT.to_owned())),
+        table: Arc::new(table.writing(form)),
         coordination: Arc::new(SharedTable::new(client.clone(), COORDINATION.to_owned())),
         ..world.ports(&Gate::open(), 1)
     };
@@ -51,13 +52,14 @@ fn of_user(held: &Value, user: &Value) -> Vec<Value> {
 
 #[tokio::test]
 async fn what_an_earlier_version_left_is_brought_to_its_end_and_nothing_is_done_twice() {
-    for text in EARLIER {
+    for (text, form) in EARLIER.iter().flat_map(|text| [(text, Form::Plain), (text, Form::Compact)])
+    {
         let left = golden(text);
         let records = &left["records"];
         let client = holding(&left["items"]).await;
         let mut world = World::new();
         world.epoch_ms = EPOCH_MS + LATER_MS;
-        let instance = instance(&world, &client);
+        let instance = instance(&world, &client, form);
         let campaigns = world.campaigns.len() as u64;
 
         // Its repeat changes nothing.
