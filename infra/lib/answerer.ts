@@ -50,6 +50,7 @@ export function answerer(scope: Construct, props: AnswererProps, own: Own): Prog
       ...props.registry.settings,
       ASK_QUEUES: asks.json,
       CATALOG_TABLE: tables.catalogs.tableName,
+      CONTENT_FORM: settings.contentForm,
       CONTENT_TABLE: tables.content.tableName,
       DEAD_LETTER_QUEUE_URL: deadLetters.queue.queueUrl,
       MAX_CONCURRENT_GENERATIONS: String(settings.maxConcurrentGenerations),

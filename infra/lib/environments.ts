@@ -82,6 +82,8 @@ export interface ProcessorSettings {
   /** Most instances at a time that read the stream; reserved from the account's concurrency. */
   readonly maxInstances: number;
   readonly maxConcurrentGenerations: number;
+  /** See `CONTENT_FORM` in docs/settings.md. */
+  readonly contentForm: 'plain' | 'compact';
   /** Quotas by model or inference profile; `*` stands for every other. */
   readonly modelQuotas: Readonly<Record<string, ModelQuota>>;
   /** Regions that an inference profile may call, by the first part of its name, where the default is not enough. */
@@ -222,6 +224,7 @@ const DEV: Environment = {
     memoryMiB: 512,
     maxInstances: 4,
     maxConcurrentGenerations: 32,
+    contentForm: 'plain',
     modelQuotas: { '*': { tokensPerMinute: 100_000 } },
     batchSize: 500,
     batchWindowSeconds: 5,

@@ -4,6 +4,7 @@
 //! - `steady`: an hour's files, each of which comes when the one before is done.
 //! - `burst`: ten times as many events in as many files, all at once.
 //! - `zstd`: as `steady`, with stream records that are zstd frames.
+//! - `compact`: as `steady`, with content items of the compact form.
 //! - `send`: as `steady`, and look-ups of Braze as for a send to the users, of whom half have
 //!   content.
 //!
@@ -29,6 +30,7 @@ use local::bedrock::Behaviour;
 use local::event_source::Mapping;
 use local::front::{self, CREDENTIALS};
 use local::pipeline::{Credentials, Model, Options, Pipeline};
+use processor::store::Form;
 use quota::{ModelQuota, ModelQuotas};
 use serde_json::{Map, Value, json};
 
@@ -50,13 +52,14 @@ fn main() {
     let prices = Prices::read(None).expect("is a price list");
     let runtime = tokio::runtime::Runtime::new().expect("starts");
     let (mut report, mut last) = (Map::new(), Counted::default());
-    for (shape, events, look_ups, format) in [
-        ("burst", EVENTS * BURST, 0, Format::default()),
-        ("steady", EVENTS, 0, Format::default()),
-        ("zstd", EVENTS, 0, Format::Zstd),
-        ("send", EVENTS, LOOK_UPS, Format::default()),
+    for (shape, events, look_ups, forms) in [
+        ("burst", EVENTS * BURST, 0, (Format::Kpl, Form::Plain)),
+        ("steady", EVENTS, 0, (Format::Kpl, Form::Plain)),
+        ("zstd", EVENTS, 0, (Format::Zstd, Form::Plain)),
+        ("compact", EVENTS, 0, (Format::Kpl, Form::Compact)),
+        ("send", EVENTS, LOOK_UPS, (Format::Kpl, Form::Plain)),
     ] {
-        let counted = runtime.block_on(run(events, look_ups, format));
+        let counted = runtime.block_on(run(events, look_ups, forms));
         report.insert(shape.to_owned(), told(&counted, &prices));
         last = counted;
     }
@@ -74,11 +77,11 @@ fn root() -> PathBuf {
 }
 
 /// Runs a shape, and says what was counted.
-async fn run(events: u64, look_ups: u64, format: Format) -> Counted {
+async fn run(events: u64, look_ups: u64, forms: (Format, Form)) -> Counted {
     let folder = tempfile::tempdir().expect("temporary folder");
     let files = sample(events, folder.path());
     let listener = front::bind(0).await.expect("binds");
-    let pipeline = Pipeline::start(&folder.path().join("state"), options(format), listener).await;
+    let pipeline = Pipeline::start(&folder.path().join("state"), options(forms), listener).await;
     let pipeline = pipeline.expect("starts");
     let at_once = if events > EVENTS { files.len() } else { 1 };
     for files in files.chunks(at_once) {
@@ -108,7 +111,7 @@ fn sample(events: u64, folder: &Path) -> Vec<InputFile> {
     Input::find(&[into]).expect("is found").files
 }
 
-fn options(stream_format: Format) -> Options {
+fn options((stream_format, content_form): (Format, Form)) -> Options {
     Options {
         campaigns_dir: root().join("campaigns"),
         catalogs_dir: Some(root().join("catalogs")),
@@ -129,6 +132,7 @@ fn options(stream_format: Format) -> Options {
         }),
         max_concurrent_generations: 8 * 32,
         stream_format,
+        content_form,
         mapping: Mapping::of_files(),
         credentials: Credentials::Asked,
         serves_only: false,

@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use currents::generate::{Course, Plan};
 use currents::write::Compression;
 use ingest::stream::packing::Format;
+use processor::store::Form;
 use quota::{ModelQuota, ModelQuotas};
 
 use crate::aws::{self, Pace};
@@ -151,6 +152,11 @@ pub struct System {
     /// How long an hour of a campaign's [batch] is, in seconds: nobody waits for a real one.
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     pub job_hour_seconds: u64,
+
+    /// Form of the content items that are written: plain or compact; without this, as it is
+    /// deployed.
+    #[arg(long, value_name = "FORM", default_value = "plain")]
+    pub content_form: Form,
 
     /// How long a batch waits to be filled, in milliseconds; without this, as it is deployed.
     #[arg(long, value_name = "MS")]
@@ -302,6 +308,7 @@ impl System {
             max_concurrent_generations: MAX_CONCURRENT_GENERATIONS,
             stream_format: self.stream_format,
             job_hour: Duration::from_secs(self.job_hour_seconds),
+            content_form: self.content_form,
             mapping: self.mapping(),
             credentials: Credentials::Asked,
             serves_only: false,

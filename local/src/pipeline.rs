@@ -32,7 +32,7 @@ use processor::held::{Access, Held};
 use processor::jobs;
 use processor::jobs::schedule::{HOUR_MS, Schedule};
 use processor::model::Bedrock;
-use processor::store::DynamoDb;
+use processor::store::{DynamoDb, Form};
 use program::causes;
 use program::credentials::Gate;
 use quota::clock::Clock;
@@ -97,6 +97,8 @@ pub struct Options {
     pub max_concurrent_generations: usize,
     /// The form of stream records.
     pub stream_format: Format,
+    /// The form of content items.
+    pub content_form: Form,
     /// How stream records become batches.
     pub mapping: Mapping,
     /// How long an hour of jobs is: nobody waits for a real one.
@@ -233,6 +235,7 @@ impl Pipeline {
         let ask_queues = aws.queues.open_asks(&model_ids, VISIBILITY)?;
         let recent = Arc::new(Recent::default());
         let table = DynamoDb::new(aws.dynamodb.clone(), TABLE.to_owned());
+        let table = table.writing(options.content_form);
         let dead_letters: Arc<dyn DeadLetterQueue> =
             Arc::new(Sqs::new(aws.sqs.clone(), queue_url.clone()));
         let ports = Ports {

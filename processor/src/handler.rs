@@ -226,11 +226,12 @@ impl Processor {
         campaigns.begin().await?;
         let catalogs =
             catalog::table::DynamoDb::new(dynamodb.clone(), settings.catalog_table.clone());
+        let content = DynamoDb::new(dynamodb, settings.content_table.clone());
         let ports = Ports {
             items: CachedItems::new(Arc::new(catalogs), DEFAULT_MAX_BYTES),
             model: Arc::new(Bedrock::new(&config)),
             quotas,
-            table: Arc::new(DynamoDb::new(dynamodb, settings.content_table.clone())),
+            table: Arc::new(content.writing(settings.content_form)),
             coordination: Arc::new(coordination),
             dead_letters: Arc::new(Sqs::new(sqs.clone(), queue_url)),
             asks: Arc::new(asks::Sqs::new(sqs, settings.ask_queues.clone())),

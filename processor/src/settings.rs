@@ -10,11 +10,15 @@ use program::telemetry::TelemetrySettings;
 use quota::ModelQuotas;
 use registry::settings::RegistrySettings;
 
+use crate::store::Form;
+
 /// What an operator can change without a build.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// Table that receives the content.
     pub content_table: String,
+    /// Form of the items that are written to it.
+    pub content_form: Form,
     /// Table in which the instances share answers and budgets.
     pub coordination_table: String,
     /// Table of catalogs, of which items are read.
@@ -60,6 +64,7 @@ impl Settings {
 
     fn read(env: &mut Env<'_>) -> Option<Self> {
         let content_table = env.required("CONTENT_TABLE");
+        let content_form = env.optional("CONTENT_FORM", Form::default());
         let registry = RegistrySettings::read(env);
         let catalog_table = env.required("CATALOG_TABLE");
         let dead_letter_queue_url = env.required("DEAD_LETTER_QUEUE_URL");
@@ -76,6 +81,7 @@ impl Settings {
         let registry = registry?;
         Some(Self {
             content_table: content_table?,
+            content_form: content_form?,
             coordination_table: registry.table.clone(),
             registry,
             catalog_table: catalog_table?,

@@ -1,6 +1,6 @@
 import { MOST_WORKERS } from '../asks-worker.js';
 import type { Environment } from '../environments.js';
-import { type Fault, within } from './fault.js';
+import { type Fault, oneOf, within } from './fault.js';
 
 /** What ingest takes beside the blocks that it holds, in MiB. */
 const BESIDE_BLOCKS_MIB = 128;
@@ -34,6 +34,7 @@ export function ofFunctions({ api, asks, campaigns, ingest, processor }: Environ
       !within(processor.maxConcurrentGenerations, 1, most),
       'at least one call of the model must be allowed',
     ],
+    oneOf('processor.contentForm', processor.contentForm, ['plain', 'compact']),
     range('campaigns.followSeconds', campaigns.followSeconds, 1, 300, 'seconds between two looks are'),
     range('processor.batchSize', processor.batchSize, 1, 10_000, 'records of a batch are'),
     range('processor.batchWindowSeconds', processor.batchWindowSeconds, 0, 300, 'seconds that Lambda waits for a batch are'),

@@ -21,6 +21,7 @@ use local::event_source::Mapping;
 use local::front;
 use local::pipeline::{Credentials, Model, Options, Pipeline};
 use local::summary::Summary;
+use processor::store::Form;
 use quota::{ModelQuota, ModelQuotas};
 use tempfile::TempDir;
 
@@ -59,6 +60,7 @@ pub(crate) fn options() -> Options {
         max_concurrent_generations: 32,
         stream_format: Format::Zstd,
         job_hour: Duration::from_secs(2),
+        content_form: Form::Compact,
         mapping: Mapping::prompt(),
         credentials: Credentials::Asked,
         serves_only: false,
