@@ -9,5 +9,6 @@
 
 pub mod account;
 pub mod dynamodb;
+pub mod ideal;
 pub mod load;
 pub mod memory;

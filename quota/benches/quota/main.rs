@@ -10,6 +10,7 @@
 #![expect(clippy::expect_used, reason = "a benchmark that cannot go on has failed")]
 
 mod baselines;
+mod small;
 
 use std::fs;
 use std::path::Path;
@@ -19,13 +20,16 @@ use std::time::Duration;
 use baselines::Way;
 use quota::clock::Clock;
 use quota::simulated::account::{Account, Shape, WINDOW_US};
-use quota::simulated::load::{self, Caller, EPOCH_MS, Limited, Load, Run};
+use quota::simulated::load::{self, Caller, EPOCH_MS, Limited, Load, Run, Size};
 use quota::simulated::memory::Memory as Lanes;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
 /// Tokens per minute of the account.
 const QUOTA: f64 = 4_000_000.0;
+
+/// Calls of usual sizes.
+const USUAL: &[Size] = &[Size::USUAL];
 
 /// Length of a run in virtual seconds; the first minute is not counted.
 const SECS: u64 = 660;
@@ -55,6 +59,10 @@ const PLAIN: Scene = Scene {
 };
 
 fn main() {
+    if std::env::args().any(|argument| argument == "small") {
+        small::measure();
+        return;
+    }
     if let Some((instances, load)) = asked_for() {
         measure(PLAIN, None, instances, load);
         return;
@@ -80,6 +88,7 @@ fn main() {
             sliding ones, whatever the server counts. Calls of 600 tokens of input and 40 to \
             260 of output, allowance 300, burndown 5",
         "rows": rows,
+        "small": small::measure(),
     });
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/bench");
     fs::create_dir_all(&path).expect("is created");
@@ -115,7 +124,8 @@ fn measure(scene: Scene, way: Option<Way>, instances: usize, load: Load) -> Valu
         _ => 32,
     } * if scene.quota > QUOTA { 4 } else { 1 };
     let Scene { shape, others, quota, .. } = scene;
-    let run = Run { quota, instances, concurrency, load, others, secs: SECS, seed: 1 };
+    let run =
+        Run { quota, instances, concurrency, load, sizes: USUAL, others, secs: SECS, seed: 1 };
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_time().start_paused(true).build().expect("starts");
     let row = runtime.block_on(async {

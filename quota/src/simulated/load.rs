@@ -21,20 +21,86 @@ use super::memory::Memory;
 /// When the load begins, in UNIX milliseconds.
 pub const EPOCH_MS: u64 = 1_800_000_000_000;
 
-/// Input of a call.
+/// Input of a usual call.
 pub const INPUT_TOKENS: u64 = 600;
 
-/// What we take the input for before the service counted it.
-const ESTIMATED_INPUT_TOKENS: u64 = 800;
-
-/// Output allowance of a call.
+/// Output allowance of a usual call.
 pub const MAX_TOKENS: u32 = 300;
 
 /// What an output token counts.
 pub const BURNDOWN: u32 = 5;
 
-/// Mean of what a call is settled to.
+/// Mean of what a usual call is settled to.
 pub const MEAN_SETTLED: f64 = 1_350.0;
+
+/// What calls take.
+#[derive(Debug, Clone, Copy)]
+pub struct Size {
+    /// Their kind.
+    pub kind: &'static str,
+    pub input_tokens: u64,
+    /// What we take the input for before the service counted it.
+    pub estimated_input_tokens: u64,
+    /// Fewest and most tokens of an answer; the mean is halfway.
+    pub output_tokens: (u64, u64),
+    /// Output allowance.
+    pub max_tokens: u32,
+    /// How long a call takes, beside 8 ms for each token of the answer.
+    pub took: Duration,
+}
+
+impl Size {
+    /// 1,350 tokens on average, 2,100 at most; 1.7 seconds.
+    pub const USUAL: Self = Self {
+        kind: "kind",
+        input_tokens: INPUT_TOKENS,
+        estimated_input_tokens: 800,
+        output_tokens: (40, 260),
+        max_tokens: MAX_TOKENS,
+        took: Duration::from_millis(500),
+    };
+
+    /// 300 tokens each, and no more; 0.7 seconds.
+    pub const EVEN: Self = Self {
+        kind: "even",
+        input_tokens: 200,
+        estimated_input_tokens: 200,
+        output_tokens: (20, 20),
+        max_tokens: 20,
+        took: Duration::from_millis(500),
+    };
+
+    /// 300 tokens on average, 450 at most.
+    pub const SHORT: Self =
+        Self { kind: "short", output_tokens: (10, 30), max_tokens: 50, ..Self::EVEN };
+
+    /// 600 tokens on average, 950 at most.
+    pub const LONG: Self =
+        Self { kind: "long", output_tokens: (40, 120), max_tokens: 150, ..Self::EVEN };
+
+    /// As long, in ten seconds.
+    pub const SLOW: Self = Self { kind: "slow", took: Duration::from_millis(9_400), ..Self::LONG };
+
+    /// 450 tokens on average, and an allowance for 1,700.
+    pub const LOOSE: Self =
+        Self { kind: "loose", output_tokens: (20, 80), max_tokens: 300, ..Self::EVEN };
+
+    /// 1,250 tokens on average, 2,000 at most.
+    pub const LARGE: Self = Self {
+        kind: "large",
+        input_tokens: 500,
+        estimated_input_tokens: 500,
+        output_tokens: (40, 260),
+        max_tokens: 300,
+        ..Self::EVEN
+    };
+
+    /// Mean of what a call is settled to.
+    pub fn mean_settled(&self) -> f64 {
+        let (fewest, most) = self.output_tokens;
+        self.input_tokens as f64 + (fewest + most) as f64 / 2.0 * f64::from(BURNDOWN)
+    }
+}
 
 /// Longest wait of a call within one invocation.
 const PATIENCE: Duration = Duration::from_secs(240);
@@ -95,15 +161,25 @@ pub struct Run {
     /// Calls of an instance at a time.
     pub concurrency: usize,
     pub load: Load,
+    /// What calls take: each is like one of these, by chance.
+    pub sizes: &'static [Size],
     /// Part of the quota that another application takes.
     pub others: f64,
     pub secs: u64,
     pub seed: u64,
 }
 
+impl Run {
+    /// Mean of what a call is settled to.
+    fn mean_settled(&self) -> f64 {
+        self.sizes.iter().map(Size::mean_settled).sum::<f64>() / self.sizes.len() as f64
+    }
+}
+
 /// A call of an instance.
 #[derive(Debug, Clone, Copy)]
 pub struct Request {
+    pub size: Size,
     pub output_tokens: u64,
     pub took: Duration,
 }
@@ -153,10 +229,11 @@ pub async fn work(
             let waits = Arc::clone(&waits);
             let seed = run.seed ^ ((instance as u64) << 32) ^ worker as u64;
             let mut chance = StdRng::seed_from_u64(seed);
+            let sizes = run.sizes;
             tasks.spawn(async move {
                 loop {
                     backlog.acquire().await.expect("is open").forget();
-                    let request = Request::any(&mut chance);
+                    let request = Request::any(sizes, &mut chance);
                     let began = Instant::now();
                     match caller.call(request).await {
                         Some(admitted) => {
@@ -177,7 +254,7 @@ pub async fn work(
     }
     let mut chance = StdRng::seed_from_u64(run.seed);
     for second in 0..run.secs {
-        let arrives = run.load.in_second(second) * run.quota / 60.0 / MEAN_SETTLED;
+        let arrives = run.load.in_second(second) * run.quota / 60.0 / run.mean_settled();
         for (instance, backlog) in backlogs.iter().enumerate() {
             let own = arrives * run.load.part_of(instance, run.instances);
             let whole = own.floor() as usize + usize::from(chance.random_bool(own.fract()));
@@ -192,11 +269,11 @@ pub async fn work(
 /// Another application: calls like ours that do not wait and are not repeated.
 async fn neighbour(run: Run, account: Arc<Account>, clock: Clock) {
     let mut chance = StdRng::seed_from_u64(run.seed ^ 0xA11);
-    let per_second = run.others * run.quota / 60.0 / MEAN_SETTLED;
+    let per_second = run.others * run.quota / 60.0 / run.mean_settled();
     loop {
         let gap = -chance.random_range(f64::EPSILON..1.0_f64).ln() / per_second;
         sleep(Duration::from_secs_f64(gap)).await;
-        let request = Request::any(&mut chance);
+        let request = Request::any(run.sizes, &mut chance);
         if let Some(call) = account.start(request.reserved(), clock.now_us(), false) {
             let account = Arc::clone(&account);
             tokio::spawn(async move {
@@ -208,23 +285,29 @@ async fn neighbour(run: Run, account: Arc<Account>, clock: Clock) {
 }
 
 impl Request {
-    /// Answers of 40 to 300 tokens, 150 on average.
-    pub fn any(chance: &mut StdRng) -> Self {
+    /// Like one of some sizes.
+    pub fn any(sizes: &[Size], chance: &mut StdRng) -> Self {
+        let size = sizes[if sizes.len() > 1 { chance.random_range(0..sizes.len()) } else { 0 }];
+        let (fewest, most) = size.output_tokens;
         let sum: f64 = (0..3).map(|_| chance.random_range(0.0..1.0)).sum();
-        Self::of((40.0 + sum / 3.0 * 220.0) as u64)
+        Self::sized(size, (fewest as f64 + sum / 3.0 * (most - fewest) as f64) as u64)
     }
 
-    /// An answer of so many tokens.
+    /// A usual one, with an answer of so many tokens.
     pub fn of(output_tokens: u64) -> Self {
-        Self { output_tokens, took: Duration::from_millis(500 + output_tokens * 8) }
+        Self::sized(Size::USUAL, output_tokens)
+    }
+
+    fn sized(size: Size, output_tokens: u64) -> Self {
+        Self { size, output_tokens, took: size.took + Duration::from_millis(output_tokens * 8) }
     }
 
     pub fn reserved(&self) -> f64 {
-        (INPUT_TOKENS + u64::from(MAX_TOKENS)) as f64
+        (self.size.input_tokens + u64::from(self.size.max_tokens)) as f64
     }
 
     pub fn settled(&self) -> f64 {
-        (INPUT_TOKENS + self.output_tokens * u64::from(BURNDOWN)) as f64
+        (self.size.input_tokens + self.output_tokens * u64::from(BURNDOWN)) as f64
     }
 }
 
@@ -269,10 +352,10 @@ impl Caller for Limited {
         // As the processor does: a few attempts, then back to the stream.
         for _ in 0..4 {
             let call = Call {
-                kind: "kind",
+                kind: request.size.kind,
                 priority: 0,
-                input_tokens: ESTIMATED_INPUT_TOKENS,
-                max_tokens: MAX_TOKENS,
+                input_tokens: request.size.estimated_input_tokens,
+                max_tokens: request.size.max_tokens,
                 since,
             };
             let reservation = self.limiter.reserve(&call, since + PATIENCE).await.ok()?;
@@ -281,8 +364,8 @@ impl Caller for Limited {
                     let admitted = Instant::now();
                     sleep(request.took).await;
                     self.account.end(call, request.settled());
-                    let output_tokens = request.output_tokens;
-                    reservation.settle(Tokens { input: INPUT_TOKENS, output: output_tokens });
+                    let (input, output) = (request.size.input_tokens, request.output_tokens);
+                    reservation.settle(Tokens { input, output });
                     return Some(admitted);
                 }
                 None => self.limiter.throttled(reservation, None).await,

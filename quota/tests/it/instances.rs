@@ -17,13 +17,25 @@ use quota::{Call, Instance, Limiter, ModelQuota, NotAdmitted};
 use tokio::time::{Instant, sleep};
 
 use quota::simulated::account::{Account, Shape, WINDOW_US};
-use quota::simulated::load::{self, Caller, EPOCH_MS, Limited, Load, Run, Waits};
+use quota::simulated::load::{self, Caller, EPOCH_MS, Limited, Load, Run, Size, Waits};
 use quota::simulated::memory::Memory as Lanes;
+
+/// Calls of usual sizes.
+const USUAL: &[Size] = &[Size::USUAL];
 
 const LONG: Duration = Duration::from_secs(600);
 
 fn run_of(instances: usize, load: Load, seed: u64) -> Run {
-    Run { quota: 4_000_000.0, instances, concurrency: 96, load, others: 0.0, secs: 180, seed }
+    Run {
+        quota: 4_000_000.0,
+        instances,
+        concurrency: 96,
+        load,
+        sizes: USUAL,
+        others: 0.0,
+        secs: 180,
+        seed,
+    }
 }
 
 fn in_virtual_time<T>(run: impl Future<Output = T>) -> T {
