@@ -10,6 +10,7 @@ use crate::rate::Rate;
 use crate::scheduler::{MAX_AHEAD, MAX_SLICE, Scheduler};
 use crate::settings::ModelQuota;
 use crate::state::State;
+use crate::tally::is_small;
 
 /// What is asked for those that wait.
 #[derive(Debug)]
@@ -52,6 +53,9 @@ impl Bid {
             }
             let (forecast, kind) = (&state.forecast, &waiting.kind);
             if !trial.may_ask(forecast, &state.views, kind, now_us, worth_us) {
+                continue;
+            }
+            if lane.is_none() && !fits_a_share(&price, quota, shares) {
                 continue;
             }
             // Nothing is asked for a call that cannot start in time.
@@ -100,7 +104,8 @@ impl Bid {
             }
             is_first = false;
             let earliest_us = lane.earliest_us(next_us, next_us + worth_us, price.evenness());
-            let turn = Turn { lane: self.lane, earliest_us, begins_us: next_us, price };
+            let turn =
+                Turn { lane: self.lane, number: None, earliest_us, begins_us: next_us, price };
             if state.line.tell(place, Ok(turn)) {
                 state.booked_until_us = state.booked_until_us.max(earliest_us);
                 next_us += worth_us;
@@ -112,6 +117,12 @@ impl Bid {
         state.day_more += charged - self.ask.tokens as f64;
         next_us
     }
+}
+
+/// Whether an instance may make a call on its own. Of a small quota none may that its share
+/// does not hold: all instances together would make one each, at once.
+fn fits_a_share(price: &Price, quota: &ModelQuota, shares: u32) -> bool {
+    !is_small(quota) || price.worst <= quota.tokens_per_minute.get() as f64 / f64::from(shares)
 }
 
 /// The calls that wait with what they will take, first served first.

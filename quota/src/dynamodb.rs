@@ -7,9 +7,10 @@
 //! them. A slice is one conditional update: of a busy lane it moves `busy_until` on,
 //! whatever it is; of an idle one it sets it anew. Which of the two fits is known from the
 //! update before; where it was the other, the refusal brings the item, so nothing is ever
-//! read.
+//! read. A small quota's calls are beside it (`tally`).
 
 mod learnt;
+mod tally;
 
 use std::collections::HashMap;
 
@@ -28,6 +29,7 @@ use crate::estimate::{Lesson, period};
 use crate::lane::{Ask, Lane, Refusal, never_busy_us};
 use crate::pace::Pace;
 use crate::table::{Cause, LaneItem, LaneName, QuotaTable, Reply, TableError};
+use crate::tally::Entering;
 
 /// Updates of one slice: one that fits, after one that did not, and one more because the
 /// lane changed in between.
@@ -170,11 +172,13 @@ impl QuotaTable for Lanes {
         for _ in 0..MAX_UPDATES {
             let slice = self.slice(name, ask, is_busy);
             let item = match send(Self::counted(slice, ask, learnt, past), TAKE).await? {
-                Updated::Done(item) => return self::seen(&item, ask).map(Reply::Slice),
+                Updated::Done(item) => {
+                    return seen_at(&item, ask.now_us, ask.day).map(Reply::Slice);
+                }
                 Updated::Not(Some(item)) if !item.contains_key(BUSY_UNTIL) => None,
                 Updated::Not(item) => item,
             };
-            let seen = item.map(|item| self::seen(&item, ask)).transpose()?;
+            let seen = item.map(|item| seen_at(&item, ask.now_us, ask.day)).transpose()?;
             let lane = seen.as_ref().map(|seen| seen.lane);
             // The same rule, to know which part of the condition did not hold.
             match (Lane::take(lane.as_ref(), ask), seen) {
@@ -184,6 +188,15 @@ impl QuotaTable for Lanes {
             }
         }
         Err(TableError { attempted: TAKE, cause: Cause::KeptChanging(MAX_UPDATES) })
+    }
+
+    async fn enter(
+        &self,
+        name: &LaneName,
+        entering: &Entering,
+        seen: Option<&LaneItem>,
+    ) -> Result<Reply, TableError> {
+        tally::enter(self, name, entering, seen).await
     }
 
     async fn give_back(
@@ -241,13 +254,13 @@ fn failed(attempted: &'static str, error: &SdkError<UpdateItemError>) -> TableEr
     TableError { attempted, cause: CallError::from(error).into() }
 }
 
-fn seen(item: &Item, ask: &Ask) -> Result<LaneItem, TableError> {
-    let lane = lane(item, ask.day)?;
-    let (learnt, mut past) = learnt::read(item, period(ask.now_us));
+fn seen_at(item: &Item, now_us: u64, today: u64) -> Result<LaneItem, TableError> {
+    let (lane, tally) = (lane(item, today)?, tally::read(item)?);
+    let (learnt, mut past) = learnt::read(item, period(now_us));
     // Clocks differ around midnight, so yesterday stays.
-    past.extend(item.keys().filter(|name| is_past_day(name, ask.day)).cloned());
+    past.extend(item.keys().filter(|name| is_past_day(name, today)).cloned());
     past.sort();
-    Ok(LaneItem { lane, learnt, past })
+    Ok(LaneItem { lane, tally, learnt, past })
 }
 
 fn is_past_day(name: &str, today: u64) -> bool {
@@ -256,9 +269,8 @@ fn is_past_day(name: &str, today: u64) -> bool {
 }
 
 fn lane(item: &Item, today: u64) -> Result<Lane, TableError> {
-    let text = |name: &str| item.get(name).and_then(|value| value.as_n().ok());
-    let count = |name: &str| text(name).and_then(|text| text.parse::<u64>().ok());
-    let part = |name: &str| text(name).and_then(|text| text.parse::<f64>().ok());
+    let count = |name| count(item, name);
+    let part = |name| text(item, name).and_then(|text| text.parse::<f64>().ok());
     let busy_until_us =
         count(BUSY_UNTIL).ok_or(TableError { attempted: TAKE, cause: Cause::ForeignShape })?;
     let pace = match (part(PACE_PART), count(PACE_FROM), part(PACE_CEILING)) {
@@ -273,6 +285,14 @@ fn lane(item: &Item, today: u64) -> Result<Lane, TableError> {
         pace,
         day_tokens: count(&day(today)).unwrap_or_default(),
     })
+}
+
+fn text<'a>(item: &'a Item, name: &str) -> Option<&'a String> {
+    item.get(name).and_then(|value| value.as_n().ok())
+}
+
+fn count(item: &Item, name: &str) -> Option<u64> {
+    text(item, name).and_then(|text| text.parse().ok())
 }
 
 fn day(day: u64) -> String {

@@ -84,6 +84,11 @@ impl Price {
         Self { reserved, settled, charged, worst, spread: 0.0 }
     }
 
+    /// The price of a call that is charged its worst case.
+    pub(crate) fn worst(tokens: f64) -> Self {
+        Self::new(tokens, tokens, Duration::ZERO, tokens)
+    }
+
     /// The price where calls take more of late, by a part of what they are settled to.
     pub(crate) fn drifted(self, drift: f64) -> Self {
         let settled = (self.settled * (1.0 + drift)).min(self.worst.max(self.settled));

@@ -92,6 +92,17 @@ impl Fallback {
         }
     }
 
+    /// Until when nothing is taken of a share that few calls fill: it would be promised so far
+    /// ahead that the lanes may have begun again by then.
+    pub(crate) fn waits_until_us(&self, now_us: u64) -> Option<u64> {
+        let begins_us = self.lane.busy_until_us.max(now_us);
+        let soon_us = begins_us.saturating_sub(micros(MAX_SLICE));
+        match self.ends_us {
+            Some(ends_us) => (ends_us <= begins_us + micros(MAX_SLICE)).then_some(ends_us),
+            None => (soon_us > now_us).then(|| soon_us.min(self.retry_at_us)),
+        }
+    }
+
     /// Takes a slice of the instance's own share.
     pub(crate) fn take(&mut self, ask: &Ask) -> Result<Lane, NoShare> {
         let until_us = self.ends_us.map(|ends_us| ends_us.saturating_sub(micros(MAX_SLICE)));

@@ -36,6 +36,11 @@ impl Jitter {
         format!("{:032x}", self.with(|rng| rng.random::<u128>()))
     }
 
+    /// A number that nobody else has.
+    pub fn number(&self) -> u64 {
+        self.with(|rng| rng.random())
+    }
+
     fn with<T>(&self, draw: impl FnOnce(&mut StdRng) -> T) -> T {
         // Drawing does not panic, so the generator is whole.
         draw(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))

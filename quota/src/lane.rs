@@ -89,6 +89,18 @@ pub enum Refusal {
 }
 
 impl Lane {
+    /// A lane of which nobody took a slice.
+    pub(crate) fn unused(now_us: u64) -> Self {
+        Self {
+            busy_until_us: never_busy_us(now_us),
+            resumed_at_us: 0,
+            idle_us: 0,
+            slices: 0,
+            pace: Pace::default(),
+            day_tokens: 0,
+        }
+    }
+
     /// Takes a slice of a lane, of which nothing may be known: the slice ends where the
     /// lane is then busy until.
     pub fn take(before: Option<&Self>, ask: &Ask) -> Result<Self, Refusal> {

@@ -14,6 +14,8 @@
 //!
 //! - [`lane`] — the shared clock of promises, and why no sixty seconds exceed the quota.
 //!   Read this first.
+//! - [`tally`] — how a small quota is shared instead: its calls one by one. `counting` — an
+//!   instance's part of that.
 //! - `scheduler`, `state`, `bid` — takes slices: what an instance knows, and asks for.
 //! - `forecast`, [`estimate`], `drift` — what calls will take; `settling` — what they took.
 //! - `rate` — how much of a lane's time a call is worth.
@@ -25,6 +27,7 @@
 
 mod bid;
 pub mod clock;
+mod counting;
 mod drift;
 pub mod dynamodb;
 pub mod estimate;
@@ -45,6 +48,7 @@ mod settling;
 pub mod simulated;
 mod state;
 pub mod table;
+pub mod tally;
 pub mod unshared;
 mod views;
 

@@ -175,6 +175,7 @@ impl Limiter {
                 Waiting::new(call.kind, call.input_tokens, call.max_tokens, deadline_us);
             let place = scheduler.state().line.add(came_us, call.priority, waiting);
             let in_line = InLine { scheduler, place };
+            scheduler.changed.notify_one();
             let turn = tokio::select! {
                 // In order, so that a run can be repeated.
                 biased;
@@ -189,6 +190,7 @@ impl Limiter {
             };
             let now_us = scheduler.now_us();
             if now_us < closed_until_us {
+                scheduler.pass(&turn);
                 return Err(NotAdmitted::DayUsedUp);
             }
             let is_early = now_us < turn.earliest_us.max(paused_until_us);
@@ -196,6 +198,7 @@ impl Limiter {
                 return Ok(turn);
             }
             // Its time has passed: it takes its place in the line again.
+            scheduler.pass(&turn);
             scheduler.sleep_until(paused_until_us).await;
         }
     }
@@ -209,6 +212,13 @@ impl Limiter {
                 let state = scheduler.state();
                 (state.booked_until_us, state.paused_until_us)
             };
+            if scheduler.is_counted() {
+                scheduler.sleep_until(paused_until_us).await;
+                scheduler.wait_for_room().await;
+                self.pacer.wait().await;
+                scheduler.count_calls().await;
+                continue;
+            }
             scheduler
                 .sleep_until(booked_until_us.saturating_sub(micros(AHEAD)).max(paused_until_us))
                 .await;

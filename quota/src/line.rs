@@ -25,6 +25,8 @@ const MAX_STEPS: i32 = 6;
 pub(crate) struct Turn {
     /// Number of the lane; none where the instance is on its own.
     pub(crate) lane: Option<u32>,
+    /// Its number in the tally, if calls are counted one by one.
+    pub(crate) number: Option<u64>,
     /// When it may start.
     pub(crate) earliest_us: u64,
     /// When its time begins; it may start a little later than that.

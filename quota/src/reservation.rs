@@ -36,17 +36,23 @@ impl<'a> Reservation<'a> {
     pub fn settle(mut self, tokens: Tokens) {
         self.is_open = false;
         let burndown = self.scheduler.quota.output_burndown.get();
-        let settled = (tokens.input + tokens.output * u64::from(burndown)) as f64;
+        let settled = tokens.input + tokens.output * u64::from(burndown);
+        let mut state = self.scheduler.state();
+        state.next_pause = None;
+        if let Some(number) = self.turn.number {
+            state.forecast.drifts.lost(self.number);
+            drop(state);
+            return self.scheduler.ended(number, settled);
+        }
+        let settled = settled as f64;
         let took_us = self.scheduler.now_us().saturating_sub(self.started_us);
         let took = Duration::from_micros(took_us);
         let charged = self.turn.price.charged;
         let reserved = self.turn.price.reserved.min(self.turn.price.worst);
         let took_tokens = Price::new(reserved, settled, took, settled).charged;
-        let mut state = self.scheduler.state();
         let known = state.forecast.known(&state.views, &self.kind, self.started_us);
         let learnt = Sums::of_call(&known, self.input_tokens, tokens, burndown, took);
         state.forecast.learn(&self.kind, &learnt);
-        state.next_pause = None;
         // Nobody gets back what a call was charged because little was known: its time has
         // passed.
         let usual = known.usual(self.input_tokens, burndown).unwrap_or(settled);
@@ -62,13 +68,16 @@ impl<'a> Reservation<'a> {
         self.forget();
     }
 
-    /// What was charged is not charged any more, and its time passed unused.
+    /// What was charged is not charged any more; of a lane its time passed unused.
     pub(crate) fn forget(mut self) -> Option<u32> {
         self.is_open = false;
         let mut state = self.scheduler.state();
         state.forecast.drifts.lost(self.number);
-        state.day_more -= self.turn.price.charged;
+        if self.turn.number.is_none() {
+            state.day_more -= self.turn.price.charged;
+        }
         drop(state);
+        self.scheduler.pass(&self.turn);
         self.turn.lane
     }
 }
@@ -78,9 +87,11 @@ impl Drop for Reservation<'_> {
         if self.is_open {
             let more = self.turn.price.worst - self.turn.price.charged;
             let mut state = self.scheduler.state();
-            state.differences.add(self.started_us, more, 0.0);
-            state.day_more += more;
             state.forecast.drifts.lost(self.number);
+            if self.turn.number.is_none() {
+                state.differences.add(self.started_us, more, 0.0);
+                state.day_more += more;
+            }
         }
     }
 }

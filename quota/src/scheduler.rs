@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use program::causes;
+use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
 use crate::bid::Bid;
@@ -16,6 +17,7 @@ use crate::rate;
 use crate::settings::ModelQuota;
 use crate::state::State;
 use crate::table::{LaneItem, LaneName, Reply};
+use crate::tally::is_small;
 
 /// How far ahead time is promised. An instance that dies, or calls that give up, leave
 /// their time unused; a pace that changes takes effect behind it.
@@ -37,9 +39,12 @@ const MAX_FAILURES: u32 = 3;
 /// Wait between them.
 const FAILURE_WAIT: Duration = Duration::from_millis(500);
 
+/// How often an instance on its own looks at its share of a small quota at most.
+const SHARE_POLL: Duration = Duration::from_millis(100);
+
 /// How long a call is held back that cannot start in time, before it is told so: whoever
 /// tries again at once would only cost reads.
-const FUTILE_WAIT: Duration = Duration::from_secs(5);
+pub(crate) const FUTILE_WAIT: Duration = Duration::from_secs(5);
 
 /// Longest sleep until a time of day, before the clock is looked at again.
 const CLOCK_POLL: Duration = Duration::from_secs(1);
@@ -52,6 +57,8 @@ pub(crate) struct Scheduler {
     pub(crate) lanes: u32,
     pub(crate) instance: Instance,
     state: Mutex<State>,
+    /// A call came, or one ended.
+    pub(crate) changed: Notify,
     /// Calls of the table.
     pub(crate) table_calls: AtomicU64,
 }
@@ -59,8 +66,8 @@ pub(crate) struct Scheduler {
 impl Scheduler {
     pub(crate) fn new(model_id: &str, quota: ModelQuota, instance: Instance) -> Self {
         let (model_id, lanes) = (model_id.to_owned(), rate::lanes(&quota));
-        let (state, table_calls) = (Mutex::default(), AtomicU64::default());
-        Self { model_id, quota, lanes, instance, state, table_calls }
+        let (state, changed, table_calls) = Default::default();
+        Self { model_id, quota, lanes, instance, state, changed, table_calls }
     }
 
     /// Into how many parts the quota is split: by lanes, or by instances on their own.
@@ -77,6 +84,9 @@ impl Scheduler {
     /// Takes the next slice, and gives the calls that wait their times in it.
     pub(crate) async fn take_slice(&self) {
         self.come_back().await;
+        if self.is_counted() {
+            return;
+        }
         let now_us = self.now_us();
         let bid = Bid::new(&mut self.state(), self, now_us);
         let is_busy = bid.lane.is_some() && now_us < self.state().busy_until_us;
@@ -137,7 +147,7 @@ impl Scheduler {
         self.turn_away(bid).await;
     }
 
-    async fn failed(&self, reason: &str, now_us: u64) {
+    pub(crate) async fn failed(&self, reason: &str, now_us: u64) {
         let is_on_its_own = {
             let mut state = self.state();
             state.forecast.keep_news();
@@ -212,6 +222,11 @@ impl Scheduler {
 
     /// Takes a slice of the instance's own share.
     async fn take_of_own_share(&self, bid: &Bid) {
+        let fallback = self.state().fallback.filter(|_| is_small(&self.quota));
+        if let Some(until_us) = fallback.and_then(|own| own.waits_until_us(bid.ask.now_us)) {
+            // Others come along, and may give up meanwhile.
+            return self.sleep_until(until_us.max(bid.ask.now_us + micros(SHARE_POLL))).await;
+        }
         let taken = {
             let mut state = self.state();
             let Some(fallback) = &mut state.fallback else { return };
@@ -244,7 +259,7 @@ impl Scheduler {
     }
 
     /// Names a lane for a call of the table, which counts.
-    fn lane(&self, number: u32) -> LaneName {
+    pub(crate) fn lane(&self, number: u32) -> LaneName {
         self.table_calls.fetch_add(1, Ordering::Relaxed);
         LaneName { model_id: self.model_id.clone(), number }
     }

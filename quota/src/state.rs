@@ -12,6 +12,7 @@ use crate::line::Line;
 use crate::pace::Pace;
 use crate::settling::Differences;
 use crate::table::LaneItem;
+use crate::tally::Counted;
 use crate::views::Views;
 
 /// How long a throttle counts at least for all that follow.
@@ -50,6 +51,8 @@ pub(crate) struct State {
     pub(crate) next_begins_us: u64,
     /// Until when nothing is asked, because the lanes are promised for long.
     pub(crate) busy_until_us: u64,
+    /// Calls of a small quota that ended, which the table was not told yet.
+    pub(crate) ended: Vec<Counted>,
     pub(crate) failures: u32,
     pub(crate) fallback: Option<Fallback>,
 }
@@ -72,11 +75,14 @@ impl State {
             self.paused_until_us =
                 self.paused_until_us.max(now_us + micros(asked.min(MAX_ASKED_PAUSE)));
         }
+        let is_counted = lane.is_some_and(|number| self.views.is_counted(number));
         let lane = match lane {
             Some(number) => self.views.lane_mut(number)?,
             None => &mut self.fallback.as_mut()?.lane,
         };
-        let effective_us = lane.busy_until_us.max(now_us + micros(THROTTLE_COUNTS));
+        // Where calls are counted one by one, none is promised its time.
+        let promised_us = if is_counted { now_us } else { lane.busy_until_us };
+        let effective_us = promised_us.max(now_us + micros(THROTTLE_COUNTS));
         lane.pace = lane.pace.slowed(now_us, effective_us)?;
         Some(lane.pace)
     }

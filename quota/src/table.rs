@@ -8,6 +8,7 @@ use program::aws::CallError;
 use crate::estimate::Lesson;
 use crate::lane::{Ask, Lane};
 use crate::pace::Pace;
+use crate::tally::{Entering, Tally};
 
 /// Names a lane.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -25,16 +26,18 @@ pub struct LaneItem {
     pub lane: Lane,
     /// What all instances have learnt, by kind and period, in any order.
     pub learnt: Vec<Lesson>,
+    /// Its calls one by one, if the quota is small.
+    pub tally: Tally,
     /// Names of what is kept of days and periods that are past.
     pub past: Vec<String>,
 }
 
-/// What came of asking for a slice.
+/// What came of asking for a slice, or of entering calls.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reply {
-    /// It was taken; the lane as it is then.
+    /// It was taken, or calls were entered; the lane as it is then.
     Slice(LaneItem),
-    /// It would begin too late; the lane as it stands.
+    /// It would begin too late, or nothing was to be entered; the lane as it stands.
     Busy(LaneItem),
     /// The day's quota is used up.
     DayUsedUp,
@@ -51,6 +54,15 @@ pub trait QuotaTable: Debug + Send + Sync {
         name: &LaneName,
         ask: &Ask,
         learnt: &[Lesson],
+        seen: Option<&LaneItem>,
+    ) -> Result<Reply, TableError>;
+
+    /// Enters calls in the tally of a lane and ends others, as [`Tally::enter`] says. `seen` is
+    /// the lane as the caller saw it last, if it did so on the same day.
+    async fn enter(
+        &self,
+        name: &LaneName,
+        entering: &Entering,
         seen: Option<&LaneItem>,
     ) -> Result<Reply, TableError>;
 

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use crate::estimate::Lesson;
-use crate::lane::{Lane, micros};
+use crate::lane::{DAY_US, Lane, micros};
 use crate::scheduler::MAX_AHEAD;
 use crate::table::LaneItem;
+use crate::tally::Tally;
 
 /// Lanes as they were seen last.
 #[derive(Debug, Default)]
@@ -29,6 +30,12 @@ impl Views {
         self.0.get(&number).map(|view| &view.item)
     }
 
+    /// The same, if it was seen today: what was used of the day is that day's.
+    pub(crate) fn item_of_today(&self, number: u32, now_us: u64) -> Option<&LaneItem> {
+        let view = self.0.get(&number)?;
+        (view.at_us / DAY_US == now_us / DAY_US).then_some(&view.item)
+    }
+
     /// A lane, if it was seen.
     pub(crate) fn lane(&self, number: u32) -> Option<Lane> {
         self.item(number).map(|item| item.lane)
@@ -37,6 +44,16 @@ impl Views {
     /// A lane, to be changed with what was done to it since.
     pub(crate) fn lane_mut(&mut self, number: u32) -> Option<&mut Lane> {
         self.0.get_mut(&number).map(|view| &mut view.item.lane)
+    }
+
+    /// The calls of a lane, to be changed with what became of them since.
+    pub(crate) fn tally_mut(&mut self, number: u32) -> Option<&mut Tally> {
+        self.0.get_mut(&number).map(|view| &mut view.item.tally)
+    }
+
+    /// Whether a lane's calls are counted one by one.
+    pub(crate) fn is_counted(&self, number: u32) -> bool {
+        self.0.get(&number).is_some_and(View::is_counted)
     }
 
     /// How far ahead a lane was promised when it was seen.
@@ -55,7 +72,8 @@ impl Views {
         let most_us = micros(MAX_AHEAD);
         let ahead = self.0.values().map(|view| {
             let is_old = view.at_us + most_us < now_us;
-            if is_old { most_us } else { view.promised_us().min(most_us) }
+            // Calls that others entered since count for a minute.
+            if is_old || view.is_counted() { most_us } else { view.promised_us().min(most_us) }
         });
         ahead.max().unwrap_or(most_us)
     }
@@ -77,6 +95,10 @@ impl Views {
 }
 
 impl View {
+    fn is_counted(&self) -> bool {
+        !self.item.tally.entries.is_empty()
+    }
+
     fn promised_us(&self) -> u64 {
         self.item.lane.busy_until_us.saturating_sub(self.at_us)
     }

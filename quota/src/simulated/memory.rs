@@ -8,6 +8,7 @@ use crate::estimate::{Lesson, period};
 use crate::lane::{Ask, Lane, Refusal};
 use crate::pace::Pace;
 use crate::table::{LaneItem, LaneName, QuotaTable, Reply, TableError};
+use crate::tally::{Entering, Tally};
 use async_trait::async_trait;
 use program::aws::CallError;
 use tokio::time::{Instant, sleep};
@@ -26,6 +27,7 @@ pub struct Memory {
 #[derive(Debug, Default)]
 struct Item {
     lane: Option<Lane>,
+    tally: Tally,
     learnt: Vec<Lesson>,
     day: u64,
     /// The second that is counted, and its updates; the most of any second.
@@ -79,6 +81,20 @@ impl Memory {
 }
 
 impl Item {
+    fn seen(&self, lane: Lane) -> LaneItem {
+        let (tally, learnt) = (self.tally.clone(), self.learnt.clone());
+        LaneItem { lane, tally, learnt, past: Vec::new() }
+    }
+
+    fn begin_day(&mut self, day: u64) {
+        if self.day != day {
+            self.day = day;
+            if let Some(lane) = &mut self.lane {
+                lane.day_tokens = 0;
+            }
+        }
+    }
+
     fn learn(&mut self, learnt: &[Lesson]) {
         for new in learnt {
             let of = |old: &&mut Lesson| (&old.kind, old.period) == (&new.kind, new.period);
@@ -112,25 +128,36 @@ impl QuotaTable for Memory {
         _seen: Option<&LaneItem>,
     ) -> Result<Reply, TableError> {
         self.update(name, |item| {
-            if item.day != ask.day {
-                item.day = ask.day;
-                if let Some(lane) = &mut item.lane {
-                    lane.day_tokens = 0;
-                }
-            }
+            item.begin_day(ask.day);
             item.learnt.retain(|learnt| learnt.period + 1 >= period(ask.now_us));
-            let seen = |lane, item: &Item| LaneItem {
-                lane,
-                learnt: item.learnt.clone(),
-                past: Vec::new(),
-            };
             match Lane::take(item.lane.as_ref(), ask) {
                 Ok(lane) => {
                     item.lane = Some(lane);
                     item.learn(learnt);
-                    Reply::Slice(seen(lane, item))
+                    Reply::Slice(item.seen(lane))
                 }
-                Err(Refusal::Busy(lane)) => Reply::Busy(seen(lane, item)),
+                Err(Refusal::Busy(lane)) => Reply::Busy(item.seen(lane)),
+                Err(Refusal::DayUsedUp) => Reply::DayUsedUp,
+            }
+        })
+        .await
+    }
+
+    async fn enter(
+        &self,
+        name: &LaneName,
+        entering: &Entering,
+        _seen: Option<&LaneItem>,
+    ) -> Result<Reply, TableError> {
+        self.update(name, |item| {
+            item.begin_day(entering.day);
+            let before = item.lane.as_ref().map(|lane| (lane, &item.tally));
+            match Tally::enter(before, entering) {
+                Ok((lane, tally)) => {
+                    (item.lane, item.tally) = (Some(lane), tally);
+                    Reply::Slice(item.seen(lane))
+                }
+                Err(Refusal::Busy(lane)) => Reply::Busy(item.seen(lane)),
                 Err(Refusal::DayUsedUp) => Reply::DayUsedUp,
             }
         })

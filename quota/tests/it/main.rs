@@ -10,4 +10,6 @@ mod fairness;
 mod instances;
 mod lane_model;
 mod ledger;
+mod small;
 mod table;
+mod tally;

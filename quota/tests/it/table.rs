@@ -1,7 +1,10 @@
 //! The lanes in memory behave as those on DynamoDB do: both get the same random calls and
 //! must give the same answers.
 
+use std::num::NonZeroU64;
+
 use contract::content;
+use quota::ModelQuota;
 use quota::dynamodb::Lanes;
 use quota::estimate::{Lesson, Sums, period};
 use quota::lane::{Ask, Lane};
@@ -9,11 +12,15 @@ use quota::pace::Pace;
 use quota::simulated::dynamodb;
 use quota::simulated::memory::Memory;
 use quota::table::{LaneItem, LaneName, QuotaTable, Reply};
+use quota::tally::{Counted, Entering};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
 /// Random calls of each table.
 const CALLS: usize = 500;
+
+/// Random calls that are entered; one item takes so many in a second.
+const TALLIED: u64 = 250;
 
 const COORDINATION: &str = "coordination";
 
@@ -80,6 +87,77 @@ async fn the_lanes_in_memory_answer_as_dynamodb_does() {
     }
     assert!(taken > 50 && refused > 50 && resumed > 20, "{taken} {refused} {resumed}");
     assert!(forgotten > 0, "what is past is removed");
+}
+
+#[tokio::test]
+async fn the_tallies_in_memory_and_on_dynamodb_are_the_same() {
+    let real = real().await;
+    let memory = Memory::default();
+    let mut rng = StdRng::seed_from_u64(5);
+    let mut now_us = 1_800_000_000_000_000_u64;
+    let mut seen: Option<(LaneItem, u64)> = None;
+    let (mut entered, mut busy, mut used_up) = (0, 0, 0);
+    for number in 0..TALLIED {
+        now_us += rng.random_range(0..4_000_000);
+        let day = now_us / 500_000_000;
+        let name = LaneName { model_id: "model".to_owned(), number: 0 };
+        if rng.random_bool(0.1) {
+            let ask = slice(now_us, day, rng.random_range(1..5_000_000));
+            let ours = memory.take(&name, &ask, &[], None).await.expect("answers");
+            let theirs = real.take(&name, &ask, &[], None).await.expect("answers");
+            assert_eq!(bare(theirs), bare(ours), "{ask:?}");
+        }
+        let counted = |number, tokens| Counted { number, tokens };
+        let entering = Entering {
+            now_us,
+            day,
+            quota: ModelQuota {
+                tokens_per_day: rng
+                    .random_bool(0.5)
+                    .then_some(NonZeroU64::MIN.saturating_add(9_999)),
+                ..ModelQuota::of_tokens(4_000)
+            },
+            ended: vec![counted(number.saturating_sub(2), rng.random_range(0..900))],
+            calls: vec![counted(number, rng.random_range(1..900))],
+        };
+        let ours = memory.enter(&name, &entering, None).await.expect("answers");
+        let before = seen.as_ref().filter(|(_, of)| *of == day).map(|(item, _)| item);
+        let theirs = real.enter(&name, &entering, before).await.expect("answers");
+        match theirs.clone() {
+            Reply::Slice(item) => {
+                entered += 1;
+                assert_eq!(bare(theirs), bare(ours), "{entering:?}");
+                // Sometimes what was seen is no longer so.
+                if rng.random_bool(0.5) {
+                    seen = Some((item, day));
+                }
+            }
+            // What was seen long ago may say so as well.
+            Reply::Busy(_) => {
+                busy += 1;
+                seen = None;
+                real.enter(&name, &entering, None).await.expect("answers");
+            }
+            Reply::DayUsedUp => {
+                used_up += 1;
+                seen = None;
+                real.enter(&name, &entering, None).await.expect("answers");
+            }
+        }
+    }
+    assert!(entered > 50 && busy + used_up > 5, "{entered} {busy} {used_up}");
+}
+
+fn slice(now_us: u64, day: u64, length_us: u64) -> Ask {
+    Ask {
+        now_us,
+        length_us,
+        latest_us: now_us + 60_000_000,
+        day,
+        tokens: 20,
+        tokens_per_day: None,
+        resumes_us: None,
+    }
 }
 
 fn learnt(rng: &mut StdRng, now_us: u64) -> Vec<Lesson> {

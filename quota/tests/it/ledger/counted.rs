@@ -8,6 +8,7 @@ use quota::estimate::Lesson;
 use quota::lane::{Ask, LATE, Lane, Refusal, WINDOW};
 use quota::pace::Pace;
 use quota::table::{LaneItem, LaneName, QuotaTable, Reply, TableError};
+use quota::tally::{Entering, Tally};
 use tokio::time::sleep;
 
 /// Time of an answer.
@@ -68,12 +69,21 @@ impl QuotaTable for Counted {
             (taken, kept.learnt.clone())
         };
         sleep(LATENCY / 2).await;
-        let seen = |lane| LaneItem { lane, learnt, past: Vec::new() };
+        let seen = |lane| LaneItem { lane, tally: Tally::default(), learnt, past: Vec::new() };
         Ok(match taken {
             Ok(lane) => Reply::Slice(seen(lane)),
             Err(Refusal::Busy(lane)) => Reply::Busy(seen(lane)),
             Err(Refusal::DayUsedUp) => Reply::DayUsedUp,
         })
+    }
+
+    async fn enter(
+        &self,
+        _: &LaneName,
+        _: &Entering,
+        _: Option<&LaneItem>,
+    ) -> Result<Reply, TableError> {
+        unreachable!("the quota is large")
     }
 
     async fn give_back(&self, _: &LaneName, slice: &Lane, from_us: u64) -> Result<(), TableError> {
