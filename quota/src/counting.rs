@@ -31,10 +31,10 @@ const MAX_ENDED: usize = 64;
 /// How often the table is asked while calls wait for room.
 const LOOK: Duration = Duration::from_secs(5);
 
-/// In what time instances come for the same room, for each of them, and at most: all at once
-/// they would only be in each other's way.
-const CROWD: Duration = Duration::from_millis(10);
-const MAX_CROWD: Duration = Duration::from_millis(500);
+/// In what time instances come for the same room that have just started a call: all at once they
+/// would only be in each other's way. Whoever started none for `n` seconds comes `n + 1` times as
+/// soon, so nobody is left out.
+const CROWD: Duration = Duration::from_millis(200);
 
 /// Calls that are to be entered, and the places that they have in the line.
 struct Attempt {
@@ -59,8 +59,7 @@ impl Scheduler {
                 biased;
                 () = self.changed.notified() => {}
                 () = self.sleep_until(room_us.min(looks_us)) => {
-                    let crowd = (CROWD * self.instance.instances.get()).min(MAX_CROWD);
-                    return sleep(self.instance.jitter.part_of(crowd)).await;
+                    return sleep(self.instance.jitter.part_of(self.crowd())).await;
                 }
             }
         }
@@ -146,6 +145,15 @@ impl Scheduler {
         }
     }
 
+    /// In what time this instance comes for room.
+    fn crowd(&self) -> Duration {
+        if self.instance.instances.get() == 1 {
+            return Duration::ZERO;
+        }
+        let idle_secs = self.now_us().saturating_sub(self.state().started_us) as f64 / 1e6;
+        CROWD.mul_f64(1.0 / (1.0 + idle_secs))
+    }
+
     /// The table answered: the calls that it has start.
     fn entered(&self, item: LaneItem, attempt: &Attempt) {
         let Attempt { entering, places } = attempt;
@@ -162,7 +170,9 @@ impl Scheduler {
                 begins_us: entering.now_us,
                 price: Price::worst(call.tokens as f64),
             };
-            if !state.line.tell(*place, Ok(turn)) {
+            if state.line.tell(*place, Ok(turn)) {
+                state.started_us = entering.now_us;
+            } else {
                 state.ended.push(Counted { number: call.number, tokens: 0 });
             }
         }

@@ -53,6 +53,8 @@ pub(crate) struct State {
     pub(crate) busy_until_us: u64,
     /// Calls of a small quota that ended, which the table was not told yet.
     pub(crate) ended: Vec<Counted>,
+    /// When the last of them started here.
+    pub(crate) started_us: u64,
     pub(crate) failures: u32,
     pub(crate) fallback: Option<Fallback>,
 }

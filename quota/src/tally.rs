@@ -21,7 +21,7 @@
 //! call no longer counts, so slices begin after that; and what was promised since it was
 //! written counts in it, by the quota's pace.
 
-use crate::lane::{LATE, Lane, Refusal, WINDOW};
+use crate::lane::{LATE, Lane, Refusal, WINDOW, micros};
 use crate::settings::ModelQuota;
 
 /// Largest quota that has a tally, in tokens a minute. Beyond it lanes use as much, and
@@ -33,6 +33,11 @@ const MAX_OPEN: usize = 64;
 
 /// What is kept of calls that ended; of more, those that started together are added up.
 const MAX_ENDED: usize = 64;
+
+/// What part of an even distance calls keep that start beyond half of the quota. If all of a
+/// minute's started at once, so they would in each minute that follows, and whatever is more
+/// urgent would wait for the rest of it. A smaller part is caught up with sooner.
+const SPREAD: f64 = 0.75;
 
 /// How long a call counts from when it is entered.
 const COUNTS: u64 = (WINDOW.as_micros() + LATE.as_micros()) as u64;
@@ -127,9 +132,11 @@ impl Tally {
         let mut tally = self.seen(lane, entering);
         let mut at_us = entering.now_us;
         while let Some(call) = entering.calls.first()
-            && !tally.has_room(call, lane, entering)
+            && !tally.has_room(call, lane, entering, at_us)
         {
-            at_us = tally.entries.iter().map(|entry| entry.until_us).min().unwrap_or(at_us);
+            let ends = tally.entries.iter().map(|entry| entry.until_us);
+            let spread_us = Some(tally.spread_us(entering)).filter(|spread_us| *spread_us > at_us);
+            at_us = ends.chain(spread_us).min().unwrap_or(at_us);
             tally.entries.retain(|entry| entry.until_us > at_us);
         }
         at_us
@@ -190,7 +197,7 @@ impl Tally {
         let mut has_started = false;
         // Of an update that is repeated they are there already.
         for call in entering.calls.iter().filter(|call| !known.holds(call.number)) {
-            if !self.has_room(call, lane, entering) {
+            if !self.has_room(call, lane, entering, entering.now_us) {
                 break;
             }
             let day_tokens = lane.day_tokens + call.tokens;
@@ -209,28 +216,51 @@ impl Tally {
 
     /// Whether a call fits beside those that count. One that fills the quota fits alone,
     /// however slow the lane.
-    fn has_room(&self, call: &Counted, lane: &Lane, entering: &Entering) -> bool {
+    fn has_room(&self, call: &Counted, lane: &Lane, entering: &Entering, at_us: u64) -> bool {
         let quota = &entering.quota;
-        let sum = |of: fn(&Entry) -> u64| self.entries.iter().map(of).sum::<u64>();
         let pace = lane.pace.at(entering.now_us);
         let tokens = (quota.tokens_per_minute.get() as f64 * pace) as u64;
         let calls = quota.requests_per_minute.map_or(u64::MAX, |most| most.get().into());
         let open = self.entries.iter().filter(|entry| entry.open.is_some()).count();
-        let fits = sum(|entry| entry.tokens) + call.tokens <= tokens
-            && sum(|entry| entry.calls) < calls
-            && open < MAX_OPEN;
+        let fits = self.tokens() + call.tokens <= tokens
+            && self.entries.iter().map(|entry| entry.calls).sum::<u64>() < calls
+            && open < MAX_OPEN
+            && self.spread_us(entering) <= at_us;
         fits || self.entries.is_empty()
     }
 
+    /// When the next call may start if those that take more than half of the quota are spread.
+    fn spread_us(&self, entering: &Entering) -> u64 {
+        let quota = entering.quota.tokens_per_minute.get();
+        if self.tokens() * 2 <= quota {
+            return 0;
+        }
+        // What those will take that have not ended is not known.
+        let ended = self.entries.iter().filter(|entry| entry.open.is_none() && entry.calls > 0);
+        let [tokens, calls] = ended
+            .fold([0, 0], |[tokens, calls], entry| [tokens + entry.tokens, calls + entry.calls]);
+        let usual = tokens as f64 / calls.max(1) as f64;
+        let distance_us = (SPREAD * micros(WINDOW) as f64 * usual / quota as f64) as u64;
+        let own = self.entries.iter().filter(|entry| entry.until_us <= entering.now_us + COUNTS);
+        let latest_us = own.map(|entry| entry.until_us).max().unwrap_or(COUNTS);
+        latest_us.saturating_sub(COUNTS) + distance_us
+    }
+
+    fn tokens(&self) -> u64 {
+        self.entries.iter().map(|entry| entry.tokens).sum()
+    }
+
     /// Adds those up that ended and count for about as long, until they are few enough: they
-    /// count as long as the last of them.
+    /// count as long as the last of them, the fewest tokens for the shortest time more.
     fn add_up(&mut self) {
         self.entries.sort_unstable_by_key(|entry| (entry.open, entry.until_us));
         let mut ended = self.entries.iter().filter(|entry| entry.open.is_none()).count();
         while ended > MAX_ENDED {
-            let gap =
-                |place: &usize| self.entries[place + 1].until_us - self.entries[*place].until_us;
-            let Some(place) = (0..ended - 1).min_by_key(gap) else { return };
+            let more = |place: &usize| {
+                let [earlier, later] = [&self.entries[*place], &self.entries[place + 1]];
+                (later.until_us - earlier.until_us).saturating_mul(earlier.tokens)
+            };
+            let Some(place) = (0..ended - 1).min_by_key(more) else { return };
             let earlier = self.entries.remove(place);
             self.entries[place].tokens += earlier.tokens;
             self.entries[place].calls += earlier.calls;

@@ -139,8 +139,13 @@ fn another_application_on_a_small_quota_is_made_room_for() {
 }
 
 fn limiter(lanes: &Arc<Lanes>, quota: ModelQuota, clock: Clock) -> Limiter {
-    let (table, instances) = (Arc::<Lanes>::clone(lanes), NonZeroU32::MIN);
-    let jitter = Arc::new(Jitter::seeded(1));
+    numbered_limiter(1, lanes, quota, clock)
+}
+
+/// One of several, which have chances of their own.
+fn numbered_limiter(number: u64, lanes: &Arc<Lanes>, quota: ModelQuota, clock: Clock) -> Limiter {
+    let (table, instances) = (Arc::<Lanes>::clone(lanes), NonZeroU32::MIN.saturating_add(1));
+    let jitter = Arc::new(Jitter::seeded(number));
     Limiter::new("model", quota, Instance { table, instances, clock, jitter })
 }
 
@@ -184,11 +189,40 @@ fn a_higher_priority_goes_first_and_a_large_call_is_not_overtaken() {
 }
 
 #[test]
+fn calls_of_a_minute_are_spread_so_that_nobody_waits_for_the_rest_of_it() {
+    in_virtual_time(async {
+        let (lanes, clock) = (Arc::default(), load::clock());
+        let quota = ModelQuota::of_tokens(10_000);
+        let [busy, other] = [1, 2].map(|number| numbered_limiter(number, &lanes, quota, clock));
+        let backlog = join_all((0..60).map(async |_| {
+            while clock.now_us() < EPOCH_MS * 1_000 + 5 * WINDOW_US {
+                make(&busy, 500, 500).await;
+            }
+        }));
+        let arriving = async {
+            let mut waits = Vec::new();
+            sleep(Duration::from_secs(121)).await;
+            for _ in 0..9 {
+                let came = Instant::now();
+                make(&other, 500, 500).await;
+                waits.push(came.elapsed());
+                sleep(Duration::from_secs(7)).await;
+            }
+            waits
+        };
+
+        let (_, waits) = tokio::join!(backlog, arriving);
+
+        assert!(waits.iter().all(|wait| *wait < Duration::from_secs(15)), "{waits:?}");
+    });
+}
+
+#[test]
 fn what_a_call_took_less_is_there_for_the_next_at_once_whoever_waits() {
     in_virtual_time(async {
         let (lanes, clock) = (Arc::default(), load::clock());
         let quota = ModelQuota::of_tokens(10_000);
-        let [one, other] = [0, 1].map(|_| limiter(&lanes, quota, clock));
+        let [one, other] = [1, 2].map(|number| numbered_limiter(number, &lanes, quota, clock));
         let began = Instant::now();
         for _ in 0..5 {
             make(&one, 9_000, 100).await;
