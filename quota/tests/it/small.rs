@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
+use proptest::prelude::*;
 use quota::clock::Clock;
 use quota::jitter::Jitter;
 use quota::simulated::account::{Account, Shape, WINDOW_US};
@@ -136,6 +137,28 @@ fn another_application_on_a_small_quota_is_made_room_for() {
     assert!(refused > 0, "nothing tells us of the other but a throttle");
     assert!(refused * 10 < asked, "{refused} of {asked}");
     assert_eq!(account.windows_over().0, 0);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    /// Whatever the quota, the instances, their load and their chances, from the first call on.
+    #[test]
+    fn no_window_of_any_schedule_exceeds_a_small_quota(
+        quota in 2_000_u64..=50_000,
+        instances in 1_usize..24,
+        load in 0_usize..4,
+        sizes in 0_usize..4,
+        seed in 0_u64..1_000,
+    ) {
+        let load = Load::ALL[load];
+        let run = Run { load, seed, secs: 240, ..run_of(quota, instances, LOADS[sizes]) };
+        let account = worked(&run, async |_| {});
+
+        let most = account.windows_over().1;
+        prop_assert!(most <= 1.0, "the fullest window held {most}");
+        prop_assert_eq!(account.asked().1, 0, "none is refused");
+    }
 }
 
 fn limiter(lanes: &Arc<Lanes>, quota: ModelQuota, clock: Clock) -> Limiter {
