@@ -38,7 +38,7 @@ pub struct Bill {
     /// All tables.
     pub dynamodb: f64,
     /// What stands in front of the api, and what leaves AWS.
-    pub api_gateway: f64,
+    pub front: f64,
     /// Files, notifications and asks.
     pub s3_and_sqs: f64,
     /// Logs and traces.
@@ -55,7 +55,16 @@ pub enum Front {
     Rest,
     /// An HTTP API.
     Http,
+    /// An Application Load Balancer; its hours are not in it.
+    LoadBalancer,
+    /// The function's own URL.
+    Url,
 }
+
+/// Calls that a load balancer takes for one capacity unit of an hour: 25 new connections a second,
+/// each of which makes one. Who keeps connections open pays less.
+/// <https://aws.amazon.com/elasticloadbalancing/pricing/>
+const CALLS_OF_A_UNIT: f64 = 25.0 * 3_600.0;
 
 impl Bill {
     /// What these units cost.
@@ -66,6 +75,8 @@ impl Bill {
         let call = match front {
             Front::Rest => prices.api_gateway.million_rest_calls,
             Front::Http => prices.api_gateway.million_http_calls,
+            Front::LoadBalancer => MILLION / CALLS_OF_A_UNIT * prices.load_balancer.unit_hour,
+            Front::Url => 0.0,
         };
         let Prices { lambda, dynamodb, api_gateway, s3, sqs, cloudwatch, xray, .. } = prices;
         Self {
@@ -74,8 +85,7 @@ impl Bill {
                 + seconds.sum::<f64>() * lambda.gb_second,
             dynamodb: units.write_units / MILLION * dynamodb.million_write_units
                 + units.read_units / MILLION * dynamodb.million_read_units,
-            api_gateway: units.calls / MILLION * call
-                + units.answer_bytes / GB * api_gateway.gb_out,
+            front: units.calls / MILLION * call + units.answer_bytes / GB * api_gateway.gb_out,
             s3_and_sqs: units.objects_put / 1_000.0 * s3.thousand_puts
                 + units.objects_fetched / 1_000.0 * s3.thousand_gets
                 + units.object_bytes / GB * f64::from(deployed().object_days) / DAYS * s3.gb_month
@@ -88,13 +98,13 @@ impl Bill {
 
     /// Each line with its name.
     pub fn lines(&self) -> [(&'static str, f64); 7] {
-        let Self { kinesis, lambda, dynamodb, api_gateway, .. } = *self;
+        let Self { kinesis, lambda, dynamodb, front, .. } = *self;
         let Self { s3_and_sqs, logs_and_traces, bedrock, .. } = *self;
         [
             ("Kinesis", kinesis),
             ("Lambda", lambda),
             ("DynamoDB", dynamodb),
-            ("API Gateway", api_gateway),
+            ("front", front),
             ("S3 and SQS", s3_and_sqs),
             ("logs and traces", logs_and_traces),
             ("Bedrock", bedrock),

@@ -66,6 +66,10 @@ service! {
     ApiGateway { million_rest_calls, million_http_calls, gb_out }
 }
 service! {
+    /// Application Load Balancers.
+    LoadBalancer { hour, unit_hour }
+}
+service! {
     /// Objects.
     S3 { thousand_puts, thousand_gets, gb_month }
 }
@@ -95,6 +99,7 @@ list! {
     lambda: Lambda,
     dynamodb: DynamoDb,
     api_gateway: ApiGateway,
+    load_balancer: LoadBalancer,
     s3: S3,
     sqs: Sqs,
     cloudwatch: CloudWatch,

@@ -11,6 +11,7 @@ kinesis = { page = "", stream_hour = 0.04, gb_in = 0.08, gb_out = 0.04, gb_month
 lambda = { page = "", million_requests = 0.20, gb_second = 0.0000166667 }
 dynamodb = { page = "", million_write_units = 0.625, million_read_units = 0.125, gb_month = 0.25, gb_month_of_recovery = 0.20 }
 api_gateway = { page = "", million_rest_calls = 3.50, million_http_calls = 1.00, gb_out = 0.09 }
+load_balancer = { page = "", hour = 0.02, unit_hour = 0.008 }
 s3 = { page = "", thousand_puts = 0.005, thousand_gets = 0.0004, gb_month = 0.023 }
 sqs = { page = "", million_requests = 0.40 }
 cloudwatch = { page = "", log_gb = 0.50, metric_month = 0.30, alarm_month = 0.10, dashboard_month = 3.00 }
@@ -55,7 +56,7 @@ fn every_line_is_what_a_calculation_by_hand_gives() {
     // 1,024 s of 1,769 MiB, and 4 s of 256: 1,769 + 1 GB seconds; two requests.
     assert_close("lambda", bill.lambda, 1_770.0 * 0.0000166667 + 2.0 * 0.20 / 1e6);
     assert_close("dynamodb", bill.dynamodb, 4.0 * 0.625 + 3.0 * 0.125);
-    assert_close("api_gateway", bill.api_gateway, 2.0 * 3.50 + 0.09);
+    assert_close("front", bill.front, 2.0 * 3.50 + 0.09);
     let kept = 90.0 * 24.0 / 730.0 * 0.023;
     assert_close("s3_and_sqs", bill.s3_and_sqs, 2.0 * 0.005 + 5.0 * 0.0004 + kept + 0.40);
     assert_close("logs_and_traces", bill.logs_and_traces, 0.50 + 2.0 * 0.05 * 5.0 / 1e6);
@@ -64,8 +65,12 @@ fn every_line_is_what_a_calculation_by_hand_gives() {
     assert_close("total", bill.total(), lines);
     assert_close("besides", bill.besides_bedrock(), lines - bill.bedrock);
     let http = Bill::of(&units, Front::Http, &prices());
-    assert_close("front", bill.api_gateway - http.api_gateway, 2.0 * 2.5);
+    assert_close("front", bill.front - http.front, 2.0 * 2.5);
     assert_close("others", bill.total() - http.total(), 2.0 * 2.5);
+    let balanced = Bill::of(&units, Front::LoadBalancer, &prices());
+    // A million calls are 11.11 units of an hour.
+    assert_close("a load balancer", balanced.front, 2.0 * 0.008 * 1e6 / 90_000.0 + 0.09);
+    assert_close("a url", Bill::of(&units, Front::Url, &prices()).front, 0.09);
 }
 
 /// A million records of a KiB a second, kept for a week: more than 3.6 million dollars a year for
@@ -101,7 +106,7 @@ fn an_invoice_of_api_gateway_comes_out() {
     // "Hundreds of bytes" an answer.
     let units = Units { calls, answer_bytes: calls * 300.0, ..Units::default() };
 
-    let usd = Bill::of(&units, Front::Rest, &prices()).api_gateway;
+    let usd = Bill::of(&units, Front::Rest, &prices()).front;
 
     assert!((7.46..7.48).contains(&usd), "{usd}");
 }

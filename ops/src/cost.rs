@@ -54,9 +54,10 @@ impl Bill {
     /// Adds everything up.
     pub fn of(load: &Load, counted: &Counted, prices: &Prices) -> Self {
         let Month { units, triggering } = Month::of(load, counted);
-        let used = bill::Bill::of(&units, load.gateway.into(), prices);
+        let used = bill::Bill::of(&units, load.front.into(), prices);
         let of_services = bill::Bill {
             kinesis: used.kinesis + standing::stream(prices),
+            front: used.front + standing::front(load.front, prices),
             dynamodb: used.dynamodb + standing::items(load.users, prices),
             logs_and_traces: used.logs_and_traces + standing::traces(units.traced(), prices),
             ..used

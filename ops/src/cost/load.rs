@@ -5,7 +5,6 @@
 
 use std::ops::RangeInclusive;
 
-use bill::Front;
 use clap::{Args, ValueEnum};
 
 /// Most events, or look-ups, a day: more than that is a slip of the hand.
@@ -50,24 +49,42 @@ pub struct LoadArguments {
     #[arg(long, value_name = "N", value_parser = number, allow_negative_numbers = true)]
     pub look_ups: Option<f64>,
     /// What stands in front of the api.
-    #[arg(long, value_enum, default_value_t = Gateway::Rest)]
-    pub gateway: Gateway,
+    #[arg(long, value_enum, default_value_t = Front::Rest)]
+    pub front: Front,
 }
 
-/// What stands in front of the api.
+/// What stands in front of the api: the setting `api.front`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Gateway {
-    /// A REST API, which the stack deploys.
+pub enum Front {
+    /// A REST API
     Rest,
-    /// An HTTP API: cheaper, without AWS WAF and policies by address.
+    /// An HTTP API
     Http,
+    /// An Application Load Balancer
+    Alb,
+    /// The function's own URL
+    Url,
 }
 
-impl From<Gateway> for Front {
-    fn from(gateway: Gateway) -> Self {
-        match gateway {
-            Gateway::Rest => Self::Rest,
-            Gateway::Http => Self::Http,
+impl From<Front> for bill::Front {
+    fn from(front: Front) -> Self {
+        match front {
+            Front::Rest => Self::Rest,
+            Front::Http => Self::Http,
+            Front::Alb => Self::LoadBalancer,
+            Front::Url => Self::Url,
+        }
+    }
+}
+
+impl Front {
+    /// For people.
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Self::Rest => "a REST API",
+            Self::Http => "an HTTP API",
+            Self::Alb => "a load balancer",
+            Self::Url => "the function's own URL",
         }
     }
 }
@@ -90,7 +107,7 @@ pub struct Load {
     /// Look-ups a day.
     pub look_ups: f64,
     /// What stands in front of the api.
-    pub gateway: Gateway,
+    pub front: Front,
 }
 
 /// Why there is no such load: a sentence for each figure that cannot be.
@@ -120,7 +137,7 @@ impl LoadArguments {
             input_tokens: self.input_tokens,
             output_tokens: self.output_tokens,
             look_ups: self.look_ups.unwrap_or(self.events / 5.0),
-            gateway: self.gateway,
+            front: self.front,
         })
     }
 

@@ -7,7 +7,7 @@ use bill::prices::Prices;
 use contract::units::{Counted, Function};
 use serde_json::{Value, json};
 
-use super::load::{Gateway, Load};
+use super::load::{Front, Load};
 use super::standing::waiting;
 use super::{Bill, BreakEven};
 
@@ -57,10 +57,7 @@ impl<'a> Report<'a> {
             short(load.triggering * 100.0),
             load.users,
             load.look_ups,
-            match load.gateway {
-                Gateway::Rest => "a REST API",
-                Gateway::Http => "an HTTP API",
-            },
+            load.front.words(),
             load.prompts,
             load.input_tokens,
             load.output_tokens,
@@ -71,11 +68,15 @@ impl<'a> Report<'a> {
     fn fmt_bill(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Self { bill, prices, .. } = self;
         let of = &bill.of_services;
+        let front = match self.load.front {
+            Front::Alb => &prices.load_balancer.page,
+            Front::Rest | Front::Http | Front::Url => &prices.api_gateway.page,
+        };
         let lines = [
             ("Kinesis", of.kinesis, vec![&prices.kinesis.page]),
             ("Lambda", of.lambda, vec![&prices.lambda.page]),
             ("DynamoDB", of.dynamodb, vec![&prices.dynamodb.page]),
-            ("API Gateway", of.api_gateway, vec![&prices.api_gateway.page]),
+            ("front", of.front, vec![front]),
             ("S3 and SQS", of.s3_and_sqs, vec![&prices.s3.page, &prices.sqs.page]),
             (
                 "logs and traces",

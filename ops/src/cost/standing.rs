@@ -6,6 +6,8 @@
 use bill::HOURS;
 use bill::prices::Prices;
 
+use super::load::Front;
+
 /// Set: a file every five minutes of each of the sample's six event types.
 pub(super) const LEAST_FILES_A_DAY: f64 = 288.0 * 6.0;
 
@@ -74,6 +76,14 @@ const TRACES: f64 = HOURS * 3_600.0;
 /// The stream's hours.
 pub(super) fn stream(prices: &Prices) -> f64 {
     HOURS * prices.kinesis.stream_hour
+}
+
+/// The hours of what stands in front of the api.
+pub(super) fn front(front: Front, prices: &Prices) -> f64 {
+    match front {
+        Front::Alb => HOURS * prices.load_balancer.hour,
+        Front::Rest | Front::Http | Front::Url => 0.0,
+    }
 }
 
 /// The traces that are recorded whatever the share, of so many invocations.

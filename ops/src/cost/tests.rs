@@ -1,6 +1,6 @@
 use contract::units::{Function, Units};
 
-use super::load::Gateway;
+use super::load::Front;
 use super::*;
 
 /// 73 million events a month of 30.4 days, of which 18,250,000 trigger; 7,300,000 look-ups.
@@ -12,7 +12,7 @@ const LOAD: Load = Load {
     input_tokens: 500.0,
     output_tokens: 100.0,
     look_ups: 240_000.0,
-    gateway: Gateway::Rest,
+    front: Front::Rest,
 };
 
 /// A run of a tenth of a million events, in ten files, and of a thousand look-ups.
@@ -120,17 +120,13 @@ fn what_stands_there_is_in_the_bill_whether_anything_comes_or_not() {
 #[test]
 fn an_http_api_costs_its_own_price_and_nothing_else_changes() {
     let rest = Bill::of(&LOAD, &run(), &prices());
-    let http = Bill::of(&Load { gateway: Gateway::Http, ..LOAD }, &run(), &prices());
+    let http = Bill::of(&Load { front: Front::Http, ..LOAD }, &run(), &prices());
 
-    assert_close(
-        "difference",
-        rest.of_services.api_gateway - http.of_services.api_gateway,
-        7.3 * 2.5,
-    );
+    assert_close("difference", rest.of_services.front - http.of_services.front, 7.3 * 2.5);
     assert_close(
         "others",
-        rest.total() - rest.of_services.api_gateway,
-        http.total() - http.of_services.api_gateway,
+        rest.total() - rest.of_services.front,
+        http.total() - http.of_services.front,
     );
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use bill::prices::Prices;
-use ops::cost::load::{Gateway, Load};
+use ops::cost::load::{Front, Load};
 use ops::cost::{Bill, counted};
 
 use crate::commands::{ops, stderr};
@@ -136,7 +136,7 @@ fn a_model_has_one_price_in_the_list_and_in_all_campaigns() {
 }
 
 /// The load of the tables in docs/cost.md.
-fn load(events: f64, prompts: f64, gateway: Gateway) -> Load {
+fn load(events: f64, prompts: f64, front: Front) -> Load {
     Load {
         events,
         users: events / 10.0,
@@ -145,7 +145,7 @@ fn load(events: f64, prompts: f64, gateway: Gateway) -> Load {
         input_tokens: 600.0,
         output_tokens: 150.0,
         look_ups: events / 5.0,
-        gateway,
+        front,
     }
 }
 
@@ -168,7 +168,7 @@ fn the_tables_of_the_document_are_what_is_computed() {
     let document = fs::read_to_string(root().join("docs/cost.md")).expect("is there");
     let prices = Prices::read(None).expect("is a price list");
     let run = counted(None).expect("is a run");
-    let bill = |events, prompts| Bill::of(&load(events, prompts, Gateway::Rest), &run, &prices);
+    let bill = |events, prompts| Bill::of(&load(events, prompts, Front::Rest), &run, &prices);
     let bills = [1e4, 1e6, 1e7, 1e8].map(|events| bill(events, 1_920.0));
     let by_load = |name, usd: fn(&Bill) -> f64| row(name, &bills.each_ref().map(usd));
     let by_prompts =
@@ -178,7 +178,7 @@ fn the_tables_of_the_document_are_what_is_computed() {
         by_load("Kinesis", |bill| bill.of_services.kinesis),
         by_load("Lambda", |bill| bill.of_services.lambda),
         by_load("DynamoDB", |bill| bill.of_services.dynamodb),
-        by_load("API Gateway", |bill| bill.of_services.api_gateway),
+        by_load("front", |bill| bill.of_services.front),
         by_load("S3 and SQS", |bill| bill.of_services.s3_and_sqs),
         by_load("logs and traces", |bill| bill.of_services.logs_and_traces),
         by_load("key and alarms", |bill| bill.key_and_alarms),
