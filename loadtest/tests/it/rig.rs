@@ -48,7 +48,7 @@ fn options() -> Options {
         }),
         max_concurrent_generations: 32,
         stream_format: Default::default(),
-        job_hour: Duration::from_secs(2),
+        job_hour: Duration::from_secs(4),
         content_form: Default::default(),
         mapping: Mapping::prompt(),
         credentials: Credentials::Asked,

@@ -59,7 +59,7 @@ pub(crate) fn options() -> Options {
         }),
         max_concurrent_generations: 32,
         stream_format: Format::Zstd,
-        job_hour: Duration::from_secs(2),
+        job_hour: Duration::from_secs(4),
         content_form: Form::Compact,
         mapping: Mapping::prompt(),
         credentials: Credentials::Asked,

@@ -78,6 +78,10 @@ const TIME_OF_JOBS: Duration = Duration::from_secs(60);
 /// So long nothing happens when all asks that were taken have come to something.
 const QUIET: Duration = Duration::from_secs(2);
 
+/// So many empty looks in a row, with as much time between them, say that no more asks come.
+const MOST_EMPTY_LOOKS: usize = 3;
+const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
+
 /// How often an ask waits for its campaign to be known, a quarter of an hour each time.
 const MOST_WAITS_FOR_CAMPAIGN: u32 = 100;
 
@@ -158,7 +162,9 @@ impl<'p> Worker<'p> {
         report
     }
 
-    /// Takes asks off the queue of jobs, until there is none or as many are in hand as may be.
+    /// Takes asks off the queue of jobs, until there is none or as many are in hand as may be. They
+    /// show themselves within a second or two of each other, and SQS does not always look
+    /// everywhere: one empty look after some that were not is no end.
     async fn feed_gathered(
         &self,
         turns: mpsc::Sender<Turn>,
@@ -166,14 +172,21 @@ impl<'p> Worker<'p> {
         deadline: Deadline,
     ) {
         let until = deadline.start_by(TIME_OF_JOBS);
+        let mut empty_looks = 0;
         while Instant::now() < until && hands.taken() < self.window {
             let taken = match self.queue.receive(&Queue::Jobs, MAX_MESSAGES).await {
                 Ok(taken) => taken,
                 Err(error) => return tracing::warn!(error = causes::told(&error), "asks wait"),
             };
             if taken.is_empty() {
-                return;
+                empty_looks += 1;
+                if hands.taken() == 0 || empty_looks >= MOST_EMPTY_LOOKS {
+                    return;
+                }
+                sleep(BETWEEN_LOOKS).await;
+                continue;
             }
+            empty_looks = 0;
             for delivery in taken {
                 if let Some(turn) = self.admit(delivery, &Queue::Jobs, (hands, tally)).await
                     && timeout_at(until, turns.send(turn)).await.is_err()
