@@ -303,3 +303,27 @@ fn a_condition_knows_its_line_however_it_is_quoted() {
     assert_eq!(named.when, None);
     assert_eq!(faults, [(Some(8), "when is empty: write a condition, or remove it".to_owned())]);
 }
+
+#[test]
+fn what_can_wait_says_for_how_long_and_goes_without_what_jobs_have_not() {
+    let with = |before: &str, batch: &str| said(&format!("{before}{RIGHT}{batch}"));
+    let batch = "[batch]\nwithin_hours = 6\n";
+
+    assert_eq!(with("", batch), "");
+    let (config, _, _) = read(&format!("{RIGHT}{batch}"));
+    assert_eq!(config.and_then(|config| config.batch_within_hours), Some(6));
+    assert!(with("", "[batch]\n").contains("within_hours"));
+    for hours in ["0", "49", "1.5", "\"6\""] {
+        let told = with("", &format!("[batch]\nwithin_hours = {hours}\n"));
+        assert!(told.contains("within_hours"), "{hours}: {told}");
+    }
+    for (before, after, named) in [
+        ("structured_output = \"tool\"\n", "", "structured_output = \"tool\""),
+        ("cache_system = true\n", "", "cache_system"),
+        ("", "[guardrail]\nid = \"g1\"\nversion = \"1\"\n", "a [guardrail]"),
+    ] {
+        let told = with(before, &format!("{batch}{after}"));
+        assert!(told.contains(&format!("[batch] goes without {named}")), "{named}: {told}");
+    }
+    assert!(with("within_hours = 6\n", "").contains("within_hours belongs into [batch]"));
+}
