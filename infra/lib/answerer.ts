@@ -3,11 +3,12 @@ import type { Construct } from 'constructs';
 
 import type { Alarms } from './alarms.js';
 import type { Asks } from './asks.js';
-import { grantBedrock } from './bedrock-access.js';
+import { type BedrockAccess, grantBedrock } from './bedrock-access.js';
 import type { AskedOfBedrock } from './campaigns.js';
 import type { DeadLetters } from './dead-letters.js';
 import type { Encryption } from './encryption.js';
 import type { Environment } from './environments.js';
+import type { Jobs } from './jobs.js';
 import type { ModelQuotas } from './model-quotas.js';
 import { Program, type ProgramProps } from './program.js';
 import type { Registry } from './registry.js';
@@ -28,6 +29,7 @@ export interface AnswererProps {
   readonly asked: AskedOfBedrock;
   readonly quotas: ModelQuotas;
   readonly registry: Registry;
+  readonly jobs: Jobs;
 }
 
 /** In what the functions of the program `processor` differ. */
@@ -48,6 +50,7 @@ export function answerer(scope: Construct, props: AnswererProps, own: Own): Prog
     timeout: ANSWERER_TIMEOUT,
     settings: {
       ...props.registry.settings,
+      ...props.jobs.settings,
       ASK_QUEUES: asks.json,
       CATALOG_TABLE: tables.catalogs.tableName,
       CONTENT_FORM: settings.contentForm,
@@ -80,11 +83,16 @@ function grant({ role }: Program, props: AnswererProps): void {
   props.registry.grantVersions(role);
   deadLetters.queue.grant(role, 'sqs:SendMessage');
   encryption.grant(role, 'tables', 'messagesSent');
-  grantBedrock(role, {
+  grantBedrock(role, bedrockAccess(asked, environment));
+}
+
+/** What a stage asks of Bedrock. */
+export function bedrockAccess(asked: AskedOfBedrock, { processor }: Environment): BedrockAccess {
+  return {
     ...asked,
-    profileRegions: environment.processor.profileRegions,
-    furtherModelArns: environment.processor.furtherModelArns,
-    guardrailKeyArns: environment.processor.guardrailKeyArns,
-    guardrailProfileArns: environment.processor.guardrailProfileArns,
-  });
+    profileRegions: processor.profileRegions,
+    furtherModelArns: processor.furtherModelArns,
+    guardrailKeyArns: processor.guardrailKeyArns,
+    guardrailProfileArns: processor.guardrailProfileArns,
+  };
 }

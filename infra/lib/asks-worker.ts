@@ -4,12 +4,16 @@ import * as targets from 'aws-cdk-lib/aws-events-targets';
 import { Construct } from 'constructs';
 
 import event from '../../contract/golden/asks-event.json' with { type: 'json' };
+import ofJobs from '../../contract/golden/jobs-event.json' with { type: 'json' };
 import { PERIOD } from './alarms.js';
 import { answerer, type AnswererProps, ANSWERER_TIMEOUT } from './answerer.js';
 import type { Program } from './program.js';
 
 /** How often a worker is started, the shortest that EventBridge takes. */
 const EVERY = Duration.minutes(1);
+
+/** How often jobs are looked after. */
+const LOOKS_EVERY = Duration.minutes(5);
 
 /** As many work at a time: when the next is started, the first has ended. */
 export const MOST_WORKERS = ANSWERER_TIMEOUT.toMinutes() / EVERY.toMinutes();
@@ -33,6 +37,7 @@ export class AsksWorker extends Construct {
       runsWheneverItMay: true,
     });
     props.asks.grantWork(this.program.role);
+    props.jobs.grantWork(this.program.role);
     props.encryption.grant(this.program.role, 'messagesReceived');
     this.rule = new events.Rule(this, 'EveryMinute', {
       description: 'Starts a worker of asks',
@@ -46,7 +51,29 @@ export class AsksWorker extends Construct {
         }),
       ],
     });
+    this.lookAfterJobs();
     this.watch(props);
+  }
+
+  /** By the clock, and as soon as one has ended. */
+  private lookAfterJobs(): void {
+    const looks = () =>
+      new targets.LambdaFunction(this.program.live, {
+        event: events.RuleTargetInput.fromObject(ofJobs),
+        // The next look comes as soon.
+        maxEventAge: LOOKS_EVERY,
+        retryAttempts: 0,
+      });
+    new events.Rule(this, 'LooksAfterJobs', {
+      description: 'Looks after jobs of batch inference',
+      schedule: events.Schedule.rate(LOOKS_EVERY),
+      targets: [looks()],
+    });
+    new events.Rule(this, 'JobEnded', {
+      description: 'Tells that a job of batch inference has changed',
+      eventPattern: { source: ['aws.bedrock'], detailType: ['Batch Inference Job State Change'] },
+      targets: [looks()],
+    });
   }
 
   private watch({ alarms }: AnswererProps): void {
@@ -57,6 +84,13 @@ export class AsksWorker extends Construct {
       metric: this.program.function.metricInvocations({ period: PERIOD }),
       below: 1,
       periods: 2,
+    });
+    alarms.watch(this, {
+      name: 'jobs-refused',
+      means: 'Bedrock takes no job of batch inference; what it was to ask is asked at the whole price.',
+      rings: 'ticket',
+      metric: this.program.measured('jobs_refused'),
+      above: 0,
     });
   }
 }

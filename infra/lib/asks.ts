@@ -25,6 +25,9 @@ const HIDDEN_INVOCATIONS = 2;
 /** Asks on `later` are seen again every quarter of an hour; one that is older was not looked at. */
 const LATE_TO_BE_SEEN = Duration.hours(1);
 
+/** Asks on `jobs` are hidden until they have gathered, for a quarter of an hour at most; then they are taken within minutes. */
+const LATE_TO_BE_ASKED = Duration.hours(1);
+
 export interface AsksProps {
   readonly production: boolean;
   readonly encryption: Encryption;
@@ -52,12 +55,16 @@ export class Asks extends Construct {
   /** Of those that wait for a time. */
   readonly later: sqs.Queue;
 
+  /** Of those that gather for a job. */
+  readonly jobs: sqs.Queue;
+
   /** Of those whose time has come, by model and class. */
   readonly ready: readonly ReadyQueue[];
 
   constructor(scope: Construct, id: string, props: AsksProps) {
     super(scope, id);
     this.later = queue(this, 'Later', props);
+    this.jobs = queue(this, 'Jobs', props);
     // SQS cuts names at their end, so what tells the queues of a model apart comes first.
     const scopes = CLASSES.map((each) => [each, new Construct(this, titled(each))] as const);
     this.ready = props.models.flatMap((model) =>
@@ -72,6 +79,7 @@ export class Asks extends Construct {
     const urls = (model: string) =>
       this.ready.filter((each) => each.model === model).map((each) => [each.class, each.queue.queueUrl]);
     return Stack.of(this).toJsonString({
+      jobs: this.jobs.queueUrl,
       later: this.later.queueUrl,
       ready: Object.fromEntries(models.map((model) => [model, Object.fromEntries(urls(model))])),
     });
@@ -89,7 +97,7 @@ export class Asks extends Construct {
   }
 
   private grant(role: iam.IRole, ...actions: string[]): void {
-    for (const each of [this.later, ...this.ready.map(({ queue }) => queue)]) {
+    for (const each of [this.later, this.jobs, ...this.ready.map(({ queue }) => queue)]) {
       each.grant(role, ...actions);
     }
   }
@@ -116,6 +124,14 @@ export class Asks extends Construct {
         above: OLD.toSeconds(),
       });
     }
+    alarms.watch(this, {
+      name: 'asks-late',
+      of: 'jobs',
+      means: 'Nobody makes jobs of the asks that have gathered.',
+      rings: 'ticket',
+      metric: age(this.jobs),
+      above: LATE_TO_BE_ASKED.toSeconds(),
+    });
     alarms.watch(this, {
       name: 'asks-late',
       of: 'later',

@@ -88,6 +88,27 @@ export function grantBedrock(grantee: iam.IRole, access: BedrockAccess): void {
   allow(grantee, 'kms:Decrypt', [...(access.guardrailKeyArns ?? [])], THROUGH_BEDROCK);
 }
 
+/**
+ * Lets `grantee` submit `jobs` of the models that the campaigns name, follow and stop them. What a
+ * profile leads to is a model: of profiles AWS knows no such permission.
+ */
+export function grantJobs(grantee: iam.IRole, access: BedrockAccess, jobs: string): void {
+  const regions = { ...PROFILE_REGIONS, ...access.profileRegions };
+  const models = access.models.flatMap((model) => {
+    const name = model.replace(PROFILE_ARN, '');
+    const [geography = '', ...rest] = name.split('.');
+    if (geography in regions || geography === GLOBAL) {
+      return (regions[geography] ?? [Aws.REGION, '']).map((region) => foundationModel(region, rest.join('.')));
+    }
+    return name.startsWith('arn:') ? [] : [foundationModel(Aws.REGION, name)];
+  });
+  const further = (access.furtherModelArns ?? []).filter((arn) => /:foundation-model\//.test(arn));
+  allow(grantee, 'bedrock:CreateModelInvocationJob', [...new Set([...models, ...further]), jobs]);
+  allow(grantee, 'bedrock:GetModelInvocationJob', [jobs]);
+  allow(grantee, 'bedrock:StopModelInvocationJob', [jobs]);
+  allow(grantee, 'bedrock:ListModelInvocationJobs', ['*']);
+}
+
 /** The profile itself, and its model wherever it may run, but there through the profile only. */
 function grantProfile(
   grantee: iam.IRole,

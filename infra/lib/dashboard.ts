@@ -50,6 +50,7 @@ const PARKED = [
   'asks_parked_for_lease',
   'asks_parked_for_time',
   'asks_parked_for_pause',
+  'asks_parked_for_job',
 ];
 
 /** Why answers of the model could not be used, beside all of them. */

@@ -3,7 +3,7 @@ import type { Construct } from 'constructs';
 
 import { AccessLogs } from './access-logs.js';
 import { Alarms } from './alarms.js';
-import { ANSWERER_TIMEOUT } from './answerer.js';
+import { ANSWERER_TIMEOUT, bedrockAccess } from './answerer.js';
 import { Api } from './api.js';
 import { AsksWorker } from './asks-worker.js';
 import { Asks, modelsOf } from './asks.js';
@@ -19,6 +19,7 @@ import { Encryption } from './encryption.js';
 import { EventsDoor } from './events-door.js';
 import type { Environment } from './environments.js';
 import { Ingest, INGEST_TIMEOUT } from './ingest.js';
+import { Jobs } from './jobs.js';
 import { ModelQuotas } from './model-quotas.js';
 import { Names } from './names.js';
 import { OperatorRole } from './operator-role.js';
@@ -95,7 +96,12 @@ export class PipelineStack extends Stack {
       records,
       tables,
     });
-    const answerer = { ...program('processor'), asked, asks, deadLetters, quotas, tables };
+    const jobs = new Jobs(this, 'Jobs', {
+      accessLogs,
+      encryption,
+      access: bedrockAccess(asked, environment),
+    });
+    const answerer = { ...program('processor'), asked, asks, deadLetters, jobs, quotas, tables };
     const processor = new Processor(this, 'Processor', { ...answerer, accessLogs, records });
     const asksWorker = new AsksWorker(this, 'AsksWorker', answerer);
     const api = new Api(this, 'Api', { ...program('api'), tables });

@@ -4,6 +4,7 @@ import { type Place, SOMEWHERE, type Speak } from './statements.js';
 const ARNS: Readonly<Record<string, (name: string, place: Place) => string>> = {
   'AWS::DynamoDB::Table': (name, at) => `arn:aws:dynamodb:${within(at)}:table/${name}`,
   'AWS::Events::Connection': (name, at) => `arn:aws:events:${within(at)}:connection/${name}`,
+  'AWS::IAM::Role': (name, { account }) => `arn:aws:iam::${account}:role/${name}`,
   'AWS::KMS::Key': (name, at) => `arn:aws:kms:${within(at)}:key/${name}`,
   'AWS::Lambda::Function': (name, at) => `arn:aws:lambda:${within(at)}:function:${name}`,
   'AWS::Kinesis::Stream': (name, at) => `arn:aws:kinesis:${within(at)}:stream/${name}`,

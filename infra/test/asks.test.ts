@@ -13,6 +13,7 @@ const { template } = example(DEV, { ...ASKED, models: MODELS, guardrails: [] });
 const queues = Object.entries(template.findResources('AWS::SQS::Queue')).filter(([id]) => id.startsWith('Asks'));
 
 interface QueueUrls {
+  readonly jobs: string;
   readonly later: string;
   readonly ready: Record<string, Record<string, string>>;
 }
@@ -25,8 +26,8 @@ test('no model waits behind another one, and no priority behind a lower one', ()
   for (const of of Object.values(urls.ready)) {
     expect(Object.keys(of)).toEqual([...CLASSES]);
   }
-  expect(new Set([...ready, urls.later]).size).toBe(3 * MODELS.length + 1);
-  expect(queues).toHaveLength(3 * MODELS.length + 1);
+  expect(new Set([...ready, urls.later, urls.jobs]).size).toBe(3 * MODELS.length + 2);
+  expect(queues).toHaveLength(3 * MODELS.length + 2);
 });
 
 test('an ask that waits costs no invocation: workers come by the clock, and by nothing else', () => {
@@ -124,7 +125,7 @@ test('a start that is refused and a worker that works to the end of its time rin
   );
   const means = alarms.map(([, { Properties }]) => String(Properties.AlarmDescription).replace(/^.*#/, ''));
 
-  expect(means.sort()).toEqual(['asks-not-taken-up', 'asks-worker-errors']);
+  expect(means.sort()).toEqual(['asks-not-taken-up', 'asks-worker-errors', 'jobs-refused']);
   template.hasResourceProperties('AWS::CloudWatch::Alarm', {
     AlarmDescription: Match.stringLikeRegexp('#asks-not-taken-up$'),
     ComparisonOperator: 'LessThanThreshold',
@@ -140,7 +141,7 @@ test('asks that wait for the quota of the next day are not late, those that wait
   const hours = ages.map(({ Properties }) => Properties.Threshold / 3600);
 
   // Those on `later` are seen again every quarter of an hour, whatever they wait for.
-  expect(hours.sort((a, b) => a - b)).toEqual([1, ...Array(3 * MODELS.length).fill(26)]);
+  expect(hours.sort((a, b) => a - b)).toEqual([1, 1, ...Array(3 * MODELS.length).fill(26)]);
   expect(new Set(ages.map(({ Properties }) => JSON.stringify(Properties.Dimensions))).size).toBe(ages.length);
 });
 

@@ -17,7 +17,7 @@ test('no bucket is public, and none takes anything in the clear', () => {
       RestrictPublicBuckets: true,
     },
   });
-  expect(buckets).toHaveLength(4);
+  expect(buckets).toHaveLength(5);
   for (const bucket of buckets) {
     template.hasResourceProperties('AWS::S3::BucketPolicy', {
       Bucket: { Ref: bucket },
@@ -162,7 +162,7 @@ test('an existing bucket keeps its own notifications: a rule tells of its files'
       }),
     ],
   });
-  template.resourceCountIs('AWS::S3::Bucket', 3);
+  template.resourceCountIs('AWS::S3::Bucket', 4);
 });
 
 test('the key of an existing bucket may be used through S3 only, by ingest to read and by Braze to write', () => {

@@ -4,9 +4,14 @@ const MODEL = 'foundation-model/anthropic.claude-haiku-4-5-20251001-v1:0';
 const PROFILE = 'inference-profile/us.anthropic.claude-haiku-4-5-20251001-v1:0';
 const HERE = 'arn:aws:bedrock:eu-central-1:111122223333';
 
+/** Where a profile may send a call. */
+const MODELS = ['ca-central-1', 'ca-west-1', 'us-east-1', 'us-east-2', 'us-west-1', 'us-west-2'].map(
+  (region) => `arn:aws:bedrock:${region}::${MODEL}`,
+);
+
 /** What the requests call what is in the stack, by its names there. */
 export const KINDS: Readonly<Record<string, readonly string[]>> = {
-  asks: ['AsksLater', ...['High', 'Normal', 'Low'].map((each) => `Asks${each}usanthropicclaudehaiku4520251001v10`)],
+  asks: ['AsksJobs', 'AsksLater', ...['High', 'Normal', 'Low'].map((each) => `Asks${each}usanthropicclaudehaiku4520251001v10`)],
   campaigns: ['RegistryVersions/versions/*'],
   catalogs: ['TablesCatalogs'],
   content: ['TablesContent'],
@@ -16,12 +21,15 @@ export const KINDS: Readonly<Record<string, readonly string[]>> = {
   'dead-letters': ['DeadLettersQueue'],
   'events-secret': ['EventsDoorSecret'],
   'given-up': ['ProcessorGivenUp/*'],
+  'every-job': ['*'],
   guardrail: [`${HERE}:guardrail/gr1234567890`],
+  job: [`${HERE}:model-invocation-job/*`],
+  'job-model': MODELS,
+  'job-role': ['JobsRole'],
+  jobs: ['JobsFiles/jobs/*'],
   model: [
     `${HERE}:${PROFILE}`,
-    ...['ca-central-1', 'ca-west-1', 'us-east-1', 'us-east-2', 'us-west-1', 'us-west-2'].map(
-      (region) => `arn:aws:bedrock:${region}::${MODEL}`,
-    ),
+    ...MODELS,
   ],
   functions: ['Api', 'AsksWorker', 'EventsDoor', 'Ingest', 'Processor'].map((each) => `${each}ProgramFunction`),
   names: ['arn:aws:ssm:eu-central-1:111122223333:parameterNamesParameter'],
@@ -41,7 +49,7 @@ export const ROLES: Readonly<Record<string, string>> = {
 };
 
 /** Kinds of what comes in, which is not read with the key of what is served. */
-const INCOMING = ['asks', 'currents', 'dead-letters', 'given-up', 'uploads', 'user-records'];
+const INCOMING = ['asks', 'currents', 'dead-letters', 'given-up', 'jobs', 'uploads', 'user-records'];
 
 /** The names of all that a program's request of this kind may be about; of a key with the service that uses it. */
 export function resourcesOf(program: string, kind: string): readonly string[] {

@@ -19,6 +19,7 @@ const CHECKS: Readonly<Record<string, Checks>> = {
   /** What the programs put into one, but for those that are named below. */
   'dynamodb:TransactWriteItems': { actions: ['dynamodb:ConditionCheckItem', 'dynamodb:PutItem'], key: DECRYPT },
   'kinesis:PutRecords': { actions: ['kinesis:PutRecords'], key: NEW_DATA_KEY },
+  's3:DeleteObjects': { actions: ['s3:DeleteObject'] },
   's3:GetObject': { actions: ['s3:GetObject'], key: DECRYPT },
   's3:ListObjectsV2': { actions: ['s3:ListBucket'] },
   's3:PutObject': { actions: ['s3:PutObject'], key: NEW_DATA_KEY },
@@ -98,7 +99,7 @@ export const EXCUSES: Readonly<Record<string, readonly Excuse[]>> = {
     ['s3:ListBucket', 'given-up', GIVES_UP],
     ['s3:PutObject', 'given-up', GIVES_UP],
   ],
-  'asks-worker': FUNCTION,
+  'asks-worker': [...FUNCTION, ['iam:PassRole', 'job-role', 'whoever submits a job hands over the role of it']],
   api: LOGS,
   ops: [
     ['lambda:GetAlias', 'functions', ROLLS_BACK],

@@ -37,7 +37,7 @@ test('what nobody can make again stays in production, and only what others need 
 test('every queue of production stays, with the events, notifications and asks in it', () => {
   const queues = example(PROD).template.findResources('AWS::SQS::Queue');
 
-  expect(Object.keys(queues)).toHaveLength(3 + 4);
+  expect(Object.keys(queues)).toHaveLength(4 + 4);
   for (const queue of Object.values(queues)) {
     expect([queue.DeletionPolicy, queue.UpdateReplacePolicy]).toEqual(['RetainExceptOnCreate', 'Retain']);
   }

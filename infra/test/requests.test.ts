@@ -20,6 +20,7 @@ const MORE = [
   'dynamodb:TransactGetItems',
   'dynamodb:TransactWriteItems',
   's3:CopyObject',
+  's3:DeleteObjects',
   's3:HeadBucket',
   's3:HeadObject',
   's3:ListObjectsV2',

@@ -9,11 +9,21 @@ type Unmissed = readonly [programs: readonly string[], action: string, kind: str
 const LARGE = 'only of a file that takes longer than an invocation may';
 const SAMPLED = 'only of a table of which not all is read';
 
+const JOBS = 'MiniStack has no batch inference; local/tests/it/jobs.rs runs jobs on the embedded AWS';
+
 /** Requests that the test of a deployment never makes. */
 export const NEVER_SEEN: readonly Unseen[] = [
   ['ingest', 'sqs:SendMessage', 'uploads', LARGE],
   ['ops', 'dynamodb:DescribeTable', 'content', SAMPLED],
   ...['guardrail', 'model'].map((kind) => ['ops', 'bedrock:Converse', kind, preview('bedrock:Converse')] as const),
+  ['asks-worker', 'bedrock:CreateModelInvocationJob', 'job', JOBS],
+  ['asks-worker', 'bedrock:CreateModelInvocationJob', 'job-model', JOBS],
+  ['asks-worker', 'bedrock:GetModelInvocationJob', 'job', JOBS],
+  ['asks-worker', 'bedrock:ListModelInvocationJobs', 'every-job', JOBS],
+  ['asks-worker', 'bedrock:StopModelInvocationJob', 'job', JOBS],
+  ['asks-worker', 's3:DeleteObjects', 'jobs', JOBS],
+  ['asks-worker', 's3:GetObject', 'jobs', JOBS],
+  ['asks-worker', 's3:PutObject', 'jobs', JOBS],
   ['ops', 'bedrock:ApplyGuardrail', 'guardrail', preview('bedrock:ApplyGuardrail')],
 ];
 
@@ -21,6 +31,7 @@ export const NEVER_SEEN: readonly Unseen[] = [
 export const SELDOM_SEEN: readonly Unseen[] = [
   ['asks-worker', 'dynamodb:DeleteItem', 'coordination', 'only where a prompt was taken up and then not asked'],
   ['asks-worker', 'dynamodb:UpdateItem', 'content', 'only of an ask that has to wait again'],
+  ['asks-worker', 's3:ListObjectsV2', 'jobs', 'only if the clock has struck five minutes'],
   ['asks-worker', 'sqs:SendMessageBatch', 'asks', 'only of asks that have to wait again'],
 ];
 

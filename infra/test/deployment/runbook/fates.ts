@@ -47,6 +47,8 @@ export const FATES: Readonly<Record<string, Fate>> = {
     { says: /^$/ },
   'aws logs filter-log-events --log-group-name "$PROCESSOR_LOG_GROUP"': INVOCATIONS,
   'aws logs filter-log-events --log-group-name "$INGEST_LOG_GROUP"': INVOCATIONS,
+  // No job is refused here, as there are none.
+  'aws logs filter-log-events --log-group-name "$ASKS_WORKER_LOG_GROUP"': { says: /^$/ },
   // The emulator's API Gateway writes no access log.
   'aws logs filter-log-events --log-group-name "$API_ACCESS_LOG_GROUP"': { says: /^$/ },
   'aws s3 ls --recursive "s3://$CURRENTS_BUCKET"': { says: /\.avro$/m },
