@@ -56,7 +56,7 @@ impl Parameters {
             budget: _,
             over_budget: _,
             price: _,
-            batch_within_hours: _,
+            batch_within_hours,
         } = config;
         let form = match structured_output {
             StructuredOutput::JsonSchema => "json-schema",
@@ -78,6 +78,10 @@ impl Parameters {
         add(&mut hash, &asked.to_string());
         add(&mut hash, system);
         add_rules(&mut hash, rules);
+        // What is to be answered at once waits for nobody's job.
+        if batch_within_hours.is_some() {
+            add(&mut hash, "job");
+        }
         Self(hash)
     }
 

@@ -253,7 +253,7 @@ metrics! {
         INPUT_TOKENS_OF_JOBS = "input_tokens_of_jobs" in Tokens;
         /// Those of the output tokens that were a job's, at half the price.
         OUTPUT_TOKENS_OF_JOBS = "output_tokens_of_jobs" in Tokens;
-        /// Questions that jobs brought no usable answer for; each is asked at once.
+        /// Questions that jobs brought no usable answer for; each is asked by itself.
         QUESTIONS_LEFT_BY_JOBS = "questions_left_by_jobs";
         /// Asks that are over, whatever came of them.
         ASKS_OVER = "asks_over";

@@ -61,7 +61,7 @@ use waits::Waits;
 
 pub(crate) use budget::{PRICE_OF_JOBS, used_in_a_job};
 pub use generation::MAX_FAILED_CALLS;
-pub(crate) use joining::{Charge, Joined};
+pub(crate) use joining::{Charge, Joined, ended};
 
 /// Waits between two looks at somebody else's answer.
 const POLLS: ExponentialBuilder = ExponentialBuilder::new()
@@ -606,8 +606,10 @@ impl Answers {
     /// Gives a turn back that came to nothing, with the calls that it took.
     async fn release(&self, hash: &str, turn: &Turn<'_>, calls: &Calls, last: String) {
         // What was answered and could not be used was paid for as well.
-        let failed =
-            Failures { calls: turn.failed_before.calls + calls.failed + calls.answered, last };
+        let before = turn.failed_before.calls;
+        // Whoever lived and asked nothing makes up for one who died before asking.
+        let before = if calls.attempts == 0 { before.saturating_sub(1) } else { before };
+        let failed = Failures { calls: before + calls.failed + calls.answered, last };
         let until = self.clock.now_secs() + GIVEN_UP_SECS;
         let released = self.coordination.release(hash, turn.owner, &failed, until);
         if let Err(error) = released.await {

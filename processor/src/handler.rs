@@ -361,17 +361,21 @@ impl Processor {
         let campaigns = held.campaigns.iter().map(|each| (each.campaign.name.as_str(), each));
         let following = Following { service, tools: &tools, campaigns: campaigns.collect() };
         following.look(deadline, &mut report.counts).await;
-        let gathering = Arc::new(Gathering::new(tools.answers.name()));
-        if !self.may_gather(&tools, gathering.name(), deadline).await {
+        let name = tools.answers.name();
+        if !self.may_gather(&tools, &name, deadline).await {
             return report;
         }
-        let measures = (self.questions, &self.takes);
-        let worker = Worker::new(&held.campaigns, &tools, &self.asks, measures);
-        let gathered = worker.gathering(&gathering).gather(service, deadline).await;
-        report.merge(gathered);
-        let nothing_failed = Failures::default();
+        let mut is_more = true;
+        while is_more && !deadline.is_over() {
+            let gathering = Arc::new(Gathering::new(tools.answers.name()));
+            let measures = (self.questions, &self.takes);
+            let worker = Worker::new(&held.campaigns, &tools, &self.asks, measures);
+            let gathered = worker.gathering(&gathering).gather(service, deadline).await;
+            report.merge(gathered.0);
+            is_more = gathered.1;
+        }
         let coordination = &writer.reader.coordination;
-        let ended = coordination.release(GATHERS, gathering.name(), &nothing_failed, 0).await;
+        let ended = coordination.release(GATHERS, &name, &Failures::default(), 0).await;
         if let Err(error) = ended {
             tracing::debug!(error = causes::told(&error), "lease ends by itself");
         }

@@ -63,6 +63,9 @@ pub trait JobService: Debug + Send + Sync {
     /// before is not submitted again.
     async fn submit(&self, submission: &Submission<'_>) -> Result<String, JobError>;
 
+    /// The name that the service has for a job that was submitted, by its id here.
+    async fn find(&self, id: &str) -> Result<Option<String>, JobError>;
+
     /// How a job stands, by the name that the service has for it.
     async fn state(&self, name: &str) -> Result<JobState, JobError>;
 
@@ -111,6 +114,16 @@ pub struct JobError {
 }
 
 impl JobError {
+    /// The same, where it is not known what became of it: it is tried again.
+    pub(crate) fn passing(self) -> Self {
+        Self { is_refused: false, ..self }
+    }
+
+    /// The same, where nothing can have come of it.
+    pub(crate) fn for_good(self) -> Self {
+        Self { is_refused: true, ..self }
+    }
+
     /// What is to be sent cannot be written: nor can it be the next time.
     pub(crate) fn not_built(attempted: &'static str) -> Self {
         Self { attempted, is_refused: true, cause: CallError::NotBuilt }

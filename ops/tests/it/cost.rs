@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use bill::prices::Prices;
+use contract::units::Counted;
 use ops::cost::load::{Front, Load};
 use ops::cost::{Bill, counted};
 
@@ -163,6 +164,20 @@ fn row(name: &str, figures: &[f64]) -> String {
     format!("| {name} | {} |", cells.collect::<Vec<_>>().join(" | "))
 }
 
+/// What all but Bedrock costs with each front, of ten and of a hundred million events a day.
+fn by_front(run: &Counted, prices: &Prices) -> Vec<String> {
+    let fronts =
+        [("rest", Front::Rest), ("http", Front::Http), ("alb", Front::Alb), ("url", Front::Url)];
+    let rows = fronts.map(|(name, front)| {
+        let usd = [1e7, 1e8].map(|events| {
+            let bill = Bill::of(&load(events, 1_920.0, front), run, prices);
+            bill.total() - bill.of_services.bedrock
+        });
+        row(&format!("`{name}`"), &usd)
+    });
+    rows.into()
+}
+
 #[test]
 fn the_tables_of_the_document_are_what_is_computed() {
     let document = fs::read_to_string(root().join("docs/cost.md")).expect("is there");
@@ -187,6 +202,7 @@ fn the_tables_of_the_document_are_what_is_computed() {
         by_load("**one call per event**, Bedrock alone", |bill| bill.one_call_per_event),
     ]
     .into_iter()
+    .chain(by_front(&run, &prices))
     .chain(by_prompts.map(|(name, prompts)| {
         let bill = bill(1e7, prompts);
         row(name, &[bill.of_services.bedrock, bill.total()])

@@ -14,6 +14,15 @@ use super::{Answers, Conclusion, GIVEN_UP_SECS, MAX_FAILED_CALLS, Question, in_a
 use crate::coordination::{
     BudgetOfDay, Entry, Failures, Lease, LeaseReply, Spending, owner_of_job,
 };
+use crate::store::TableError;
+
+/// How long it is known that a job has ended, in milliseconds: longer than any ask waits for one.
+const TOLD_FOR_MS: u64 = 48 * 3_600_000;
+
+/// The name of the notice that a job has ended.
+pub(crate) fn ended(job: &str) -> String {
+    format!("job-ended#{job}")
+}
 
 /// What becomes of a question that is to join a job.
 #[derive(Debug)]
@@ -99,6 +108,27 @@ impl Answers {
         if let Err(error) = self.coordination.correct(&budget, by).await {
             tracing::warn!(error = causes::told(&error), "budget stays charged");
         }
+    }
+
+    /// Tells everybody who waits for a job that it has ended, or never was.
+    pub(crate) async fn job_ended(&self, job: &str) {
+        if let Err(error) = self.tell_ended(job).await {
+            tracing::debug!(error = causes::told(&error), "asks wait until the job was to end");
+        }
+    }
+
+    /// The same, for whoever does it again where it fails.
+    pub(crate) async fn tell_ended(&self, job: &str) -> Result<(), TableError> {
+        let now_ms = self.clock.now_ms();
+        let until_ms = now_ms + TOLD_FOR_MS;
+        self.coordination.give_notice(&ended(job), now_ms, until_ms).await.map(drop)
+    }
+
+    /// What a question comes to that came too late for a job: its ask gathers again, so long from
+    /// now.
+    pub(crate) fn gathers_again(&self, in_ms: u64) -> Conclusion {
+        let until_ms = self.clock.now_ms() + in_ms;
+        self.not_now(Reason::Job, Some(until_ms), "it came too late for a job".to_owned())
     }
 
     /// What a question comes to that no job takes: it is asked by itself.

@@ -9,6 +9,9 @@ use contract::ask::{Ask, Class, MAX_DELAY, Queue, Reason};
 /// the user announces another, and of two one finds that there is nothing left to do.
 const STANDS_FOR_MS: u64 = 3_600_000;
 
+/// How much later than SQS hides a message something is nearly there: workers look every minute.
+const NEARLY: Duration = Duration::from_secs(120);
+
 /// Until when an ask is announced that is sent now, and of no use before a time, both in UNIX
 /// milliseconds. It is no whole second, as the times are that campaigns name: whoever compares
 /// them takes this for none.
@@ -35,6 +38,8 @@ pub fn place(ask: &Ask, config: &Config, now_ms: u64) -> (Queue, Duration) {
     }
     match left <= MAX_DELAY {
         true => (ready, left),
+        // One that is nearly there is to move on before its time, with those that go there at once.
+        false if left < MAX_DELAY + NEARLY => (Queue::Later, left / 2),
         false => (Queue::Later, MAX_DELAY),
     }
 }

@@ -32,9 +32,10 @@ use contract::metrics::{self, AskFate, Counts};
 use futures::future::join_all;
 use program::causes;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{AskQueue, Delivery, MAX_MESSAGES, QueueError, place};
+use crate::answers::ended;
 use crate::batch::Batch;
 use crate::conclude::Outcome;
 use crate::deadline::Deadline;
@@ -42,7 +43,6 @@ use crate::decide::{Fated, Turn, Wanted};
 use crate::failure::KILLS;
 use crate::handler::Report;
 use crate::jobs::JobService;
-use crate::jobs::following::ended;
 use crate::jobs::gathering::{Gathering, MOST_QUESTIONS};
 use crate::stages::{Stages, Tools};
 use crate::store::Key;
@@ -145,56 +145,78 @@ impl<'p> Worker<'p> {
         report
     }
 
-    /// Takes up the asks that have gathered, and makes jobs of what they ask.
-    pub(crate) async fn gather(&self, service: &dyn JobService, deadline: Deadline) -> Report {
-        let Some(gathering) = &self.gathering else { return Report::default() };
+    /// Takes up the asks that have gathered, and makes jobs of what they ask; tells as well whether
+    /// more may be there than were taken.
+    pub(crate) async fn gather(
+        &self,
+        service: &dyn JobService,
+        deadline: Deadline,
+    ) -> (Report, bool) {
+        let Some(gathering) = &self.gathering else { return Default::default() };
         let (turns, incoming) = mpsc::channel(MAX_MESSAGES);
         let (hands, tally) = (Hands::of_all(self.window), Tally::default());
-        let mut submitted = Counts::default();
+        let (mut submitted, mut is_all) = (Counts::default(), true);
         let feeding = async {
-            self.feed_gathered(turns, (&hands, &tally), deadline).await;
+            is_all = self.feed_gathered(turns, gathering, (&hands, &tally), deadline).await;
             self.until_all_have_joined(gathering, &hands, deadline).await;
             gathering.close(&self.tools.answers, service, &mut submitted).await;
         };
         let mut report = self.bring_to_an_end(feeding, incoming, &hands, deadline).await;
         report.counts.merge(&submitted);
         report.counts.merge(&tally.into_inner().unwrap_or_else(PoisonError::into_inner));
-        report
+        (report, !is_all)
     }
 
     /// Takes asks off the queue of jobs, until there is none or as many are in hand as may be. They
     /// show themselves within a second or two of each other, and SQS does not always look
     /// everywhere: one empty look after some that were not is no end.
+    ///
+    /// Tells whether it took all that there is to take: what is held of them in memory, and a table
+    /// that is ill, end it too.
     async fn feed_gathered(
         &self,
         turns: mpsc::Sender<Turn>,
+        gathering: &Gathering,
         (hands, tally): (&Hands, &Tally),
         deadline: Deadline,
-    ) {
+    ) -> bool {
         let until = deadline.start_by(TIME_OF_JOBS);
         let mut empty_looks = 0;
-        while Instant::now() < until && hands.taken() < self.window {
+        while Instant::now() < until && hands.taken() < self.window && !gathering.is_full() {
+            if hands.is_any_refused() {
+                return true;
+            }
             let taken = match self.queue.receive(&Queue::Jobs, MAX_MESSAGES).await {
                 Ok(taken) => taken,
-                Err(error) => return tracing::warn!(error = causes::told(&error), "asks wait"),
+                Err(error) => {
+                    tracing::warn!(error = causes::told(&error), "asks wait");
+                    return true;
+                }
             };
             if taken.is_empty() {
                 empty_looks += 1;
                 if hands.taken() == 0 || empty_looks >= MOST_EMPTY_LOOKS {
-                    return;
+                    return true;
                 }
                 sleep(BETWEEN_LOOKS).await;
                 continue;
             }
             empty_looks = 0;
-            for delivery in taken {
-                if let Some(turn) = self.admit(delivery, &Queue::Jobs, (hands, tally)).await
-                    && timeout_at(until, turns.send(turn)).await.is_err()
-                {
-                    return;
+            let mut taken = taken.into_iter();
+            while let Some(delivery) = taken.next() {
+                // Where nothing is read for so long, as much is held as may be.
+                let Ok(Ok(place)) = timeout(QUIET, turns.reserve()).await else {
+                    let rest = std::iter::once(delivery).chain(taken);
+                    let rest = rest.filter_map(|each| Some((each.ask.ok()?, each.receipt)));
+                    self.send_anew(&Queue::Jobs, rest.collect()).await;
+                    return false;
+                };
+                if let Some(turn) = self.admit(delivery, &Queue::Jobs, (hands, tally)).await {
+                    place.send(turn);
                 }
             }
         }
+        false
     }
 
     /// Waits until what was taken has joined or come to something else.
@@ -431,7 +453,13 @@ impl<'p> Worker<'p> {
             let alone = || Ask { job: NO_JOB.to_owned(), ..ask.clone() };
             return (deliveries > 1).then(alone);
         }
-        let waits = matches!(ask.reason, Reason::Due | Reason::Operator) && ask.job.is_empty();
+        let waits = match ask.reason {
+            Reason::Due | Reason::Operator => true,
+            // It waited for something else before it could gather.
+            Reason::Paused | Reason::Halted | Reason::Budget => true,
+            _ => false,
+        };
+        let waits = waits && ask.job.is_empty();
         let gathers = self.tools.answers.gathers(campaign).filter(|_| waits)?;
         Some(Ask { not_before_ms: gathers.at_ms, ..ask.clone().waiting_for(Reason::Job) })
     }
@@ -540,10 +568,7 @@ impl<'p> Worker<'p> {
     /// that their campaign no longer names.
     async fn move_all(&self, tally: &Tally, deadline: Deadline) {
         let mut queues = vec![Queue::Later; MOVERS];
-        let mut campaigns = self.campaigns.values();
-        if !self.tools.answers.has_jobs()
-            && campaigns.any(|each| each.campaign.config.batch_within_hours.is_some())
-        {
+        if !self.tools.answers.has_jobs() {
             queues.push(Queue::Jobs);
         }
         queues.extend(self.queue.queues_beside(&self.models()));

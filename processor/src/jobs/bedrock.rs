@@ -137,10 +137,18 @@ impl JobService for Bedrock {
             Ok(created) => Ok(created.job_arn),
             // It was submitted, by somebody who did not hear of it.
             Err(error) if error.code() == Some("ConflictException") => {
-                self.find(submission.id).await
+                let found = self.find(submission.id).await?;
+                found.ok_or_else(|| failed(attempted, &error).passing())
             }
             Err(error) => Err(failed(attempted, &error)),
         }
+    }
+
+    async fn find(&self, id: &str) -> Result<Option<String>, JobError> {
+        let list = self.bedrock.list_model_invocation_jobs().name_contains(id).send().await;
+        let list = list.map_err(|error| failed("job was not found", &error))?;
+        let found = list.invocation_job_summaries.unwrap_or_default().into_iter();
+        Ok(found.filter(|job| job.job_name == id).map(|job| job.job_arn).next())
     }
 
     async fn state(&self, name: &str) -> Result<JobState, JobError> {
@@ -173,25 +181,17 @@ impl JobService for Bedrock {
     }
 }
 
-impl Bedrock {
-    /// The name of a job that was submitted, by its id.
-    async fn find(&self, id: &str) -> Result<String, JobError> {
-        let attempted = "job was not found";
-        let list = self.bedrock.list_model_invocation_jobs().name_contains(id).send().await;
-        let list = list.map_err(|error| failed(attempted, &error))?;
-        let found = list.invocation_job_summaries.unwrap_or_default().into_iter();
-        let found = found.filter(|job| job.job_name == id).map(|job| job.job_arn).next();
-        found.ok_or_else(|| JobError {
-            attempted,
-            is_refused: false,
-            cause: CallError::Refused("no job of this name".to_owned()),
-        })
-    }
-}
-
 /// Codes that say no for now.
-const PASSING: [&str; 3] =
-    ["ThrottlingException", "InternalServerException", "ServiceUnavailableException"];
+const PASSING: [&str; 8] = [
+    "ThrottlingException",
+    "InternalServerException",
+    "ServiceUnavailableException",
+    "SlowDown",
+    "InternalError",
+    "ServiceUnavailable",
+    "RequestTimeout",
+    "KMS.ThrottlingException",
+];
 
 fn failed<E: ProvideErrorMetadata, R>(attempted: &'static str, error: &SdkError<E, R>) -> JobError {
     let cause = CallError::from(error);

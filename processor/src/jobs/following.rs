@@ -5,10 +5,12 @@
 //! counted once; whatever is interrupted is done again from the files, which are removed last.
 
 use std::collections::{BTreeMap, HashMap};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use campaign::CompiledCampaign;
 use contract::metrics::{self, Counts};
+use futures::FutureExt as _;
 use futures::stream::{self, StreamExt as _};
 use program::aws::CallError;
 use program::causes;
@@ -23,7 +25,7 @@ use crate::deadline::Deadline;
 use crate::model::bedrock::OnPaper;
 use crate::model::{ModelError, Usage};
 use crate::stages::Tools;
-use crate::store::DAY_SECS;
+use crate::store::TableError;
 
 /// Longest line of a file: a question with everything that it may show, and its answer.
 const MAX_LINE_BYTES: u64 = 4 * 1_024 * 1_024;
@@ -31,17 +33,12 @@ const MAX_LINE_BYTES: u64 = 4 * 1_024 * 1_024;
 /// Answers that are kept at a time.
 const KEEPING: usize = 64;
 
-/// How long answers of a job stand at least, in seconds: those who wait for it look every quarter
-/// of an hour, and may wait for their turn besides.
-const LEAST_SECS: i64 = 4 * 3_600;
+/// How long answers of a job stand at least beyond the time until which it is waited for, in
+/// seconds: as long as the content of any campaign may still wait then.
+const LEAST_SECS: i64 = 12 * 3_600;
 
 /// How long it is known that a job was counted, in milliseconds: longer than its files can stay.
 const COUNTED_FOR_MS: u64 = 14 * 24 * 3_600_000;
-
-/// The name of the notice that a job has ended.
-pub(crate) fn ended(job: &str) -> String {
-    format!("job-ended#{job}")
-}
 
 /// Looks after the jobs that are under way.
 #[derive(Debug)]
@@ -70,33 +67,38 @@ impl Following<'_> {
             if deadline.is_over() {
                 return;
             }
-            let looked = deadline.before_the_answer(self.look_at(name, counts)).await;
-            if let Some(Err(error)) = looked {
-                tracing::warn!(file = name, error = causes::told(&error), "job waits");
+            // A panic over one answer harms no other job; it stays until its files end.
+            let looking = AssertUnwindSafe(self.look_at(name, counts)).catch_unwind();
+            match deadline.before_the_answer(looking).await {
+                Some(Ok(Err(error))) => {
+                    tracing::warn!(file = name, error = causes::told(&error), "job waits");
+                }
+                Some(Err(_)) => tracing::error!(file = name, "job was not looked at: panicked"),
+                Some(Ok(Ok(()))) | None => {}
             }
         }
     }
 
     async fn look_at(&self, file: &str, counts: &mut Counts) -> Result<(), JobError> {
         let Some(job) = self.job(file).await? else { return Ok(()) };
-        let Some(name) = &job.name else {
-            return match submit(&job, self.service).await {
-                Ok(_) => {
-                    counts.add(metrics::JOBS_SUBMITTED, 1);
-                    Ok(())
-                }
-                Err(error) if error.is_refused => {
-                    counts.add(metrics::JOBS_REFUSED, 1);
-                    self.take_in(&job, counts).await
-                }
-                Err(error) => Err(error),
-            };
+        let is_late = self.clock_ms() >= job.until_ms;
+        let Some(name) = &job.name else { return self.submit_again(&job, is_late, counts).await };
+        let state = match self.service.state(name).await {
+            Ok(state) => state,
+            // Nobody knows it any more, and nobody waits for it.
+            Err(error) if error.is_refused && is_late => {
+                let told = causes::told(&error);
+                tracing::warn!(job = job.id, error = told, "job is not heard of again");
+                JobState::Ended { trouble: None }
+            }
+            Err(error) => return Err(error),
         };
-        match self.service.state(name).await? {
-            JobState::Running if self.clock_ms() >= job.until_ms => {
+        match state {
+            JobState::Running if is_late => {
+                self.service.stop(name).await?;
                 counts.add(metrics::JOBS_LATE, 1);
                 tracing::warn!(job = job.id, "job is stopped: its time is over");
-                self.service.stop(name).await
+                Ok(())
             }
             JobState::Running | JobState::Stopping => Ok(()),
             JobState::Ended { trouble } => {
@@ -105,6 +107,32 @@ impl Following<'_> {
                 }
                 self.take_in(&job, counts).await
             }
+        }
+    }
+
+    /// A job of which it is not known whether it was submitted; one whose time is over is not.
+    async fn submit_again(
+        &self,
+        job: &Job,
+        is_late: bool,
+        counts: &mut Counts,
+    ) -> Result<(), JobError> {
+        if is_late {
+            if let Some(name) = self.service.find(&job.id).await? {
+                self.service.stop(&name).await?;
+            }
+            return self.take_in(job, counts).await;
+        }
+        match submit(job, self.service).await {
+            Ok(_) => {
+                counts.add(metrics::JOBS_SUBMITTED, 1);
+                Ok(())
+            }
+            Err(error) if error.is_refused => {
+                counts.add(metrics::JOBS_REFUSED, 1);
+                self.take_in(job, counts).await
+            }
+            Err(error) => Err(error),
         }
     }
 
@@ -130,12 +158,8 @@ impl Following<'_> {
             harvest.leave();
             harvest.settle(question, 0);
         }
-        self.count_once(job, harvest, counts).await;
-        let (now_ms, day_ms) = (self.clock_ms(), DAY_SECS.unsigned_abs() * 1_000);
-        let told = self.coordination().give_notice(&ended(&job.id), now_ms, now_ms + day_ms).await;
-        if let Err(error) = told {
-            tracing::debug!(error = causes::told(&error), "asks wait until the job was to end");
-        }
+        self.count_once(job, harvest, counts).await.map_err(|error| not_told(&error))?;
+        self.answers().tell_ended(&job.id).await.map_err(|error| not_told(&error))?;
         // What says that it is a job goes last: what is interrupted begins again.
         let mut files = self.service.list(&job.file("")).await?;
         files.retain(|name| *name != job.itself());
@@ -144,15 +168,16 @@ impl Following<'_> {
     }
 
     /// Counts what a job came to, unless that was done before it was interrupted.
-    async fn count_once(&self, job: &Job, harvest: Harvest, counts: &mut Counts) {
+    async fn count_once(
+        &self,
+        job: &Job,
+        harvest: Harvest,
+        counts: &mut Counts,
+    ) -> Result<(), TableError> {
         let now_ms = self.clock_ms();
         let (counted, until_ms) = (format!("job-counted#{}", job.id), now_ms + COUNTED_FOR_MS);
-        match self.coordination().give_notice(&counted, now_ms, until_ms).await {
-            Ok(true) => {}
-            Ok(false) => return,
-            Err(error) => {
-                return tracing::warn!(error = causes::told(&error), "job is not counted");
-            }
+        if !self.coordination().give_notice(&counted, now_ms, until_ms).await? {
+            return Ok(());
         }
         counts.merge(&harvest.counts);
         counts.add(metrics::JOBS_ENDED, 1);
@@ -161,6 +186,7 @@ impl Following<'_> {
                 self.answers().correct(campaign, day, by).await;
             }
         }
+        Ok(())
     }
 
     /// Keeps the answers in a file, and takes their questions off those that are open.
@@ -252,7 +278,8 @@ impl Following<'_> {
             Ok(entry) => {
                 let campaign = self.campaigns.get(question.campaign.as_str());
                 let hours = campaign.map_or(0, |each| each.campaign.config.cache_hours);
-                let secs = (i64::from(hours) * 3_600).max(LEAST_SECS);
+                let until = i64::try_from(job.until_ms / 1_000).unwrap_or(i64::MAX);
+                let secs = (i64::from(hours) * 3_600).max(until - now + LEAST_SECS);
                 let kept = self.coordination().finish(&question.hash, entry, now + secs).await;
                 kept.map_err(|error| JobError {
                     attempted: "answer was not kept",
@@ -348,9 +375,37 @@ async fn next_line(lines: &mut Lines) -> Result<Option<Vec<u8>>, JobError> {
         }
         if line.last() == Some(&b'\n') {
             line.pop();
+        } else if read as u64 == MAX_LINE_BYTES {
+            pass_over(lines).await?;
         }
         if !line.is_empty() {
             return Ok(Some(line));
         }
+    }
+}
+
+/// Reads on to the end of a line that is too long, so that those behind it keep their places.
+async fn pass_over(lines: &mut Lines) -> Result<(), JobError> {
+    loop {
+        let held = lines.fill_buf().await.map_err(|_| JobError {
+            attempted: "file was not read",
+            is_refused: false,
+            cause: CallError::Unreadable,
+        })?;
+        let end = held.iter().position(|byte| *byte == b'\n');
+        let (passed, is_over) = (end.map_or(held.len(), |at| at + 1), end.is_some());
+        let is_end = held.is_empty();
+        lines.consume(passed);
+        if is_over || is_end {
+            return Ok(());
+        }
+    }
+}
+
+fn not_told(error: &TableError) -> JobError {
+    JobError {
+        attempted: "the end of a job was not noted",
+        is_refused: false,
+        cause: CallError::Refused(causes::told(error)),
     }
 }

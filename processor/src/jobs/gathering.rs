@@ -5,12 +5,15 @@
 //! again and find the leases of a job that never was, which end by themselves.
 
 use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use campaign::CompiledCampaign;
 use contract::ask::NO_JOB;
 use contract::digest;
 use contract::metrics::{self, Counts};
+use futures::FutureExt as _;
 use program::causes;
 use serde_json::value::RawValue;
 use tokio::sync::{Semaphore, watch};
@@ -23,6 +26,14 @@ use crate::model::bedrock::OnPaper;
 
 /// Most questions that gather at a time: what is held of them in memory is bounded besides.
 pub(crate) const MOST_QUESTIONS: usize = 10_000;
+
+/// Bytes of requests at which no more questions gather: they are all in memory when they are
+/// written, with what their answers are held against.
+const MOST_BYTES: usize = 64 * 1024 * 1024;
+
+/// How long asks that came too late for a job wait for the next, in milliseconds: as long as until
+/// the next look.
+const NEXT_LOOK_MS: u64 = 300_000;
 
 /// Questions that take their leases at a time.
 const JOINING: usize = 64;
@@ -41,6 +52,8 @@ pub(crate) struct Gathering {
     name: String,
     groups: Mutex<BTreeMap<Together, Group>>,
     joining: Semaphore,
+    /// What their requests take.
+    bytes: AtomicUsize,
     /// What each group became, once nobody else comes.
     became: watch::Sender<Option<Became>>,
 }
@@ -66,17 +79,18 @@ impl Gathering {
     /// Begins one, whose jobs have this name.
     pub(crate) fn new(name: String) -> Self {
         let (groups, joining) = (Mutex::default(), Semaphore::new(JOINING));
-        Self { name, groups, joining, became: watch::Sender::new(None) }
-    }
-
-    /// A name that no other has.
-    pub(crate) fn name(&self) -> &str {
-        &self.name
+        let bytes = AtomicUsize::default();
+        Self { name, groups, joining, bytes, became: watch::Sender::new(None) }
     }
 
     /// How many questions have come.
     pub(crate) fn questions(&self) -> usize {
         self.groups().values().map(|group| group.questions.len()).sum()
+    }
+
+    /// Whether no more questions are to come.
+    pub(crate) fn is_full(&self) -> bool {
+        self.questions() >= MOST_QUESTIONS || self.bytes.load(Ordering::Relaxed) >= MOST_BYTES
     }
 
     /// A question comes; tells what becomes of it when all have.
@@ -114,7 +128,7 @@ impl Gathering {
         };
         if let Some(late) = self.add(&together, gathered, until_ms) {
             self.let_go(answers, &job, late).await;
-            return answers.alone();
+            return answers.gathers_again(NEXT_LOOK_MS);
         }
         match became.wait_for(Option::is_some).await.ok().and_then(|became| became.clone()) {
             Some(became) => match became.get(&together) {
@@ -131,6 +145,9 @@ impl Gathering {
         if self.became.borrow().is_some() {
             return Some(gathered);
         }
+        let request = gathered.question.told.prompt.len() + gathered.campaign.system.len();
+        let request = request + gathered.campaign.schema_bytes;
+        self.bytes.fetch_add(2 * request, Ordering::Relaxed);
         let group = groups.entry(together.clone()).or_default();
         group.until_ms = group.until_ms.max(until_ms);
         group.questions.push(gathered);
@@ -157,6 +174,8 @@ impl Gathering {
             for gathered in group.questions {
                 self.let_go(answers, &job, gathered).await;
             }
+            // Who met their leases meanwhile waits no longer.
+            answers.job_ended(&job).await;
             became.insert(together, NO_JOB.to_owned());
         }
         self.became.send_replace(Some(Arc::new(became)));
@@ -177,9 +196,12 @@ impl Gathering {
             questions: group.questions.len(),
             name: None,
         };
-        let submitted = match written(&job, group, service).await {
-            Ok(()) => submit(&job, service).await,
-            Err(error) => Err(error),
+        // A panic over one question harms no other job.
+        let writing = AssertUnwindSafe(written(&job, group, service)).catch_unwind().await;
+        let submitted = match writing {
+            Ok(Ok(())) => submit(&job, service).await,
+            Ok(Err(error)) => Err(error.for_good()),
+            Err(_) => Err(JobError::not_built("questions were not written")),
         };
         match submitted {
             Ok(name) => {
@@ -253,7 +275,10 @@ pub(super) async fn submit(job: &Job, service: &dyn JobService) -> Result<String
         Submission { id: &job.id, model_id: &job.model_id, input: &input, output: &output };
     let name = service.submit(&submission).await?;
     let job = Job { name: Some(name.clone()), ..job.clone() };
-    service.put(&job.itself(), job.encode()?).await?;
+    // It is under way, whether that can be noted or not: then it is submitted once more, which
+    // submits nothing.
+    let noted = service.put(&job.itself(), job.encode()?).await;
+    noted.map_err(JobError::passing)?;
     Ok(name)
 }
 

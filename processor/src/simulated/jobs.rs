@@ -20,6 +20,7 @@ struct State {
     jobs: BTreeMap<String, Submitted>,
     refuses: bool,
     loses_replies: bool,
+    keeps_no_names: bool,
     stopped: u64,
 }
 
@@ -69,6 +70,16 @@ impl Jobs {
         self.state().loses_replies = loses_replies;
     }
 
+    /// Lets nobody note that a job is under way from now on, or lets them again.
+    pub fn keep_no_names(&self, keeps_no_names: bool) {
+        self.state().keeps_no_names = keeps_no_names;
+    }
+
+    /// Forgets a job, as if it had never been.
+    pub fn forget(&self, id: &str) {
+        self.state().jobs.remove(id);
+    }
+
     /// How often a job was stopped.
     pub fn stopped(&self) -> u64 {
         self.state().stopped
@@ -87,7 +98,15 @@ impl Jobs {
 #[async_trait]
 impl JobService for Jobs {
     async fn put(&self, name: &str, bytes: Vec<u8>) -> Result<(), JobError> {
-        self.state().files.insert(name.to_owned(), bytes);
+        let mut state = self.state();
+        if state.keeps_no_names
+            && name.ends_with("job.json")
+            && bytes.windows(7).any(|part| part == b"\"name\":")
+        {
+            let cause = CallError::Refused("SlowDown".to_owned());
+            return Err(JobError { attempted: "file was not written", is_refused: true, cause });
+        }
+        state.files.insert(name.to_owned(), bytes);
         Ok(())
     }
 
@@ -122,6 +141,10 @@ impl JobService for Jobs {
             return Err(JobError { attempted, is_refused: false, cause: CallError::TimedOut });
         }
         Ok(submission.id.to_owned())
+    }
+
+    async fn find(&self, id: &str) -> Result<Option<String>, JobError> {
+        Ok(self.state().jobs.contains_key(id).then(|| id.to_owned()))
     }
 
     async fn state(&self, name: &str) -> Result<JobState, JobError> {

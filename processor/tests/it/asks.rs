@@ -189,7 +189,7 @@ async fn what_waits_costs_some_calls_when_it_is_parked_and_none_while_it_waits()
         ended.1 - calls,
     );
     assert!(parked.0 - requests <= UNITS / 8, "ten asks go in a request");
-    assert!(waited.0 - parked.0 <= 60 * 4 + 12 * 20, "a worker looks once a minute");
+    assert!(waited.0 - parked.0 <= 60 * 5 + 12 * 20, "a worker looks once a minute");
     assert!(waited.1 - parked.1 <= 12 * 12, "and asks little of the tables");
 }
 
@@ -261,7 +261,9 @@ async fn behind_a_backlog_events_wait_and_what_came_first_is_served_first() {
 
     let shows = shows_asked(&world);
     assert_eq!(shows.len(), 301);
-    assert_eq!(shows.last().map(String::as_str), Some("late"));
+    // Behind it come only those that were in hand and got no turn.
+    let behind = shows.iter().rev().position(|show| show == "late");
+    assert!(behind.is_some_and(|behind| behind <= 20), "{behind:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use campaign::{Budget, Config, Price, StructuredOutput};
+use campaign::{Budget, Config, OverBudget, Price, StructuredOutput};
 use contract::metrics::{self, Counts};
 use contract::user_record::Event;
 use processor::jobs::LEAST_QUESTIONS;
@@ -172,6 +172,90 @@ async fn a_job_whose_submission_nobody_heard_of_is_found_and_not_submitted_twice
 
     jobs.end(&only_job(&jobs), None, well);
     pass(&world, 40 * MINUTE).await;
+
+    assert_eq!((contents(&world), world.model.calls()), (USERS, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_could_not_be_noted_is_not_taken_for_none() {
+    let (world, jobs) = world(|_| {});
+    jobs.keep_no_names(true);
+    deliver(&world, 0..USERS, USERS).await;
+    pass(&world, HOUR + 10 * MINUTE).await;
+    assert_eq!(contents(&world), 0, "its asks wait for it");
+    jobs.keep_no_names(false);
+    pass(&world, 10 * MINUTE).await;
+
+    jobs.end(&only_job(&jobs), None, well);
+    pass(&world, 40 * MINUTE).await;
+
+    assert_eq!((contents(&world), world.model.calls()), (USERS, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_the_service_forgets_costs_nobody_their_content_and_leaves_nothing() {
+    for is_noted in [true, false] {
+        let (world, jobs) = world(|_| {});
+        jobs.keep_no_names(!is_noted);
+        deliver(&world, 0..USERS, USERS).await;
+        pass(&world, HOUR + 10 * MINUTE).await;
+        let job = only_job(&jobs);
+        if is_noted {
+            jobs.forget(&job);
+        }
+
+        pass(&world, WITHIN_HOURS * HOUR).await;
+
+        assert_eq!((contents(&world), world.model.calls()), (USERS, USERS as u64));
+        assert!(jobs.files().is_empty(), "{:?}", jobs.files());
+        assert!(jobs.submitted().len() <= 1, "nothing is submitted when its time is over");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_who_look_after_jobs_at_once_make_one_job_and_count_it_once() {
+    let (world, jobs) = world(|_| {});
+    deliver(&world, 0..USERS, USERS).await;
+    pass(&world, HOUR).await;
+    let (one, other) = (world.instance(&Gate::open(), 3), world.instance(&Gate::open(), 4));
+    let both = async || {
+        let (a, b) =
+            tokio::join!(one.work_on_jobs(world.deadline()), other.work_on_jobs(world.deadline()));
+        let mut counts = a.counts;
+        counts.merge(&b.counts);
+        counts
+    };
+    sleep(MINUTE).await;
+    let gathered = both().await;
+    assert_eq!(gathered.get(metrics::QUESTIONS_IN_JOBS), USERS as u64);
+
+    jobs.end(&only_job(&jobs), None, well);
+    let ended = both().await;
+
+    assert_eq!(ended.get(metrics::GENERATIONS), USERS as u64);
+    assert_eq!(ended.get(metrics::JOBS_ENDED), 1);
+    pass(&world, 40 * MINUTE).await;
+    assert_eq!((contents(&world), world.model.calls()), (USERS, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn asks_that_waited_for_a_budget_gather_when_it_is_there() {
+    let (mut world, jobs) = world(|config| config.budget = Some(Budget::Tokens(1)));
+    for each in &mut world.campaigns {
+        let config = &mut Arc::get_mut(each).expect("nobody else holds it").campaign.config;
+        config.over_budget = OverBudget::Wait;
+    }
+    deliver(&world, 0..USERS, USERS).await;
+    pass(&world, HOUR + 10 * MINUTE).await;
+    assert!(jobs.submitted().is_empty() && contents(&world) == 0, "its budget pays for nothing");
+    for each in &mut world.campaigns {
+        let config = &mut Arc::get_mut(each).expect("nobody else holds it").campaign.config;
+        config.budget = None;
+    }
+
+    pass(&world, 16 * HOUR).await;
+    jobs.end(&only_job(&jobs), None, well);
+    pass(&world, 2 * HOUR).await;
 
     assert_eq!((contents(&world), world.model.calls()), (USERS, 0));
 }

@@ -479,8 +479,12 @@ impl Run {
 
     fn is_forbidden(&self, letter: &DeadLetter, event_id: &str) -> bool {
         let told = self.story.iter().find(|told| told.event.id == event_id);
-        letter.reason == "guardrail_intervened"
-            && told.is_some_and(|told| told.event.fields["show"] == FORBIDDEN)
+        let is_about = |show: &str| told.is_some_and(|told| told.event.fields["show"] == show);
+        // Where the budget never pays for the correction of an answer, the prompt is given up.
+        (letter.reason == "guardrail_intervened" && is_about(FORBIDDEN))
+            || (letter.reason == "model_failed"
+                && is_about(AWKWARD)
+                && setting::is_scarce(&self.world))
     }
 
     /// A repeat of everything changes nothing, costs no generation, and leaves no ask.

@@ -150,6 +150,11 @@ impl Hands {
         self.held().models.get(model_id).is_some_and(|of| of.is_refused)
     }
 
+    /// Whether asks of any model went back.
+    pub(super) fn is_any_refused(&self) -> bool {
+        self.held().models.values().any(|of| of.is_refused)
+    }
+
     /// The classes of which asks of a model got no turn.
     pub(super) fn classes_put_back(&self, model_id: &str) -> Vec<Class> {
         let held = self.held();
