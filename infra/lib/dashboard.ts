@@ -53,6 +53,9 @@ const PARKED = [
   'asks_parked_for_job',
 ];
 
+/** What becomes of jobs, and of what they ask. */
+const JOBS = ['jobs_submitted', 'jobs_refused', 'jobs_late', 'questions_in_jobs', 'questions_left_by_jobs'];
+
 /** Why answers of the model could not be used, beside all of them. */
 const REFUSED = ['generations', 'answers_unreadable', 'answers_against_schema', 'answers_against_rules', 'answers_stopped'];
 
@@ -77,6 +80,7 @@ export class Dashboard extends Construct {
         [model(props), measured('What became of the events', props.processor.program, FATES)],
         [waiting(props), measured('What became of the asks', props.processor.program, ASK_FATES)],
         [times(props.processor), measured('Why asks wait', props.processor.program, PARKED)],
+        [measured('Jobs of batch inference', props.asksWorker.program, JOBS)],
         [
           measured('Answers that were refused', props.processor.program, REFUSED),
           measured('Fallback content served', props.api.program, FALLBACKS),
@@ -201,6 +205,7 @@ function waiting({ asks }: DashboardProps): cloudwatch.GraphWidget {
       ...ready,
       asks.later.metricApproximateNumberOfMessagesVisible({ label: 'later', period: PERIOD }),
       asks.later.metricApproximateNumberOfMessagesDelayed({ label: 'later (hidden)', period: PERIOD }),
+      asks.jobs.metricApproximateNumberOfMessagesVisible({ label: 'jobs', period: PERIOD }),
     ],
   });
 }

@@ -59,3 +59,12 @@ test('jobs are looked after every five minutes, and as soon as one changes', () 
     Targets: [target],
   });
 });
+
+test('the dashboard shows what becomes of jobs, and what waits for one', () => {
+  const [dashboard] = Object.values(template.findResources('AWS::CloudWatch::Dashboard'));
+  const shown = JSON.stringify(dashboard?.Properties.DashboardBody);
+
+  for (const name of ['jobs_submitted', 'questions_in_jobs', 'questions_left_by_jobs', 'asks_parked_for_job']) {
+    expect(shown).toContain(name);
+  }
+});
