@@ -1,5 +1,6 @@
 import { Annotations, Aws, Stack, Token } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
+import type { IConstruct } from 'constructs';
 
 import type { AskedOfBedrock } from './campaigns.js';
 
@@ -58,29 +59,24 @@ const THROUGH_BEDROCK = {
   StringLike: { 'kms:ViaService': `bedrock*.${Aws.REGION}.amazonaws.com` },
 };
 
-export interface BedrockAccess extends Omit<AskedOfBedrock, 'campaigns'> {
+export interface ModelAccess extends Pick<AskedOfBedrock, 'models'> {
   readonly profileRegions?: Readonly<Record<string, readonly string[]>>;
   readonly furtherModelArns?: readonly string[];
+}
+
+export interface BedrockAccess extends ModelAccess, Pick<AskedOfBedrock, 'guardrails'> {
   readonly guardrailProfileArns?: readonly string[];
   readonly guardrailKeyArns?: readonly string[];
 }
 
 /** Lets `grantee` call exactly the models, profiles and guardrails that the campaigns name. */
 export function grantBedrock(grantee: iam.IRole, access: BedrockAccess): void {
-  const regions = { ...PROFILE_REGIONS, ...access.profileRegions };
-  const direct = [...(access.furtherModelArns ?? [])];
-  for (const model of access.models) {
-    const name = model.replace(PROFILE_ARN, '');
-    const [geography = '', ...rest] = name.split('.');
-    if (geography in regions || geography === GLOBAL) {
-      grantProfile(grantee, geography, rest.join('.'), regions[geography]);
-    } else if (!name.startsWith('arn:')) {
-      direct.push(foundationModel(Aws.REGION, name));
-    } else if (APPLICATION_PROFILE.test(name) && access.furtherModelArns === undefined) {
-      throw new Error(`name the models behind ${name} in furtherModelArns`);
-    } else {
-      direct.push(name);
-    }
+  const { direct, profiles } = named(grantee, access);
+  for (const { geography, model, models, profile, regions } of profiles) {
+    warnElsewhere(grantee, `${geography}.${model}`, regions);
+    allow(grantee, 'bedrock:InvokeModel', [profile]);
+    // But there through the profile only.
+    allow(grantee, 'bedrock:InvokeModel', models, { StringEquals: { 'bedrock:InferenceProfileArn': profile } });
   }
   allow(grantee, 'bedrock:InvokeModel', direct);
   const guardrails = access.guardrails.map((id) => guardrail(grantee, id));
@@ -89,53 +85,68 @@ export function grantBedrock(grantee: iam.IRole, access: BedrockAccess): void {
 }
 
 /**
- * Lets `grantee` submit `jobs` of the models that the campaigns name, follow and stop them. What a
- * profile leads to is a model: of profiles AWS knows no such permission.
+ * The models and profiles that the campaigns name, and the models behind the profiles wherever they may
+ * run, for who makes jobs and for whom they run as. AWS' own policies for both name profiles beside
+ * models, and make no condition of the profile.
+ * <https://docs.aws.amazon.com/bedrock/latest/userguide/batch-iam-sr.html>
+ * <https://docs.aws.amazon.com/bedrock/latest/userguide/judge-service-roles.html>
  */
-export function grantJobs(grantee: iam.IRole, access: BedrockAccess, jobs: string): void {
+export function modelArns(scope: IConstruct, access: ModelAccess): string[] {
+  const { direct, profiles } = named(scope, access);
+  return [...profiles.flatMap(({ models, profile }) => [profile, ...models]), ...direct];
+}
+
+/** A system-defined profile, and its model wherever it may run. */
+interface Profile {
+  readonly geography: string;
+  readonly model: string;
+  readonly profile: string;
+  readonly models: string[];
+  /** Any, if nobody knows. */
+  readonly regions: readonly string[] | undefined;
+}
+
+/** What the campaigns name, by its ARNs. */
+function named(scope: IConstruct, access: ModelAccess): { direct: string[]; profiles: Profile[] } {
   const regions = { ...PROFILE_REGIONS, ...access.profileRegions };
-  const models = access.models.flatMap((model) => {
+  const direct = [...(access.furtherModelArns ?? [])];
+  const profiles: Profile[] = [];
+  for (const model of access.models) {
     const name = model.replace(PROFILE_ARN, '');
     const [geography = '', ...rest] = name.split('.');
     if (geography in regions || geography === GLOBAL) {
-      return (regions[geography] ?? [Aws.REGION, '']).map((region) => foundationModel(region, rest.join('.')));
+      profiles.push(profileOf(scope, geography, rest.join('.'), regions[geography]));
+    } else if (!name.startsWith('arn:')) {
+      direct.push(foundationModel(Aws.REGION, name));
+    } else if (APPLICATION_PROFILE.test(name) && access.furtherModelArns === undefined) {
+      throw new Error(`name the models behind ${name} in furtherModelArns`);
+    } else {
+      direct.push(name);
     }
-    return name.startsWith('arn:') ? [] : [foundationModel(Aws.REGION, name)];
-  });
-  const further = (access.furtherModelArns ?? []).filter((arn) => /:foundation-model\//.test(arn));
-  allow(grantee, 'bedrock:CreateModelInvocationJob', [...new Set([...models, ...further]), jobs]);
-  allow(grantee, 'bedrock:GetModelInvocationJob', [jobs]);
-  allow(grantee, 'bedrock:StopModelInvocationJob', [jobs]);
-  allow(grantee, 'bedrock:ListModelInvocationJobs', ['*']);
+  }
+  return { direct, profiles };
 }
 
-/** The profile itself, and its model wherever it may run, but there through the profile only. */
-function grantProfile(
-  grantee: iam.IRole,
+function profileOf(
+  scope: IConstruct,
   geography: string,
   model: string,
   regions: readonly string[] | undefined,
-): void {
+): Profile {
+  const resourceName = `${geography}.${model}`;
+  const profile = Stack.of(scope).formatArn({ service: 'bedrock', resource: 'inference-profile', resourceName });
+  const models = (regions ?? [Aws.REGION, '']).map((region) => foundationModel(region, model));
+  return { geography, model, models, profile, regions };
+}
+
+function warnElsewhere(grantee: iam.IRole, profile: string, regions: readonly string[] | undefined): void {
   const { region: here } = Stack.of(grantee);
   if (regions !== undefined && !Token.isUnresolved(here) && !regions.includes(here)) {
     Annotations.of(grantee).addWarningV2(
       'braze-content:profile-elsewhere',
-      `${here} may not be able to call ${geography}.${model}: compare model_id of the campaigns`,
+      `${here} may not be able to call ${profile}: compare model_id of the campaigns`,
     );
   }
-  const profile = Stack.of(grantee).formatArn({
-    service: 'bedrock',
-    resource: 'inference-profile',
-    resourceName: `${geography}.${model}`,
-  });
-  allow(grantee, 'bedrock:InvokeModel', [profile]);
-  const places = regions ?? [Aws.REGION, ''];
-  allow(
-    grantee,
-    'bedrock:InvokeModel',
-    places.map((region) => foundationModel(region, model)),
-    { StringEquals: { 'bedrock:InferenceProfileArn': profile } },
-  );
 }
 
 function foundationModel(region: string, model: string): string {

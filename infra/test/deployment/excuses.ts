@@ -17,7 +17,8 @@ export const NEVER_SEEN: readonly Unseen[] = [
   ['ops', 'dynamodb:DescribeTable', 'content', SAMPLED],
   ...['guardrail', 'model'].map((kind) => ['ops', 'bedrock:Converse', kind, preview('bedrock:Converse')] as const),
   ['asks-worker', 'bedrock:CreateModelInvocationJob', 'job', JOBS],
-  ['asks-worker', 'bedrock:CreateModelInvocationJob', 'job-model', JOBS],
+  ['asks-worker', 'bedrock:CreateModelInvocationJob', 'job-role', JOBS],
+  ['asks-worker', 'bedrock:CreateModelInvocationJob', 'model', JOBS],
   ['asks-worker', 'bedrock:GetModelInvocationJob', 'job', JOBS],
   ['asks-worker', 'bedrock:ListModelInvocationJobs', 'every-job', JOBS],
   ['asks-worker', 'bedrock:StopModelInvocationJob', 'job', JOBS],
@@ -31,7 +32,6 @@ export const NEVER_SEEN: readonly Unseen[] = [
 export const SELDOM_SEEN: readonly Unseen[] = [
   ['asks-worker', 'dynamodb:DeleteItem', 'coordination', 'only where a prompt was taken up and then not asked'],
   ['asks-worker', 'dynamodb:UpdateItem', 'content', 'only of an ask that has to wait again'],
-  ['asks-worker', 's3:ListObjectsV2', 'jobs', 'only if the clock has struck five minutes'],
   ['asks-worker', 'sqs:SendMessageBatch', 'asks', 'only of asks that have to wait again'],
 ];
 
