@@ -40,9 +40,14 @@ test('grants are named by what they are on, and keys by the service that uses th
     statement(['logs:PutLogEvents'], {}, 'ApiProgramLog'),
     statement(['s3:GetObject'], {}, 'RegistryVersions/versions/*'),
     statement(['bedrock:InvokeModel'], {}, 'arn:aws:bedrock:us-east-1::foundation-model/m'),
+    statement(['bedrock:GetModelInvocationJob'], {}, 'arn:aws:bedrock:us-east-1:1:model-invocation-job/*'),
+    statement(['bedrock:ListModelInvocationJobs'], {}, '*'),
+    statement(['xray:PutTraceSegments'], {}, '*'),
+    statement(['iam:PassRole'], {}, 'JobsRole'),
   ).map(({ kind }) => kind);
 
-  expect(kinds).toEqual(['coordination', 'key through sqs', 'log', 'campaigns', 'model']);
+  const ofJobs = ['job', 'every-job', 'traces', 'job-role'];
+  expect(kinds).toEqual(['coordination', 'key through sqs', 'log', 'campaigns', 'model', ...ofJobs]);
   expect(() => grantsOfRole(statement(['sns:Publish'], {}, 'Topic'))).toThrow(/granted something on Topic/);
 });
 

@@ -4,6 +4,7 @@
  */
 
 import {
+  InvokeCommand,
   LambdaClient,
   PublishVersionCommand,
   UpdateAliasCommand,
@@ -18,6 +19,7 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 
+import ofJobs from '../../../contract/golden/jobs-event.json' with { type: 'json' };
 import requests from '../../../contract/golden/requests.json' with { type: 'json' };
 import { DEV, example } from '../example.js';
 import { givenUp, OFFERS, record, TENT, watched } from './by-hand.js';
@@ -137,8 +139,8 @@ test('every file was read, nothing waits, and nothing was given up on the way', 
   const urls = await queues();
   const isGivenUp = (url: string) => /DeadLetters|GivenUp/.test(url);
   const [givenUp, waiting] = [urls.filter(isGivenUp), urls.filter((url) => !isGivenUp(url))];
-  // Those of the notifications, of asks for later, and of asks by priority.
-  expect([givenUp.length, waiting.length]).toEqual([2, 1 + 1 + 3]);
+  // Those of the notifications, of asks for later, of asks for a job, and of asks by priority.
+  expect([givenUp.length, waiting.length]).toEqual([2, 1 + 1 + 1 + 3]);
 
   await until('every notification and every ask was handled', async () =>
     (await sum(waiting)) === 0 ? true : undefined,
@@ -323,6 +325,16 @@ test('whoever watches needs no credentials, and whoever posts does', async () =>
   expect(JSON.parse(await health.text()).status).toBe('ok');
   // By the function here: MiniStack makes no request validators of a template.
   expect(posted.status).toBe(401);
+});
+
+test('whoever looks after jobs finds none, and asks that have gathered neither', async () => {
+  const lambda = new LambdaClient(emulator!.client);
+  const FunctionName = operator.named('ASKS_WORKER_FUNCTION');
+
+  const looked = await lambda.send(new InvokeCommand({ FunctionName, Payload: JSON.stringify(ofJobs), Qualifier: 'live' }));
+
+  expect(looked.FunctionError).toBeUndefined();
+  expect(JSON.parse(Buffer.from(looked.Payload ?? []).toString())).toEqual({ batchItemFailures: [] });
 });
 
 test('programs ask of AWS what is listed, and their roles are granted all of it', () => {

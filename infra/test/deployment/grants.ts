@@ -19,7 +19,7 @@ export function grantsOf(byArn: readonly Statement[], byName: readonly Statement
       statement.resources.map((resource, place) => {
         const name = byName[at]?.resources[place] ?? resource;
         const rule = { ...statement, actions: [action], resources: [resource] };
-        return { action, kind: kindOfGrant(name, statement), on: `${name}${underConditions(byName[at])}`, rule };
+        return { action, kind: kindOfGrant(action, name, statement), on: `${name}${underConditions(byName[at])}`, rule };
       }),
     ),
   );
@@ -34,7 +34,15 @@ export function missedByNothing(grants: readonly Grant[], checks: readonly Check
   });
 }
 
-function kindOfGrant(name: string, { conditions }: Statement): string {
+/** What the list of requests calls what is Bedrock's, by its type in the ARN. */
+const OF_BEDROCK: Readonly<Record<string, string>> = {
+  'foundation-model': 'model',
+  guardrail: 'guardrail',
+  'inference-profile': 'model',
+  'model-invocation-job': 'job',
+};
+
+function kindOfGrant(action: string, name: string, { conditions }: Statement): string {
   const through = Object.values(conditions).flatMap((keys) => keys['kms:ViaService'] ?? []);
   if (through.length > 0) {
     return `key through ${String(through).replace(/\..*/, '')}`;
@@ -43,11 +51,12 @@ function kindOfGrant(name: string, { conditions }: Statement): string {
     return 'log';
   }
   if (name === '*') {
-    return 'traces';
+    return action === 'bedrock:ListModelInvocationJobs' ? 'every-job' : 'traces';
   }
-  const [, ofBedrock] = /^arn:aws:bedrock:.*:(guardrail|foundation-model|inference-profile)\//.exec(name) ?? [];
+  const [, type = ''] = /^arn:aws:bedrock:.*:([a-z-]+)\//.exec(name) ?? [];
+  const ofBedrock = OF_BEDROCK[type];
   if (ofBedrock !== undefined) {
-    return ofBedrock === 'guardrail' ? 'guardrail' : 'model';
+    return ofBedrock;
   }
   const found = kindOf(name.replace(/\/.*|^.*:parameter/g, ''));
   if (found === undefined) {
