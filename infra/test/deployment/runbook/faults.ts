@@ -70,8 +70,8 @@ const typed =
 /** An alarm of which nothing else rings. */
 const alarm = (state: string) => `
 names=$(make -s ops ARGS="where --stage ${STAGE}") && eval "$names"
-RINGS=$(aws cloudwatch describe-alarms --alarm-name-prefix "$STACK_NAME" --output text \\
-  --query "MetricAlarms[?contains(AlarmDescription, '#records-given-up')].AlarmName | [0]")
+RINGS=$(aws cloudwatch describe-alarms --alarm-name-prefix "$STACK_NAME-ProcessorAlarmrecordsgivenup" --output text \\
+  --query "MetricAlarms[0].AlarmName")
 aws cloudwatch set-alarm-state --alarm-name "$RINGS" --state-value ${state} --state-reason 'a try'`;
 
 /** The faults of chapters, by their headings. */
