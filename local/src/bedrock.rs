@@ -261,13 +261,17 @@ impl Shared {
             unanswered(none)
         })?;
         let stop_reason = behaviour.spoil(request, &mut answer);
-        let (mut latency, is_slow) = (behaviour.latency, scenarios.contains(&Scenario::Slow));
+        let is_slow = scenarios.contains(&Scenario::Slow);
+        let takes = |output_tokens: u64| match is_slow {
+            true => behaviour.slow,
+            false => {
+                let tokens = u32::try_from(output_tokens).unwrap_or(u32::MAX);
+                behaviour.latency + behaviour.latency_per_token * tokens
+            }
+        };
         let (reply, output_tokens) =
-            self.reply((request, scenarios), &mut answer, stop_reason, latency);
-        latency += behaviour.latency_per_token * u32::try_from(output_tokens).unwrap_or(u32::MAX);
-        if is_slow {
-            latency = behaviour.slow;
-        }
+            self.reply((request, scenarios), &mut answer, stop_reason, takes);
+        let latency = takes(output_tokens);
         let bill = Bill { state: Arc::clone(self), entry, input_tokens, output_tokens };
         sleep(latency).await;
         drop(bill);
@@ -281,12 +285,13 @@ impl Shared {
         (request, scenarios): (&Value, &[Scenario]),
         answer: &mut Answer,
         stop_reason: Option<&'static str>,
-        latency: Duration,
+        takes: impl Fn(u64) -> Duration,
     ) -> (Value, u64) {
         scenarios.iter().for_each(|scenario| answer.upset(*scenario));
         let input_tokens = (request.to_string().len() / BYTES_PER_TOKEN) as u64;
         let output_tokens = answer.text.len().div_ceil(BYTES_PER_TOKEN) as u64;
         let output_tokens = output_tokens.min(max_tokens(request));
+        let latency = takes(output_tokens);
         let mut reply = json!({
             "output": { "message": { "role": "assistant", "content": [answer.content()] } },
             "stopReason": stop_reason.unwrap_or(answer.stop_reason()),

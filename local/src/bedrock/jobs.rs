@@ -236,7 +236,7 @@ impl Shared {
         }
         let mut answer = self.schemas.answer(request).map_err(super::unanswered)?;
         let stop_reason = self.behaviour.spoil(request, &mut answer);
-        Ok(self.reply((request, &scenarios), &mut answer, stop_reason, Duration::ZERO).0)
+        Ok(self.reply((request, &scenarios), &mut answer, stop_reason, |_| Duration::ZERO).0)
     }
 }
 
