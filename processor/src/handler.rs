@@ -557,6 +557,9 @@ mod tests {
     fn the_event_that_starts_a_worker_and_a_batch_of_lambda_are_told_apart() {
         let asks = include_str!("../../contract/golden/asks-event.json");
         let asks: Invocation = serde_json::from_str(asks).expect("is one");
+        let jobs = include_str!("../../contract/golden/jobs-event.json");
+        let jobs: Invocation = serde_json::from_str(jobs).expect("is one");
+        assert_eq!(jobs.source, Some(Source::Jobs));
         // As AWS documents it. <https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html>
         let batch = r#"{"Records": [{"kinesis": {"kinesisSchemaVersion": "1.0", "partitionKey": "1",
             "sequenceNumber": "49590338271490256608559692538361571095921575989136588898",
