@@ -149,7 +149,8 @@ pub struct System {
     #[arg(long, value_name = "FORM", default_value = "kpl")]
     pub stream_format: Format,
 
-    /// How long an hour of what campaigns say in their batch table is, in seconds: nobody waits for a real one.
+    /// How long an hour of the time that campaigns give to jobs is, in seconds: nobody waits for a
+    /// real one.
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     pub job_hour_seconds: u64,
 
