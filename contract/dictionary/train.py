@@ -23,7 +23,7 @@ except ImportError:
 # More is slower to load, and no smaller on items that it was not trained on.
 BYTES = 4096
 
-# As `PACKED` of processor/src/store/dynamodb/form.rs.
+# As `IS_PACKED` of processor/src/store/dynamodb/form.rs; a test there compares them.
 PACKED = [
     "campaigns_version", "event_id", "input_tokens", "model_id", "oldest_event_time", "origin",
     "output_tokens", "paced_until", "unless_at",

@@ -8,6 +8,10 @@ use serde::{Deserialize, Serialize};
 /// What is rounded up to one KiB, in bytes: records of a stream on demand.
 const KIB: u64 = 1_024;
 
+/// What part of the price a job of batch inference costs.
+/// <https://docs.aws.amazon.com/bedrock/latest/userguide/batch-inference.html>
+pub const PRICE_OF_JOBS: f64 = 0.5;
+
 /// What was used. Fractions are what an extrapolation comes to.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use bill::deployed::{REQUESTS_OF_A_NOTIFICATION, memory_mib};
 use contract::metrics::{self, Counts};
-use contract::units::{Counted, Function, Units};
+use contract::units::{Counted, Function, PRICE_OF_JOBS, Units};
 
 use interceptor::Interceptor;
 use lines::{Lines, OF_A_CALL};
@@ -25,9 +25,6 @@ const PROCESSOR_TIME_OF_A_LOOK_UP: Duration = Duration::from_micros(2 * 127);
 /// Memory of a function that gets a whole processor.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html>
 const WHOLE_PROCESSOR_MIB: f64 = 1_769.0;
-
-/// What a token of a job costs less than another.
-const PRICE_OFF_OF_JOBS: f64 = 0.5;
 
 /// Counts what AWS would charge for.
 #[derive(Debug, Default)]
@@ -89,7 +86,7 @@ impl Billing {
         let billed_ms = took.as_nanos().div_ceil(1_000_000);
         units.invoke(function, u64::try_from(billed_ms).unwrap_or(u64::MAX));
         units.log_bytes += log_bytes as f64;
-        let at_whole_price = |all, of_jobs| n(all) - PRICE_OFF_OF_JOBS * n(of_jobs);
+        let at_whole_price = |all, of_jobs| n(all) - (1.0 - PRICE_OF_JOBS) * n(of_jobs);
         units.input_tokens += at_whole_price(metrics::INPUT_TOKENS, metrics::INPUT_TOKENS_OF_JOBS);
         units.output_tokens +=
             at_whole_price(metrics::OUTPUT_TOKENS, metrics::OUTPUT_TOKENS_OF_JOBS);

@@ -31,7 +31,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
-use campaign::{CompiledCampaign, OverBudget, Told};
+use campaign::answer::BadAnswer;
+use campaign::{CompiledCampaign, Examined, OverBudget, Told};
 use contract::ask::{Class, Reason};
 use contract::metrics::{self, Counts};
 use futures::future::{Either, select};
@@ -42,7 +43,7 @@ use quota::jitter::Jitter;
 use serde_json::{Map, Value};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::coordination::{Coordination, Entry, Failures, Lease, LeaseReply};
+use crate::coordination::{BudgetOfDay, Coordination, Entry, Failures, Lease, LeaseReply};
 use crate::deadline::Deadline;
 use crate::failure::Verdict;
 use crate::jobs::schedule::Schedule;
@@ -59,8 +60,9 @@ use refusals::Refusals;
 use rules::RuleNotes;
 use waits::Waits;
 
-pub(crate) use budget::{PRICE_OF_JOBS, used_in_a_job};
+pub(crate) use budget::used_in_a_job;
 pub use generation::MAX_FAILED_CALLS;
+pub(crate) use generation::{count_answer, count_refused};
 pub(crate) use joining::{Charge, Joined, ended};
 
 /// Waits between two looks at somebody else's answer.
@@ -538,13 +540,7 @@ impl Answers {
             Ok(data) => return self.keep_answer(campaign, question, data, calls.spent).await,
             Err(Failure::OverBudget) => {
                 self.release(&question.hash, &turn, &calls, last_failure).await;
-                return match campaign.campaign.config.over_budget {
-                    OverBudget::Skip => Conclusion::OverBudget,
-                    OverBudget::Wait => {
-                        let detail = "the campaign's budget of the day is spent".to_owned();
-                        self.not_now(Reason::Budget, None, detail)
-                    }
-                };
+                return self.over_budget(campaign);
             }
             Err(Failure::Failed { verdict, detail, .. }) => (verdict, detail),
         };
@@ -606,22 +602,61 @@ impl Answers {
     /// Gives a turn back that came to nothing, with the calls that it took.
     async fn release(&self, hash: &str, turn: &Turn<'_>, calls: &Calls, last: String) {
         // What was answered and could not be used was paid for as well.
-        let before = turn.failed_before.calls;
-        // Whoever lived and asked nothing makes up for one who died before asking.
-        let before = if calls.attempts == 0 { before.saturating_sub(1) } else { before };
-        let failed = Failures { calls: before + calls.failed + calls.answered, last };
+        let failed =
+            Failures { calls: turn.failed_before.calls + calls.failed + calls.answered, last };
+        self.give_back_lease(hash, turn.owner, &failed).await;
+    }
+
+    /// Gives a lease back, with what came to nothing so far.
+    async fn give_back_lease(&self, hash: &str, owner: &str, failed: &Failures) {
         let until = self.clock.now_secs() + GIVEN_UP_SECS;
-        let released = self.coordination.release(hash, turn.owner, &failed, until);
-        if let Err(error) = released.await {
+        if let Err(error) = self.coordination.release(hash, owner, failed, until).await {
             tracing::debug!(error = causes::told(&error), "lease ends by itself");
         }
     }
 
+    /// What a question comes to that its campaign's budget of the day does not pay for.
+    fn over_budget(&self, campaign: &CompiledCampaign) -> Conclusion {
+        match campaign.campaign.config.over_budget {
+            OverBudget::Skip => Conclusion::OverBudget,
+            OverBudget::Wait => {
+                let detail = "the campaign's budget of the day is spent".to_owned();
+                self.not_now(Reason::Budget, None, detail)
+            }
+        }
+    }
+
+    /// Checks an answer, and notes which rules of its campaign it breaks.
+    pub(crate) fn examined(
+        &self,
+        campaign: &CompiledCampaign,
+        (answer, told): (&str, &Told),
+        counts: &mut Counts,
+    ) -> Result<Map<String, Value>, BadAnswer> {
+        let Examined { content, unapplied } = campaign.examine(answer, told);
+        let name = &campaign.campaign.name;
+        self.rules.unapplied(name, unapplied.iter().map(String::as_str));
+        if let Err(error) = &content {
+            let refused = match error {
+                BadAnswer::NotJson(_) | BadAnswer::NotObject => metrics::ANSWERS_UNREADABLE,
+                BadAnswer::Mismatch(_) => metrics::ANSWERS_AGAINST_SCHEMA,
+                BadAnswer::AgainstRules(_) => metrics::ANSWERS_AGAINST_RULES,
+            };
+            count_refused(refused, counts);
+            self.rules.broken(name, error.rules());
+        }
+        content
+    }
+
     /// Gives back what a budget was charged too much; where that fails it stays charged.
     async fn settle_budget(&self, allowance: &Allowance, calls: &Calls) {
-        let by = allowance.difference(calls);
+        self.correct_budget(&allowance.budget, allowance.difference(calls)).await;
+    }
+
+    /// Corrects what a budget was charged; where that fails it stays charged.
+    async fn correct_budget(&self, budget: &BudgetOfDay, by: i64) {
         if by != 0
-            && let Err(error) = self.coordination.correct(&allowance.budget, by).await
+            && let Err(error) = self.coordination.correct(budget, by).await
         {
             tracing::warn!(
                 error = causes::told(&error),

@@ -28,6 +28,7 @@ use crate::decide::{Fated, Inquiry, Intent, Origin, Reader, Step, Unit};
 use crate::eligibility::{Memory, Rules};
 use crate::failure::Verdict;
 use crate::held::Standing;
+use crate::jobs::schedule::HOUR_MS;
 use crate::store::{
     Asked, Content, DAY_SECS, Key, MAX_WAIT_SECS, TableError, WaitingAsk, Write, WriteResult,
 };
@@ -45,9 +46,6 @@ const MAX_KEPT_PROMPT_BYTES: usize = 100 * 1_024;
 
 /// First wait of an ask after that; doubled each time, up to [`ask::MAX_DELAY`].
 const FIRST_OUTAGE_MS: u64 = 30_000;
-
-/// An hour, in milliseconds.
-const HOUR_MS: u64 = 3_600_000;
 
 /// What an ask waits for, and before when it is of no use, in UNIX milliseconds.
 #[derive(Debug, Clone, Copy)]

@@ -361,6 +361,7 @@ impl Processor {
         let campaigns = held.campaigns.iter().map(|each| (each.campaign.name.as_str(), each));
         let following = Following { service, tools: &tools, campaigns: campaigns.collect() };
         following.look(deadline, &mut report.counts).await;
+        tools.answers.say_refusals();
         let name = tools.answers.name();
         if !self.may_gather(&tools, &name, deadline).await {
             return report;
@@ -370,9 +371,9 @@ impl Processor {
             let gathering = Arc::new(Gathering::new(tools.answers.name()));
             let measures = (self.questions, &self.takes);
             let worker = Worker::new(&held.campaigns, &tools, &self.asks, measures);
-            let gathered = worker.gathering(&gathering).gather(service, deadline).await;
-            report.merge(gathered.0);
-            is_more = gathered.1;
+            let (gathered, is_left) = worker.gather(&gathering, service, deadline).await;
+            report.merge(gathered);
+            is_more = is_left;
         }
         let coordination = &writer.reader.coordination;
         let ended = coordination.release(GATHERS, &name, &Failures::default(), 0).await;

@@ -16,6 +16,14 @@ use crate::server::free_port;
 
 const CAMPAIGNS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../campaign/tests/campaigns");
 
+/// A look-up as each front hands it over.
+const FRONTS: [(&str, &str); 4] = [
+    ("rest", include_str!("../fronts/rest.json")),
+    ("http", include_str!("../fronts/http.json")),
+    ("alb", include_str!("../fronts/alb.json")),
+    ("url", include_str!("../fronts/url.json")),
+];
+
 /// Lambda's side of one function: an event to give, and who waits for the answer.
 #[derive(Clone)]
 struct Lambda {
@@ -120,12 +128,7 @@ async fn a_base_path_of_a_domain_is_the_look_up() {
 
 #[tokio::test]
 async fn a_look_up_is_answered_whatever_stands_before_the_function() {
-    for (front, event) in [
-        ("rest", include_str!("../fronts/rest.json")),
-        ("http", include_str!("../fronts/http.json")),
-        ("alb", include_str!("../fronts/alb.json")),
-        ("url", include_str!("../fronts/url.json")),
-    ] {
+    for (front, event) in FRONTS {
         let event: Value = serde_json::from_str(event).expect("is JSON");
         let answer = answer_to(&event).await;
 
@@ -139,6 +142,47 @@ async fn a_look_up_is_answered_whatever_stands_before_the_function() {
             one => one.as_str(),
         });
         assert_eq!(content_type, Some("application/json"), "{front}: {answer}");
+    }
+}
+
+/// A load balancer hands a query over as it came; API Gateway's REST API decodes it, and leaves the
+/// raw one out, where the other two have both.
+#[tokio::test]
+async fn an_id_that_has_to_be_encoded_is_the_same_behind_every_front() {
+    const ID: &str = "a+b|c/=@:~";
+    const ENCODED: &str = "a%2Bb%7Cc%2F%3D%40%3A%7E";
+    for (front, event) in FRONTS {
+        let mut event: Value = serde_json::from_str(event).expect("is JSON");
+        let in_event = if front == "alb" { ENCODED } else { ID };
+        event["queryStringParameters"]["user_id"] = json!(in_event);
+        if !event["multiValueQueryStringParameters"].is_null() {
+            event["multiValueQueryStringParameters"]["user_id"] = json!([in_event]);
+        }
+        if !event["rawQueryString"].is_null() {
+            event["rawQueryString"] = json!(format!("user_id={ENCODED}&campaign=new-episode"));
+        }
+
+        let answer = answer_to(&event).await;
+
+        assert_eq!(answer["statusCode"], 200, "{front}: {answer}");
+        assert_eq!(body(&answer)["Item"]["user_id"]["S"], ID, "{front}");
+    }
+}
+
+/// Load balancers make a 502 of an answer with `null` in it, or with a header that is no text.
+#[tokio::test]
+async fn what_a_load_balancer_is_answered_has_nothing_that_it_takes_for_malformed() {
+    let event: Value = serde_json::from_str(FRONTS[2].1).expect("is JSON");
+    let mut unknown = event.clone();
+    unknown["path"] = json!("/nothing");
+
+    for event in [event, unknown] {
+        let answer = answer_to(&event).await;
+        let fields = answer.as_object().expect("is an object");
+        assert!(fields.values().all(|value| !value.is_null()), "{answer}");
+        let headers = answer["headers"].as_object().expect("is an object");
+        assert!(headers.values().all(Value::is_string), "{answer}");
+        assert!(answer["body"].is_string(), "{answer}");
     }
 }
 

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::{heard, life};
-use crate::aws::Queues;
+use crate::aws::{Queues, Waits};
 use crate::faults::Faults;
 use crate::totals::Totals;
 
@@ -65,11 +65,13 @@ impl Asks {
         let mut waits = BACKOFF.build();
         let mut looked = Instant::now();
         loop {
-            if looked.elapsed() >= LOOK_AT_JOBS && self.has_jobs() {
+            let waits_now = self.queues.waits();
+            if looked.elapsed() >= LOOK_AT_JOBS && has_jobs(&waits_now) {
                 self.invoke(Source::Jobs).await;
                 looked = Instant::now();
+                continue;
             }
-            if self.queues.waits().visible == 0 {
+            if waits_now.visible == 0 {
                 sleep(LOOK_INTERVAL).await;
                 continue;
             }
@@ -78,11 +80,6 @@ impl Asks {
             }
             sleep(waits.next().unwrap_or_default()).await;
         }
-    }
-
-    /// Whether something waits for a job, or to be in one.
-    fn has_jobs(&self) -> bool {
-        self.queues.waits().groups.iter().any(|group| group.reason == Reason::Job)
     }
 
     /// Invokes it once; tells whether that came to anything.
@@ -123,4 +120,9 @@ impl Asks {
         let returned = report.returned_for.map(|reason| (reason, returned));
         self.totals.note_returned(NOTED_AS, returned.filter(|(_, n)| *n > 0));
     }
+}
+
+/// Whether something waits for a job, or to be in one.
+fn has_jobs(waits: &Waits) -> bool {
+    waits.groups.iter().any(|group| group.reason == Reason::Job)
 }

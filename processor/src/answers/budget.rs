@@ -1,6 +1,7 @@
 //! What a campaign's budget of the day lets one question take.
 
 use campaign::{Budget, CompiledCampaign, Price};
+use contract::units::PRICE_OF_JOBS;
 
 use crate::coordination::BudgetOfDay;
 use crate::model::{self, CACHE_WRITES_FOR_ONE_MORE, Calls, Usage};
@@ -24,10 +25,6 @@ enum BudgetUnit {
     /// Millionths of a dollar, at this price.
     MicroUsd(Price),
 }
-
-/// What part of the price a job costs.
-/// <https://docs.aws.amazon.com/bedrock/latest/userguide/batch-inference.html>
-pub(crate) const PRICE_OF_JOBS: f64 = 0.5;
 
 impl BudgetUnit {
     fn amount(self, input_tokens: u64, output_tokens: u64) -> u64 {

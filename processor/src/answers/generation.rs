@@ -6,8 +6,7 @@
 
 use std::time::Duration;
 
-use campaign::answer::BadAnswer;
-use campaign::{CompiledCampaign, Examined, Told};
+use campaign::{CompiledCampaign, Told};
 use contract::ask::Reason;
 use contract::metrics::{self, Counts};
 use program::causes;
@@ -97,13 +96,17 @@ impl Generation<'_> {
         loop {
             let is_last = correction.is_some();
             let next = match self.generate(correction.as_ref(), counts).await {
-                Ok(answer) => match self.examined(&answer, counts) {
-                    Ok(data) => return Ok(data),
-                    Err(error) if is_last => {
-                        return Err(Failure::new(failure::of_answer(&error), error));
+                Ok(answer) => {
+                    match self.answers.examined(self.campaign, (&answer.text, self.told), counts) {
+                        Ok(data) => return Ok(data),
+                        Err(error) if is_last => {
+                            return Err(Failure::new(failure::of_answer(&error), error));
+                        }
+                        Err(error) => {
+                            Correction { answer: Some(answer), complaint: error.complaint() }
+                        }
                     }
-                    Err(error) => Correction { answer: Some(answer), complaint: error.complaint() },
-                },
+                }
                 Err(Failure::Failed { complaint: Some(complaint), .. }) if !is_last => {
                     Correction { answer: None, complaint: complaint.to_owned() }
                 }
@@ -112,27 +115,6 @@ impl Generation<'_> {
             counts.add(metrics::CORRECTIONS, 1);
             correction = Some(next);
         }
-    }
-
-    /// Checks an answer, and notes which rules of the campaign it breaks.
-    fn examined(
-        &self,
-        answer: &Answer,
-        counts: &mut Counts,
-    ) -> Result<Map<String, Value>, BadAnswer> {
-        let Examined { content, unapplied } = self.campaign.examine(&answer.text, self.told);
-        let (notes, name) = (&self.answers.rules, &self.campaign.campaign.name);
-        notes.unapplied(name, unapplied.iter().map(String::as_str));
-        if let Err(error) = &content {
-            let refused = match error {
-                BadAnswer::NotJson(_) | BadAnswer::NotObject => metrics::ANSWERS_UNREADABLE,
-                BadAnswer::Mismatch(_) => metrics::ANSWERS_AGAINST_SCHEMA,
-                BadAnswer::AgainstRules(_) => metrics::ANSWERS_AGAINST_RULES,
-            };
-            refuse(refused, counts);
-            notes.broken(name, error.rules());
-        }
-        content
     }
 
     /// Makes one call, repeated where that can help.
@@ -286,13 +268,7 @@ impl Generation<'_> {
         reservation.settle(usage.tokens());
         self.calls.answered += 1;
         self.calls.spent.add(usage);
-        counts.add(metrics::GENERATIONS, 1);
-        counts.add(metrics::INPUT_TOKENS, usage.input_tokens);
-        counts.add(metrics::OUTPUT_TOKENS, usage.output_tokens);
-        if let Some(price) = self.campaign.campaign.config.price {
-            let micro_usd = price.usd(usage.priced_input_tokens(), usage.output_tokens) * 1e6;
-            counts.add(metrics::MODEL_COST, micro_usd.round().max(0.0) as u64);
-        }
+        count_answer(self.campaign, usage, 1.0, counts);
     }
 
     /// Notes what a failed call took, and tells who must know of it.
@@ -317,7 +293,7 @@ impl Generation<'_> {
                 }
             }
             ModelError::Stopped { usage, .. } => {
-                refuse(metrics::ANSWERS_STOPPED, counts);
+                count_refused(metrics::ANSWERS_STOPPED, counts);
                 self.answered(reservation, *usage, counts);
             }
             ModelError::Unchecked { usage, cause } => {
@@ -386,8 +362,24 @@ impl Generation<'_> {
     }
 }
 
+/// Counts an answer that came, usable or not, and cost this part of the price.
+pub(crate) fn count_answer(
+    campaign: &CompiledCampaign,
+    usage: Usage,
+    part_of_price: f64,
+    counts: &mut Counts,
+) {
+    counts.add(metrics::GENERATIONS, 1);
+    counts.add(metrics::INPUT_TOKENS, usage.input_tokens);
+    counts.add(metrics::OUTPUT_TOKENS, usage.output_tokens);
+    if let Some(price) = campaign.campaign.config.price {
+        let usd = price.usd(usage.priced_input_tokens(), usage.output_tokens) * part_of_price;
+        counts.add(metrics::MODEL_COST, (usd * 1e6).round().max(0.0) as u64);
+    }
+}
+
 /// Counts an answer that cannot be used, under its reason.
-fn refuse(reason: &'static str, counts: &mut Counts) {
+pub(crate) fn count_refused(reason: &'static str, counts: &mut Counts) {
     counts.add(metrics::ANSWERS_REFUSED, 1);
     counts.add(reason, 1);
 }

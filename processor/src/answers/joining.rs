@@ -4,13 +4,13 @@
 //! Guarantees: a question is in one job at a time, and in none while somebody asks it; what it may
 //! cost is spent of the budget before it is put into the job.
 
-use campaign::{CompiledCampaign, OverBudget};
+use campaign::CompiledCampaign;
 use contract::ask::Reason;
 use program::causes;
 use serde::{Deserialize, Serialize};
 
 use super::budget::{self, Allowance};
-use super::{Answers, Conclusion, GIVEN_UP_SECS, MAX_FAILED_CALLS, Question, in_a_job};
+use super::{Answers, Conclusion, MAX_FAILED_CALLS, Question, in_a_job};
 use crate::coordination::{
     BudgetOfDay, Entry, Failures, Lease, LeaseReply, Spending, owner_of_job,
 };
@@ -89,11 +89,7 @@ impl Answers {
 
     /// A question leaves a job without an answer.
     pub(crate) async fn leave(&self, hash: &str, job: &str, failed: &Failures) {
-        let until = self.clock.now_secs() + GIVEN_UP_SECS;
-        let owner = owner_of_job(job);
-        if let Err(error) = self.coordination.release(hash, &owner, failed, until).await {
-            tracing::debug!(error = causes::told(&error), "lease ends by itself");
-        }
+        self.give_back_lease(hash, &owner_of_job(job), failed).await;
     }
 
     /// Gives back what was spent of a budget for a question that no job asks.
@@ -104,9 +100,8 @@ impl Answers {
 
     /// Corrects what was spent of a campaign's budget of a day.
     pub(crate) async fn correct(&self, campaign: &CompiledCampaign, day: i64, by: i64) {
-        let Some(budget) = budget::of_day(campaign, day).filter(|_| by != 0) else { return };
-        if let Err(error) = self.coordination.correct(&budget, by).await {
-            tracing::warn!(error = causes::told(&error), "budget stays charged");
+        if let Some(budget) = budget::of_day(campaign, day) {
+            self.correct_budget(&budget, by).await;
         }
     }
 
@@ -166,13 +161,7 @@ impl Answers {
         let name = self.jitter.name();
         match self.coordination.spend(&allowance.budget, allowance.most, &name).await {
             Ok(Spending::Granted) => Ok(Some(Charge { day, amount: allowance.most })),
-            Ok(Spending::Refused) => Err(match campaign.campaign.config.over_budget {
-                OverBudget::Skip => Conclusion::OverBudget,
-                OverBudget::Wait => {
-                    let detail = "the campaign's budget of the day is spent".to_owned();
-                    self.not_now(Reason::Budget, None, detail)
-                }
-            }),
+            Ok(Spending::Refused) => Err(self.over_budget(campaign)),
             Err(error) => Err(Conclusion::GiveBack(causes::told(&error))),
         }
     }

@@ -115,11 +115,6 @@ impl<'p> Worker<'p> {
         Self { campaigns: by_name.collect(), tools, queue, window, takes, gathering: None }
     }
 
-    /// Gathers asks for jobs in place of answering them.
-    pub(crate) fn gathering(self, gathering: &Arc<Gathering>) -> Self {
-        Self { gathering: Some(Arc::clone(gathering)), window: MOST_QUESTIONS, ..self }
-    }
-
     /// Works until nothing is left that can be answered, or the time is over.
     pub(crate) async fn work(&self, deadline: Deadline) -> Report {
         let (turns, incoming) = mpsc::channel(self.window);
@@ -145,14 +140,16 @@ impl<'p> Worker<'p> {
         report
     }
 
-    /// Takes up the asks that have gathered, and makes jobs of what they ask; tells as well whether
-    /// more may be there than were taken.
+    /// Takes up the asks that have gathered, in place of others, and makes jobs of what they ask;
+    /// tells as well whether more may be there than were taken.
     pub(crate) async fn gather(
-        &self,
+        mut self,
+        gathering: &Arc<Gathering>,
         service: &dyn JobService,
         deadline: Deadline,
     ) -> (Report, bool) {
-        let Some(gathering) = &self.gathering else { return Default::default() };
+        self.gathering = Some(Arc::clone(gathering));
+        self.window = MOST_QUESTIONS;
         let (turns, incoming) = mpsc::channel(MAX_MESSAGES);
         let (hands, tally) = (Hands::of_all(self.window), Tally::default());
         let (mut submitted, mut is_all) = (Counts::default(), true);

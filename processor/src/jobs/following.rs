@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use campaign::CompiledCampaign;
 use contract::metrics::{self, Counts};
+use contract::units::PRICE_OF_JOBS;
 use futures::FutureExt as _;
 use futures::stream::{self, StreamExt as _};
 use program::aws::CallError;
@@ -19,7 +20,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _};
 use super::files::{ANSWERS, FOLDER, JOB, Job, JobQuestion, OutputLine, place_of};
 use super::gathering::submit;
 use super::{JobError, JobService, JobState, Lines};
-use crate::answers::{Answers, PRICE_OF_JOBS, used_in_a_job};
+use crate::answers::{Answers, count_answer, count_refused, used_in_a_job};
 use crate::coordination::{Coordination, Entry, Failures};
 use crate::deadline::Deadline;
 use crate::model::bedrock::OnPaper;
@@ -238,25 +239,30 @@ impl Following<'_> {
             let failed = failed(0, String::new());
             return (question, failed);
         };
+        let mut counts = Counts::default();
         let read = paper.answer(campaign, &question.told.prompt, reply.get()).await;
         let usage = match &read {
             Ok(answer) => answer.usage,
-            Err(ModelError::Stopped { usage, .. }) => *usage,
+            Err(ModelError::Stopped { usage, .. }) => {
+                count_refused(metrics::ANSWERS_STOPPED, &mut counts);
+                *usage
+            }
             Err(_) => Usage::default(),
         };
-        harvest.answered(campaign, usage);
+        count_answer(campaign, usage, PRICE_OF_JOBS, &mut counts);
+        counts.add(metrics::INPUT_TOKENS_OF_JOBS, usage.input_tokens);
+        counts.add(metrics::OUTPUT_TOKENS_OF_JOBS, usage.output_tokens);
         harvest.settle(&question, used_in_a_job(campaign, usage));
         let content = read.map_err(|error| error.to_string()).and_then(|answer| {
             // Another version of the campaign asks something else, and gets no answer of this one.
             if campaign.hash_of(&question.told) != question.hash {
                 return Err("the campaign has changed".to_owned());
             }
-            let examined = campaign.examine(&answer.text, &question.told);
-            examined.content.map_err(|error| {
-                harvest.counts.add(metrics::ANSWERS_REFUSED, 1);
-                error.to_string()
-            })
+            let answered = (answer.text.as_str(), &question.told);
+            let examined = self.answers().examined(campaign, answered, &mut counts);
+            examined.map_err(|error| error.to_string())
         });
+        harvest.counts.merge(&counts.of(&campaign.campaign.name));
         match content {
             Ok(data) => (question, Ok(Entry::Answered { data, usage })),
             Err(last) => {
@@ -330,21 +336,6 @@ impl Following<'_> {
 }
 
 impl Harvest {
-    /// An answer came, which is paid for.
-    fn answered(&mut self, campaign: &CompiledCampaign, usage: Usage) {
-        let mut counts = Counts::default();
-        counts.add(metrics::GENERATIONS, 1);
-        counts.add(metrics::INPUT_TOKENS, usage.input_tokens);
-        counts.add(metrics::OUTPUT_TOKENS, usage.output_tokens);
-        counts.add(metrics::INPUT_TOKENS_OF_JOBS, usage.input_tokens);
-        counts.add(metrics::OUTPUT_TOKENS_OF_JOBS, usage.output_tokens);
-        if let Some(price) = campaign.campaign.config.price {
-            let usd = price.usd(usage.priced_input_tokens(), usage.output_tokens);
-            counts.add(metrics::MODEL_COST, (usd * PRICE_OF_JOBS * 1e6).round().max(0.0) as u64);
-        }
-        self.counts.merge(&counts.of(&campaign.campaign.name));
-    }
-
     /// A question has no usable answer.
     fn leave(&mut self) {
         self.counts.add(metrics::QUESTIONS_LEFT_BY_JOBS, 1);
@@ -365,11 +356,7 @@ async fn next_line(lines: &mut Lines) -> Result<Option<Vec<u8>>, JobError> {
     loop {
         let mut line = Vec::new();
         let mut limited = (&mut *lines).take(MAX_LINE_BYTES);
-        let read = limited.read_until(b'\n', &mut line).await.map_err(|_| JobError {
-            attempted: "file was not read",
-            is_refused: false,
-            cause: CallError::Unreadable,
-        })?;
+        let read = limited.read_until(b'\n', &mut line).await.map_err(not_read)?;
         if read == 0 {
             return Ok(None);
         }
@@ -387,11 +374,7 @@ async fn next_line(lines: &mut Lines) -> Result<Option<Vec<u8>>, JobError> {
 /// Reads on to the end of a line that is too long, so that those behind it keep their places.
 async fn pass_over(lines: &mut Lines) -> Result<(), JobError> {
     loop {
-        let held = lines.fill_buf().await.map_err(|_| JobError {
-            attempted: "file was not read",
-            is_refused: false,
-            cause: CallError::Unreadable,
-        })?;
+        let held = lines.fill_buf().await.map_err(not_read)?;
         let end = held.iter().position(|byte| *byte == b'\n');
         let (passed, is_over) = (end.map_or(held.len(), |at| at + 1), end.is_some());
         let is_end = held.is_empty();
@@ -408,4 +391,9 @@ fn not_told(error: &TableError) -> JobError {
         is_refused: false,
         cause: CallError::Refused(causes::told(error)),
     }
+}
+
+fn not_read(_: std::io::Error) -> JobError {
+    let (attempted, cause) = ("file was not read", CallError::Unreadable);
+    JobError { attempted, is_refused: false, cause }
 }

@@ -88,9 +88,9 @@ impl Gathering {
         self.groups().values().map(|group| group.questions.len()).sum()
     }
 
-    /// Whether no more questions are to come.
+    /// Whether they are as large as may be.
     pub(crate) fn is_full(&self) -> bool {
-        self.questions() >= MOST_QUESTIONS || self.bytes.load(Ordering::Relaxed) >= MOST_BYTES
+        self.bytes.load(Ordering::Relaxed) >= MOST_BYTES
     }
 
     /// A question comes; tells what becomes of it when all have.

@@ -142,6 +142,9 @@ async fn what_a_job_leaves_or_answers_badly_is_asked_by_itself() {
     assert_eq!(contents(&world), USERS, "everybody has content");
     assert_eq!(world.model.calls(), 52);
     assert_eq!(ended.get(metrics::QUESTIONS_LEFT_BY_JOBS), 52);
+    let refused = [metrics::ANSWERS_AGAINST_SCHEMA, metrics::ANSWERS_UNREADABLE];
+    assert_eq!(refused.map(|reason| ended.get(reason)), [10, 10], "each under its reason");
+    assert_eq!(ended.get(metrics::ANSWERS_REFUSED), 20);
     assert!(world.letters().is_empty() && jobs.files().is_empty());
 }
 

@@ -86,6 +86,13 @@ impl Item {
         LaneItem { lane, tally, learnt, past: Vec::new() }
     }
 
+    fn refused(&self, refusal: Refusal) -> Reply {
+        match refusal {
+            Refusal::Busy(lane) => Reply::Busy(self.seen(lane)),
+            Refusal::DayUsedUp => Reply::DayUsedUp,
+        }
+    }
+
     fn begin_day(&mut self, day: u64) {
         if self.day != day {
             self.day = day;
@@ -136,8 +143,7 @@ impl QuotaTable for Memory {
                     item.learn(learnt);
                     Reply::Slice(item.seen(lane))
                 }
-                Err(Refusal::Busy(lane)) => Reply::Busy(item.seen(lane)),
-                Err(Refusal::DayUsedUp) => Reply::DayUsedUp,
+                Err(refusal) => item.refused(refusal),
             }
         })
         .await
@@ -157,8 +163,7 @@ impl QuotaTable for Memory {
                     (item.lane, item.tally) = (Some(lane), tally);
                     Reply::Slice(item.seen(lane))
                 }
-                Err(Refusal::Busy(lane)) => Reply::Busy(item.seen(lane)),
-                Err(Refusal::DayUsedUp) => Reply::DayUsedUp,
+                Err(refusal) => item.refused(refusal),
             }
         })
         .await

@@ -19,7 +19,7 @@ use serde_json::Value;
 use super::item::{Item, attribute};
 use crate::store::{Cause, Packed, TableError};
 
-/// What a compact item packs beside the history; `contract/dictionary/train.py` has the same.
+/// What a compact item packs beside the history, as the dictionary is trained on it.
 const IS_PACKED: [&str; 9] = [
     content::CAMPAIGNS_VERSION,
     content::EVENT_ID,
@@ -212,5 +212,21 @@ fn unpacked(value: &Value) -> AttributeValue {
         Value::Array(_) | Value::Object(_) => AttributeValue::S(value.to_string()),
         Value::Number(number) if number.is_f64() => AttributeValue::S(value.to_string()),
         value => attribute(value.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_dictionary_is_trained_on_what_is_packed() {
+        let script = include_str!("../../../../contract/dictionary/train.py");
+        let (_, rest) = script.split_once("\nPACKED = [").expect("names what is packed");
+        let (names, _) = rest.split_once(']').expect("ends");
+        let names: Vec<&str> = names.split(',').map(|name| name.trim().trim_matches('"')).collect();
+
+        assert_eq!(names[..names.len() - 1], IS_PACKED, "and a comma behind the last");
+        assert_eq!(names.last(), Some(&""));
     }
 }
