@@ -142,8 +142,7 @@ impl Answers {
                 stands.then_some(Conclusion::GivenUp { reason, detail, attempts })
             }
             Entry::Leased { until_ms, .. } if until_ms <= self.clock.now_ms() => None,
-            Entry::Leased { until_ms, job: Some(job) } => Some(in_a_job(job, until_ms)),
-            // Whoever asks it now has the answer by the time that it is asked for alone.
+            // Somebody asks it, or a job: whoever asks it by itself is told.
             Entry::Leased { .. } => Some(self.alone()),
         }
     }

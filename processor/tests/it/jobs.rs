@@ -6,6 +6,7 @@ use std::time::Duration;
 use campaign::{Budget, Config, OverBudget, Price, StructuredOutput};
 use contract::metrics::{self, Counts};
 use contract::user_record::Event;
+use processor::coordination::Entry;
 use processor::jobs::LEAST_QUESTIONS;
 use processor::simulated::jobs::Jobs;
 use serde_json::{Value, json};
@@ -345,6 +346,35 @@ async fn a_budget_pays_half_for_what_a_job_answers_and_nothing_for_the_rest() {
     assert_eq!(counts.get(metrics::MODEL_COST), whole / 2);
     let spent: i64 = world.memory.tables().budgets.values().sum();
     assert_eq!(u64::try_from(spent), Ok(whole / 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_job_answers_for_a_campaign_that_changed_is_nobodys_answer() {
+    let (mut world, jobs) = world(|_| {});
+    deliver(&world, 0..USERS, USERS).await;
+    pass(&world, HOUR + 10 * MINUTE).await;
+    let job = only_job(&jobs);
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let slow = folder.path().join("slow");
+    std::fs::create_dir(&slow).expect("is made");
+    for file in std::fs::read_dir("tests/campaigns/slow").expect("is there") {
+        let file = file.expect("can be read");
+        std::fs::copy(file.path(), slow.join(file.file_name())).expect("is copied");
+    }
+    std::fs::write(slow.join("system.liquid"), "Be brief.").expect("is written");
+    let mut changed = campaign::load(folder.path()).expect("is valid");
+    let config = &mut Arc::get_mut(&mut changed[0]).expect("nobody else holds it").campaign.config;
+    *config = world.campaigns[0].campaign.config.clone();
+    world.campaigns = changed;
+
+    jobs.end(&job, None, well);
+    pass(&world, 40 * MINUTE).await;
+
+    assert_eq!((contents(&world), world.model.calls()), (USERS, USERS as u64));
+    let tables = world.memory.tables();
+    let answered =
+        tables.answers.values().filter(|(entry, ..)| matches!(entry, Entry::Answered { .. }));
+    assert_eq!(answered.count(), USERS, "those of the campaign as it is");
 }
 
 #[tokio::test(start_paused = true)]
